@@ -1,0 +1,5 @@
+"""``python -m nginxaudit``."""
+
+from nginxaudit.cli.main import run
+
+run()

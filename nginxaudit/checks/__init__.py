@@ -1,0 +1,1 @@
+"""Python behind the rules that need it: one module per category."""

@@ -1,0 +1,82 @@
+"""What a check is given and what it yields.
+
+A check is a function ``check(ctx: CheckContext) -> Iterable[Hit]``. It looks at one root with its
+includes expanded, never prints, never reads files and never knows about settings beyond
+``ctx.options``. It may raise: the engine isolates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nginxaudit.finding import Confidence, Fix, Severity
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Directive, Token
+
+if TYPE_CHECKING:
+    from nginxaudit.model import Model
+    from nginxaudit.nginx import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of a source text by offsets; ``via`` is the include through which it was reached."""
+
+    source: SourceText
+    start: int
+    end: int
+    via: Directive | None = None
+
+
+def whole(node: Directive) -> Place:
+    """The directive from its name to its last argument (without the block)."""
+    last = node.args[-1].end if node.args else node.name.end
+    return Place(node.source, node.name.start, max(last, node.name.end), node.via)
+
+
+def name_of(node: Directive) -> Place:
+    """The name of the directive alone: the usual place for a block."""
+    return Place(node.source, node.name.start, node.name.end, node.via)
+
+
+def arg(node: Directive, token: Token) -> Place:
+    """One argument of ``node``."""
+    return Place(node.source, token.start, token.end, node.via)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a check found: where, in words, and how it differs from the rule's own metadata.
+
+    ``node`` is the directive the hit is about (for its fingerprint and inline suppressions).
+    ``severity``, ``confidence`` and ``rejected`` override those of the rule page.
+    ``help`` says in one line what to do about this very finding.
+    """
+
+    place: Place
+    message: str
+    node: Directive | None = None
+    related: tuple[tuple[str, Place], ...] = ()
+    severity: Severity | None = None
+    confidence: Confidence | None = None
+    rejected: bool | None = None
+    help: str = ""
+    fix: Fix | None = None
+
+
+@dataclass(slots=True)
+class CheckContext:
+    """One root, its meaning, the target, and the options of the running rule."""
+
+    model: Model
+    target: Target
+    rule: str = ""  # slug of the running rule
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Check(Protocol):
+    """Signature of every check."""
+
+    def __call__(self, ctx: CheckContext) -> Iterable[Hit]: ...

@@ -1,0 +1,36 @@
+"""Which server and which location answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.checks.base import CheckContext, Hit, name_of
+from nginxaudit.finding import Severity
+
+
+def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
+    """A server without ``listen``: nginx opens a port nobody wrote, or refuses to start.
+
+    Facts: ``ngx_http_core_server`` in src/http/ngx_http_core_module.c (80 for root, else 8000);
+    ``ngx_stream_core_server`` and ``ngx_mail_core_server`` refuse such a block.
+    """
+    for family in ("http", "stream", "mail"):
+        for server in ctx.model.servers(family):
+            if server.has_listen or server.unread:
+                continue
+            node = server.directive
+            if family == "http":
+                yield Hit(
+                    name_of(node),
+                    "this server has no listen: nginx opens port 80 on all IPv4 addresses when started as root, "
+                    "port 8000 otherwise",
+                    node,
+                )
+            else:
+                yield Hit(
+                    name_of(node),
+                    f"this server of {family} has no listen: nginx refuses to start",
+                    node,
+                    severity=Severity.ERROR,
+                    rejected=True,
+                )

@@ -1,0 +1,70 @@
+"""What several checks of upstream groups need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from nginxaudit.checks.base import Hit, Place, arg, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.passes import Pass
+from nginxaudit.model.peer import Peer
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.syntax.tree import Directive
+
+DEFAULT_CONNECT_MS = 60_000
+"""Default of every ``…_connect_timeout`` of http and stream, in milliseconds."""
+
+_PREFIXES = {"stream": "proxy", "tunnel": "tunnel"}
+
+
+def group_place(upstream: Upstream) -> Place:
+    """``upstream NAME``."""
+    return whole(upstream.directive)
+
+
+def peer_place(peer: Peer) -> Place:
+    """The whole ``server`` line."""
+    return whole(peer.directive)
+
+
+def parameter_place(peer: Peer, *names: str) -> Place:
+    """The first of the parameters ``names`` that is written, else the whole line."""
+    found = (parameter for name in names if (parameter := peer.parameter(name)) is not None)
+    parameter = next(found, None)
+    return arg(peer.directive, parameter.token) if parameter else peer_place(peer)
+
+
+def related_peers(word: str, peers: Iterable[Peer]) -> tuple[tuple[str, Place], ...]:
+    """The lines of ``peers`` as related places."""
+    return tuple((word, peer_place(peer)) for peer in peers)
+
+
+def directive_of(each: Pass, suffix: str) -> str:
+    """Name of a protocol's own directive: ``connect_timeout`` -> ``fastcgi_connect_timeout``."""
+    return f"{_PREFIXES.get(each.protocol, each.protocol)}_{suffix}"
+
+
+def connect_timeouts(model: Model, upstream: Upstream) -> Iterator[tuple[Pass, int, bool]]:
+    """For every pass to ``upstream``: its connect timeout in milliseconds, and whether it is written."""
+    for each in model.passes_to(upstream):
+        name = directive_of(each, "connect_timeout")
+        value = model.time_ms(each.scope, name, DEFAULT_CONNECT_MS)
+        if value is not None:
+            yield each, value, bool(model.effective(each.scope, name))
+
+
+def has_active_checks(model: Model, upstream: Upstream) -> bool:
+    """Something probes the servers on its own, so passive accounting matters less."""
+    return model.topology(upstream).health_checks
+
+
+def listed(names: Sequence[str], limit: int = 4) -> str:
+    """``a, b and c``, cut after ``limit``."""
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
+
+
+def hit_on_block(node: Directive, message: str, **more: object) -> Hit:
+    """A hit on the name of a block."""
+    return Hit(name_of(node), message, node, **more)  # type: ignore[arg-type]

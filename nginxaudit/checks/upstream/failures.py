@@ -1,0 +1,199 @@
+"""Passive failure detection: ``max_fails`` and ``fail_timeout`` of the servers of a group.
+
+Facts: src/http/ngx_http_upstream_round_robin.c. A server is skipped while ``fails >= max_fails`` and
+no more than ``fail_timeout`` seconds have passed; a group with one address is never skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.checks.base import CheckContext, Hit, Place, whole
+from nginxaudit.checks.upstream.common import (
+    connect_timeouts,
+    has_active_checks,
+    listed,
+    parameter_place,
+    peer_place,
+    related_peers,
+)
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.model.peer import Peer
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx import parse_time_s
+
+_DEFAULT_FAIL_TIMEOUT = 10  # seconds
+
+
+def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
+    """``fail_timeout=0``: the pause ends with the clock second."""
+    for upstream in _counting(ctx):
+        peers = [
+            peer
+            for peer in upstream.peers
+            if "fail_timeout" in peer.explicit and peer.fail_timeout == 0 and peer.max_fails and not peer.down
+        ]
+        if peers:
+            deliberate = has_active_checks(ctx.model, upstream)
+            yield _on_peers(
+                peers,
+                "fail_timeout",
+                "fail_timeout=0 takes a failed server out for the rest of the clock second only: "
+                f"requests keep going to {listed([peer.text for peer in peers])} while it is dead",
+                severity=Severity.INFO if deliberate else None,
+            )
+
+
+def fail_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
+    """An explicit pause far longer than an outage of one instance."""
+    after_one = parse_time_s(str(ctx.options["after-one-failure"]))
+    after_many = parse_time_s(str(ctx.options["after-several-failures"]))
+    for upstream in _counting(ctx):
+        if has_active_checks(ctx.model, upstream):
+            continue
+        peers = [
+            peer
+            for peer in upstream.peers
+            if "fail_timeout" in peer.explicit
+            and peer.max_fails
+            and not peer.down
+            and peer.fail_timeout > (after_one if peer.max_fails == 1 else after_many)
+        ]
+        if peers:
+            worst = max(peers, key=lambda peer: peer.fail_timeout)
+            failures = "one failure takes" if worst.max_fails == 1 else f"{worst.max_fails} failures take"
+            excused = bool(upstream.backups) or upstream.family == "stream"
+            yield _on_peers(
+                peers,
+                "fail_timeout",
+                f"{failures} {worst.text} out for {_seconds(worst.fail_timeout)}, "
+                "and nginx does not look for it earlier even if it recovers at once",
+                severity=Severity.INFO if excused else None,
+            )
+
+
+def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
+    """An explicit pause shorter than the connect timeout that every probe of a hung host costs."""
+    for upstream in _counting(ctx):
+        if has_active_checks(ctx.model, upstream):
+            continue
+        timeouts = list(connect_timeouts(ctx.model, upstream))
+        if not timeouts:
+            continue
+        each, smallest, written = min(timeouts, key=lambda entry: entry[1])
+        peers = [
+            peer
+            for peer in upstream.peers
+            if "fail_timeout" in peer.explicit
+            and 0 < peer.fail_timeout * 1000 < smallest
+            and peer.max_fails
+            and not peer.down
+            and (written or peer.fail_timeout < _DEFAULT_FAIL_TIMEOUT)  # two defaults are every configuration
+        ]
+        if peers:
+            yield _on_peers(
+                peers,
+                "fail_timeout",
+                f"fail_timeout={_seconds(peers[0].fail_timeout)} is shorter than the connect timeout of "
+                f"{_seconds(smallest / 1000)}: with a host that drops packets, probes overlap and "
+                "some request always hangs on it",
+                related=(("requests reach the group from here", whole(each.directive)),),
+            )
+
+
+def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
+    """``max_fails=0``: failures are never counted."""
+    for upstream in _counting(ctx):
+        live = [peer for peer in upstream.peers if not peer.down]
+        zero = [peer for peer in live if peer.max_fails == 0]
+        if not zero or len(live) < 2 or has_active_checks(ctx.model, upstream):
+            continue
+        decision = len(zero) == len(live) and not upstream.backups
+        yield _on_peers(
+            zero,
+            "max_fails",
+            f"max_fails=0 never takes {listed([peer.text for peer in zero])} out: while it is dead, "
+            "each of its requests waits for a timeout before it is retried",
+            severity=Severity.INFO if decision else None,
+        )
+
+
+def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:
+    """Failure parameters on the only server of a group: nginx does not count its failures."""
+    for upstream in ctx.model.all_upstreams:
+        single = upstream.is_single_peer
+        if single is False or len(upstream.peers) != 1 or upstream.dynamic:
+            continue
+        peer = upstream.peers[0]
+        names = [name for name in ("max_fails", "fail_timeout", "slow_start") if name in peer.explicit]
+        if not names:
+            continue
+        condition = "" if single else " if its name has one address"
+        yield Hit(
+            parameter_place(peer, *names),
+            f"{listed(names)} of {peer.text}, the only server of \"{upstream.name}\", "
+            f"{'has' if len(names) == 1 else 'have'} no effect{condition}: a lone server is never taken out",
+            peer.directive,
+            confidence=None if single else Confidence.LOW,
+        )
+
+
+def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
+    """One live server among ``down`` ones: it is not *single* to nginx, so one failure blocks it."""
+    for upstream in _counting(ctx):
+        live, down = upstream.live_primaries, [peer for peer in upstream.primaries if peer.down]
+        if len(live) != 1 or not down or upstream.live_backups or any(peer.drain for peer in upstream.peers):
+            continue
+        peer = live[0]
+        if peer.max_fails == 0 or peer.resolve:
+            continue
+        yield Hit(
+            peer_place(peer),
+            f"{peer.text} is the only live server of \"{upstream.name}\", and beside servers marked down its "
+            f"failures count: {_times(peer.max_fails)} every request gets 502 for {_seconds(peer.fail_timeout)}",
+            peer.directive,
+            related=related_peers("marked down", down),
+            confidence=Confidence.LOW if peer.is_hostname else None,
+            help=f"Add max_fails=0 to {peer.text}, or delete the lines marked down.",
+        )
+
+
+# -- pieces
+
+
+def _counting(ctx: CheckContext) -> Iterator[Upstream]:
+    """Groups whose servers are known and in which nginx counts failures."""
+    for upstream in ctx.model.all_upstreams:
+        if upstream.external or not upstream.complete or not upstream.peers:
+            continue
+        if upstream.is_single_peer or (len(upstream.peers) == 1 and not upstream.dynamic):
+            continue  # ignored_failure_parameters speaks of these
+        yield upstream
+
+
+def _on_peers(
+    peers: list[Peer],
+    parameter: str,
+    message: str,
+    *,
+    severity: Severity | None = None,
+    related: tuple[tuple[str, Place], ...] = (),
+) -> Hit:
+    """One hit for all ``peers``: on the first, with the others beside it."""
+    first, *others = peers
+    places = tuple(("the same here", parameter_place(peer, parameter)) for peer in others)
+    return Hit(
+        parameter_place(first, parameter),
+        message,
+        first.directive,
+        severity=severity,
+        related=(*places, *related),
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g}s"
+
+
+def _times(count: int) -> str:
+    return "after one failure" if count == 1 else f"after {count} failures"

@@ -1,0 +1,93 @@
+"""Which servers a group has, and in which role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.checks.base import CheckContext, Hit, whole
+from nginxaudit.checks.upstream.common import group_place, listed, parameter_place, related_peers
+from nginxaudit.finding import Severity
+from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
+
+
+def backup_not_supported(ctx: CheckContext) -> Iterable[Hit]:
+    """``backup`` in a group whose method does not support it. The outcome depends on the order."""
+    for upstream in ctx.model.all_upstreams:
+        method = next((each for each in upstream.methods if each.name in WITHOUT_BACKUP), None)
+        if method is None or not upstream.backups:
+            continue
+        position = {child: number for number, child in enumerate(upstream.directive.children)}
+        for peer in upstream.backups:
+            refused = position[method] < position[peer.directive]
+            outcome = (
+                "nginx refuses to start"
+                if refused
+                else "nginx accepts it in this order, and uses the server only when the method gives up"
+            )
+            yield Hit(
+                parameter_place(peer, "backup"),
+                f'"{method.name}" does not support backup servers: {outcome}',
+                peer.directive,
+                related=(("the balancing method", whole(method)),),
+                severity=None if refused else Severity.WARNING,
+                rejected=refused,
+            )
+
+
+def all_servers_backup(ctx: CheckContext) -> Iterable[Hit]:
+    """No primary at all: "no servers in upstream"."""
+    for upstream in ctx.model.all_upstreams:
+        if upstream.peers and not upstream.primaries and upstream.complete and upstream.state is None:
+            yield Hit(
+                group_place(upstream),
+                f'every server of "{upstream.name}" is a backup: nginx refuses a group without a primary',
+                upstream.directive,
+                related=related_peers("a backup", upstream.peers[:4]),
+            )
+
+
+def all_servers_down(ctx: CheckContext) -> Iterable[Hit]:
+    """No server that takes requests, or only backups left."""
+    for upstream in ctx.model.all_upstreams:
+        if upstream.external or not upstream.complete or not upstream.primaries:
+            continue
+        if not all(peer.down for peer in upstream.primaries):
+            continue
+        if upstream.live_backups:
+            names = listed([peer.text for peer in upstream.live_backups])
+            yield Hit(
+                group_place(upstream),
+                f'every primary server of "{upstream.name}" is marked down: the backups serve all ({names})',
+                upstream.directive,
+                related=related_peers("marked down", upstream.primaries),
+                severity=Severity.INFO,
+            )
+        elif ctx.model.passes_to(upstream):
+            yield Hit(
+                group_place(upstream),
+                f'every server of "{upstream.name}" is marked down: each request gets 502',
+                upstream.directive,
+                related=related_peers("marked down", upstream.peers),
+            )
+
+
+def duplicate_upstream(ctx: CheckContext) -> Iterable[Hit]:
+    """Two groups of one name, compared without case, in http or in stream."""
+    first: dict[tuple[str, str], Upstream] = {}
+    for upstream in ctx.model.all_upstreams:
+        known = first.setdefault((upstream.family, upstream.key), upstream)
+        if known is not upstream:
+            yield Hit(
+                group_place(upstream),
+                f'the upstream "{upstream.name}" is defined twice in {upstream.family}',
+                upstream.directive,
+                related=(("first defined here", group_place(known)),),
+            )
+
+
+def empty_upstream(ctx: CheckContext) -> Iterable[Hit]:
+    """A group without a server: "no servers are inside upstream"."""
+    for upstream in ctx.model.all_upstreams:
+        if not upstream.peers and upstream.complete and not upstream.external and not ctx.model.target.modules:
+            yield Hit(group_place(upstream), f'the upstream "{upstream.name}" has no server', upstream.directive)
+

@@ -1,0 +1,132 @@
+"""Parameters of the servers of a group: those nginx refuses, and those the target does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.syntax.usage import told_by_facts
+from nginxaudit.model.peer import Peer
+from nginxaudit.nginx import Availability, ParameterFact, parameters
+from nginxaudit.syntax.tree import Directive, Token
+
+_THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
+_NEXT_UPSTREAM = tuple(
+    f"{protocol}_next_upstream" for protocol in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
+)
+_JUDGED = ("server", "random", "zone", "sticky", "hash", "least_time", "keepalive", "queue", *_NEXT_UPSTREAM)
+_OTHERS = ("listen", "resolver", "proxy_http_version", "limit_req", "proxy_cache_path")
+
+
+def invalid_server_parameter(ctx: CheckContext) -> Iterable[Hit]:
+    """What nginx refuses in a ``server`` line, with the reason."""
+    for upstream in ctx.model.all_upstreams:
+        for peer in upstream.peers:
+            yield from _refused(peer, upstream.family)
+
+
+def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
+    """``weight=0``, which other balancers take for "no traffic"."""
+    for upstream in ctx.model.all_upstreams:
+        for peer in upstream.peers:
+            for token, _ in peer.invalid:
+                if _is_zero_weight(token):
+                    yield Hit(
+                        arg(peer.directive, token),
+                        "weight=0 is refused by nginx: it does not mean that the server gets no traffic",
+                        peer.directive,
+                        help='Write "down" to take the server out.',
+                    )
+
+
+def _refused(peer: Peer, family: str) -> Iterator[Hit]:
+    words = {token: number for number, (token, _) in enumerate(peer.invalid)}
+    blanks = [token for token in words if token == "=" or token.endswith("=") or token.startswith("=")]
+    if blanks:
+        yield Hit(
+            whole(peer.directive),
+            f'blanks around "=" in the parameters of {peer.text}: nginx takes the parts as separate words',
+            peer.directive,
+            help="Write name=value without blanks.",
+        )
+        return
+    for token, reason in peer.invalid:
+        if _is_zero_weight(token) or token.partition("=")[0] in _THIRD_PARTY or "filled in" in reason:
+            continue
+        near = _nearest(token, family)
+        yield Hit(
+            arg(peer.directive, token) if token else whole(peer.directive),
+            f"{reason}; nginx refuses to start",
+            peer.directive,
+            help=f'Did you mean "{near}"?' if near else "",
+        )
+
+
+def _is_zero_weight(token: Token) -> bool:
+    name, _, value = token.partition("=")
+    return name == "weight" and value.isdigit() and int(value) == 0
+
+
+def _nearest(token: Token, family: str) -> str | None:
+    from difflib import get_close_matches
+
+    name, equals, value = token.partition("=")
+    known = [fact.name for fact in parameters("server", family) if fact.name]
+    if name in known:
+        return None
+    found = get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.7)
+    return f"{found[0]}{equals}{value}" if found else None
+
+
+def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
+    """Directives and parameters of groups that only NGINX Plus has."""
+    return chain(told_by_facts(ctx), _plus_only(ctx, _JUDGED))
+
+
+def _plus_only(ctx: CheckContext, names: Iterable[str]) -> Iterator[Hit]:
+    for node, token, fact in _lacking(ctx, names, Availability.PLUS_ONLY):
+        yield Hit(
+            arg(node, token),
+            f'the parameter "{fact.name}" of "{node.name}" exists in NGINX Plus only; '
+            "open source nginx refuses to start",
+            node,
+            help="Delete it, or say --edition plus if the target is NGINX Plus.",
+        )
+
+
+def requires_newer_nginx(ctx: CheckContext) -> Iterable[Hit]:
+    """Directives and parameters that the target version does not have yet."""
+    return chain(told_by_facts(ctx), _too_new(ctx))
+
+
+def _too_new(ctx: CheckContext) -> Iterator[Hit]:
+    for node, token, fact in _lacking(ctx, (*_JUDGED, *_OTHERS), Availability.TOO_NEW):
+        plus = f" (NGINX Plus has it since {fact.plus_since})" if fact.plus_since else ""
+        yield Hit(
+            arg(node, token),
+            f'the parameter "{fact.name}" of "{node.name}" needs nginx {fact.since} or newer{plus}; '
+            f"the target is {ctx.target.label}",
+            node,
+            help="Upgrade nginx, or delete the parameter.",
+        )
+
+
+def _lacking(
+    ctx: CheckContext, names: Iterable[str], why: Availability
+) -> Iterator[tuple[Directive, Token, ParameterFact]]:
+    """Parameters that are written and that the target lacks for the reason ``why``."""
+    for name in names:
+        for node in ctx.model.config.named(name):
+            if node.is_block:
+                continue
+            facts = {fact.name: fact for fact in parameters(name, ctx.model.family_of(node)) if fact.name}
+            for token in node.args:
+                fact = facts.get(token.partition("=")[0])
+                if fact is not None and _is_written(fact, token) and fact.available(ctx.target) is why:
+                    yield node, token, fact
+
+
+def _is_written(fact: ParameterFact, token: Token) -> bool:
+    """Whether the word is the parameter itself, not a value that happens to look like it."""
+    return token == fact.name if fact.kind == "flag" else token.startswith(f"{fact.name}=")

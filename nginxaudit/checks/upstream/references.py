@@ -1,0 +1,112 @@
+"""Names of groups: used without being defined, defined without being used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.upstream.common import group_place
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.model.passes import Pass
+
+_NEEDS_PORT = frozenset({"fastcgi", "uwsgi", "scgi", "memcached", "stream"})
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+_ALWAYS_THERE = frozenset({"localhost"})
+
+
+def undefined_upstream(ctx: CheckContext) -> Iterable[Hit]:
+    """A pass to a single-label name that is no group of its family."""
+    for each in ctx.model.passes:
+        if each.target_kind != "hostname" or "." in each.host or each.host in _ALWAYS_THERE:
+            continue
+        if ctx.model.config.fragment or each.runtime:
+            continue  # the group may be defined elsewhere; a variable target is resolved at run time
+        hit = _judge(ctx, each)
+        if hit is not None:
+            yield hit
+
+
+def _judge(ctx: CheckContext, each: Pass) -> Hit | None:
+    groups = ctx.model.groups(each.family)
+    other = "stream" if each.family == "http" else "http"
+    near = _nearest(each.host, groups)
+    unread = bool(ctx.model.config.incomplete_includes)
+    hint = f'; did you mean "{groups[near].name}"?' if near else ""
+    token = each.directive.args[0]
+    place = arg(each.directive, token)
+    related = (("defined here", group_place(groups[near])),) if near else ()
+    if each.host in ctx.model.groups(other):
+        return None  # upstream-in-other-module's business
+    if each.protocol in _NEEDS_PORT and not each.target.explicit_port:
+        return Hit(
+            place,
+            f'there is no upstream "{each.host}", and a host name needs a port here: nginx refuses to start{hint}',
+            each.directive,
+            related=related,
+            severity=Severity.ERROR,
+            confidence=Confidence.LOW if unread else Confidence.HIGH,
+            rejected=not unread,
+        )
+    surely_a_group = _DNS_LABEL.fullmatch(each.host) is None
+    if not near and not surely_a_group:
+        if each.target.explicit_port:
+            return None  # name:port is how containers are addressed
+        return Hit(
+            place,
+            f'there is no upstream "{each.host}": nginx takes it for a host name that must resolve at start',
+            each.directive,
+            severity=Severity.INFO,
+            confidence=Confidence.LOW,
+            help="Define the upstream; if it is a service name of Docker or Kubernetes, all is well.",
+        )
+    return Hit(
+        place,
+        f'there is no upstream "{each.host}": nginx looks it up in DNS and does not start if that fails{hint}',
+        each.directive,
+        related=related,
+        confidence=Confidence.LOW if unread else None,
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    candidates = list(known)
+    plain = {_folded(each): each for each in candidates}
+    if _folded(name) in plain:
+        return plain[_folded(name)]
+    found = get_close_matches(name, candidates, n=1, cutoff=0.8)
+    return found[0] if found else None
+
+
+def _folded(name: str) -> str:
+    return name.replace("-", "").replace("_", "").rstrip("s")
+
+
+def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
+    """A group that no pass directive of its family can reach."""
+    if ctx.model.config.fragment or ctx.model.config.incomplete_includes:
+        return
+    for family in ("http", "stream"):
+        if ctx.model.may_reach_any_upstream(family):
+            continue
+        mentioned = set(_mentioned(ctx, family))
+        for upstream in ctx.model.upstreams(family):
+            if not ctx.model.passes_to(upstream) and upstream.key not in mentioned:
+                yield Hit(
+                    whole(upstream.directive),
+                    f'nothing passes requests to the upstream "{upstream.name}"',
+                    upstream.directive,
+                )
+
+
+def _mentioned(ctx: CheckContext, family: str) -> Iterator[str]:
+    """Names that directives of other modules use groups by."""
+    for name in ("api", "zone_sync_server", "health_check"):
+        for node in ctx.model.config.named(name):
+            yield from (argument.lower() for argument in node.args)
+    if family == "http":
+        for name in ("auth_http", "js_fetch_proxy", "otel_exporter", "memcached_pass"):
+            for node in ctx.model.config.named(name):
+                yield from (argument.lower() for argument in node.args)

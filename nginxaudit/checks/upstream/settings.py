@@ -1,0 +1,173 @@
+"""Do the instances of one application have the same settings?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from nginxaudit.checks.base import CheckContext, Hit
+from nginxaudit.checks.upstream.common import group_place, listed, parameter_place, peer_place, related_peers
+from nginxaudit.finding import Severity
+from nginxaudit.model.peer import HTTP_PORT, Peer
+from nginxaudit.model.upstream import Upstream
+
+_FAILURE = ("max_fails", "fail_timeout")
+_SHARED = (*_FAILURE, "max_conns", "slow_start")
+
+
+def upstream_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
+    """Servers of one group and role whose settings differ without a visible reason."""
+    for upstream in ctx.model.all_upstreams:
+        for peers in (upstream.primaries, upstream.backups):
+            live = [peer for peer in peers if not peer.down and not peer.invalid]
+            if len(live) > 1:
+                yield from _differing(upstream, live)
+
+
+def _differing(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
+    for name in _FAILURE:
+        yield from _odd(upstream, peers, name, [getattr(peer, name) for peer in peers])
+    yield from _odd(upstream, peers, "max_conns", [peer.max_conns > 0 for peer in peers])
+    yield from _odd(upstream, peers, "slow_start", [peer.slow_start > 0 for peer in peers])
+    names = [peer for peer in peers if peer.is_hostname]
+    yield from _odd(upstream, names, "resolve", [peer.resolve for peer in names])
+    yield from _routes(upstream, peers)
+    yield from _weight(upstream, peers)
+    yield from _port(upstream, peers)
+
+
+def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[object]) -> Iterator[Hit]:
+    """Peers whose effective value differs from the most common one (of two: from the written one)."""
+    counts = Counter(values)
+    if len(counts) < 2:
+        return
+    ranked = counts.most_common()
+    if len(peers) > 2 and ranked[0][1] == ranked[1][1] and not _only_missing(peers, name):
+        return  # two camps of equal size are tiers, not an oversight
+    if len(peers) == 2 or ranked[0][1] == ranked[1][1]:
+        written = [value for peer, value in zip(peers, values, strict=True) if name in peer.explicit]
+        common = written[0] if written else ranked[0][0]
+    else:
+        common = ranked[0][0]
+    odd = [peer for peer, value in zip(peers, values, strict=True) if value != common]
+    usual = [peer for peer, value in zip(peers, values, strict=True) if value == common]
+    if not odd or not usual:
+        return
+    yield Hit(
+        parameter_place(odd[0], name),
+        f'{name} of {listed([peer.text for peer in odd])} differs from the other servers of '
+        f'"{upstream.name}": {_shown(odd[0], name)} against {_shown(usual[0], name)}',
+        odd[0].directive,
+        related=(*related_peers("differs too", odd[1:]), *related_peers("compare", usual[:1])),
+        help=f"Give all servers of the group the same {name}, or say in a comment why they differ.",
+    )
+
+
+def _only_missing(peers: list[Peer], name: str) -> bool:
+    """Some say it and the others leave it out: that is an oversight even half and half."""
+    return any(name not in peer.explicit for peer in peers)
+
+
+def _shown(peer: Peer, name: str) -> str:
+    parameter = peer.parameter(name)
+    if parameter is not None:
+        return str(parameter.token)
+    defaults = {"max_fails": "1", "fail_timeout": "10s", "max_conns": "no limit", "slow_start": "none"}
+    return f"no {name} (default {defaults[name]})" if name in defaults else f"no {name}"
+
+
+def _routes(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
+    routed = [peer for peer in peers if peer.route is not None]
+    if not routed:
+        return
+    for peer in peers:
+        if peer.route is None:
+            yield Hit(
+                peer_place(peer),
+                f'{peer.text} has no route while others of "{upstream.name}" have: its sessions are not bound by name',
+                peer.directive,
+                related=related_peers("has a route", routed[:1]),
+            )
+            return
+    seen: dict[str, Peer] = {}
+    for peer in routed:
+        first = seen.setdefault(str(peer.route), peer)
+        if first is not peer:
+            yield Hit(
+                parameter_place(peer, "route"),
+                f'route={peer.route} is given twice in "{upstream.name}": sessions of both servers merge',
+                peer.directive,
+                related=related_peers("given first here", [first]),
+            )
+
+
+def _weight(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
+    """One server without a weight while all the others carry the same one."""
+    if len(peers) < 3:
+        return
+    bare = [peer for peer in peers if "weight" not in peer.explicit]
+    weights = {peer.weight for peer in peers if "weight" in peer.explicit}
+    if len(bare) == 1 and len(weights) == 1 and weights != {1}:
+        yield Hit(
+            peer_place(bare[0]),
+            f'{bare[0].text} has no weight (default 1) while every other server of "{upstream.name}" '
+            f"has weight={weights.pop()}",
+            bare[0].directive,
+        )
+
+
+def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
+    """A port left out (80) beside written ones, or one that deviates from a clear majority of hosts."""
+    located = [peer for peer in peers if peer.address is not None and peer.address.kind != "unix"]
+    if upstream.family == "stream" or len(located) < 2:
+        return
+    missing = [peer for peer in located if peer.address and not peer.address.explicit_port and not peer.service]
+    written = [peer for peer in located if peer.address and peer.address.explicit_port]
+    if missing and written and all(peer.address and peer.address.port != HTTP_PORT for peer in written):
+        yield Hit(
+            peer_place(missing[0]),
+            f"{listed([peer.text for peer in missing])} has no port, so it is 80; the other servers of "
+            f'"{upstream.name}" use {listed(sorted({str(p.address.port) for p in written if p.address}))}',
+            missing[0].directive,
+            related=related_peers("compare", written[:1]),
+        )
+
+
+def upstream_address_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
+    """The same server in several groups with different failure settings: each group judges it alone."""
+    for family in ("http", "stream"):
+        places: dict[str, list[tuple[Upstream, Peer]]] = defaultdict(list)
+        for upstream in ctx.model.groups(family).values():
+            for peer in upstream.peers:
+                if peer.address is not None and not peer.invalid:
+                    places[peer.normal_address].append((upstream, peer))
+        for address, uses in places.items():
+            if len({upstream for upstream, _ in uses}) > 1:
+                yield from _between_groups(address, uses)
+
+
+def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator[Hit]:
+    first_group, first = uses[0]
+    live = [peer for _, peer in uses if not peer.down]
+    down = [(group, peer) for group, peer in uses if peer.down]
+    if live and down:
+        group, peer = down[0]
+        yield Hit(
+            parameter_place(peer, "down"),
+            f'{address} is marked down in "{group.name}" and live elsewhere',
+            peer.directive,
+            related=related_peers("live here", live),
+        )
+        return
+    for name in _SHARED:
+        for group, peer in uses[1:]:
+            if getattr(peer, name) != getattr(first, name) and not (peer.down or first.down):
+                yield Hit(
+                    parameter_place(peer, name),
+                    f'{address} has {_shown(peer, name)} in "{group.name}" and {_shown(first, name)} in '
+                    f'"{first_group.name}": each group counts failures on its own',
+                    peer.directive,
+                    related=(("the other group", group_place(first_group)), *related_peers("compare", [first])),
+                    severity=Severity.INFO,
+                )
+                return

@@ -1,0 +1,49 @@
+"""``nginxaudit explain``: the page of a rule."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command("explain", short_help="Explain a rule, with examples.")
+@click.argument("name", metavar="RULE")
+def command(name: str) -> None:
+    """Explain RULE (slug or id): what it finds, why it matters, how to fix it, when to ignore it.
+
+    \b
+    Examples:
+      nginxaudit explain active-passive-missing-backup
+      nginxaudit explain NGX3001
+    """  # noqa: D301
+    from nginxaudit.engine.catalogue import builtin
+    from nginxaudit.engine.pages import read_page
+    from nginxaudit.engine.suggest import did_you_mean
+
+    catalogue = builtin()
+    rule = catalogue.get(name)
+    if rule is None:
+        raise click.UsageError(
+            f'there is no rule "{name}"{did_you_mean(name, catalogue.names)} (nginxaudit rules lists them all)'
+        )
+    facts = [
+        f"{rule.id} ({rule.category})",
+        f"severity: {rule.severity.label}",
+        f"confidence: {rule.confidence.label}",
+        "on by default" if rule.default else "opt-in",
+        "nginx refuses to load it" if rule.rejected_by_nginx else "",
+        f"fix: {rule.fix}" if rule.fix != "none" else "",
+        f"since {rule.since}",
+    ]
+    title, _, body = read_page(rule).body.lstrip().partition("\n")
+    text = f"{title}\n\n{' · '.join(filter(None, facts))}\n{body}".rstrip()
+    if rule.references:
+        text += "\n\n## References\n\n" + "\n".join(f"- {link}" for link in rule.references)
+    if not sys.stdout.isatty():
+        click.echo(text)  # Markdown, for pipes and files
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(width=min(100, Console().width)).print(Markdown(text))

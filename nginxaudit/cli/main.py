@@ -1,0 +1,82 @@
+"""The command ``nginxaudit``: which subcommands there are, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+import nginxaudit
+
+EXIT_USAGE = 2
+EXIT_INTERNAL = 4
+_COMMANDS = ("scan", "rules", "explain")
+_ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
+
+
+class _Commands(click.Group):
+    """Subcommands in a file each, imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"nginxaudit.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = f" To scan it: nginxaudit scan {args[0]}" if os.path.exists(args[0]) else ""
+            raise click.UsageError(f"{error.message}{hint}", ctx) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(nginxaudit.__version__, "--version", "-V", prog_name="nginxaudit")
+def main() -> None:
+    """Find what is wrong in NGINX configurations, before the reload.
+
+    nginxaudit reads configurations as nginx does and says whether they will load, whether they are
+    safe, and whether the load balancing survives an instance that dies, hangs or is restarted.
+
+    \b
+    Start with:
+      nginxaudit scan /etc/nginx        what is wrong on this machine
+      nginx -T | nginxaudit scan -      the running configuration, from anywhere
+      nginxaudit rules                  everything it looks for
+      nginxaudit explain missing-listen why a rule matters, with examples
+
+    \b
+    Shell completion (bash; zsh and fish likewise):
+      eval "$(_NGINXAUDIT_COMPLETE=bash_source nginxaudit)"
+    """
+
+
+def run() -> NoReturn:
+    """Entry point: never a traceback for the user, always one of the documented exit codes."""
+    try:
+        code = main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). Python would complain once more while exiting.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get("NGINXAUDIT_DEBUG"):
+            raise
+        print(f"nginxaudit: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", file=sys.stderr)
+        code = EXIT_INTERNAL
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,85 @@
+"""``nginxaudit rules``: what it looks for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.rule import Rule
+
+
+@click.command("rules", short_help="List the rules.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--format", "-f", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True,
+              help="How the list is written.")
+@click.option("--severity", type=click.Choice(["info", "warning", "error"]), help="Only rules of this severity.")
+@click.option("--default/--opt-in", "default", default=None, help="Only rules that are on, or off, by default.")
+def command(names: tuple[str, ...], format_name: str, severity: str | None, default: bool | None) -> None:
+    """List the rules, or those that NAME (slug, id, category or tag) means.
+
+    \b
+    Examples:
+      nginxaudit rules upstream
+      nginxaudit rules --severity error
+      nginxaudit rules --format json | jq '.rules[].rule'
+    """  # noqa: D301
+    from nginxaudit.engine.catalogue import builtin
+    from nginxaudit.engine.selection import slugs
+    from nginxaudit.engine.settings import SettingsError
+
+    catalogue = builtin()
+    try:
+        wanted = slugs(catalogue, names or ("ALL",), "rules")
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+    rules = [
+        rule
+        for rule in catalogue
+        if rule.slug in wanted
+        and (severity is None or rule.severity.label == severity)
+        and (default is None or rule.default is default)
+    ]
+    click.echo(_as_json(rules) if format_name == "json" else _as_text(rules))
+
+
+def _as_json(rules: list[Rule]) -> str:
+    listed = [
+        {
+            "id": rule.id,
+            "rule": rule.slug,
+            "category": rule.category,
+            "title": rule.title,
+            "severity": rule.severity.label,
+            "confidence": rule.confidence.label,
+            "default": rule.default,
+            "rejected_by_nginx": rule.rejected_by_nginx,
+            "fix": rule.fix,
+            "tags": list(rule.tags),
+            "cwe": list(rule.cwe),
+            "since": rule.since,
+            "options": {
+                option.name: {"type": option.type, "default": option.default, "description": option.description}
+                for option in rule.options
+            },
+            "references": list(rule.references),
+        }
+        for rule in rules
+    ]
+    return json.dumps({"schema_version": 1, "rules": listed}, indent=2, ensure_ascii=False)
+
+
+def _as_text(rules: list[Rule]) -> str:
+    lines: list[str] = []
+    width = max((len(rule.slug) for rule in rules), default=0)
+    category = None
+    for rule in sorted(rules, key=lambda each: (each.category, each.id)):
+        if rule.category != category:
+            category = rule.category
+            lines += ["", click.style(category, bold=True)] if lines else [click.style(category, bold=True)]
+        opt_in = "" if rule.default else " (opt-in)"
+        lines.append(f"  {rule.id}  {rule.slug:<{width}}  {rule.severity.label:<7}  {rule.title}{opt_in}")
+    lines += ["", f"{len(rules)} rules. What one means: nginxaudit explain NAME"]
+    return "\n".join(lines)

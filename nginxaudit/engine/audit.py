@@ -1,0 +1,259 @@
+"""The whole way once: paths to roots to trees to findings to a report."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatch
+from typing import BinaryIO
+
+from nginxaudit.checks.base import Hit, Place
+from nginxaudit.engine.catalogue import Catalogue, builtin
+from nginxaudit.engine.collect import Collector
+from nginxaudit.engine.report import FileStatus, Report, RuleCrash
+from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.run import Outcome, prepare, run
+from nginxaudit.engine.selection import options_of, selected, slugs
+from nginxaudit.engine.settings import Settings, SettingsError
+from nginxaudit.engine.suppress import Ignores
+from nginxaudit.finding import Finding, Suppression
+from nginxaudit.model import Model
+from nginxaudit.nginx import format_version
+from nginxaudit.source.read import ReadError, Unreadable
+from nginxaudit.source.roots import ReadOptions, Root, Roots, find_roots
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.fragments import context_of_path, declared_context, infer_contexts, is_main
+from nginxaudit.syntax.includes import ParseCache, expand
+from nginxaudit.syntax.tree import Config
+
+_DEFAULT_PATHS = ("nginx.conf", "/etc/nginx")
+
+
+def audit(
+    paths: Sequence[str] = (),
+    settings: Settings | None = None,
+    *,
+    stdin: BinaryIO | None = None,
+) -> Report:
+    """Audit ``paths``: files, directories, ``nginx -T`` dumps, ``-`` for ``stdin``.
+
+    Without paths: the settings' ``entry``, else ``./nginx.conf``, else ``/etc/nginx``. Bad input never
+    raises, it is part of the report. Raises `SettingsError` for settings that cannot be used.
+    """
+    settings = settings or Settings()
+    with _paused_collector():
+        return _Audit(settings).run(list(paths) or default_paths(settings), stdin)
+
+
+def default_paths(settings: Settings) -> list[str]:
+    """What is audited when no path is given."""
+    if settings.entry:
+        return list(settings.entry)
+    return [next((path for path in _DEFAULT_PATHS if os.path.exists(path)), _DEFAULT_PATHS[0])]
+
+
+@contextmanager
+def _paused_collector() -> Iterator[None]:
+    """Without garbage collection: trees of 100,000 nodes make it half of the run time, in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class _Audit:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._catalogue: Catalogue = builtin().with_pages(settings.rule_directories)
+        self._rules = selected(self._catalogue, settings)
+        self._tasks = [
+            prepare(rule, options_of(rule, self._catalogue, settings))
+            for rule in self._rules
+            if "engine" not in rule.check  # told by this module itself
+        ]
+        self._by_slug = {rule.slug: rule for rule in self._catalogue}
+        self._ignores = Ignores(self._catalogue)
+        self._collector = Collector()
+        self._cache = ParseCache()
+        self._sources: dict[str, SourceText] = {}
+        self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
+        self._crashes: list[RuleCrash] = []
+        self._notes: list[str] = []
+
+    def run(self, paths: list[str], stdin: BinaryIO | None) -> Report:
+        settings = self._settings
+        options = ReadOptions(settings.prefix, settings.allow_outside, settings.stdin_filename)
+        roots = find_roots(paths, options, stdin)
+        reached: set[str] = set()
+        for root, config in self._independent(roots, reached):
+            self._root(root, config)
+        self._loose(roots, reached)
+        for unread in roots.unread:
+            self._unread(unread.path, unread.error)
+        return self._report()
+
+    # -- roots
+
+    def _independent(self, roots: Roots, reached: set[str]) -> Iterator[tuple[Root, Config | None]]:
+        """Roots in order; one that was found by searching and that another one includes is none."""
+        if not any(root.searched for root in roots.roots):
+            yield from ((root, None) for root in roots.roots)
+            return
+        expanded = [(root, self._expand(root, "main")) for root in roots.roots]
+        included = {
+            source.real
+            for _, config in expanded
+            for source in config.sources.values()
+            if source is not config.main
+        }
+        for root, config in expanded:
+            if root.searched and root.source.real in included:
+                continue
+            reached.update(source.real for source in config.sources.values())
+            yield root, config
+
+    def _root(self, root: Root, config: Config | None) -> None:
+        contexts = self._contexts(root)
+        fragment = not is_main(self._cache.get(root.source).statements)
+        if contexts == ["main"]:
+            if config is None or config.fragment != fragment:
+                config = self._expand(root, "main", fragment=fragment)
+            self._take(config, self._check(config))
+            return
+        # A fragment that may stand in several contexts: only what holds in all of them is said.
+        variants = [self._expand(root, context, fragment=True) for context in contexts]
+        outcomes = [self._check(variant) for variant in variants]
+        common = set.intersection(*({_identity(rule, hit) for rule, hit in each.hits} for each in outcomes))
+        first = outcomes[0]
+        first.hits = [(rule, hit) for rule, hit in first.hits if _identity(rule, hit) in common]
+        first.crashes = [crash for each in outcomes for crash in each.crashes]
+        self._take(variants[0], first)
+
+    def _contexts(self, root: Root) -> list[str]:
+        parsed = self._cache.get(root.source)
+        path = declared_context(parsed.comments) or self._settings.context
+        if path is None:
+            return infer_contexts(parsed.statements)
+        try:
+            return [context_of_path(path)]
+        except ValueError as error:
+            raise SettingsError(f"{root.source.path}: context={path}: {error}") from None
+
+    def _expand(self, root: Root, context: str, *, fragment: bool = False) -> Config:
+        return expand(root.source, root.files, self._cache, context, fragment=fragment)
+
+    def _check(self, config: Config) -> Outcome:
+        target = self._settings.target
+        return run(self._tasks, Model(config, target, self._settings.topologies))
+
+    def _take(self, config: Config, outcome: Outcome) -> None:
+        self._sources.update(config.sources)
+        self._ignores.add(config)
+        for rule, hit in outcome.hits:
+            self._collector.add(rule, hit)
+        self._crashes.extend(outcome.crashes)
+        for problem in config.problems:
+            if not problem.analysed:
+                line = problem.source.position(problem.start)[0]
+                self._trouble(problem.source.path, f"line {line}: {problem.message}")
+            elif problem.kind == "include-not-analysed":
+                line = problem.source.position(problem.start)[0]
+                self._notes.append(f"{problem.source.path}:{line}: {problem.message}")
+
+    def _loose(self, roots: Roots, reached: set[str]) -> None:
+        """Files of a scanned directory that no root includes: analysed when asked, or when alone."""
+        fragments = [root for root in roots.loose if root.source.real not in reached]
+        if self._settings.fragments or not roots.roots:
+            for root in fragments:
+                self._root(root, None)
+        elif fragments:
+            names = ", ".join(root.source.path for root in fragments[:5])
+            more = f" and {len(fragments) - 5} more" if len(fragments) > 5 else ""
+            self._notes.append(
+                f"no configuration includes {names}{more}: not analysed (--fragments analyses them on their own)"
+            )
+
+    # -- what could not be read
+
+    def _unread(self, path: str, error: ReadError) -> None:
+        source = SourceText(path, "")
+        self._sources.setdefault(path, source)
+        self._trouble(path, str(error))
+        remedy = error.remedy or ("Check the path." if error.kind is Unreadable.MISSING else "")
+        hit = Hit(Place(source, 0, 0), f"{path} could not be read: {error}", help=remedy)
+        self._collector.add(self._by_slug["unreadable-file"], hit)
+
+    def _trouble(self, path: str, reason: str) -> None:
+        reasons = self._troubles.setdefault(path, [])
+        if reason not in reasons:
+            reasons.append(reason)
+
+    # -- the report
+
+    def _report(self) -> Report:
+        findings = self._collector.findings()
+        findings = [self._silence(finding) for finding in findings]
+        findings = self._with_flaws(findings)
+        settings = self._settings
+        shown = [
+            finding
+            for finding in findings
+            if finding.severity >= settings.min_severity and finding.confidence >= settings.min_confidence
+        ]
+        files = {*self._sources, *self._troubles}
+        return Report(
+            nginx_version=format_version(settings.target.version),
+            edition=settings.target.edition,
+            findings=tuple(shown),
+            files=tuple(
+                FileStatus(path, path not in self._troubles, tuple(self._troubles.get(path, ())))
+                for path in sorted(files)
+            ),
+            rules=tuple(self._rules),
+            sources=self._sources,
+            notes=tuple(dict.fromkeys(self._notes)),
+            crashes=tuple(dict.fromkeys(self._crashes)),
+            incomplete=bool(self._troubles),
+        )
+
+    def _silence(self, finding: Finding) -> Finding:
+        finding = self._ignores.apply(finding)
+        if finding.suppressed is None:
+            for glob, names in self._settings.per_file_ignores.items():
+                if self._covers(glob, finding.span.file) and finding.rule in self._slugs(names, glob):
+                    reason = f"per-file-ignores of {glob}"
+                    return replace(finding, suppressed=Suppression("per-file", reason))
+        return finding
+
+    def _slugs(self, names: tuple[str, ...], glob: str) -> set[str]:
+        return slugs(self._catalogue, names, f"{self._settings.origin or 'settings'}: per-file-ignores.{glob}")
+
+    def _covers(self, glob: str, path: str) -> bool:
+        relative = os.path.relpath(path, self._settings.base)
+        return fnmatch(relative, glob) or fnmatch(os.path.basename(path), glob)
+
+    def _with_flaws(self, findings: list[Finding]) -> list[Finding]:
+        """Add what is wrong with the suppressing comments themselves."""
+        ran = {rule.slug: rule for rule in self._rules}
+        extra = Collector()
+        for flaw in [*self._ignores.flaws, *self._ignores.unused(ran)]:
+            rule = ran.get(flaw.rule)
+            if rule is not None:
+                comment = flaw.comment
+                place = Place(comment.source, comment.start, comment.end)
+                extra.add(rule, Hit(place, flaw.message, help=flaw.help, fix=flaw.fix))
+        added = extra.findings()
+        if not added:
+            return findings
+        return sorted([*findings, *added], key=lambda each: (each.span.file, each.span.start, each.id))
+
+
+def _identity(rule: Rule, hit: Hit) -> tuple[str, int, int]:
+    return rule.slug, hit.place.start, hit.place.end
+

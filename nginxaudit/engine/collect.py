@@ -1,0 +1,104 @@
+"""Hits to findings: places, include chains, duplicates, fingerprints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import TypeVar
+
+from nginxaudit.checks.base import Hit, Place
+from nginxaudit.engine.rule import Rule
+from nginxaudit.finding import Finding, Related, Span
+from nginxaudit.syntax.tree import Directive
+
+_T = TypeVar("_T")
+_MAX_CHAINS = 3  # include chains named in a finding; a snippet may be included 2,000 times
+
+
+class Collector:
+    """Findings of a run. The same place of a shared include is one finding with several ways to it."""
+
+    def __init__(self) -> None:
+        self._findings: dict[tuple[object, ...], Finding] = {}
+        self._paths: dict[tuple[object, ...], str] = {}
+        self._ways: dict[tuple[object, ...], dict[Span, None]] = {}
+        self._spans: dict[tuple[str, int, int], Span] = {}
+
+    def add(self, rule: Rule, hit: Hit) -> None:
+        """Take one hit."""
+        place = hit.place
+        # In a shared file the message may name the block it was reached from: that is no new finding.
+        text = hit.message if place.via is None else ""
+        key = (rule.slug, place.source.path, place.start, place.end, text)
+        if place.via is not None:
+            self._ways.setdefault(key, {})[self._span(_include_place(place.via))] = None
+        if key in self._findings:
+            return
+        self._paths[key] = _path_of(hit)
+        self._findings[key] = Finding(
+            id=rule.id,
+            rule=rule.slug,
+            category=rule.category,
+            severity=_level(hit.severity, rule.severity),
+            confidence=_level(hit.confidence, rule.confidence),
+            message=hit.message,
+            span=self._span(place),
+            rejected_by_nginx=rule.rejected_by_nginx if hit.rejected is None else hit.rejected,
+            related=tuple(Related(word, self._span(other)) for word, other in hit.related),
+            help=hit.help,
+            fix=hit.fix,
+        )
+
+    def findings(self) -> list[Finding]:
+        """All findings, sorted by file, place and rule, with include chains and fingerprints."""
+        ready = []
+        for key, finding in self._findings.items():
+            ways = list(self._ways.get(key, ()))
+            related = finding.related + tuple(_chain(ways))
+            ready.append((replace(finding, related=related), self._paths[key]))
+        ready.sort(key=lambda pair: _order(pair[0]))
+        counts: dict[tuple[str, str], int] = {}
+        result = []
+        for finding, path in ready:
+            number = counts[finding.rule, path] = counts.get((finding.rule, path), 0) + 1
+            digest = sha256(f"{finding.rule}\0{path}\0{number}".encode("utf-8", "surrogateescape"))
+            result.append(replace(finding, fingerprint=digest.hexdigest()[:32]))
+        return result
+
+    def _span(self, place: Place) -> Span:
+        key = place.source.path, place.start, place.end
+        span = self._spans.get(key)
+        if span is None:
+            span = self._spans[key] = place.source.span(place.start, place.end)
+        return span
+
+
+def _level(override: _T | None, default: _T) -> _T:
+    return default if override is None else override
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    span = finding.span
+    return span.file, span.start, span.end, finding.id, finding.message
+
+
+def _include_place(via: Directive) -> Place:
+    return Place(via.source, via.name.start, via.args[-1].end if via.args else via.name.end)
+
+
+def _chain(ways: list[Span]) -> Iterator[Related]:
+    for span in ways[:_MAX_CHAINS]:
+        yield Related("included from here", span)
+    if len(ways) > _MAX_CHAINS:
+        yield Related(f"and from {len(ways) - _MAX_CHAINS} more places, the last one here", ways[-1])
+
+
+def _path_of(hit: Hit) -> str:
+    """What identifies a hit when lines move: its directive and the blocks around it, as text."""
+    if hit.node is None:
+        place = hit.place
+        return place.source.text[place.start : place.end]
+    words: Iterable[Directive] = [hit.node, *hit.node.ancestors()]
+    anchor = hit.place.source.text[hit.place.start : hit.place.end] if hit.place.source is hit.node.source else ""
+    return "\x1f".join([" ".join(anchor.split()), *(" ".join([node.name, *node.args]) for node in words)])

@@ -1,0 +1,155 @@
+"""Rule pages: ``rules/<category>/<slug>.md`` to a `Rule` and its examples.
+
+A page is TOML front matter between ``+++`` lines, then Markdown: the first heading is the title, the
+sections *What it does*, *Why it matters*, *How to fix* and *When to ignore it* follow, then examples.
+This module needs the standard library only: the build hook uses it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nginxaudit.engine.rule import Option, Rule
+from nginxaudit.finding import Confidence, Severity
+
+_FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
+_HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
+_FENCE = re.compile(r"^```nginx\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
+_REQUIRED = ("id", "severity", "confidence", "check")
+_OPTIONAL = frozenset(
+    "default rejected-by-nginx tags cwe fix since edition nginx-since nginx-until references proofs options".split()
+)
+_MARK = "# finding"
+
+
+class PageError(ValueError):
+    """A rule page that is not well-formed; the message names file and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An example of a page: the main text and files beside it.
+
+    ``kind`` is ``bad`` or ``good``. ``lines`` are the 1-based lines marked ``# finding``.
+    ``options`` are ``key=value`` words of the fence, e.g. ``edition=plus``; ``files`` maps a path
+    relative to the example to its text.
+    """
+
+    kind: str
+    text: str
+    lines: tuple[int, ...]
+    options: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A rule and the Markdown below its front matter."""
+
+    rule: Rule
+    body: str
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """All examples, in order. Raises `PageError` for a fence nobody understands."""
+        examples: list[Example] = []
+        for fence in _FENCE.finditer(self.body):
+            words = fence[1].split()
+            options = dict(word.split("=", 1) for word in words if "=" in word)
+            kinds = [word for word in words if "=" not in word]
+            if "file" in options and not kinds and examples:
+                examples[-1] = _with_file(examples[-1], options["file"], fence[2])
+            elif kinds in (["bad"], ["good"]):
+                lines = tuple(n for n, line in enumerate(fence[2].splitlines(), 1) if _MARK in line)
+                examples.append(Example(kinds[0], fence[2], lines, options, {}))
+            elif kinds:
+                raise PageError(f"{self.rule.path}: unknown example fence ```nginx{fence[1]}")
+        return tuple(examples)
+
+
+def _with_file(example: Example, name: str, text: str) -> Example:
+    return Example(
+        example.kind, example.text, example.lines, example.options, {**example.files, name: text}
+    )
+
+
+def read_page(rule: Rule) -> Page:
+    """The page of ``rule`` with its body."""
+    return parse_page(Path(rule.path))
+
+
+def parse_page(path: Path) -> Page:
+    """Parse one page; category and slug are taken from its path. Raises `PageError`."""
+    import tomllib
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PageError(f"{path}: {error}") from None
+    match = _FRONT.match(text)
+    if match is None:
+        raise PageError(f"{path}: a rule page begins with TOML between two lines of +++")
+    try:
+        front = tomllib.loads(match[1])
+    except tomllib.TOMLDecodeError as error:
+        raise PageError(f"{path}: {error}") from None
+    return Page(_rule(path, front, match[2]), match[2])
+
+
+def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:
+    _check_keys(path, front)
+    title = _HEADING.search(body)
+    if title is None:
+        raise PageError(f"{path}: the page has no heading")
+    sentences = {key: _first_sentence(path, body, section) for key, section in _SECTIONS.items()}
+    try:
+        return Rule(
+            id=front["id"],
+            slug=path.stem,
+            category=path.parent.name,
+            title=title[1].strip(),
+            severity=Severity[front["severity"].upper()],
+            confidence=Confidence[front["confidence"].upper()],
+            path=str(path),
+            default=front.get("default", True),
+            rejected_by_nginx=front.get("rejected-by-nginx", False),
+            fix=front.get("fix", "none"),
+            since=front.get("since", "0.1.0"),
+            edition=front.get("edition"),
+            nginx_since=front.get("nginx-since"),
+            nginx_until=front.get("nginx-until"),
+            tags=tuple(front.get("tags", ())),
+            cwe=tuple(front.get("cwe", ())),
+            references=tuple(front.get("references", ())),
+            proofs=tuple(front.get("proofs", ())),
+            check=front["check"],
+            options=tuple(
+                Option(name, entry["type"], entry["default"], entry["description"])
+                for name, entry in front.get("options", {}).items()
+            ),
+            **sentences,
+        )
+    except KeyError as error:
+        raise PageError(f"{path}: unknown value or missing key {error}") from None
+
+
+def _check_keys(path: Path, front: dict[str, Any]) -> None:
+    missing = [key for key in _REQUIRED if key not in front]
+    unknown = sorted(set(front) - _OPTIONAL - set(_REQUIRED))
+    if missing or unknown:
+        what = f"lacks {', '.join(missing)}" if missing else f"has unknown keys: {', '.join(unknown)}"
+        raise PageError(f"{path}: the front matter {what}")
+
+
+def _first_sentence(path: Path, body: str, section: str) -> str:
+    found = re.search(rf"^## {section}\n+(.+?)(?:\n\n|\Z)", body, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise PageError(f"{path}: the section '## {section}' is missing")
+    paragraph = " ".join(found[1].split())
+    sentence = re.match(r".+?[.!?](?= [A-Z`*\"]|$)", paragraph)
+    return (sentence[0] if sentence else paragraph).replace("`", "").replace("**", "")

@@ -1,0 +1,74 @@
+"""Running rules over one root: every rule on its own, so that one that breaks stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from nginxaudit.checks.base import Check, CheckContext, Hit
+from nginxaudit.engine.declarative import compile_check
+from nginxaudit.engine.report import RuleCrash
+from nginxaudit.engine.rule import Rule
+from nginxaudit.model import Model
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the rules found in one root."""
+
+    hits: list[tuple[Rule, Hit]] = field(default_factory=list)
+    crashes: list[RuleCrash] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A rule ready to run."""
+
+    rule: Rule
+    check: Check
+    options: dict[str, Any]
+
+
+def prepare(rule: Rule, options: dict[str, Any]) -> Task:
+    """``rule`` with its check. Raises `CheckError` for a table that is not understood."""
+    reference = rule.check.get("python")
+    check = _python(reference) if reference else compile_check(rule.check, rule.path)
+    return Task(rule, check, options)
+
+
+def run(tasks: list[Task], model: Model) -> Outcome:
+    """Hits of all ``tasks`` on one root, in the order of the tasks."""
+    outcome = Outcome()
+    for task in tasks:
+        context = CheckContext(model, model.target, task.rule.slug, task.options)
+        try:
+            outcome.hits.extend((task.rule, hit) for hit in task.check(context))
+        except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
+            root = model.config.main.path
+            outcome.crashes.append(RuleCrash(task.rule.slug, root, _describe(error)))
+    return outcome
+
+
+@cache
+def _python(reference: str) -> Check:
+    """The function ``module.function`` below nginxaudit.checks; only shipped pages get here."""
+    module, _, function = reference.rpartition(".")
+    check: Check = getattr(import_module(f"nginxaudit.checks.{module}"), function)
+    return check
+
+
+def _describe(error: Exception) -> str:
+    frames = list(_frames(error))
+    where = f" ({frames[-1]})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _frames(error: Exception) -> Iterator[str]:
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        yield f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+        trace = trace.tb_next

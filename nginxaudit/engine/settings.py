@@ -1,0 +1,234 @@
+"""What the user wants: settings files, and the options of the command line over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, TypeVar
+
+from nginxaudit.engine.suggest import did_you_mean
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.nginx import Target, parse_version
+
+FILE_NAME = "nginxaudit.toml"
+TOPOLOGIES = ("active-active", "active-passive")
+_E = TypeVar("_E", bound=IntEnum)
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message says file, key, and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an audit is to be done.
+
+    ``select``/``ignore``/``extend_select`` hold slugs, ids, categories, tags or ``ALL``;
+    ``per_file_ignores`` maps a glob (relative to ``base``) to such names; ``topologies`` maps an
+    upstream's name or glob to its declared topology; ``base`` is the directory of the settings
+    file, or the current one. ``fail_on`` None never fails on findings.
+    """
+
+    target: Target = field(default_factory=Target)
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rule_directories: tuple[str, ...] = ()
+    topologies: Mapping[str, str] = field(default_factory=dict)
+    entry: tuple[str, ...] = ()
+    prefix: str | None = None
+    context: str | None = None
+    fragments: bool = False
+    allow_outside: bool = False
+    min_severity: Severity = Severity.INFO
+    min_confidence: Confidence = Confidence.LOW
+    fail_on: Severity | None = Severity.WARNING
+    stdin_filename: str | None = None
+    base: str = "."
+    origin: str | None = None  # settings file, None: built-in defaults
+
+    def with_options(self, **options: Any) -> Settings:
+        """These settings with every option that is not None put in its place."""
+        return replace(self, **{key: value for key, value in options.items() if value is not None})
+
+
+def discover(path: str) -> str | None:
+    """The settings file for ``path``: the nearest one upward, not above a git root."""
+    directory = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+    while True:
+        own = os.path.join(directory, FILE_NAME)
+        if os.path.isfile(own):
+            return own
+        project = os.path.join(directory, "pyproject.toml")
+        if os.path.isfile(project) and _has_table(project):
+            return project
+        parent = os.path.dirname(directory)
+        if os.path.exists(os.path.join(directory, ".git")) or parent == directory:
+            return None
+        directory = parent
+
+
+def load(file: str) -> Settings:
+    """Settings of one file. Raises `SettingsError`."""
+    data = _read_toml(file)
+    if os.path.basename(file) == "pyproject.toml":
+        data = data.get("tool", {}).get("nginxaudit", {})
+    return _Reader(file).settings(data)
+
+
+def _has_table(project: str) -> bool:
+    try:
+        with open(project, encoding="utf-8", errors="replace") as file:
+            if "[tool.nginxaudit" not in file.read(1 << 20):
+                return False
+    except OSError:
+        return False
+    return "nginxaudit" in _read_toml(project).get("tool", {})
+
+
+def _read_toml(file: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with open(file, "rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: it is not valid TOML: {error}") from None
+
+
+_KEYS = (
+    "nginx-version", "edition", "modules", "select", "ignore", "extend-select", "per-file-ignores",
+    "min-severity", "min-confidence", "fail-on", "entry", "prefix", "rules", "rule", "upstreams", "fragments",
+)  # fmt: skip
+
+
+class _Reader:
+    """One settings file, key by key."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._base = os.path.dirname(os.path.abspath(file))
+
+    def settings(self, data: Mapping[str, Any]) -> Settings:
+        for key in data:
+            if key not in _KEYS:
+                raise self._error(key, f"unknown setting{did_you_mean(key, _KEYS)}")
+        severities, options = self._rules(self._table(data, "rule"))
+        fail_on = self._word(data, "fail-on", ("error", "warning", "info", "never"))
+        return Settings(
+            target=self._target(data),
+            select=self._names(data, "select") if "select" in data else None,
+            ignore=self._names(data, "ignore"),
+            extend_select=self._names(data, "extend-select"),
+            per_file_ignores={
+                glob: self._strings(f"per-file-ignores.{glob}", names)
+                for glob, names in self._table(data, "per-file-ignores").items()
+            },
+            severities=severities,
+            options=options,
+            rule_directories=tuple(self._inside(path) for path in self._names(data, "rules")),
+            topologies=self._topologies(self._table(data, "upstreams")),
+            entry=tuple(self._inside(path) for path in self._names(data, "entry")),
+            prefix=self._string(data, "prefix"),
+            fragments=self._flag(data, "fragments"),
+            min_severity=self._level(data, "min-severity", Severity, Severity.INFO),
+            min_confidence=self._level(data, "min-confidence", Confidence, Confidence.LOW),
+            fail_on=None if fail_on == "never" else Severity[(fail_on or "warning").upper()],
+            base=self._base,
+            origin=self._file,
+        )
+
+    def _error(self, key: str, reason: str) -> SettingsError:
+        return SettingsError(f"{self._file}: {key}: {reason}")
+
+    def _target(self, data: Mapping[str, Any]) -> Target:
+        target = Target()
+        version = self._string(data, "nginx-version")
+        if version is not None:
+            try:
+                target = replace(target, version=parse_version(version))
+            except ValueError as error:
+                raise self._error("nginx-version", str(error)) from None
+        edition = self._word(data, "edition", ("oss", "plus"))
+        modules = frozenset(self._names(data, "modules"))
+        return replace(target, edition=edition or target.edition, modules=modules)
+
+    def _rules(
+        self, table: Mapping[str, Any]
+    ) -> tuple[dict[str, Severity], dict[str, Mapping[str, Any]]]:
+        severities: dict[str, Severity] = {}
+        options: dict[str, Mapping[str, Any]] = {}
+        for name, entry in table.items():
+            if not isinstance(entry, Mapping):
+                raise self._error(f"rule.{name}", 'a table is expected, e.g. [rule.NAME] severity = "info"')
+            if "severity" in entry:
+                word = entry["severity"]
+                if not isinstance(word, str) or word.upper() not in Severity.__members__:
+                    raise self._error(f"rule.{name}.severity", "one of error, warning, info is expected")
+                severities[name] = Severity[word.upper()]
+            options[name] = {key: value for key, value in entry.items() if key != "severity"}
+        return severities, options
+
+    def _topologies(self, table: Mapping[str, Any]) -> dict[str, str]:
+        topologies = {}
+        for name, entry in table.items():
+            key = f"upstreams.{name}"
+            if not isinstance(entry, Mapping) or set(entry) != {"topology"}:
+                raise self._error(key, 'only topology = "active-active" or "active-passive" is known here')
+            if entry["topology"] not in TOPOLOGIES:
+                raise self._error(f"{key}.topology", f"one of {', '.join(TOPOLOGIES)} is expected")
+            topologies[name] = entry["topology"]
+        return topologies
+
+    def _inside(self, path: str) -> str:
+        """``path`` relative to the settings file; a settings file may not point out of its tree."""
+        joined = os.path.normpath(os.path.join(self._base, path))
+        real, base = os.path.realpath(joined), os.path.realpath(self._base)
+        if real != base and not real.startswith(base.rstrip("/") + "/"):
+            raise self._error(path, "the path leads out of the directory of the settings file")
+        return os.path.relpath(joined) if not os.path.isabs(path) else joined
+
+    # -- values
+
+    def _table(self, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        value = data.get(key, {})
+        if not isinstance(value, Mapping):
+            raise self._error(key, "a table is expected")
+        return value
+
+    def _string(self, data: Mapping[str, Any], key: str) -> str | None:
+        value = data.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self._error(key, f"a string is expected, not {value!r}")
+        return value
+
+    def _word(self, data: Mapping[str, Any], key: str, allowed: Sequence[str]) -> str | None:
+        value = self._string(data, key)
+        if value is not None and value not in allowed:
+            raise self._error(key, f"{value!r} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}")
+        return value
+
+    def _level(self, data: Mapping[str, Any], key: str, levels: type[_E], default: _E) -> _E:
+        word = self._word(data, key, [level.name.lower() for level in levels])
+        return default if word is None else levels[word.upper()]
+
+    def _flag(self, data: Mapping[str, Any], key: str) -> bool:
+        value = data.get(key, False)
+        if not isinstance(value, bool):
+            raise self._error(key, f"true or false is expected, not {value!r}")
+        return value
+
+    def _names(self, data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        return self._strings(key, data.get(key, []))
+
+    def _strings(self, key: str, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._error(key, f'a list of strings is expected, e.g. ["..."], not {value!r}')
+        return tuple(value)

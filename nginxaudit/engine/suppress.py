@@ -1,0 +1,191 @@
+"""``# nginxaudit: ignore[...] reason``: which findings a comment silences, and comments that silence none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from nginxaudit.engine.catalogue import Catalogue
+from nginxaudit.engine.suggest import did_you_mean
+from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Comment, Config, Directive
+
+_MARK = re.compile(r"\s*nginxaudit:\s*(?P<word>[\w-]+)(?P<rest>.*)", re.DOTALL)
+_IGNORE = re.compile(r"\s*\[(?P<names>[^\]]*)\]\s*:?\s*(?P<reason>.*)", re.DOTALL)
+_OTHERS = ("context=", "topology=")
+
+
+@dataclass(slots=True)
+class Ignore:
+    """One ignore comment. ``start``/``end`` are the offsets it covers in its file."""
+
+    comment: Comment
+    slugs: frozenset[str]
+    reason: str
+    start: int
+    end: int
+    used: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A comment that does not do what its author meant."""
+
+    rule: str  # slug of the rule that tells it
+    message: str
+    comment: Comment
+    help: str = ""
+    fix: Fix | None = None
+
+
+@dataclass(slots=True)
+class Ignores:
+    """All ignore comments of one run, by file."""
+
+    catalogue: Catalogue
+    by_file: dict[str, list[Ignore]] = field(default_factory=dict)
+    flaws: list[Flaw] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, config: Config) -> None:
+        """Take the comments of a root; a file that several roots share is taken once."""
+        fresh = [source.path for source in config.sources.values() if source.path not in self._seen]
+        self._seen.update(fresh)
+        wanted = set(fresh)
+        marked = [
+            comment
+            for comment in config.comments
+            if comment.source.path in wanted and "nginxaudit:" in comment.text
+        ]
+        if not marked:
+            return
+        extents = _Extents(config, {comment.source.path for comment in marked})
+        for comment in marked:
+            self._take(comment, extents)
+
+    def apply(self, finding: Finding) -> Finding:
+        """``finding`` with its suppression, if a comment silences it."""
+        for ignore in self.by_file.get(finding.span.file, ()):
+            if finding.rule in ignore.slugs and ignore.start <= finding.span.start < ignore.end:
+                ignore.used.add(finding.rule)
+                return replace(finding, suppressed=Suppression("inline", ignore.reason))
+        return finding
+
+    def unused(self, ran: Iterable[str]) -> Iterator[Flaw]:
+        """Comments that silenced nothing, as far as their rules ran."""
+        active = set(ran)
+        for ignores in self.by_file.values():
+            for ignore in ignores:
+                idle = sorted((ignore.slugs & active) - ignore.used)
+                if idle and not ignore.used and ignore.slugs <= active:
+                    yield Flaw(
+                        "unused-suppression",
+                        f"this comment silences nothing: no finding of {', '.join(idle)} here",
+                        ignore.comment,
+                        "Delete the comment.",
+                        _removal(ignore.comment),
+                    )
+                elif idle and ignore.used:
+                    yield Flaw(
+                        "unused-suppression",
+                        f"no finding of {', '.join(idle)} here",
+                        ignore.comment,
+                        f"Take {', '.join(idle)} out of the brackets.",
+                    )
+
+    def _take(self, comment: Comment, extents: _Extents) -> None:
+        mark = _MARK.match(comment.text)
+        if mark is None:
+            return
+        word = mark["word"]
+        if word not in ("ignore", "ignore-file"):
+            if not (word + mark["rest"]).startswith(_OTHERS):
+                known = ("ignore", "ignore-file", "context", "topology")
+                self._flaw(comment, f'unknown instruction "{word}"{did_you_mean(word, known)}')
+            return
+        parts = _IGNORE.match(mark["rest"])
+        if parts is None or not parts["names"].strip():
+            self._flaw(comment, "it names no rule: write ignore[rule-name] and why")
+            return
+        slugs = self._slugs(comment, parts["names"])
+        reason = parts["reason"].strip()
+        if not reason:
+            self._flaw(comment, "it gives no reason, so it silences nothing: write why behind the bracket")
+            return
+        start, end = extents.of(comment) if word == "ignore" else (0, len(comment.source.text) + 1)
+        if slugs:
+            ignore = Ignore(comment, slugs, reason, start, end)
+            self.by_file.setdefault(comment.source.path, []).append(ignore)
+
+    def _slugs(self, comment: Comment, names: str) -> frozenset[str]:
+        slugs = set()
+        for name in filter(None, (each.strip() for each in names.split(","))):
+            rule = self.catalogue.get(name)
+            if rule is None:
+                self._flaw(comment, f'unknown rule "{name}"{did_you_mean(name, self.catalogue.names)}')
+            else:
+                slugs.add(rule.slug)
+        return frozenset(slugs)
+
+    def _flaw(self, comment: Comment, message: str) -> None:
+        self.flaws.append(
+            Flaw(
+                "invalid-suppression",
+                f"nginxaudit comment: {message}",
+                comment,
+                "Write it as: # nginxaudit: ignore[rule-name] reason",
+            )
+        )
+
+
+class _Extents:
+    """What a comment covers: the directives that begin on a line, with their blocks."""
+
+    def __init__(self, config: Config, paths: set[str]) -> None:
+        self._lines: dict[tuple[str, int], tuple[int, int]] = {}
+        for node in config.top.walk():
+            if node.source.path in paths:
+                self._note(node)
+
+    def _note(self, node: Directive) -> None:
+        statement, source = node.statement, node.source
+        start = statement.name.start
+        end = statement.end if statement.close is None else statement.close + 1
+        first = source.position(start)[0]
+        for line in {first, source.position(end - 1)[0] if statement.close is None else first}:
+            key = source.path, line
+            known = self._lines.get(key)
+            self._lines[key] = (start, end) if known is None else (min(start, known[0]), max(end, known[1]))
+
+    def of(self, comment: Comment) -> tuple[int, int]:
+        """Offsets that ``comment`` covers: its line or the next one with code, blocks included."""
+        source = comment.source
+        line = source.position(comment.start)[0]
+        if comment.own_line:
+            line += 1
+            while line <= len(source.line_starts) and _is_empty(source, line):
+                line += 1
+        starts = source.line_starts
+        if line > len(starts):
+            return comment.start, comment.start
+        start, end = starts[line - 1], starts[line] if line < len(starts) else len(source.text) + 1
+        extent = self._lines.get((source.path, line))
+        return (min(start, extent[0]), max(end, extent[1])) if extent else (start, end)
+
+
+def _is_empty(source: SourceText, line: int) -> bool:
+    text = source.line(line).strip()
+    return not text or text.startswith("#")
+
+
+def _removal(comment: Comment) -> Fix:
+    """Delete the comment, with its line or with the blanks before it."""
+    text = comment.source.text
+    start, end = comment.start, comment.end
+    while start > 0 and text[start - 1] in " \t":
+        start -= 1
+    if comment.own_line and end < len(text):
+        end += 1
+    return Fix("Delete the comment", Applicability.SAFE, (Edit(comment.source.path, start, end, ""),))

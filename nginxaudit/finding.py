@@ -1,0 +1,114 @@
+"""What an audit says: findings with exact places, as plain frozen data.
+
+Nothing here knows how a finding came to be or how it is printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+
+class Severity(IntEnum):
+    """How bad a finding is. Ordered, so that thresholds compare with ``>=``."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    @property
+    def label(self) -> str:
+        """Lower-case word used in every output and setting."""
+        return self.name.lower()
+
+
+class Confidence(IntEnum):
+    """How sure the finding is a true positive. Ordered like `Severity`."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def label(self) -> str:
+        """Lower-case word used in every output and setting."""
+        return self.name.lower()
+
+
+class Applicability(Enum):
+    """Whether a fix keeps the meaning of the configuration."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one file.
+
+    Lines and columns are 1-based and count Unicode code points; the end is exclusive.
+    ``start`` and ``end`` are 0-based code point offsets into the decoded text. An undecodable
+    byte counts as one code point.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place that explains a finding, with a word on why it is shown."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the code points ``start`` to ``end`` (exclusive) of ``file`` by ``text``."""
+
+    file: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Non-overlapping edits, sorted by place, that mend one finding."""
+
+    title: str
+    applicability: Applicability
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Why a finding is not counted: ``kind`` is inline, per-file or baseline."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem at one place."""
+
+    id: str
+    rule: str
+    category: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    span: Span
+    rejected_by_nginx: bool = False
+    related: tuple[Related, ...] = ()
+    help: str = ""  # what to do about this very finding, one line; empty: see the rule page
+    fix: Fix | None = None
+    fingerprint: str = ""
+    suppressed: Suppression | None = field(default=None)

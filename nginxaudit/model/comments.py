@@ -1,0 +1,73 @@
+"""Comments by their place, and the annotations among them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Comment, Directive
+
+_ANNOTATION = re.compile(r"\s*nginxaudit:\s*(.*)", re.IGNORECASE)
+
+
+class Comments:
+    """Index of the comments of a configuration."""
+
+    def __init__(self, comments: Iterable[Comment]) -> None:
+        self._by_source: dict[SourceText, list[Comment]] = {}
+        for comment in comments:
+            self._by_source.setdefault(comment.source, []).append(comment)
+        self._starts: dict[SourceText, list[int]] = {}
+        self._lines: dict[SourceText, dict[int, Comment]] = {}
+        for source, found in self._by_source.items():
+            found.sort(key=lambda comment: comment.start)
+            self._starts[source] = [comment.start for comment in found]
+            self._lines[source] = {source.position(comment.start)[0]: comment for comment in found}
+
+    def on_line(self, source: SourceText, line: int) -> Comment | None:
+        """The comment that begins on a line: there is at most one."""
+        return self._lines.get(source, {}).get(line)
+
+    def trailing(self, directive: Directive) -> Comment | None:
+        """Comment behind a directive, on the line where it ends (for a block, where it opens)."""
+        source = directive.source
+        line = source.position(max(directive.statement.end - 1, 0))[0]
+        comment = self.on_line(source, line)
+        return comment if comment and comment.start >= directive.statement.end else None
+
+    def above(self, directive: Directive) -> Comment | None:
+        """Comment that has the line above a directive to itself."""
+        line = directive.source.position(directive.name.start)[0]
+        comment = self.on_line(directive.source, line - 1)
+        return comment if comment and comment.own_line else None
+
+    def block_above(self, directive: Directive) -> list[Comment]:
+        """Comments on the unbroken run of comment lines above a directive, nearest first."""
+        line = directive.source.position(directive.name.start)[0] - 1
+        found = []
+        while (comment := self.on_line(directive.source, line)) and comment.own_line:
+            found.append(comment)
+            line -= 1
+        return found
+
+    def inside(self, block: Directive) -> list[Comment]:
+        """Comments between the braces of a block, in the file where they stand."""
+        close = block.statement.close
+        found = self._by_source.get(block.source)
+        if close is None or not found:
+            return []
+        starts = self._starts[block.source]
+        return found[bisect_left(starts, block.statement.end) : bisect_left(starts, close)]
+
+
+def annotation(comment: Comment) -> str | None:
+    """What ``# nginxaudit: …`` says; None for any other comment."""
+    found = _ANNOTATION.fullmatch(comment.text)
+    return found[1].strip() if found else None
+
+
+def is_annotation(comment: Comment) -> bool:
+    """Addressed to this program, so no words about the configuration."""
+    return annotation(comment) is not None

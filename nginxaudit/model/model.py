@@ -1,0 +1,295 @@
+"""The model of one configuration: the entry to everything in this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from nginxaudit.model.comments import Comments
+from nginxaudit.model.intent import Intent, infer_intent
+from nginxaudit.model.listen import SocketKey
+from nginxaudit.model.location import Location
+from nginxaudit.model.passes import Pass, find_passes
+from nginxaudit.model.relatives import Relatives
+from nginxaudit.model.scope import Scopes, enclosing, family_of
+from nginxaudit.model.server import Server
+from nginxaudit.model.sockets import Socket, group_sockets
+from nginxaudit.model.topology import Declaration, Topology, find_declaration, topology
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.model.variables import Values, Variables
+from nginxaudit.nginx import Target
+from nginxaudit.syntax.tree import Config, Directive, Token
+
+FAMILIES = ("http", "stream", "mail")
+
+
+class Model:
+    """Meaning of one root with its includes expanded. Everything is computed when first asked for.
+
+    ``target`` is the nginx it is judged for. ``topologies`` declares what groups are meant to be:
+    name or glob of a group -> ``active-active`` or ``active-passive``.
+    """
+
+    def __init__(self, config: Config, target: Target, topologies: Mapping[str, str] | None = None) -> None:
+        self.config = config
+        self.target = target
+        self.topologies: Mapping[str, str] = topologies or {}
+        self._scopes = Scopes()
+        self._variables: dict[str, Variables] = {}
+        self._topology: dict[Upstream, Topology] = {}
+        self._declared: dict[Upstream, Declaration | None] = {}
+        self._intent: dict[Upstream, Intent] = {}
+        self._relatives: dict[str, Relatives] = {}
+
+    # -- scopes
+
+    def effective(self, node: Directive, name: str) -> list[Directive]:
+        """Directives ``name`` in effect in ``node`` (see `scope.Scopes.effective`). Do not modify."""
+        return self._scopes.effective(node, name)
+
+    def value(self, node: Directive, name: str) -> Token | None:
+        """First argument of the effective directive ``name``, or None."""
+        return self._scopes.value(node, name)
+
+    def time_ms(self, node: Directive, name: str, default: int | None = None) -> int | None:
+        """Effective time in milliseconds; ``default`` if not set, None if it cannot be known."""
+        return self._scopes.time_ms(node, name, default)
+
+    def flag(self, node: Directive, name: str, default: bool | None = None) -> bool | None:
+        """Effective flag; ``default`` if not set, None if it cannot be known."""
+        return self._scopes.flag(node, name, default)
+
+    def number(self, node: Directive, name: str, default: int | None = None) -> int | None:
+        """Effective whole number; ``default`` if not set, None if it cannot be known."""
+        return self._scopes.number(node, name, default)
+
+    def size(self, node: Directive, name: str, default: int | None = None) -> int | None:
+        """Effective size in bytes; ``default`` if not set, None if it cannot be known."""
+        return self._scopes.size(node, name, default)
+
+    def family_of(self, node: Directive) -> str:
+        """``http``, ``stream``, ``mail``, or ``main`` for none of them."""
+        return family_of(node)
+
+    def enclosing(self, node: Directive, *names: str) -> Directive | None:
+        """``node`` itself or the nearest block around it called one of ``names``."""
+        return enclosing(node, *names)
+
+    @cached_property
+    def _unread(self) -> tuple[set[Directive], set[Directive]]:
+        """Blocks with an unread include directly in them, and blocks with one anywhere inside."""
+        direct: set[Directive] = set()
+        anywhere: set[Directive] = set()
+        for include in self.config.incomplete_includes:
+            at = include.parent
+            if at is not None:
+                direct.add(at)
+            while at is not None and at not in anywhere:
+                anywhere.add(at)
+                at = at.parent
+        return direct, anywhere
+
+    def unknown_inside(self, block: Directive, *, direct: bool = False) -> bool:
+        """Whether an include inside ``block`` could not be read, at any depth.
+
+        ``direct``: only includes whose content would stand in the block itself.
+        """
+        return block in self._unread[0 if direct else 1]
+
+    def unread_files(self, family: str) -> bool:
+        """Whether a file could not be read that may add to ``http``, ``stream`` or ``mail``."""
+        families = {family_of(include) for include in self.config.incomplete_includes}
+        return not families.isdisjoint((family, "main"))
+
+    # -- servers and locations
+
+    @cached_property
+    def _servers(self) -> dict[Directive, Server]:
+        found: dict[Directive, Server] = {}
+        for directive in self.config.named("server"):
+            if directive.is_block and directive.inner in _SERVER_CONTEXTS:
+                unread = self.unknown_inside(directive, direct=True)
+                found[directive] = Server(directive, family_of(directive), unread=unread)
+        return found
+
+    @cached_property
+    def _locations(self) -> dict[Directive, Location]:
+        found: dict[Directive, Location] = {}
+        for directive in self.config.named("location"):  # outer ones come before inner ones
+            if not directive.is_block or directive.inner != "location" or directive.parent is None:
+                continue
+            parent = found.get(directive.parent)
+            server = self._servers.get(directive.parent) or (parent.server if parent else None)
+            location = found[directive] = Location(directive, server, parent)
+            if parent is not None:
+                parent.children.append(location)
+            elif server is not None:
+                server.locations.append(location)
+        return found
+
+    @cached_property
+    def _servers_by_family(self) -> dict[str, tuple[Server, ...]]:
+        _ = self._locations  # hangs the locations into their servers
+        groups: dict[str, list[Server]] = {family: [] for family in FAMILIES}
+        for server in self._servers.values():
+            groups[server.family].append(server)
+        return {family: tuple(servers) for family, servers in groups.items()}
+
+    def servers(self, family: str = "http") -> tuple[Server, ...]:
+        """``server`` blocks of http, stream or mail in reading order."""
+        return self._servers_by_family[family]
+
+    def server_of(self, node: Directive) -> Server | None:
+        """The server that ``node`` is or stands in."""
+        block = enclosing(node, "server")
+        _ = self._servers_by_family
+        return self._servers.get(block) if block is not None else None
+
+    @cached_property
+    def locations(self) -> tuple[Location, ...]:
+        """All locations in reading order, nested ones behind the one they are in."""
+        return tuple(self._locations.values())
+
+    def location_of(self, node: Directive) -> Location | None:
+        """The nearest location that ``node`` is or stands in."""
+        block = enclosing(node, "location")
+        return self._locations.get(block) if block is not None else None
+
+    @cached_property
+    def _sockets(self) -> dict[str, dict[SocketKey, Socket]]:
+        return {family: group_sockets(self.servers(family)) for family in FAMILIES}
+
+    def sockets(self, family: str = "http") -> dict[SocketKey, Socket]:
+        """Sockets that the servers of a family listen on, with who shares them."""
+        return self._sockets[family]
+
+    # -- groups and who uses them
+
+    @cached_property
+    def all_upstreams(self) -> tuple[Upstream, ...]:
+        """All ``upstream`` blocks in reading order, duplicates included."""
+        return tuple(
+            Upstream(directive, family_of(directive), complete=not self.unknown_inside(directive))
+            for directive in self.config.named("upstream")
+            if directive.is_block and directive.inner in ("upstream", "stream-upstream")
+        )
+
+    def upstreams(self, family: str = "http") -> tuple[Upstream, ...]:
+        """``upstream`` blocks of http or stream in reading order, duplicates included."""
+        return tuple(upstream for upstream in self.all_upstreams if upstream.family == family)
+
+    @cached_property
+    def _groups(self) -> dict[str, dict[str, Upstream]]:
+        groups: dict[str, dict[str, Upstream]] = {family: {} for family in FAMILIES}
+        for upstream in self.all_upstreams:
+            groups[upstream.family].setdefault(upstream.key, upstream)
+        return groups
+
+    def groups(self, family: str = "http") -> Mapping[str, Upstream]:
+        """Groups by lower-case name; of equal names the first."""
+        return self._groups[family]
+
+    def upstream(self, name: str, family: str = "http") -> Upstream | None:
+        """Group called ``name`` in any case."""
+        return self._groups[family].get(name.lower())
+
+    @cached_property
+    def passes(self) -> tuple[Pass, ...]:
+        """Every pass directive of http and stream."""
+        return tuple(find_passes(self))
+
+    @cached_property
+    def _users(self) -> dict[Upstream, list[Pass]]:
+        found: dict[Upstream, list[Pass]] = {}
+        for each in self.passes:
+            for upstream in each.upstreams:
+                found.setdefault(upstream, []).append(each)
+        return found
+
+    def passes_to(self, upstream: Upstream) -> tuple[Pass, ...]:
+        """Passes that name ``upstream``, or can by a variable whose value is known."""
+        return tuple(self._users.get(upstream, ()))
+
+    def users(self, upstream: Upstream) -> tuple[Directive, ...]:
+        """Blocks (locations, ``if`` blocks, stream servers) that pass to ``upstream``, each once."""
+        return tuple(dict.fromkeys(each.scope for each in self.passes_to(upstream)))
+
+    @cached_property
+    def _by_scope(self) -> dict[Directive, list[Pass]]:
+        found: dict[Directive, list[Pass]] = {}
+        for each in self.passes:
+            found.setdefault(each.scope, []).append(each)
+        return found
+
+    def passes_in(self, block: Directive) -> tuple[Pass, ...]:
+        """Passes written directly in ``block``."""
+        return tuple(self._by_scope.get(block, ()))
+
+    @cached_property
+    def _reaches_any(self) -> dict[str, bool]:
+        return {
+            family: self.variables(family).code
+            or any(each.family == family and not each.complete for each in self.passes)
+            for family in ("http", "stream")
+        }
+
+    def may_reach_any_upstream(self, family: str = "http") -> bool:
+        """Whether requests may reach groups that no pass is known to name.
+
+        True when a variable target has an unknown part, or code (Lua, njs, Perl) may choose.
+        """
+        return self._reaches_any.get(family, False)
+
+    # -- variables
+
+    def variables(self, family: str = "http") -> Variables:
+        """Variables of http or stream."""
+        found = self._variables.get(family)
+        if found is None:
+            found = self._variables[family] = Variables(self, family)
+        return found
+
+    def variable_definitions(self, family: str = "http") -> Mapping[str, list[Directive]]:
+        """Directives that define each variable, by lower-case name. Built-in ones are not listed."""
+        return self.variables(family).defined
+
+    def possible_values(self, text: str, scope: Directive, family: str | None = None) -> Values:
+        """Values that ``text`` can have in the block ``scope``."""
+        return self.variables(family or family_of(scope)).possible(text, scope)
+
+    # -- what groups are and are meant to be
+
+    def relatives(self, family: str = "http") -> Relatives:
+        """Which groups of a family resemble each other."""
+        found = self._relatives.get(family)
+        if found is None:
+            found = self._relatives[family] = Relatives(self.upstreams(family))
+        return found
+
+    @cached_property
+    def comments(self) -> Comments:
+        """Comments by their place."""
+        return Comments(self.config.comments)
+
+    def declaration(self, upstream: Upstream) -> Declaration | None:
+        """What the author declares ``upstream`` to be."""
+        if upstream not in self._declared:
+            self._declared[upstream] = find_declaration(upstream, self)
+        return self._declared[upstream]
+
+    def topology(self, upstream: Upstream) -> Topology:
+        """What ``upstream`` is."""
+        found = self._topology.get(upstream)
+        if found is None:
+            found = self._topology[upstream] = topology(upstream, self)
+        return found
+
+    def intent(self, upstream: Upstream) -> Intent:
+        """What ``upstream`` seems to be meant to be, with the evidence."""
+        found = self._intent.get(upstream)
+        if found is None:
+            found = self._intent[upstream] = infer_intent(upstream, self)
+        return found
+
+
+_SERVER_CONTEXTS = frozenset({"server", "stream-server", "mail-server"})

@@ -1,0 +1,235 @@
+"""Which values a text with variables can have, as far as the configuration decides it.
+
+``set``, ``map``, ``geo`` and ``split_clients`` with constant values are followed through each other.
+What comes from the request, from captures or from code is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nginxaudit.model.definitions import definitions
+from nginxaudit.model.scope import enclosing, family_of, is_directive
+from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    from nginxaudit.model.model import Model
+
+MAX_PRODUCT = 64  # values of a text that joins several variables
+MAX_VALUES = 4096  # values of one variable
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z_][A-Za-z0-9_]*)|([0-9]))")
+_BUILTIN = {
+    "http": {"scheme": frozenset({"http", "https"})},
+    "stream": {"protocol": frozenset({"TCP", "UDP"})},
+}
+_PHASES = ("server_rewrite", "rewrite", "access", "content", "balancer", "preread")
+_LUA = ("_by_lua", "_by_lua_block", "_by_lua_file")
+_CODE = (
+    *(phase + kind for phase in _PHASES for kind in _LUA),
+    "js_content", "js_access", "js_preread", "perl",
+)  # fmt: skip
+"""Directives whose code may set variables of ``set``, or choose where a request goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Known values of a text. ``complete``: it has no others."""
+
+    constants: frozenset[str]
+    complete: bool
+
+    def __or__(self, other: Values) -> Values:
+        return Values(self.constants | other.constants, self.complete and other.complete)
+
+
+UNKNOWN = Values(frozenset(), complete=False)
+_EMPTY = Values(frozenset({""}), complete=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A variable in a text: its lower-case name and its place, offsets into the text."""
+
+    name: str
+    start: int
+    end: int
+
+
+def references(text: str) -> Iterator[Reference]:
+    """Variables in ``text``, in order. nginx reads one digit of a numbered capture."""
+    for found in _VARIABLE.finditer(text):
+        yield Reference((found[1] or found[2] or found[3]).lower(), found.start(), found.end())
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """Values of a block such as ``map``: plain ones, and those that contain variables."""
+
+    plain: Values
+    templates: tuple[str, ...]
+
+
+class Variables:
+    """Definitions and possible values of the variables of one family."""
+
+    def __init__(self, model: Model, family: str) -> None:
+        self._model = model
+        self._family = family
+        self._entries: dict[Directive, _Entries] = {}
+        self._values: dict[tuple[str, Directive | None], Values] = {}
+        self._open: set[tuple[str, Directive | None]] = set()  # being computed: a cycle leads back here
+
+    @cached_property
+    def defined(self) -> dict[str, list[Directive]]:
+        """Directives that define each variable, by lower-case name."""
+        return definitions(self._model.config, self._family)
+
+    @cached_property
+    def code(self) -> bool:
+        """Lua, njs or Perl runs in this family and may set variables."""
+        return any(
+            family_of(directive) == self._family
+            for name in _CODE
+            for directive in self._model.config.named(name)
+            if is_directive(directive)
+        )
+
+    def possible(self, text: str, scope: Directive) -> Values:
+        """Values that ``text`` can have in the block ``scope``."""
+        return self._text(text, enclosing(scope, "server"))
+
+    def _text(self, text: str, server: Directive | None) -> Values:
+        if "$" not in text:
+            return Values(frozenset({text}), complete=True)
+        results, complete, position = [""], True, 0
+        for reference in references(text):
+            values = self._variable(reference.name, server)
+            literal = text[position : reference.start]
+            position = reference.end
+            complete = complete and values.complete
+            if not values.constants or len(results) * len(values.constants) > _limit(results):
+                return UNKNOWN
+            results = [head + literal + value for head in results for value in sorted(values.constants)]
+        return Values(frozenset(head + text[position:] for head in results), complete)
+
+    def _variable(self, name: str, server: Directive | None) -> Values:
+        builtin = _BUILTIN.get(self._family, {}).get(name)
+        if builtin is not None:
+            return Values(builtin, complete=True)
+        key = (name, server)
+        known = self._values.get(key)
+        if known is None:
+            if key in self._open:  # nginx refuses to evaluate such a cycle at run time
+                return UNKNOWN
+            self._open.add(key)
+            known = self._compute(name, server)
+            self._open.discard(key)
+            self._values[key] = known
+        return known
+
+    def _compute(self, name: str, server: Directive | None) -> Values:
+        result: Values | None = None
+        for directive in self._relevant(name, server):
+            values = self._defined_by(directive, server)
+            result = values if result is None else result | values
+            if len(result.constants) > MAX_VALUES:
+                return UNKNOWN
+        if result is not None:
+            return result
+        # Set in other servers only: empty here. Defined nowhere: nobody knows.
+        return _EMPTY if self._only_set(name) and not self._set_unknown(server) else UNKNOWN
+
+    def _relevant(self, name: str, server: Directive | None) -> list[Directive]:
+        """Definitions that can be in force in ``server``: every one but ``set`` in another server."""
+        if server is None:
+            return self.defined.get(name, [])
+        own = self._sets.get((name, server), [])
+        return own + self._shared.get(name, [])
+
+    @cached_property
+    def _sets(self) -> dict[tuple[str, Directive | None], list[Directive]]:
+        found: dict[tuple[str, Directive | None], list[Directive]] = {}
+        for name, directives in self.defined.items():
+            for directive in directives:
+                if directive.name == "set":
+                    found.setdefault((name, enclosing(directive, "server")), []).append(directive)
+        return found
+
+    @cached_property
+    def _shared(self) -> dict[str, list[Directive]]:
+        shared = {
+            name: [directive for directive in directives if directive.name != "set"]
+            for name, directives in self.defined.items()
+        }
+        return {name: directives for name, directives in shared.items() if directives}
+
+    def _only_set(self, name: str) -> bool:
+        return name in self.defined and name not in self._shared
+
+    def _set_unknown(self, server: Directive | None) -> bool:
+        """Values of ``set`` variables may come from code or from a file that could not be read."""
+        return self.code or (server is not None and self._model.unknown_inside(server))
+
+    def _defined_by(self, directive: Directive, server: Directive | None) -> Values:
+        if directive.name == "set":
+            if len(directive.args) < 2:
+                return UNKNOWN
+            values = self._text(directive.args[1], server)
+            return Values(values.constants, values.complete and not self._set_unknown(server))
+        if directive.name not in ("map", "geo", "split_clients"):
+            return UNKNOWN
+        entries = self._block(directive)
+        values = entries.plain
+        for template in entries.templates:
+            values |= self._text(template, server)
+        return values
+
+    def _block(self, block: Directive) -> _Entries:
+        entries = self._entries.get(block)
+        if entries is None:
+            entries = self._entries[block] = _read_block(block, self._model.unknown_inside(block))
+        return entries
+
+
+def _limit(results: list[str]) -> int:
+    return MAX_VALUES if len(results) == 1 else MAX_PRODUCT
+
+
+_NOT_ENTRIES = {
+    "map": frozenset({"include"}),
+    "geo": frozenset({"delete", "proxy", "include"}),
+    "split_clients": frozenset({"include"}),
+}
+"""Lines with an argument that give no value; lines without one (``hostnames``, ``ranges``) never do."""
+
+_REST = {"map": "default", "geo": "default", "split_clients": "*"}
+
+
+def _read_block(block: Directive, unread: bool) -> _Entries:
+    """Values of a ``map``, ``geo`` or ``split_clients`` block; empty where nothing matches."""
+    texts: set[str] = set()
+    has_rest = False
+    for line in block.children:
+        if line.args and line.name not in _NOT_ENTRIES[block.name]:
+            has_rest = has_rest or line.name == _REST[block.name]
+            texts.add(str(line.args[0]))
+    if not has_rest and not (block.name == "split_clients" and _covers_all(block)):
+        texts.add("")
+    templates = {text for text in texts if "$" in text} if block.name == "map" else set()
+    return _Entries(Values(frozenset(texts - templates), not unread), tuple(sorted(templates)))
+
+
+def _covers_all(block: Directive) -> bool:
+    """The percentages add up to 100: nothing is left over."""
+    total = 0.0
+    for line in block.children:
+        try:
+            total += float(line.name.removesuffix("%")) if line.name.endswith("%") else 0
+        except ValueError:
+            return False
+    return total > 99.995

@@ -1,0 +1,106 @@
+"""Addresses as nginx reads them (``ngx_parse_url`` in src/core/ngx_inet.c), as far as text decides."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens or is reached.
+
+    ``kind``: ``inet``, ``inet6`` (literals), ``unix`` (``host`` is the path), ``name`` (a host
+    name) or ``wildcard`` (any local address). ``host`` is in its normal spelling: literals
+    canonical, names in lower case. ``port`` is None where none was given and there is no default;
+    ``last_port`` ends a range. ``explicit_port`` says that a port was written.
+    """
+
+    kind: str
+    host: str
+    port: int | None = None
+    last_port: int | None = None
+    explicit_port: bool = False
+
+    @property
+    def is_literal(self) -> bool:
+        """No name has to be resolved."""
+        return self.kind != "name"
+
+    def __str__(self) -> str:
+        if self.kind == "unix":
+            return f"unix:{self.host}"
+        host = f"[{self.host}]" if self.kind == "inet6" else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+def parse_address(text: str, default_port: int | None = None, *, listen: bool = False) -> Address:
+    """Address written as ``host``, ``host:port``, ``[v6]:port`` or ``unix:/path``.
+
+    With ``listen`` also ``port``, ``*``, ``*:port`` and port ranges. Raises `ValueError`.
+    """
+    if text[:5].lower() == "unix:":
+        path = text[5:].split(":", 1)[0] if not listen else text[5:]
+        if not path:
+            raise ValueError(f'"{text}" has no path behind unix:')
+        return Address("unix", path)
+    if text.startswith("["):
+        return _inet6(text, default_port, listen)
+    host, colon, port = text.partition(":")
+    if listen and not colon and _is_port_text(text):
+        first, last = _ports(text, text, listen)
+        return Address("wildcard", "*", first, last, True)
+    first, last = _ports(port, text, listen) if colon else (default_port, None)
+    if not host and not listen:
+        raise ValueError(f'"{text}" has no host')
+    if listen and host in ("*", ""):
+        if not host:
+            raise ValueError(f'"{text}" has no host')
+        return Address("wildcard", "*", first, last, bool(colon))
+    return _host(host, first, last, bool(colon))
+
+
+def _host(host: str, port: int | None, last: int | None, explicit: bool) -> Address:
+    try:
+        literal = ipaddress.IPv4Address(host)
+    except ValueError:
+        return Address("name", host.lower(), port, last, explicit)
+    return Address("inet", str(literal), port, last, explicit)
+
+
+def _inet6(text: str, default_port: int | None, listen: bool) -> Address:
+    host, bracket, rest = text[1:].partition("]")
+    if not bracket:
+        raise ValueError(f'"{text}" has no closing bracket')
+    if rest and not rest.startswith(":"):
+        raise ValueError(f'"{text}": a colon and a port must follow the bracket')
+    first, last = _ports(rest[1:], text, listen) if rest else (default_port, None)
+    try:
+        literal = ipaddress.IPv6Address(host)
+    except ValueError:
+        raise ValueError(f'"{host}" is not an IPv6 address') from None
+    return Address("inet6", str(literal), first, last, bool(rest))
+
+
+def _is_port_text(text: str) -> bool:
+    return text[:1].isdigit() and text.isascii() and text.replace("-", "").isdigit()
+
+
+def _ports(text: str, whole: str, listen: bool) -> tuple[int, int | None]:
+    first, dash, last = text.partition("-")
+    if dash and not listen:
+        raise ValueError(f'"{whole}": a range of ports is only allowed in listen')
+    low = _port(first, whole)
+    high = _port(last, whole) if dash else None
+    if high is not None and high < low:
+        raise ValueError(f'"{whole}": the range of ports ends before it begins')
+    return low, high
+
+
+def _port(text: str, whole: str) -> int:
+    if not _PORT.fullmatch(text) or not 1 <= int(text) <= 65535:
+        raise ValueError(f'"{whole}" has an invalid port')
+    return int(text)

@@ -1,0 +1,63 @@
+"""Security advisories of nginx.org: which versions, and which feature must be in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from nginxaudit.nginx.availability import numbers
+from nginxaudit.nginx.data_files import load
+from nginxaudit.nginx.records import ADVISORY_FIELDS
+from nginxaudit.nginx.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """One advisory. ``needs``: any of these features; ``needs_all``: all of these too."""
+
+    cve: str
+    severity: str
+    title: str
+    component: str
+    vulnerable: tuple[tuple[str, str], ...]
+    fixed: tuple[str, ...]
+    needs: tuple[str, ...]
+    needs_all: tuple[str, ...]
+    platform: str | None
+    note: str | None
+    url: str | None
+
+    def affects(self, version: Version) -> bool:
+        """Whether ``version`` has the flaw: in a vulnerable range, and not behind a fix of its branch."""
+        for first, last in self.vulnerable:
+            low, high = numbers(first), numbers(last)
+            if low is not None and high is not None and low <= version <= high:
+                return not any(
+                    fix is not None and fix[:2] == version[:2] and version >= fix
+                    for fix in map(numbers, self.fixed)
+                )
+        return False
+
+
+@cache
+def advisories() -> tuple[Advisory, ...]:
+    """All advisories, newest first."""
+    found = []
+    for row in load("advisories.json"):
+        value = {**ADVISORY_FIELDS, **dict(zip(ADVISORY_FIELDS, row, strict=False))}
+        found.append(
+            Advisory(
+                cve=value["cve"],
+                severity=value["severity"],
+                title=value["title"],
+                component=value["component"],
+                vulnerable=tuple((each["from"], each["to"]) for each in value["vulnerable"] or ()),
+                fixed=tuple(value["fixed"] or ()),
+                needs=tuple(value["needs"]),
+                needs_all=tuple(value["needs_all"]),
+                platform=value["platform"],
+                note=value["note"],
+                url=value["advisory"],
+            )
+        )
+    return tuple(found)

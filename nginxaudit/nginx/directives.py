@@ -1,0 +1,194 @@
+"""What directives exist: where they may stand, how many arguments they take, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from nginxaudit.nginx.availability import Availability, availability, numbers
+from nginxaudit.nginx.data_files import load
+from nginxaudit.nginx.records import DIRECTIVE_FIELDS
+from nginxaudit.nginx.version import NEWEST, Target, Version
+
+
+@dataclass(frozen=True, slots=True)
+class ArgCount:
+    """How many arguments are allowed: ``counts`` if not contiguous, else ``minimum`` to ``maximum``."""
+
+    minimum: int
+    maximum: int | None
+    counts: tuple[int, ...] | None = None
+    flag: bool = False  # exactly one, on or off
+
+    def accepts(self, count: int) -> bool:
+        """Whether ``count`` arguments are allowed."""
+        if self.counts is not None:
+            return count in self.counts
+        return count >= self.minimum and (self.maximum is None or count <= self.maximum)
+
+    def __str__(self) -> str:
+        if self.counts is not None:
+            return " or ".join(map(str, self.counts))
+        if self.maximum is None:
+            return f"at least {self.minimum}" if self.minimum else "any number"
+        if self.minimum == self.maximum:
+            return str(self.minimum) if self.minimum else "none"
+        return f"{self.minimum} to {self.maximum}"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectiveFact:
+    """One directive of one module. Fields as in README.md of this folder."""
+
+    name: str
+    module: str
+    contexts: frozenset[str]
+    args: ArgCount
+    type: str
+    block: bool
+    since: str | None
+    repeatable: bool | None
+    repeat: str | None
+    inherits: str | None
+    inherits_with: tuple[str, ...]
+    inheritable: bool
+    default: str | None
+    configure: str | None
+    values: tuple[str, ...] | None
+    bounds: tuple[int, int] | None
+    third_party: str | None
+    plus_only: bool
+    until: str | None
+    removed_in: str | None
+    pseudo: bool
+    also_in: tuple[str, ...]
+    plus_since: str | None
+    oss_since: str | None
+    deprecated_in: str | None
+    replacement: str | None
+    ignored_since: str | None
+    status: str
+    note: str | None
+    history: tuple[Mapping[str, Any], ...]
+    default_changes: tuple[tuple[str, str | None], ...]
+
+    def available(self, target: Target) -> Availability:
+        """Whether ``target`` knows this directive."""
+        if self.status == "unreleased" and target.version <= NEWEST:
+            return Availability.TOO_NEW
+        return availability(self, target)
+
+    def arguments(self, target: Target | None = None) -> ArgCount:
+        """Argument counts as of the target's version (the newest without one)."""
+        result = self.args
+        if target is not None and self.history:
+            for entry in self.history:
+                version = numbers(entry["version"])
+                if "args" in entry and version is not None and version <= target.version:
+                    result = _count(entry["args"])
+        return result
+
+    def contexts_for(self, target: Target) -> frozenset[str]:
+        """Contexts in which the target's version allows the directive."""
+        contexts = self.contexts
+        for entry in self.history:
+            version = numbers(entry["version"])
+            if version is not None and target.version < version:
+                contexts = (contexts - set(entry.get("contexts_added") or ())) | set(
+                    entry.get("contexts_removed") or ()
+                )
+        return contexts
+
+    def default_for(self, target: Target) -> str | None:
+        """Default value as of the target's version, as text."""
+        for version, default in self.default_changes:  # newest first
+            known = numbers(version)
+            if known is not None and target.version >= known:
+                return default
+        return self.default_changes[-1][1] if self.default_changes else self.default
+
+    def ignored(self, target: Target) -> bool:
+        """Still parsed by the target, without any effect."""
+        return _reached(self.ignored_since, target.version)
+
+    def deprecated(self, target: Target) -> bool:
+        """Works in the target, which warns about it."""
+        return _reached(self.deprecated_in, target.version)
+
+
+def _reached(since: str | None, version: Version) -> bool:
+    known = numbers(since) if since else None
+    return known is not None and version >= known
+
+
+def _count(values: Sequence[Any]) -> ArgCount:
+    minimum, maximum, counts, flag = values
+    return ArgCount(minimum, maximum, tuple(counts) if counts else None, flag)
+
+
+@lru_cache(maxsize=None)
+def directives(name: str) -> tuple[DirectiveFact, ...]:
+    """All facts about directives called ``name`` (case matters, as for nginx); empty if unknown."""
+    rows = load("directives.json").get(name)
+    return tuple(_fact(name, row) for row in rows) if rows else ()
+
+
+@lru_cache(maxsize=None)
+def facts_for(name: str, context: str, target: Target | None = None) -> tuple[DirectiveFact, ...]:
+    """Facts about ``name`` that allow it in ``context`` (for the target's version when given)."""
+    return tuple(
+        fact
+        for fact in directives(name)
+        if context in (fact.contexts if target is None else fact.contexts_for(target))
+    )
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Names of all directives, add-ons and removed ones included."""
+    return frozenset(load("directives.json"))
+
+
+def is_block(name: str) -> bool:
+    """Whether some directive called ``name`` takes a block."""
+    return any(fact.block for fact in directives(name))
+
+
+def _fact(name: str, row: list[Any]) -> DirectiveFact:
+    value = {**DIRECTIVE_FIELDS, **dict(zip(DIRECTIVE_FIELDS, row, strict=False))}
+    changes = value["default_changes"] or ()
+    return DirectiveFact(
+        name=name,
+        module=value["module"],
+        contexts=frozenset(value["contexts"]),
+        args=_count((value["min_args"], value["max_args"], value["counts"], value["flag"])),
+        type=value["type"],
+        block=value["block"],
+        since=value["since"],
+        repeatable=value["repeatable"],
+        repeat=value["repeat"],
+        inherits=value["inherits"],
+        inherits_with=tuple(value["inherits_with"] or ()),
+        inheritable=value["inheritable"] is not False,
+        default=value["default"],
+        configure=value["configure"],
+        values=tuple(value["values"]) if value["values"] else None,
+        bounds=tuple(value["bounds"]) if value["bounds"] else None,
+        third_party=value["third_party"],
+        plus_only=value["plus_only"],
+        until=value["until"],
+        removed_in=value["removed_in"],
+        pseudo=value["pseudo"],
+        also_in=tuple(value["also_in"] or ()),
+        plus_since=value["plus_since"],
+        oss_since=value["oss_since"],
+        deprecated_in=value["deprecated_in"],
+        replacement=value["replacement"],
+        ignored_since=value["ignored_since"],
+        status=value["status"] or "current",
+        note=value["note"],
+        history=tuple(value["history"] or ()),
+        default_changes=tuple((change["version"], change["default"]) for change in changes),
+    )

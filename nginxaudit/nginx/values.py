@@ -1,0 +1,93 @@
+"""Value grammars as nginx parses them (src/core/ngx_parse.c, src/core/ngx_conf_file.c).
+
+Every function returns the value or raises `ValueError` with a sentence for people.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MAX_INT = 2**63 - 1  # ngx_int_t and off_t on a 64-bit system
+_SECONDS = {"y": 31_536_000, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_ORDER = ("y", "M", "w", "d", "h", "m", "s", "ms")
+_TIME_PART = re.compile(r"([0-9]+)(ms|[yMwdhms])?( *)")
+_TIME_HELP = "a time is written like 500ms, 30s, 5m, 1h or 1h30m"
+
+
+def parse_flag(text: str) -> bool:
+    """``on`` or ``off`` in any case."""
+    word = text.lower()
+    if word not in ("on", "off"):
+        raise ValueError(f'"{text}" is neither "on" nor "off"')
+    return word == "on"
+
+
+def parse_number(text: str) -> int:
+    """A decimal number without a sign."""
+    if not _digits(text):
+        raise ValueError(f'"{text}" is not a whole number')
+    value = int(text)
+    if value > _MAX_INT:
+        raise ValueError(f'"{text}" is too large')
+    return value
+
+
+def parse_size(text: str) -> int:
+    """Bytes; units ``k`` and ``m`` in any case."""
+    return _sized(text, {"k": 1 << 10, "m": 1 << 20})
+
+
+def parse_offset(text: str) -> int:
+    """Bytes; units ``k``, ``m`` and ``g`` in any case."""
+    return _sized(text, {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30})
+
+
+def parse_time_ms(text: str) -> int:
+    """Milliseconds; without a unit the number means seconds."""
+    return _time(text, milliseconds=True)
+
+
+def parse_time_s(text: str) -> int:
+    """Whole seconds; milliseconds are refused, as nginx does where it counts in seconds."""
+    return _time(text, milliseconds=False)
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _sized(text: str, units: dict[str, int]) -> int:
+    factor = units.get(text[-1:].lower(), 1)
+    digits = text if factor == 1 else text[:-1]
+    if not _digits(digits):
+        known = ", ".join(units)
+        raise ValueError(f'"{text}" is not a size: a number, or a number with one of {known}')
+    value = int(digits) * factor
+    if value > _MAX_INT:
+        raise ValueError(f'"{text}" is too large')
+    return value
+
+
+def _time(text: str, *, milliseconds: bool) -> int:
+    if not text:
+        raise ValueError(f'"" is not a time: {_TIME_HELP}')
+    total, last, position = 0, -1, 0
+    scale = 1000 if milliseconds else 1
+    while position < len(text):
+        part = _TIME_PART.match(text, position)
+        if part is None:
+            raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
+        position = part.end()
+        number, unit = int(part[1]), part[2] or "s"
+        rank = _ORDER.index(unit)
+        if unit == "ms" and not milliseconds:
+            raise ValueError(f'"{text}": milliseconds are not allowed here, only whole seconds')
+        if rank <= last:
+            raise ValueError(f'"{text}": units must go from large to small, each once')
+        if part[2] is None and position < len(text):
+            raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
+        last = rank
+        total += number if unit == "ms" else number * _SECONDS[unit] * scale
+        if total > _MAX_INT:
+            raise ValueError(f'"{text}" is too large')
+    return total

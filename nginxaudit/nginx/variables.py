@@ -1,0 +1,70 @@
+"""Variables that nginx itself and its modules define."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from nginxaudit.nginx.availability import Availability, availability
+from nginxaudit.nginx.data_files import load
+from nginxaudit.nginx.records import VARIABLE_FIELDS
+from nginxaudit.nginx.version import Target
+
+
+@dataclass(frozen=True, slots=True)
+class VariableFact:
+    """One variable; with ``prefix`` it is a family such as ``arg_``."""
+
+    name: str
+    family: str
+    module: str
+    prefix: bool
+    since: str | None
+    plus_only: bool
+    third_party: str | None
+    also_in: tuple[str, ...]
+    until: str | None
+    deprecated: bool
+    plus_since: str | None = None
+
+    def available(self, target: Target) -> Availability:
+        """Whether ``target`` knows this variable."""
+        return availability(self, target)
+
+
+@cache
+def variables(family: str) -> dict[str, VariableFact]:
+    """Variables of ``http`` or ``stream`` by their lower-case name; prefix families by their prefix."""
+    found = {}
+    for name, rows in load("variables.json").items():
+        for row in rows:
+            value = {**VARIABLE_FIELDS, **dict(zip(VARIABLE_FIELDS, row, strict=False))}
+            if value["family"] == family:
+                found[name] = _variable(name, value)
+    return found
+
+
+def variable(name: str, family: str) -> VariableFact | None:
+    """The variable called ``name`` (any case), or the family it belongs to; None if nginx has none."""
+    name = name.lower()
+    known = variables(family)
+    fact = known.get(name)
+    if fact is not None and not fact.prefix:
+        return fact
+    return next((each for each in known.values() if each.prefix and name.startswith(each.name)), fact)
+
+
+def _variable(name: str, value: dict[str, Any]) -> VariableFact:
+    return VariableFact(
+        name=name,
+        family=value["family"],
+        module=value["module"],
+        prefix=value["prefix"],
+        since=value["since"],
+        plus_only=value["plus_only"],
+        third_party=value["third_party"] or None,
+        also_in=tuple(value["also_in"] or ()),
+        until=value["until"],
+        deprecated=value["deprecated"],
+    )

@@ -1,0 +1,46 @@
+"""Versions of nginx and the target that a question is asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+Version = tuple[int, int, int]
+NEWEST: Version = (1, 31, 4)
+"""The newest release the facts know."""
+_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def parse_version(text: str) -> Version:
+    """``"1.29.7"`` as numbers; ``"1.29"`` means its first release, 1.29.0.
+
+    Raises `ValueError`.
+    """
+    match = _VERSION.fullmatch(text.strip().removeprefix("nginx/").removeprefix("v"))
+    if match is None:
+        raise ValueError(f"{text!r} is no version of nginx; expected something like 1.28.0")
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+def format_version(version: Version) -> str:
+    """``(1, 29, 7)`` as ``"1.29.7"``."""
+    return ".".join(map(str, version))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The nginx that a configuration is meant for.
+
+    ``edition`` is ``oss`` or ``plus`` (for Plus, ``version`` is the open source version it is
+    based on). ``modules`` names third-party modules known to be loaded (``lua``, ``headers-more``…).
+    """
+
+    version: Version = NEWEST
+    edition: str = "oss"
+    modules: frozenset[str] = frozenset()
+
+    @property
+    def label(self) -> str:
+        """For messages: ``nginx 1.29.7`` or ``NGINX Plus (1.29.7)``."""
+        text = format_version(self.version)
+        return f"NGINX Plus ({text})" if self.edition == "plus" else f"nginx {text}"

@@ -1,0 +1,53 @@
+"""What every output format has in common: its options, its signature, its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from nginxaudit.finding import Severity
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report
+
+_MODULES = {"text": "text", "concise": "concise", "json": "json_v1", "sarif": "sarif_log"}
+FORMATS = tuple(_MODULES)
+"""Names of the output formats, the default one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How a report is to be written.
+
+    ``fold`` shortens long repeats of one rule and ``width`` wraps, both in the text format only.
+    ``color`` is decided by the stream and the environment when it is None. ``show_suppressed``
+    shows suppressed findings to people; machine formats always hold them, marked as such.
+    ``fail_on`` is the severity from which the exit code is 1, None for never.
+    """
+
+    fold: bool = True
+    color: bool | None = None
+    width: int | None = None
+    show_suppressed: bool = False
+    fail_on: Severity | None = Severity.WARNING
+
+
+class Renderer(Protocol):
+    """Writes ``report`` to ``stream``. A `BrokenPipeError` of the stream is left to the caller."""
+
+    def __call__(self, report: Report, stream: TextIO, options: RenderOptions) -> None:
+        """Write the whole report."""
+
+
+def renderer(name: str) -> Renderer:
+    """Renderer of the format ``name``, one of `FORMATS`; its module is imported now."""
+    if name not in _MODULES:
+        raise ValueError(f"unknown output format {name!r}: it is one of {', '.join(FORMATS)}")
+    found: Renderer = import_module(f"nginxaudit.report.{_MODULES[name]}").render
+    return found
+
+
+def render(name: str, report: Report, stream: TextIO, options: RenderOptions | None = None) -> None:
+    """Write ``report`` to ``stream`` in the format ``name``, one of `FORMATS`."""
+    renderer(name)(report, stream, options or RenderOptions())

@@ -1,0 +1,30 @@
+"""The ``concise`` format: a line per finding, for grep, editors and logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.sanitize import encoding_of, visible
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report
+    from nginxaudit.finding import Finding
+
+
+def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
+    """Write ``file:line:column: severity rule: message`` per finding, then what was not analysed."""
+    encoding = encoding_of(stream)
+    shown = report.findings if options.show_suppressed else report.active
+    stream.writelines(visible(_line(finding), encoding) + "\n" for finding in shown)
+    missing = [*map(str, gaps(report)), *map(crash_line, report.crashes)]
+    if missing:
+        stream.write(visible(f"not analysed: {'; '.join(missing)}", encoding) + "\n")
+
+
+def _line(finding: Finding) -> str:
+    span = finding.span
+    place = f"{span.file}:{span.line}:{span.column}"
+    mark = "suppressed " if finding.suppressed else ""
+    return f"{place}: {mark}{finding.severity.label} {finding.rule}: {finding.message}"

@@ -1,0 +1,56 @@
+"""What an audit did not see, in words. A report must never look cleaner than the audit was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report, RuleCrash
+
+ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was not analysed: a file, or "" where the text names it, and why."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+def is_complete(report: Report) -> bool:
+    """Whether everything that was asked for was analysed by every rule."""
+    return (
+        not (report.incomplete or report.crashes or report.notes)
+        and bool(analysed(report))
+        and all(file.analysed for file in report.files)
+    )
+
+
+def analysed(report: Report) -> int:
+    """Number of files that were analysed as a whole."""
+    return sum(file.analysed for file in report.files)
+
+
+def gaps(report: Report) -> list[Gap]:
+    """What was not analysed: files with their errors, then the audit's notes."""
+    found: list[Gap] = []
+    for file in report.files:
+        if not file.analysed:
+            found.extend(Gap(file.path, error) for error in file.errors or ("it could not be analysed",))
+    found.extend(Gap("", note) for note in report.notes)
+    if not found and report.incomplete:
+        found.append(Gap("", "some of the input could not be analysed"))
+    return found
+
+
+def crash_line(crash: RuleCrash) -> str:
+    """One crash of a rule, and whose fault that is."""
+    return (
+        f"rule {crash.rule} crashed on {crash.root}: {crash.error} "
+        f"(this is a bug in nginxaudit, please report it: {ISSUES})"
+    )

@@ -1,0 +1,49 @@
+"""JSON that every reader accepts, in lines that people can read and compare.
+
+The output is ASCII, so no encoding of a pipe or a file can spoil it. A lone surrogate (an undecodable
+byte of a configuration) has no place in JSON: it becomes U+FFFD, the replacement character.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from nginxaudit.report.sanitize import unicode_only
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
+_encode_ascii = json.JSONEncoder(ensure_ascii=True, separators=(", ", ": ")).encode
+
+
+def compact(value: Any) -> str:
+    """``value`` on one line."""
+    line = _encode(value)
+    return line if line.isascii() else _encode_ascii(json.loads(unicode_only(line)))
+
+
+def write(stream: TextIO, value: Any, depth: int) -> None:
+    """Write ``value`` with its outer ``depth`` levels over several lines and the rest compact."""
+    stream.writelines(_pieces(value, depth, ""))
+    stream.write("\n")
+
+
+def _pieces(value: Any, depth: int, indent: str) -> Iterator[str]:
+    if depth == 0 or not value or not isinstance(value, dict | list):
+        yield compact(value)
+        return
+    inner = f"{indent}  "
+    items: Iterable[tuple[str, Any]]
+    if isinstance(value, dict):
+        opening, closing = "{", "}"
+        items = ((f"{compact(key)}: ", item) for key, item in value.items())
+    else:
+        opening, closing = "[", "]"
+        items = (("", item) for item in value)
+    yield opening
+    separator = "\n"
+    for label, item in items:
+        yield f"{separator}{inner}{label}"
+        yield from _pieces(item, depth - 1, inner)
+        separator = ",\n"
+    yield f"\n{indent}{closing}"

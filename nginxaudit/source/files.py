@@ -1,0 +1,144 @@
+"""Where the files of one root come from: the disk behind a fence, or a dump.
+
+``include`` arguments are resolved as nginx does: relative to the directory of the *main*
+configuration file, and a pattern's matches sorted bytewise.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from nginxaudit.source.read import ReadError, Unreadable, read_file
+from nginxaudit.source.text import SourceText
+
+INSTALL_PREFIXES = (
+    "/etc/nginx",
+    "/usr/local/nginx/conf",
+    "/usr/local/etc/nginx",
+    "/usr/local/openresty/nginx/conf",
+    "/opt/nginx/conf",
+    "/opt/homebrew/etc/nginx",
+    "/etc/openresty",
+)
+"""Directories in which packages, images and builds of nginx keep ``nginx.conf``."""
+
+_MAGIC = frozenset("*?[")
+
+
+def is_pattern(argument: str) -> bool:
+    """Whether nginx takes an ``include`` argument as a glob (it looks for ``*``, ``?`` and ``[``)."""
+    return not _MAGIC.isdisjoint(argument)
+
+
+class Files(Protocol):
+    """The files that one root may include."""
+
+    installed: bool  # the tree stands where nginx reads it, so a path that is missing is missing
+
+    def resolve(self, argument: str) -> str:
+        """Path that an ``include`` argument means, for `read` and `expand`."""
+
+    def expand(self, pattern: str) -> list[str]:
+        """Paths that match the resolved ``pattern``, in nginx's order. Raises `ReadError`."""
+
+    def read(self, path: str) -> SourceText:
+        """Text of one resolved path. Raises `ReadError`."""
+
+
+class DiskFiles:
+    """Files below the directory of a main configuration on this machine.
+
+    ``main_dir`` is that directory as given. ``roots`` are the directories that may be read;
+    with ``allow_outside`` (or when ``main_dir`` is an installed prefix) everything may.
+    ``prefixes`` are the absolute directories that mean ``main_dir`` when the tree is a copy.
+    """
+
+    def __init__(
+        self,
+        main_dir: str,
+        roots: Iterable[str],
+        *,
+        prefixes: Iterable[str] = INSTALL_PREFIXES,
+        allow_outside: bool = False,
+    ) -> None:
+        self._main_dir = main_dir or "."
+        real = os.path.realpath(self._main_dir)
+        self.installed = real in {os.path.realpath(prefix) for prefix in INSTALL_PREFIXES}
+        self._fence = None if allow_outside or self.installed else _fence([*roots, self._main_dir])
+        self._prefixes = () if self.installed else tuple(prefix.rstrip("/") for prefix in prefixes)
+        self._texts: dict[str, SourceText] = {}
+
+    def resolve(self, argument: str) -> str:
+        """Path on this machine; an absolute one below an install prefix maps into the tree."""
+        if not argument.startswith("/"):
+            return os.path.join(self._main_dir, argument) if self._main_dir != "." else argument
+        for prefix in self._prefixes:
+            if argument.startswith(prefix + "/"):
+                return os.path.join(self._main_dir, argument[len(prefix) + 1 :])
+        return argument
+
+    def expand(self, pattern: str) -> list[str]:
+        """Matches of a glob, sorted as nginx's are (C locale)."""
+        fixed = pattern[: min(pattern.find(char) for char in _MAGIC if char in pattern)]
+        self._check(os.path.dirname(fixed) or ".")
+        return sorted(glob.glob(pattern), key=os.fsencode)
+
+    def read(self, path: str) -> SourceText:
+        """Text of ``path``; read once however often it is included."""
+        text = self._texts.get(path)
+        if text is None:
+            self._check(path)
+            text = self._texts[path] = read_file(path, os.path.normpath(path))
+        return text
+
+    def _check(self, path: str) -> None:
+        if self._fence is None:
+            return
+        real = os.path.realpath(path)
+        if not any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._fence):
+            raise ReadError(
+                Unreadable.OUTSIDE,
+                "it lies outside the scanned directory",
+                "Scan the directory that holds both, or allow it with --allow-outside.",
+            )
+
+
+class DumpFiles:
+    """The files inside an ``nginx -T`` dump; nothing on this machine is read."""
+
+    installed = True
+
+    def __init__(self, texts: Mapping[str, SourceText], main: str) -> None:
+        self._texts = texts
+        self._main_dir = os.path.dirname(main)
+
+    def resolve(self, argument: str) -> str:
+        """Path as nginx names it in the dump."""
+        return argument if argument.startswith("/") else os.path.join(self._main_dir, argument)
+
+    def expand(self, pattern: str) -> list[str]:
+        """Files of the dump that match; ``*`` and ``?`` match no slash, as in glob(3)."""
+        parts = pattern.split("/")
+        return sorted((path for path in self._texts if _matches(path.split("/"), parts)), key=os.fsencode)
+
+    def read(self, path: str) -> SourceText:
+        """Text of one file of the dump."""
+        try:
+            return self._texts[path]
+        except KeyError:
+            raise ReadError(Unreadable.MISSING, "the dump does not contain it") from None
+
+
+def _matches(path: list[str], pattern: list[str]) -> bool:
+    return len(path) == len(pattern) and all(
+        fnmatchcase(part, glob_part) and (not part.startswith(".") or glob_part.startswith("."))
+        for part, glob_part in zip(path, pattern, strict=True)
+    )
+
+
+def _fence(roots: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(os.path.realpath(root) for root in roots))

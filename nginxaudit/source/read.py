@@ -1,0 +1,118 @@
+"""Opening one file without surprises: no blocking on a FIFO, no reading of devices, no endless input."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from enum import Enum
+from typing import BinaryIO
+
+from nginxaudit.source.text import SourceText
+
+MAX_BYTES = 16 * 1024 * 1024  # per file; generated configurations of 20,000 servers stay below
+_CHUNK = 1 << 20
+
+
+class Unreadable(Enum):
+    """Why a file has no text."""
+
+    MISSING = "missing"
+    DIRECTORY = "directory"
+    OUTSIDE = "outside"  # the read fence
+    REFUSED = "refused"  # permissions, special files, binary, too large, I/O errors
+
+
+class ReadError(Exception):
+    """A file that cannot be read. ``str()`` is a sentence for people, without the path."""
+
+    def __init__(self, kind: Unreadable, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.remedy = remedy
+
+
+_SPECIAL = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+def read_file(path: str, display: str) -> SourceText:
+    """Text of the regular file ``path``, shown to people as ``display``.
+
+    Raises `ReadError`.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO without a writer would wait for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise _explain(error) from None
+    try:
+        _require_regular(os.fstat(handle))
+        with os.fdopen(os.dup(handle), "rb") as file:
+            data = read_bounded(file)
+    except OSError as error:
+        raise _explain(error) from None
+    finally:
+        os.close(handle)
+    return SourceText(display, decode(data), os.path.realpath(path))
+
+
+def read_bounded(file: BinaryIO) -> bytes:
+    """All bytes of ``file``. Raises `ReadError` past `MAX_BYTES`."""
+    chunks, size = [], 0
+    while chunk := file.read(_CHUNK):
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise ReadError(
+                Unreadable.REFUSED,
+                f"larger than {MAX_BYTES >> 20} MiB",
+                "Split the configuration, or scan its parts.",
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 text of ``data``; bytes that are none survive as surrogate escapes.
+
+    Raises `ReadError` for data with NUL bytes.
+    """
+    if b"\0" in data:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ReadError(
+                Unreadable.REFUSED, "it is UTF-16 text, which nginx cannot read", "Save it as UTF-8 without BOM."
+            )
+        raise ReadError(Unreadable.REFUSED, "it is a binary file", "Give the path of a configuration text.")
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ReadError(Unreadable.DIRECTORY, "it is a directory", "Include its files: DIRECTORY/*.conf")
+    for is_kind, word in _SPECIAL:
+        if is_kind(status.st_mode):
+            raise ReadError(Unreadable.REFUSED, f"it is {word}, not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise ReadError(
+            Unreadable.REFUSED,
+            f"it has {status.st_size:,} bytes, more than the limit of {MAX_BYTES >> 20} MiB",
+            "Split the configuration, or scan its parts.",
+        )
+
+
+def _explain(error: OSError) -> ReadError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ReadError(Unreadable.MISSING, "there is no such file")
+    if isinstance(error, PermissionError):
+        return ReadError(Unreadable.REFUSED, "permission denied", "Run as a user who may read it.")
+    if error.errno == errno.ELOOP:
+        return ReadError(Unreadable.REFUSED, "its symbolic links form a loop")
+    if error.errno == errno.ENXIO:  # opening a socket
+        return ReadError(Unreadable.REFUSED, "it is a socket or a device without a driver, not a regular file")
+    if error.errno == errno.ENAMETOOLONG:
+        return ReadError(Unreadable.MISSING, "the name is longer than the system allows")
+    return ReadError(Unreadable.REFUSED, (error.strerror or "it cannot be read").lower())

@@ -1,0 +1,156 @@
+"""What was asked for, as roots: each is one configuration that nginx could be started with."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from nginxaudit.source.dump import is_dump, split_dump
+from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles, Files
+from nginxaudit.source.read import ReadError, Unreadable, decode, read_bounded, read_file
+from nginxaudit.source.text import SourceText
+
+STDIN = "-"
+_MAIN_BLOCK = re.compile(r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)", re.MULTILINE)
+_SKIPPED_DIRECTORIES = frozenset({"node_modules", "__pycache__", "venv"})
+_SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One text to start from and the files it may include.
+
+    ``searched`` says that it was found in a directory rather than named: then it is a root only
+    if no other root includes it.
+    """
+
+    source: SourceText
+    files: Files
+    searched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that was asked for and could not be read."""
+
+    path: str
+    error: ReadError
+
+
+@dataclass(slots=True)
+class Roots:
+    """Everything behind the paths of one run.
+
+    ``loose`` are configuration files of scanned directories that contain no main block: whoever
+    is not included by a root is a fragment.
+    """
+
+    roots: list[Root] = field(default_factory=list)
+    loose: list[Root] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How paths are turned into roots.
+
+    ``prefix`` is the absolute directory where the scanned tree is installed on its target.
+    """
+
+    prefix: str | None = None
+    allow_outside: bool = False
+    stdin_filename: str | None = None
+
+
+def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | None = None) -> Roots:
+    """Roots of ``paths``, in order. ``-`` reads ``stdin``. Never raises for bad input."""
+    found = Roots()
+    fence = [path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths if path != STDIN]
+    for path in dict.fromkeys(paths):
+        try:
+            if path == STDIN:
+                found.roots.append(_from_stdin(stdin, options))
+            elif os.path.isdir(path):
+                _from_directory(path, found, options)
+            else:
+                found.roots.append(_from_file(path, fence, options))
+        except ReadError as error:
+            found.unread.append(Unread(path, error))
+    return found
+
+
+def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
+    if not path or "\0" in path:
+        raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
+    source = read_file(path, os.path.normpath(path))
+    if is_dump(source.text):
+        return _from_dump(source.text)
+    return Root(source, _disk(os.path.dirname(path), fence, options))
+
+
+def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Root:
+    if stdin is None:
+        raise ReadError(Unreadable.REFUSED, "there is no standard input")
+    text = decode(read_bounded(stdin))
+    if is_dump(text):
+        return _from_dump(text)
+    name = options.stdin_filename
+    source = SourceText(os.path.normpath(name) if name else "<stdin>", text, f"stdin:{name or ''}")
+    return Root(source, _disk(os.path.dirname(name or ""), [], options))
+
+
+def _from_dump(text: str) -> Root:
+    texts = split_dump(text)
+    main = next(iter(texts))
+    return Root(texts[main], DumpFiles(texts, main))
+
+
+def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
+    before = len(found.roots), len(found.loose), len(found.unread)
+    for file in _configuration_files(path):
+        try:
+            source = read_file(file, os.path.normpath(file))
+        except ReadError as error:
+            found.unread.append(Unread(os.path.normpath(file), error))
+            continue
+        is_root = _MAIN_BLOCK.search(source.text) is not None
+        # A fragment's includes are relative to the configuration it belongs to: its root's directory.
+        main_dir = os.path.dirname(file) if is_root else path
+        root = Root(source, _disk(main_dir, [path], options), searched=True)
+        (found.roots if is_root else found.loose).append(root)
+    if before == (len(found.roots), len(found.loose), len(found.unread)):
+        raise ReadError(
+            Unreadable.REFUSED,
+            "the directory holds no nginx configuration (nginx.conf or *.conf)",
+            "Give the path of the configuration file itself.",
+        )
+
+
+def _configuration_files(directory: str) -> Iterator[str]:
+    """Files below ``directory`` that look like configurations, ``nginx.conf`` first, each once."""
+    candidates: list[str] = []
+    for base, directories, names in os.walk(directory, onerror=None):
+        directories[:] = sorted(
+            name for name in directories if not name.startswith(".") and name not in _SKIPPED_DIRECTORIES
+        )
+        sites = os.path.basename(base) in _SITE_DIRECTORIES
+        candidates += (
+            os.path.join(base, name)
+            for name in sorted(names)
+            if not name.startswith(".") and (name.endswith(".conf") or (sites and "." not in name))
+        )
+    candidates.sort(key=lambda path: os.path.basename(path) != "nginx.conf")
+    seen: set[str] = set()
+    for path in candidates:
+        real = os.path.realpath(path)
+        if real not in seen:
+            seen.add(real)
+            yield path
+
+
+def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFiles:
+    prefixes = (options.prefix,) if options.prefix else INSTALL_PREFIXES
+    return DiskFiles(main_dir, fence, prefixes=prefixes, allow_outside=options.allow_outside)

@@ -1,0 +1,64 @@
+"""A decoded configuration text and its line arithmetic."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from nginxaudit.finding import Span
+
+
+class SourceText:
+    """Text of one file.
+
+    ``path`` is the path as reached from the argument given: it is what reports print.
+    ``real`` is the resolved path for a file on disk, or a unique name for dumps and stdin.
+    ``text`` is decoded as UTF-8; undecodable bytes are kept as surrogate escapes, so that
+    encoding it again yields the original bytes. Line ends are as in the file.
+    """
+
+    __slots__ = ("_line_starts", "path", "real", "text")
+
+    def __init__(self, path: str, text: str, real: str | None = None) -> None:
+        self.path = path
+        self.real = real if real is not None else path
+        self.text = text
+        self._line_starts: list[int] | None = None
+
+    @property
+    def line_starts(self) -> list[int]:
+        """Offset at which each line begins; lines end at LF, as nginx counts them."""
+        starts = self._line_starts
+        if starts is None:
+            starts = [0]
+            find = self.text.find
+            at = find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = find("\n", at + 1)
+            self._line_starts = starts
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """1-based line and column of ``offset``."""
+        starts = self.line_starts
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """Text of the 1-based line ``number`` without its line end; empty past the last line."""
+        starts = self.line_starts
+        if not 1 <= number <= len(starts):
+            return ""
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
+
+    def span(self, start: int, end: int) -> Span:
+        """`Span` from ``start`` to ``end`` (exclusive), offsets clamped to the text."""
+        start = max(0, min(start, len(self.text)))
+        end = max(start, min(end, len(self.text)))
+        line, column = self.position(start)
+        end_line, end_column = self.position(end)
+        return Span(self.path, line, column, end_line, end_column, start, end)
+
+    def __repr__(self) -> str:
+        return f"SourceText({self.path!r})"

@@ -1,0 +1,76 @@
+"""Which brace is missing or too many: nginx only says that the file ended, indentation says more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Brace:
+    """One brace: ``at`` is its offset, ``indent`` the columns before the first word of its line.
+
+    For an opening brace ``name_start``/``name_end`` are the offsets of the directive's name.
+    For a closing one ``first`` says that it is the first thing on its line.
+    """
+
+    opening: bool
+    at: int
+    indent: int
+    first: bool = True
+    name_start: int = 0
+    name_end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``missing``: (unclosed opening brace, offset where its ``}`` belongs); ``extra``: braces too many."""
+
+    missing: tuple[tuple[Brace, int], ...] = ()
+    extra: tuple[Brace, ...] = ()
+
+
+def diagnose(braces: list[Brace], end: int) -> Diagnosis:
+    """Explain an unbalanced sequence of braces; ``end`` is the length of the text."""
+    guess = _by_indentation(braces, end)
+    return guess if guess is not None else _plainly(braces, end)
+
+
+def _by_indentation(braces: list[Brace], end: int) -> Diagnosis | None:
+    """The diagnosis that indentation suggests, or None when following it does not balance the file."""
+    stack: list[Brace] = []
+    missing: list[tuple[Brace, int]] = []
+    extra: list[Brace] = []
+    surplus = sum(1 if brace.opening else -1 for brace in braces)
+    for brace in braces:
+        if brace.opening:
+            if surplus > len(missing) and stack and 0 < brace.indent <= stack[-1].indent:
+                missing.append((stack.pop(), brace.name_start))
+            stack.append(brace)
+            continue
+        if not stack:
+            extra.append(brace)
+            continue
+        if brace.first and surplus > len(missing):
+            while len(stack) > 1 and brace.indent < stack[-1].indent and surplus > len(missing):
+                if not any(outer.indent == brace.indent for outer in stack[:-1]):
+                    break
+                missing.append((stack.pop(), brace.at))
+        elif brace.first and brace.indent > stack[-1].indent and surplus + len(extra) < 0:
+            extra.append(brace)
+            continue
+        stack.pop()
+    missing.extend((brace, end) for brace in reversed(stack))
+    return Diagnosis(tuple(missing), tuple(extra)) if len(missing) - len(extra) == surplus else None
+
+
+def _plainly(braces: list[Brace], end: int) -> Diagnosis:
+    stack: list[Brace] = []
+    extra: list[Brace] = []
+    for brace in braces:
+        if brace.opening:
+            stack.append(brace)
+        elif stack:
+            stack.pop()
+        else:
+            extra.append(brace)
+    return Diagnosis(tuple((brace, end) for brace in reversed(stack)), tuple(extra))

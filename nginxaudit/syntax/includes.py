@@ -1,0 +1,212 @@
+"""A root and its includes to one tree: every file parsed once, expanded wherever it is included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nginxaudit.nginx import inner_context
+from nginxaudit.source.files import Files, is_pattern
+from nginxaudit.source.read import ReadError, Unreadable
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.parse import ParsedFile, parse
+from nginxaudit.syntax.tree import ROOT_STATEMENT, Config, Directive, Problem, Statement
+
+MAX_INCLUDE_DEPTH = 40
+MAX_TREE_DEPTH = 200  # blocks and includes together
+MAX_DIRECTIVES = 2_000_000  # in one root, includes expanded
+
+
+class ParseCache:
+    """Parsed files of one run: a snippet shared by several roots is parsed once."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[SourceText, ParsedFile] = {}
+
+    def get(self, source: SourceText) -> ParsedFile:
+        """``source`` parsed."""
+        parsed = self._parsed.get(source)
+        if parsed is None:
+            parsed = self._parsed[source] = parse(source)
+        return parsed
+
+
+def expand(
+    main: SourceText, files: Files, cache: ParseCache, context: str = "main", *, fragment: bool = False
+) -> Config:
+    """The tree of the root ``main``, whose top level stands in ``context``.
+
+    ``fragment`` says that the file is a part of some larger configuration.
+    """
+    return _Expansion(main, files, cache, context, fragment).config
+
+
+class _Expansion:
+    def __init__(
+        self, main: SourceText, files: Files, cache: ParseCache, context: str, fragment: bool
+    ) -> None:
+        self._files = files
+        self._cache = cache
+        self._count = 0
+        self._depth = 0
+        self._stack: list[str] = []
+        self._inner: dict[tuple[str, str], str] = {}
+        top = Directive(ROOT_STATEMENT, None, context, context, None)
+        self.config = Config(top, main, {}, [], [], fragment=fragment)
+        self._resolved = 0
+        self._file(main, top, None)
+        if not self._in_place():
+            self.config.problems = [_doubted(problem) for problem in self.config.problems]
+
+    def _in_place(self) -> bool:
+        """Whether the root seems to stand beside the files it includes.
+
+        A configuration under a name of its own of which no include is there was copied from
+        somewhere: what is missing beside it, or what it seems to include of itself, says nothing.
+        """
+        main = self.config.main
+        return self._files.installed or main.path.endswith("nginx.conf") or self._resolved > 0
+
+    def _file(self, source: SourceText, parent: Directive, via: Directive | None) -> None:
+        parsed = self._cache.get(source)
+        if source.path not in self.config.sources:
+            self.config.sources[source.path] = source
+            self.config.comments.extend(parsed.comments)
+            self.config.problems.extend(parsed.problems)
+        self._stack.append(source.real)
+        self._statements(parsed.statements, parent, via)
+        self._stack.pop()
+
+    def _statements(
+        self, statements: list[Statement], parent: Directive, via: Directive | None
+    ) -> None:
+        if self._depth >= MAX_TREE_DEPTH:
+            self._too_deep(statements, via)
+            return
+        self._depth += 1
+        context = parent.inner or "unknown"
+        append = parent.children.append
+        self._count += len(statements)
+        for statement in statements:
+            name = statement.name
+            block = statement.block
+            if block is None:
+                node = Directive(statement, parent, context, None, via)
+                append(node)
+                if name == "include" and len(statement.args) == 1:
+                    self._include(node, parent)
+                continue
+            inner = self._inner.get((context, name))
+            if inner is None:
+                inner = self._inner[context, name] = inner_context(context, name)
+            node = Directive(statement, parent, context, inner, via)
+            append(node)
+            self._statements(block, node, via)
+        self._depth -= 1
+
+    def _include(self, node: Directive, parent: Directive) -> None:
+        argument = node.args[0]
+        path = self._files.resolve(argument)
+        try:
+            paths = self._files.expand(path) if is_pattern(path) else [path]
+        except ReadError as error:
+            self._unread(node, argument, error)
+            return
+        for each in paths:
+            try:
+                source = self._files.read(each)
+            except ReadError as error:
+                self._unread(node, each if is_pattern(path) else argument, error)
+                continue
+            if self._may_enter(node, source):
+                self._resolved += 1
+                self._file(source, parent, node)
+
+    def _may_enter(self, node: Directive, source: SourceText) -> bool:
+        if source.real in self._stack:
+            self._problem(
+                node,
+                "include-cycle",
+                f"{source.path} includes itself"
+                if source.real == self._stack[-1]
+                else f"{source.path} is already being read: the includes form a cycle",
+                "Remove one include of the cycle; nginx crashes on it.",
+            )
+            return False
+        if len(self._stack) > MAX_INCLUDE_DEPTH:
+            self._limit(node, f"includes are nested more than {MAX_INCLUDE_DEPTH} deep")
+            return False
+        if self._count > MAX_DIRECTIVES:
+            self._limit(node, f"the configuration has more than {MAX_DIRECTIVES:,} directives")
+            return False
+        return True
+
+    def _unread(self, node: Directive, shown: str, error: ReadError) -> None:
+        self.config.incomplete_includes.append(node)
+        missing = error.kind in (Unreadable.MISSING, Unreadable.DIRECTORY)
+        if error.kind is Unreadable.OUTSIDE or (missing and not self._expected(shown)):
+            self._problem(
+                node,
+                "include-not-analysed",
+                f"{shown} was not analysed: {error}",
+                error.remedy or "Scan the tree where it is installed, or give its place with --prefix.",
+            )
+        elif missing:
+            reason = "it does not exist" if error.kind is Unreadable.MISSING else str(error)
+            self._problem(
+                node, "include-not-found", f"{shown} cannot be included: {reason}", error.remedy
+            )
+        else:
+            self._problem(
+                node,
+                "unreadable-file",
+                f"{shown} could not be read: {error}",
+                error.remedy,
+                analysed=False,
+            )
+
+    def _expected(self, argument: str) -> bool:
+        """Whether a file that is missing here would be missing for nginx too."""
+        if self._files.installed:
+            return True
+        if self.config.fragment or argument.startswith("/"):
+            return False
+        return argument.rsplit("/", 1)[-1] not in _DISTRIBUTED
+
+    def _limit(self, node: Directive, reason: str) -> None:
+        self.config.incomplete_includes.append(node)
+        self._problem(node, "limit-exceeded", f"{reason}; {node.args[0]} was not analysed", "", analysed=False)
+
+    def _too_deep(self, statements: list[Statement], via: Directive | None) -> None:
+        if statements:
+            first = statements[0]
+            self.config.problems.append(
+                Problem(
+                    "limit-exceeded",
+                    f"blocks and includes are nested more than {MAX_TREE_DEPTH} deep; what is inside was not analysed",
+                    first.source,
+                    first.name.start,
+                    first.name.end,
+                    analysed=False,
+                    via=via,
+                )
+            )
+
+    def _problem(
+        self, node: Directive, kind: str, message: str, remedy: str, *, analysed: bool = True
+    ) -> None:
+        token = node.args[0]
+        self.config.problems.append(
+            Problem(
+                kind, message, node.source, token.start, token.end, help=remedy, analysed=analysed, via=node.via
+            )
+        )
+
+
+def _doubted(problem: Problem) -> Problem:
+    return replace(problem, certain=False) if problem.kind in ("include-not-found", "include-cycle") else problem
+
+
+_DISTRIBUTED = frozenset(
+    "mime.types fastcgi_params fastcgi.conf uwsgi_params scgi_params proxy_params koi-utf koi-win win-utf".split()
+)
+"""Files that nginx or its package installs beside ``nginx.conf``; a copy of the tree often lacks them."""

@@ -1,0 +1,172 @@
+"""Text to words exactly as nginx reads them, with the place of every word.
+
+The rules are those of nginx's own reader (``ngx_conf_read_token`` in src/core/ngx_conf_file.c):
+
+- white space is space, tab, CR and LF only;
+- quotes and ``#`` are special only at the start of a word, ``}`` too;
+- behind a closing quote must come white space, ``;``, ``{`` or ``)``; the ``)`` starts a new word;
+- a backslash takes the next character with it; ``\\"``, ``\\'``, ``\\\\``, ``\\t``, ``\\r`` and ``\\n`` are
+  resolved, every other backslash stays;
+- ``${`` does not open a block;
+- a word longer than nginx's read buffer (4096 bytes) is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Comment, Problem, Token
+
+BUFFER_BYTES = 4096  # NGX_CONF_BUFFER
+
+# Everything but white space is matched by one of the groups, so a search never skips anything else.
+_TOKEN = re.compile(
+    r"""
+      ([^ \t\r\n;{}"'#\\$][^ \t\r\n;{\\$]*+)(?![\\$])                            # 1: plain word
+    | ([;{}])                                                                     # 2: punctuation
+    | (\#[^\n]*+)                                                                 # 3: comment
+    | ("(?:[^"\\]++|\\.)*+"(?=[ \t\r\n;{)]|\Z)|'(?:[^'\\]++|\\.)*+'(?=[ \t\r\n;{)]|\Z))  # 4: string
+    | ((?:[^ \t\r\n;{}"'#\\$]|\\.|\$\{?)(?:[^ \t\r\n;{\\$]++|\\.|\$\{?)*+\\?)  # 5: word with $ or a backslash
+    | (["'])                                                                      # 6: string gone wrong
+    | (\\)                                                                        # 7: backslash before the end
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_STRING_END = {
+    '"': re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL),
+    "'": re.compile(r"(?:[^'\\]++|\\.)*+'", re.DOTALL),
+}
+_LINE_TAIL = re.compile(r"\s*(?:;[\s}]*|\{\s*)?(?:\#.*)?\Z", re.DOTALL)
+_ESCAPE = re.compile(r"\\([\"'\\trn])")
+_UNESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
+_make = Token.make
+
+
+def unescape(raw: str) -> str:
+    """Resolve the escapes of a word as nginx does; unknown ones keep their backslash."""
+    return _ESCAPE.sub(lambda m: _UNESCAPED.get(m[1], m[1]), raw)
+
+
+class Lexer:
+    """Words of one text, in order.
+
+    Iterating yields ``Token``s; punctuation is an unquoted token ``;``, ``{`` or ``}``.
+    ``comments`` and ``problems`` fill up on the way. ``position`` may be moved by the reader of the
+    tokens, to skip a body with a grammar of its own.
+    """
+
+    def __init__(self, source: SourceText, problems: list[Problem]) -> None:
+        self.source = source
+        self.text = source.text
+        self.position = 0
+        self.comments: list[Comment] = []
+        self.problems = problems
+        if source.text.startswith("\ufeff"):
+            self.position = 1
+            self._report(
+                "invalid-encoding",
+                "the file begins with a byte order mark, which nginx takes as part of the first word",
+                0,
+                1,
+                "Save the file as UTF-8 without BOM.",
+            )
+
+    def __iter__(self) -> Iterator[Token]:
+        # The hottest loop of the program: Token.make is spelled out, and the position is only
+        # kept where the reader may want to move it.
+        text, new = self.text, str.__new__
+        long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
+        while self.position < len(text):
+            for found in _TOKEN.finditer(text, self.position):
+                kind = found.lastindex
+                if kind == 3:
+                    self._comment(*found.span())
+                    continue
+                value = found[0]
+                start, end = found.span()
+                if kind == 4:
+                    value = value[1:-1]
+                elif kind == 6:
+                    yield self._broken_string(start)
+                    break
+                if len(value) >= long_word:
+                    self._check_length(value, start, end, quoted=kind == 4)
+                if "\\" in value:
+                    value = unescape(value)
+                token = new(Token, value)
+                token.start = start
+                token.end = end
+                token.quoted = kind == 4
+                if kind == 2:
+                    self.position = end
+                    yield token
+                    if self.position != end:
+                        break
+                else:
+                    yield token
+            else:
+                return
+
+    def _comment(self, start: int, end: int) -> None:
+        text = self.text
+        line_start = text.rfind("\n", 0, start) + 1
+        own_line = not text[line_start:start].strip(" \t\r\ufeff")
+        self.comments.append(Comment(self.source, start, end, text[start + 1 : end].rstrip("\r"), own_line))
+
+    def _broken_string(self, start: int) -> Token:
+        """A string that is never closed, or that is followed by what may not follow it."""
+        found = _STRING_END[self.text[start]].match(self.text, start + 1)
+        if found is None or "\n" in found[0]:
+            return self._unclosed(start)
+        end = found.end()
+        self._unexpected_after_string(start, end, self.text[end])
+        self.position = end
+        raw = self.text[start + 1 : end - 1]
+        return _make(unescape(raw), start, end, True)
+
+    def _unexpected_after_string(self, start: int, end: int, follower: str) -> None:
+        self._report(
+            "unexpected-token",
+            f"unexpected {follower!r} right behind the closing quote",
+            end,
+            end + 1,
+            "Put the whole word in quotes, or a space behind the quote.",
+        )
+
+    def _unclosed(self, start: int) -> Token:
+        """Take the string to end with its line, before what ends the directive there."""
+        text = self.text
+        newline = text.find("\n", start)
+        line = text[start : newline if newline >= 0 else len(text)]
+        end = start + max(1, len(_LINE_TAIL.sub("", line)))
+        self.position = end
+        self._report(
+            "unclosed-quote",
+            f"the string that starts with {text[start]} is never closed",
+            start,
+            start + 1,
+            f"Close it with {text[start]} on this line, or escape the quote if it is meant literally.",
+            analysed=False,
+        )
+        return _make(unescape(text[start + 1 : end]), start, end, True)
+
+    def _check_length(self, raw: str, start: int, end: int, *, quoted: bool) -> None:
+        # The opening quote has left nginx's buffer, the closing one still needs a place in it.
+        size = len(raw.encode("utf-8", "surrogateescape")) + quoted
+        if size >= BUFFER_BYTES:
+            self._report(
+                "unexpected-token",
+                f"a word of {size - quoted} bytes is longer than nginx can read ({BUFFER_BYTES - 1 - quoted} bytes)",
+                start,
+                end,
+                "Split the value, or look for a quote or semicolon that is missing before it.",
+            )
+
+    def _report(
+        self, kind: str, message: str, start: int, end: int, remedy: str, *, analysed: bool = True
+    ) -> None:
+        self.problems.append(
+            Problem(kind, message, self.source, start, end, help=remedy, analysed=analysed)
+        )

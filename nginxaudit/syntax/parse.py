@@ -1,0 +1,93 @@
+"""One file to a tree of statements: crossplane builds it from the words of our lexer.
+
+crossplane's own lexer loses columns, quotes and comments and is slow. Its parser stores the word
+objects it is given, so handing it words that know their place keeps every position. The parser
+function is re-bound over a copy of its module's globals: crossplane stays as it is for anyone else
+in the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.statements import Bounds, Piece, read_statements
+from nginxaudit.syntax.tree import Comment, Problem, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """A parsed text: statements in order, its comments, and what was wrong with it."""
+
+    source: SourceText
+    statements: list[Statement]
+    comments: list[Comment]
+    problems: list[Problem]
+
+
+def parse(source: SourceText) -> ParsedFile:
+    """Parse one text. Never raises for bad input: see ``problems``."""
+    reader, payload = read_statements(source, _crossplane)
+    statements = _Builder(source, reader.bounds).build(payload)
+    return ParsedFile(source, statements, reader.comments, reader.problems)
+
+
+def _crossplane(pieces: Iterator[Piece]) -> list[dict[str, Any]]:
+    """The statements of ``pieces`` as crossplane's nested dictionaries."""
+    payload = _parser()(pieces, single=True, check_ctx=False, check_args=False, catch_errors=False)
+    parsed: list[dict[str, Any]] = payload["config"][0]["parsed"]
+    errors = payload["errors"]
+    if errors:  # our stream is well-formed: an error here is ours, and must not pass as an empty file
+        raise RuntimeError(f"crossplane could not build the tree: {errors[0]['error']}")
+    return parsed
+
+
+@cache
+def _parser() -> Any:
+    """crossplane's ``parse`` with a lexer that hands on the words it is given as "file name"."""
+    from crossplane import parser
+
+    namespace = dict(vars(parser))
+    namespace["lex"] = lambda pieces: pieces
+    namespace["analyze"] = lambda **_: None  # the facts of nginxaudit.nginx decide, not a table of 2019
+    namespace["_prepare_if_args"] = lambda statement: None  # keep the parentheses: nginx sees them
+    namespace["os"] = _Paths
+    original = parser.parse
+    return FunctionType(
+        original.__code__, namespace, original.__name__, original.__defaults__, original.__closure__
+    )
+
+
+class _Paths:
+    """Stands in for ``os``: our "file name" is a stream and has no directory."""
+
+    class path:  # noqa: N801
+        @staticmethod
+        def dirname(_: object) -> str:
+            return ""
+
+
+class _Builder:
+    """crossplane's dictionaries to `Statement`s; both visit the statements in reading order."""
+
+    def __init__(self, source: SourceText, bounds: Bounds) -> None:
+        self._source = source
+        self._bounds = bounds
+        self._next = 0
+
+    def build(self, parsed: list[dict[str, Any]]) -> list[Statement]:
+        statements = []
+        ends, closes, source = self._bounds.ends, self._bounds.closes, self._source
+        for entry in parsed:
+            index = self._next
+            self._next = index + 1
+            statement = Statement(entry["directive"], entry["args"], source, ends[index], closes[index])
+            block = entry.get("block")
+            if block is not None:
+                statement.block = self.build(block)
+            statements.append(statement)
+        return statements

@@ -1,0 +1,50 @@
+"""Where a ``;`` was forgotten: a directive's name that became an argument of the line before."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from nginxaudit.nginx import DirectiveFact, directives
+from nginxaudit.syntax.tree import Token
+
+
+_OWN_GRAMMAR = frozenset({"listen", "server", "resolver", "proxy_cache_path", "limit_req", "limit_req_zone"})
+"""Directives that take any number of parameters, none of which is called like a directive."""
+
+
+def split_point(text: str, words: list[Token], *, opens_block: bool) -> int | None:
+    """Index of the word that begins a directive of its own, or None.
+
+    Only when the words as they stand can be no directive of nginx, while both parts could be, in
+    one and the same context. ``opens_block`` says that the words are followed by ``{``.
+    """
+    if _possible(words[0], len(words) - 1, opens_block) and words[0] not in _OWN_GRAMMAR:
+        return None
+    for index in range(1, len(words)):
+        word = words[index]
+        if word.quoted or not directives(word) or not _first_on_line(text, word):
+            continue
+        if _fit_together(words, index, opens_block):
+            return index
+    return None
+
+
+def _fit_together(words: list[Token], index: int, opens_block: bool) -> bool:
+    before = _possible(words[0], index - 1, False)
+    after = _possible(words[index], len(words) - index - 1, opens_block)
+    if not after and not opens_block:
+        # The rest may itself lack a semicolon: then its first part must fit, wherever it ends.
+        after = tuple(fact for fact in directives(words[index]) if not fact.block)
+    return any(one.contexts & other.contexts for one in before for other in after)
+
+
+@lru_cache(maxsize=4096)
+def _possible(name: str, count: int, block: bool) -> tuple[DirectiveFact, ...]:
+    return tuple(
+        fact for fact in directives(name) if fact.block == block and fact.arguments().accepts(count)
+    )
+
+
+def _first_on_line(text: str, word: Token) -> bool:
+    line_start = text.rfind("\n", 0, word.start) + 1
+    return not text[line_start : word.start].strip(" \t\r")

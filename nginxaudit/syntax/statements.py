@@ -1,0 +1,308 @@
+"""Words to statements, with a sound structure even where the text has none.
+
+crossplane builds the tree from a stream of words. This module makes that stream well-formed: every
+statement is terminated, every block closed. What had to be mended is told as a `Problem`, and the
+rest of the file is analysed as if it had been written so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass, field
+
+from nginxaudit.nginx import PSEUDO_CONTEXTS
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.braces import Brace, Diagnosis, diagnose
+from nginxaudit.syntax.lexer import Lexer
+from nginxaudit.syntax.lua import end_of_lua_block
+from nginxaudit.syntax.semicolons import split_point
+from nginxaudit.syntax.tree import Comment, Problem, Token
+
+MAX_DEPTH = 100  # nested blocks; real configurations stay below ten
+_DATA_BLOCKS = frozenset(context.removesuffix("-block") for context in PSEUDO_CONTEXTS)
+_LUA_SUFFIX = "_by_lua_block"
+_CLOSE = Token.make("}", 0, 0)
+_OPEN = Token.make("{", 0, 0)
+_SEMICOLON = Token.make(";", 0, 0)
+
+Piece = tuple[Token, int, bool]  # what crossplane's lexer yields: word, line, quoted
+
+
+@dataclass(slots=True)
+class Bounds:
+    """Places that crossplane's tree has no room for: one entry per statement, in reading order.
+
+    ``ends``: offset behind the ``;`` or ``{``. ``closes``: offset of the matching ``}``, or None.
+    """
+
+    ends: list[int] = field(default_factory=list)
+    closes: list[int | None] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Open:
+    name: Token
+    index: int  # position of its statement in Bounds; -1 for braces that belong to no directive
+    brace: Brace
+
+
+class StatementReader:
+    """Reads one text as a well-formed stream of words.
+
+    ``mend`` is the diagnosis of a first reading that did not balance.
+    """
+
+    def __init__(self, source: SourceText, mend: Diagnosis | None = None) -> None:
+        self.source = source
+        self.text = source.text
+        self.problems: list[Problem] = []
+        self.lexer = Lexer(source, self.problems)
+        self.bounds = Bounds()
+        self.braces: list[Brace] = []
+        self.balanced = True
+        self._stack: list[_Open] = []
+        self._data_depth = 0
+        self._mend = mend or Diagnosis()
+        self._closings = sorted(at for _, at in self._mend.missing)
+        self._extra = {brace.at for brace in self._mend.extra}
+
+    @property
+    def comments(self) -> list[Comment]:
+        """Comments seen so far."""
+        return self.lexer.comments
+
+    def pieces(self) -> Iterator[Piece]:
+        """The stream for crossplane. Consuming it fills ``bounds``, ``problems`` and ``comments``."""
+        words: list[Token] = []
+        for token in self.lexer:
+            if token.quoted or token not in _PUNCTUATION:
+                if not words and self._closings:
+                    yield from self._virtual_closings(token.start)
+                words.append(token)
+            elif token == ";":
+                yield from self._end(words, token)
+                words = []
+            elif token == "{":
+                yield from self._open(words, token)
+                words = []
+            else:
+                yield from self._close(words, token)
+                words = []
+        yield from self._finish(words)
+
+    # -- the four ways a statement ends
+
+    def _end(self, words: list[Token], token: Token) -> Iterator[Piece]:
+        if not words:
+            self._report(
+                "unexpected-token", 'unexpected ";": there is no directive before it', token, "Delete it."
+            )
+            return
+        yield from self._statement(words, token.end, _SEMICOLON)
+
+    def _open(self, words: list[Token], token: Token) -> Iterator[Piece]:
+        if not words:
+            self._report(
+                "unexpected-token",
+                'unexpected "{": there is no directive before it',
+                token,
+                "Name the block, or delete the brace and its partner.",
+            )
+            self._push(token, token, -1)
+            return
+        if words[0].endswith(_LUA_SUFFIX):
+            yield from self._lua_body(words, token)
+            return
+        if len(self._stack) >= MAX_DEPTH:
+            self._skip_deep_block(words, token)
+            return
+        block = yield from self._statement(words, token.end, _OPEN)
+        self._push(block[0], token, len(self.bounds.ends) - 1)
+
+    def _close(self, words: list[Token], token: Token) -> Iterator[Piece]:
+        if words:
+            yield from self._unterminated(words, 'the block is closed before it ends')
+        if self._closings:
+            yield from self._virtual_closings(token.start)
+        self.braces.append(self._brace(token, opening=False))
+        if token.start in self._extra:
+            return
+        if not self._stack:
+            self.balanced = False
+            return
+        yield from self._pop(token.start)
+
+    def _finish(self, words: list[Token]) -> Iterator[Piece]:
+        if words:
+            yield from self._unterminated(words, "the file ends before it does")
+        while self._closings and self._stack:
+            self._closings.pop()
+            yield from self._pop(len(self.text))
+        while self._stack:
+            self.balanced = False
+            yield from self._pop(len(self.text))
+
+    # -- pieces of the above
+
+    def _statement(
+        self, words: list[Token], end: int, terminator: Token
+    ) -> Generator[Piece, None, list[Token]]:
+        """Emit ``words``, or the several statements that they are; returns the words of the last one."""
+        split = None
+        if not self._data_depth and "\n" in self.text[words[0].start : words[-1].start]:
+            split = split_point(self.text, words, opens_block=terminator is _OPEN)
+        if split is not None:
+            self._report_missing_semicolon(words[:split], f"{words[split]!s} begins on the next line")
+            yield from self._emit(words[:split], words[split - 1].end, _SEMICOLON)
+            return (yield from self._statement(words[split:], end, terminator))
+        yield from self._emit(words, end, terminator)
+        return words
+
+    def _emit(self, words: list[Token], end: int, terminator: Token) -> Iterator[Piece]:
+        self.bounds.ends.append(end)
+        self.bounds.closes.append(None)
+        for word in words:
+            yield word, 0, word.quoted
+        yield terminator, 0, False
+
+    def _unterminated(self, words: list[Token], why: str) -> Iterator[Piece]:
+        split = split_point(self.text, words, opens_block=False) if not self._data_depth else None
+        if split is not None:
+            self._report_missing_semicolon(words[:split], f"{words[split]!s} begins on the next line")
+            yield from self._emit(words[:split], words[split - 1].end, _SEMICOLON)
+            words = words[split:]
+        self._report_missing_semicolon(words, why)
+        yield from self._emit(words, words[-1].end, _SEMICOLON)
+
+    def _push(self, name: Token, token: Token, index: int) -> None:
+        brace = self._brace(token, opening=True, name=name)
+        self.braces.append(brace)
+        self._stack.append(_Open(name, index, brace))
+        self._data_depth += name in _DATA_BLOCKS
+
+    def _pop(self, at: int) -> Iterator[Piece]:
+        opened = self._stack.pop()
+        self._data_depth -= opened.name in _DATA_BLOCKS
+        if opened.index >= 0:
+            self.bounds.closes[opened.index] = at
+            yield _CLOSE, 0, False
+
+    def _virtual_closings(self, before: int) -> Iterator[Piece]:
+        """Close the blocks whose missing ``}`` belongs somewhere before ``before``."""
+        while self._closings and self._closings[0] <= before and self._stack:
+            yield from self._pop(self._closings.pop(0))
+
+    def _lua_body(self, words: list[Token], token: Token) -> Iterator[Piece]:
+        end = end_of_lua_block(self.text, token.end)
+        if end is None:
+            self._report(
+                "unmatched-braces",
+                f"the Lua code of {words[0]} is never closed",
+                words[0],
+                "Close the block with }, and look for an unclosed string or comment in the code.",
+                analysed=False,
+            )
+            end = len(self.text)
+        body = Token.make(self.text[token.end : end], token.end, end, True)
+        self.lexer.position = min(end + 1, len(self.text))
+        yield from self._emit([*words, body], self.lexer.position, _SEMICOLON)
+
+    def _skip_deep_block(self, words: list[Token], token: Token) -> None:
+        """Leave out a block that is nested too deep, counting braces only."""
+        depth = 1
+        for inner in self.lexer:
+            if not inner.quoted and inner in ("{", "}"):
+                depth += 1 if inner == "{" else -1
+                if depth == 0:
+                    break
+        if depth:
+            self.balanced = False
+        self.problems.append(
+            Problem(
+                "limit-exceeded",
+                f"blocks are nested more than {MAX_DEPTH} deep; what is inside was not analysed",
+                self.source,
+                words[0].start,
+                token.end,
+                help="Flatten the configuration; nginx needs less than ten levels.",
+                analysed=False,
+            )
+        )
+
+    def _brace(self, token: Token, *, opening: bool, name: Token | None = None) -> Brace:
+        start = (name or token).start
+        line_start = self.text.rfind("\n", 0, start) + 1
+        before = self.text[line_start:start]
+        content = before.lstrip(" \t\r")
+        indent = len(before[: len(before) - len(content)].expandtabs(8))
+        if name is None:
+            return Brace(opening, token.start, indent, first=not content)
+        return Brace(opening, token.start, indent, not content, name.start, name.end)
+
+    def _report_missing_semicolon(self, words: list[Token], why: str) -> None:
+        self.problems.append(
+            Problem(
+                "missing-semicolon",
+                f'"{words[0]}" is not terminated by ";": {why}',
+                self.source,
+                words[0].start,
+                words[-1].end,
+                help=f'Put a ";" behind "{words[-1] or words[0]}".',
+            )
+        )
+
+    def _report(
+        self, kind: str, message: str, token: Token, remedy: str, *, analysed: bool = True
+    ) -> None:
+        self.problems.append(
+            Problem(kind, message, self.source, token.start, token.end, help=remedy, analysed=analysed)
+        )
+
+
+_PUNCTUATION: Collection[str] = frozenset(";{}")
+
+
+def read_statements(
+    source: SourceText, consume: Callable[[Iterator[Piece]], object]
+) -> tuple[StatementReader, object]:
+    """Read ``source`` through ``consume`` (crossplane); a text that does not balance is read twice.
+
+    Returns the reader with its problems and places, and what ``consume`` returned.
+    """
+    reader = StatementReader(source)
+    tree = consume(reader.pieces())
+    if reader.balanced:
+        return reader, tree
+    diagnosis = diagnose(reader.braces, len(source.text))
+    second = StatementReader(source, diagnosis)
+    tree = consume(second.pieces())
+    second.problems.extend(_brace_problems(source, diagnosis))
+    return second, tree
+
+
+def _brace_problems(source: SourceText, diagnosis: Diagnosis) -> Iterator[Problem]:
+    for brace, at in diagnosis.missing:
+        name = source.text[brace.name_start : brace.name_end]
+        if not name.strip("{"):
+            continue  # a brace without a directive has been told already
+        where = "the file ends" if at >= len(source.text) else f"line {source.position(at)[0]} begins"
+        yield Problem(
+            "unmatched-braces",
+            f'the "{name}" block is never closed',
+            source,
+            brace.name_start,
+            brace.at + 1,
+            help=f'Close it with "}}" before {where}.',
+            related=((("its } probably belongs before this", source, at, at + 1),) if at < len(source.text) else ()),
+            analysed=False,
+        )
+    for brace in diagnosis.extra:
+        yield Problem(
+            "unmatched-braces",
+            'unexpected "}": no block is open here',
+            source,
+            brace.at,
+            brace.at + 1,
+            help='Delete it, or look above for a block that is closed too early.',
+            analysed=False,
+        )

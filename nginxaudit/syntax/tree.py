@@ -1,0 +1,205 @@
+"""The tree that everything above the parser works on.
+
+A file is parsed once into `Statement`s. Expanding the includes of a root turns them into
+`Directive`s: one node per context in which the statement takes effect, so a snippet that is
+included from two servers yields two sets of nodes with different parents and the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nginxaudit.source.text import SourceText
+
+
+class Token(str):
+    """A word as nginx sees it (quotes removed, escapes resolved) that knows its place.
+
+    ``start``/``end`` are code point offsets of the word as written, quotes included.
+    ``quoted`` says that it was written in quotes.
+    """
+
+    __slots__ = ("end", "quoted", "start")
+    start: int
+    end: int
+    quoted: bool
+
+    @classmethod
+    def make(cls, value: str, start: int, end: int, quoted: bool = False) -> Token:
+        """Token with ``value`` written at ``start``..``end``."""
+        token = str.__new__(cls, value)
+        token.start = start
+        token.end = end
+        token.quoted = quoted
+        return token
+
+
+class Statement:
+    """A directive as written: name, arguments, and the places of its ``;`` or braces.
+
+    ``end`` is the offset behind the ``;`` or ``{``; ``close`` is the offset of the matching
+    ``}`` (None for a simple directive).
+    """
+
+    __slots__ = ("args", "block", "close", "end", "name", "source")
+
+    def __init__(
+        self,
+        name: Token,
+        args: list[Token],
+        source: SourceText,
+        end: int,
+        close: int | None = None,
+        block: list[Statement] | None = None,
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.source = source
+        self.end = end
+        self.close = close
+        self.block = block
+
+
+class Directive:
+    """A statement in the one context where it takes effect.
+
+    ``context`` is the name of the context it stands in, ``inner`` of the one it opens (None
+    without a block); names as in `nginxaudit.nginx` (``http``, ``server``, ``stream-server``,
+    ``if-in-location``, ``map-block``, …; ``unknown`` inside blocks nobody knows).
+    ``via`` is the ``include`` directive through which it came, None in the root file.
+    """
+
+    __slots__ = ("_named", "children", "context", "inner", "parent", "statement", "via")
+
+    def __init__(
+        self,
+        statement: Statement,
+        parent: Directive | None,
+        context: str,
+        inner: str | None,
+        via: Directive | None,
+    ) -> None:
+        self.statement = statement
+        self.parent = parent
+        self.context = context
+        self.inner = inner
+        self.via = via
+        self.children: list[Directive] = []
+        self._named: dict[str, list[Directive]] | None = None
+
+    @property
+    def name(self) -> Token:
+        """Directive name."""
+        return self.statement.name
+
+    @property
+    def args(self) -> list[Token]:
+        """Arguments; the parentheses of ``if`` are kept as nginx sees them."""
+        return self.statement.args
+
+    @property
+    def source(self) -> SourceText:
+        """File it is written in."""
+        return self.statement.source
+
+    @property
+    def is_block(self) -> bool:
+        """Written with braces."""
+        return self.statement.block is not None
+
+    def named(self, name: str) -> list[Directive]:
+        """Direct children called ``name``, in order, includes expanded. Do not modify."""
+        index = self._named
+        if index is None:
+            index = self._named = {}
+            for child in self.children:
+                index.setdefault(child.statement.name, []).append(child)
+        return index.get(name, _NONE)
+
+    def first(self, name: str) -> Directive | None:
+        """First direct child called ``name``, or None."""
+        found = self.named(name)
+        return found[0] if found else None
+
+    def ancestors(self) -> Iterator[Directive]:
+        """Enclosing blocks, innermost first, without itself and without the file level."""
+        node = self.parent
+        while node is not None and node.statement is not ROOT_STATEMENT:
+            yield node
+            node = node.parent
+
+    def walk(self) -> Iterator[Directive]:
+        """All directives below, in order, depth first, without itself."""
+        stack = list(reversed(self.children))
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.children))
+
+    def __repr__(self) -> str:
+        return f"<{' '.join([self.name, *self.args])} in {self.context}>"
+
+
+_NONE: list[Directive] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A ``#`` comment: offsets of the ``#`` and of the end of the line; ``text`` without ``#``."""
+
+    source: SourceText
+    start: int
+    end: int
+    text: str
+    own_line: bool  # nothing but white space before it on its line
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong that was seen while reading; ``kind`` is the slug of the rule that tells it.
+
+    ``analysed`` is False when a part of the input was not understood because of it.
+    """
+
+    kind: str
+    message: str
+    source: SourceText
+    start: int
+    end: int
+    help: str = ""
+    related: tuple[tuple[str, SourceText, int, int], ...] = ()
+    analysed: bool = True
+    certain: bool = True  # False: nginx may see this file in another place, where it is right
+    via: Directive | None = None
+
+
+@dataclass(slots=True)
+class Config:
+    """One root with its includes expanded.
+
+    ``top`` is a node without a name whose children are the top-level directives;
+    ``contexts`` is the path of contexts the file is taken to stand in (empty: the main one).
+    """
+
+    top: Directive
+    main: SourceText
+    sources: dict[str, SourceText]
+    comments: list[Comment]
+    problems: list[Problem]
+    fragment: bool = False
+    incomplete_includes: list[Directive] = field(default_factory=list)  # include whose content is unknown
+    _index: dict[str, list[Directive]] | None = None
+
+    def named(self, name: str) -> list[Directive]:
+        """All directives called ``name`` anywhere, in reading order. Do not modify."""
+        if self._index is None:
+            index: dict[str, list[Directive]] = {}
+            for node in self.top.walk():
+                index.setdefault(node.statement.name, []).append(node)
+            self._index = index
+        return self._index.get(name, _NONE)
+
+
+ROOT_STATEMENT = Statement(Token.make("", 0, 0), [], SourceText("", ""), 0, block=[])
+"""The statement of every `Config.top`."""
