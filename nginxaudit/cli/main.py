@@ -39,7 +39,9 @@ class _Commands(click.Group):
             raise click.UsageError(f"{error.message}{hint}", ctx) from None
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(nginxaudit.__version__, "--version", "-V", prog_name="nginxaudit")
 def main() -> None:
     """Find what is wrong in NGINX configurations, before the reload.

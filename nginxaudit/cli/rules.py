@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 
 @click.command("rules", short_help="List the rules.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--format", "-f", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True,
-              help="How the list is written.")
-@click.option("--severity", type=click.Choice(["info", "warning", "error"]), help="Only rules of this severity.")
-@click.option("--default/--opt-in", "default", default=None, help="Only rules that are on, or off, by default.")
+@click.option(
+    "--format",
+    "-f",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the list is written.",
+)
+@click.option(
+    "--severity", type=click.Choice(["info", "warning", "error"]), help="Only rules of this severity."
+)
+@click.option(
+    "--default/--opt-in", "default", default=None, help="Only rules that are on, or off, by default."
+)
 def command(names: tuple[str, ...], format_name: str, severity: str | None, default: bool | None) -> None:
     """List the rules, or those that NAME (slug, id, category or tag) means.
 
@@ -61,7 +72,11 @@ def _as_json(rules: list[Rule]) -> str:
             "cwe": list(rule.cwe),
             "since": rule.since,
             "options": {
-                option.name: {"type": option.type, "default": option.default, "description": option.description}
+                option.name: {
+                    "type": option.type,
+                    "default": option.default,
+                    "description": option.description,
+                }
                 for option in rule.options
             },
             "references": list(rule.references),

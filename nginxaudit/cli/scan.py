@@ -20,37 +20,77 @@ _LEVELS = click.Choice(["info", "warning", "error"])
 
 @click.command("scan", short_help="Audit configurations and print what is wrong.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("--format", "-f", "format_name", type=click.Choice(FORMATS), default="text", show_default=True,
-              help="How the report is written.")
+@click.option(
+    "--format",
+    "-f",
+    "format_name",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How the report is written.",
+)
 @click.option("--output", "-o", metavar="FILE", help="Write the report to FILE instead of standard output.")
-@click.option("--select", multiple=True, metavar="RULE",
-              help="Only these rules: slug, id, category, tag or ALL. Repeat or separate by commas.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE",
+    help="Only these rules: slug, id, category, tag or ALL. Repeat or separate by commas.",
+)
 @click.option("--extend-select", multiple=True, metavar="RULE", help="These rules, besides the default ones.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules.")
-@click.option("--nginx-version", metavar="X.Y.Z", help="The nginx the configuration is for (default: newest known).")
+@click.option(
+    "--nginx-version", metavar="X.Y.Z", help="The nginx the configuration is for (default: newest known)."
+)
 @click.option("--edition", type=click.Choice(["oss", "plus"]), help="Open source (default) or NGINX Plus.")
-@click.option("--module", multiple=True, metavar="NAME", help="A third-party module that is loaded, e.g. lua.")
-@click.option("--topology", multiple=True, metavar="NAME=KIND",
-              help="What an upstream is meant to be: active-active or active-passive. NAME may be a glob.")
+@click.option(
+    "--module", multiple=True, metavar="NAME", help="A third-party module that is loaded, e.g. lua."
+)
+@click.option(
+    "--topology",
+    multiple=True,
+    metavar="NAME=KIND",
+    help="What an upstream is meant to be: active-active or active-passive. NAME may be a glob.",
+)
 @click.option("--context", metavar="BLOCKS", help="Where a fragment belongs, e.g. http,server.")
-@click.option("--fragments", is_flag=True, default=None,
-              help="Also analyse files of a directory that no configuration includes.")
+@click.option(
+    "--fragments",
+    is_flag=True,
+    default=None,
+    help="Also analyse files of a directory that no configuration includes.",
+)
 @click.option("--stdin-filename", metavar="PATH", help="Name of the text read from standard input.")
 @click.option("--prefix", metavar="DIR", help="Where the scanned tree is installed, for absolute includes.")
-@click.option("--allow-outside", is_flag=True, default=None,
-              help="Let includes be read that lie outside the scanned directory.")
+@click.option(
+    "--allow-outside",
+    is_flag=True,
+    default=None,
+    help="Let includes be read that lie outside the scanned directory.",
+)
 @click.option("--min-severity", type=_LEVELS, help="Report only findings at or above this severity.")
-@click.option("--min-confidence", type=click.Choice(["low", "medium", "high"]),
-              help="Report only findings at or above this confidence.")
-@click.option("--fail-on", type=click.Choice(["info", "warning", "error", "never"]),
-              help="Lowest severity that makes the exit code 1 (default: warning).")
+@click.option(
+    "--min-confidence",
+    type=click.Choice(["low", "medium", "high"]),
+    help="Report only findings at or above this confidence.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["info", "warning", "error", "never"]),
+    help="Lowest severity that makes the exit code 1 (default: warning).",
+)
 @click.option("--settings", "settings_file", metavar="FILE", help="Use this settings file.")
 @click.option("--no-settings", is_flag=True, help="Use no settings file.")
-@click.option("--rules", "rule_directories", multiple=True, metavar="DIR", help="More rule pages (declarative).")
+@click.option(
+    "--rules", "rule_directories", multiple=True, metavar="DIR", help="More rule pages (declarative)."
+)
 @click.option("--all", "show_all", is_flag=True, help="Show every place of a rule, however many there are.")
 @click.option("--show-suppressed", is_flag=True, help="Also show findings that a comment silences.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-              help="Colours in the text report.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in the text report.",
+)
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print what is wrong.
 
@@ -75,8 +115,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit scan --context http,server snippets/proxy.conf
     """  # noqa: D301
     from nginxaudit.engine.audit import audit
-    from nginxaudit.engine.declarative import CheckError
-    from nginxaudit.engine.pages import PageError
+    from nginxaudit.engine.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
     try:
@@ -84,7 +123,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
         with _Output(options["output"]) as output:
             report = audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
             output.write(report, options, settings)
-    except (SettingsError, PageError, CheckError) as error:
+    except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
     return report.exit_code(settings.fail_on)
 
@@ -104,7 +143,7 @@ class _Output:
                 if os.path.exists(self._path) and not os.access(self._path, os.W_OK):
                     raise PermissionError(13, "permission denied")
                 self._temporary = f"{self._path}.{os.getpid()}.tmp"
-                self._file = open(self._temporary, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
+                self._file = open(self._temporary, "w", encoding="utf-8", newline="\n")
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise click.UsageError(f"--output {self._path}: cannot be written: {reason}") from None

@@ -232,7 +232,9 @@ class _Audit:
         return finding
 
     def _slugs(self, names: tuple[str, ...], glob: str) -> set[str]:
-        return slugs(self._catalogue, names, f"{self._settings.origin or 'settings'}: per-file-ignores.{glob}")
+        return slugs(
+            self._catalogue, names, f"{self._settings.origin or 'settings'}: per-file-ignores.{glob}"
+        )
 
     def _covers(self, glob: str, path: str) -> bool:
         relative = os.path.relpath(path, self._settings.base)
@@ -256,4 +258,3 @@ class _Audit:
 
 def _identity(rule: Rule, hit: Hit) -> tuple[str, int, int]:
     return rule.slug, hit.place.start, hit.place.end
-

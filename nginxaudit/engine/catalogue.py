@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from nginxaudit.engine.pages import PageError, parse_page
-from nginxaudit.engine.rule import Option, Rule
+from nginxaudit.engine.rule import Option, PageError, Rule
 from nginxaudit.finding import Confidence, Severity
 
-_PACKAGE = Path(__file__).resolve().parent.parent
+# What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 INDEX_NAME = ".index.json"
 _FORMAT = 1  # raise when the index's form changes
 
@@ -44,9 +43,13 @@ class Catalogue:
         """Slugs and ids."""
         return tuple(self._by_name)
 
-    def with_pages(self, directories: Iterable[str]) -> Catalogue:
+    def with_pages(self, directories: Sequence[str]) -> Catalogue:
         """This catalogue and the users' own pages below ``directories``: declarative checks only."""
         own: list[Rule] = []
+        if directories:
+            from pathlib import Path
+
+            from nginxaudit.engine.pages import parse_page
         for directory in directories:
             if not os.path.isdir(directory):
                 raise PageError(f"{directory}: no such directory of rule pages")
@@ -63,36 +66,46 @@ class Catalogue:
 @cache
 def builtin() -> Catalogue:
     """The rules that come with nginxaudit."""
-    packaged = _PACKAGE / "_rules"
-    if packaged.is_dir():
-        return Catalogue(_from_index(packaged, json.loads((packaged / INDEX_NAME).read_bytes())))
-    return Catalogue(_from_checkout(_PACKAGE.parent / "rules"))
+    packaged = os.path.join(_PACKAGE, "_rules")
+    if os.path.isdir(packaged):
+        return Catalogue(_from_index(packaged, _read_json(os.path.join(packaged, INDEX_NAME))))
+    return Catalogue(_from_checkout(os.path.join(os.path.dirname(_PACKAGE), "rules")))
 
 
-def compile_index(directory: Path) -> dict[str, Any]:
+def compile_index(directory: str) -> dict[str, Any]:
     """The index of the pages below ``directory``: their front matter as JSON."""
+    from pathlib import Path
+
+    from nginxaudit.engine.pages import parse_page
+
     pages = _page_files(directory)
     rules = [parse_page(Path(path)).rule for path, _ in pages]
     return {"format": _FORMAT, "stamp": _stamp(pages), "rules": [_to_row(rule, directory) for rule in rules]}
 
 
-def _from_checkout(directory: Path) -> list[Rule]:
+def _read_json(path: str) -> Any:
+    with open(path, "rb") as file:
+        return json.loads(file.read())
+
+
+def _from_checkout(directory: str) -> list[Rule]:
     """Rules of an editable install: the index is kept beside the pages and follows their times."""
-    index_file = directory / INDEX_NAME
+    index_file = os.path.join(directory, INDEX_NAME)
     stamp = _stamp(_page_files(directory))
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        index = json.loads(index_file.read_bytes())
+        index = _read_json(index_file)
         if index["stamp"] == stamp and index["format"] == _FORMAT:
             return _from_index(directory, index)
     index = compile_index(directory)
     with contextlib.suppress(OSError):  # a read-only checkout is slower, not broken
-        temporary = index_file.with_name(f"{INDEX_NAME}.{os.getpid()}")
-        temporary.write_text(json.dumps(index), encoding="utf-8")
-        temporary.replace(index_file)
+        temporary = f"{index_file}.{os.getpid()}"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(json.dumps(index))
+        os.replace(temporary, index_file)
     return _from_index(directory, index)
 
 
-def _page_files(directory: Path) -> list[tuple[str, int]]:
+def _page_files(directory: str) -> list[tuple[str, int]]:
     """Pages below ``directory`` with their modification times in nanoseconds."""
     pages = []
     for category in sorted(os.scandir(directory), key=lambda entry: entry.name):
@@ -106,19 +119,21 @@ def _page_files(directory: Path) -> list[tuple[str, int]]:
 
 
 def _stamp(pages: list[tuple[str, int]]) -> str:
-    import hashlib
+    import zlib
 
-    return hashlib.sha256(repr(pages).encode()).hexdigest()
+    return (
+        f"{len(pages)}-{zlib.crc32(repr(pages).encode()):08x}-{max((time for _, time in pages), default=0)}"
+    )
 
 
-def _to_row(rule: Rule, directory: Path) -> dict[str, Any]:
+def _to_row(rule: Rule, directory: str) -> dict[str, Any]:
     row = asdict(rule)
     row["severity"], row["confidence"] = rule.severity.label, rule.confidence.label
-    row["path"] = str(Path(rule.path).relative_to(directory))
+    row["path"] = os.path.relpath(rule.path, directory)
     return row
 
 
-def _from_index(directory: Path, index: dict[str, Any]) -> list[Rule]:
+def _from_index(directory: str, index: dict[str, Any]) -> list[Rule]:
     rules = []
     for row in index["rules"]:
         row["severity"] = Severity[row["severity"].upper()]

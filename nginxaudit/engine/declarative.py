@@ -13,11 +13,28 @@ from functools import lru_cache
 from typing import Any
 
 from nginxaudit.checks.base import Check, CheckContext, Hit, arg, name_of, whole
+from nginxaudit.engine.rule import PageError
 from nginxaudit.nginx import parse_number, parse_offset, parse_time_ms
 from nginxaudit.syntax.tree import Directive, Token
 
 _KEYS = frozenset(
-    "directive contexts argument parameter equals one-of not-one-of matches above below unit lacks in message help".split()
+    {
+        "directive",
+        "contexts",
+        "argument",
+        "parameter",
+        "equals",
+        "one-of",
+        "not-one-of",
+        "matches",
+        "above",
+        "below",
+        "unit",
+        "lacks",
+        "in",
+        "message",
+        "help",
+    }
 )
 _UNITS: dict[str, Callable[[str], int]] = {
     "number": parse_number,
@@ -26,28 +43,24 @@ _UNITS: dict[str, Callable[[str], int]] = {
 }
 
 
-class CheckError(ValueError):
-    """A ``[check]`` table that is not understood."""
-
-
 def compile_check(spec: Mapping[str, Any], where: str) -> Check:
-    """The check that ``spec`` describes. Raises `CheckError` naming ``where``."""
+    """The check that ``spec`` describes. Raises `PageError` naming ``where``."""
     unknown = sorted(set(spec) - _KEYS)
     if unknown:
-        raise CheckError(f"{where}: [check] has unknown keys: {', '.join(unknown)}")
+        raise PageError(f"{where}: [check] has unknown keys: {', '.join(unknown)}")
     if not isinstance(spec.get("message"), str):
-        raise CheckError(f"{where}: [check] needs a message")
+        raise PageError(f"{where}: [check] needs a message")
     if "lacks" in spec:
         return _lacks(spec, where)
     if "directive" not in spec:
-        raise CheckError(f"{where}: [check] needs python, directive or lacks")
+        raise PageError(f"{where}: [check] needs python, directive or lacks")
     return _matches(spec, where)
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise CheckError(f"{where}: a name or a list of names is expected, not {value!r}")
+        raise PageError(f"{where}: a name or a list of names is expected, not {value!r}")
     return tuple(names)
 
 
@@ -55,14 +68,16 @@ def _lacks(spec: Mapping[str, Any], where: str) -> Check:
     wanted = spec["lacks"]
     contexts = frozenset(_names(spec.get("in", []), where))
     if not contexts:
-        raise CheckError(f"{where}: lacks needs the contexts it speaks of: in = [...]")
+        raise PageError(f"{where}: lacks needs the contexts it speaks of: in = [...]")
 
     def check(ctx: CheckContext) -> Iterable[Hit]:
         for block in ctx.model.config.top.walk():
             if block.inner in contexts and not ctx.model.effective(block, wanted):
                 if ctx.model.unknown_inside(block):
                     continue  # an include that could not be read may hold it
-                yield Hit(name_of(block), _fill(spec["message"], block, None), block, help=spec.get("help", ""))
+                yield Hit(
+                    name_of(block), _fill(spec["message"], block, None), block, help=spec.get("help", "")
+                )
 
     return check
 
@@ -106,7 +121,7 @@ def _picker(spec: Mapping[str, Any], where: str) -> Callable[[Directive], Iterat
     if number == "any":
         return lambda node: ((token, token) for token in node.args)
     if not isinstance(number, int) or number < 1:
-        raise CheckError(f'{where}: argument is "any" or a number from 1, not {number!r}')
+        raise PageError(f'{where}: argument is "any" or a number from 1, not {number!r}')
     return lambda node: ((token, token) for token in node.args[number - 1 : number])
 
 
@@ -136,19 +151,19 @@ def _pattern(text: str, where: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        raise CheckError(f"{where}: matches: {error}") from None
+        raise PageError(f"{where}: matches: {error}") from None
 
 
 def _bound(spec: Mapping[str, Any], where: str) -> Callable[[str], bool]:
     unit = spec.get("unit", "number")
     if unit not in _UNITS:
-        raise CheckError(f"{where}: unit is one of {', '.join(_UNITS)}, not {unit!r}")
+        raise PageError(f"{where}: unit is one of {', '.join(_UNITS)}, not {unit!r}")
     parse = _UNITS[unit]
     try:
         above = parse(str(spec["above"])) if "above" in spec else None
         below = parse(str(spec["below"])) if "below" in spec else None
     except ValueError as error:
-        raise CheckError(f"{where}: {error}") from None
+        raise PageError(f"{where}: {error}") from None
 
     def outside(value: str) -> bool:
         try:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nginxaudit.engine.rule import Option, Rule
+from nginxaudit.engine.rule import Option, PageError, Rule
 from nginxaudit.finding import Confidence, Severity
 
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
@@ -22,28 +22,39 @@ _FENCE = re.compile(r"^```nginx\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 _SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
 _REQUIRED = ("id", "severity", "confidence", "check")
 _OPTIONAL = frozenset(
-    "default rejected-by-nginx tags cwe fix since edition nginx-since nginx-until references proofs options".split()
+    {
+        "default",
+        "rejected-by-nginx",
+        "tags",
+        "cwe",
+        "fix",
+        "since",
+        "edition",
+        "nginx-since",
+        "nginx-until",
+        "references",
+        "proofs",
+        "options",
+    }
 )
-_MARK = "# finding"
-
-
-class PageError(ValueError):
-    """A rule page that is not well-formed; the message names file and reason."""
+_FLAGS = frozenset({"accepted", "refused", "needs-dns"})
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """An example of a page: the main text and files beside it.
 
-    ``kind`` is ``bad`` or ``good``. ``lines`` are the 1-based lines marked ``# finding``.
-    ``options`` are ``key=value`` words of the fence, e.g. ``edition=plus``; ``files`` maps a path
-    relative to the example to its text.
+    ``kind`` is ``bad`` or ``good``; in a bad one ``# finding`` marks the lines of the findings.
+    ``options`` are ``key=value`` words of the fence (``edition``, ``nginx-version``, ``since``, ``name``);
+    ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
+    than the rule says, ``needs-dns`` where its answer depends on the machine. ``files`` maps a
+    path relative to the example to its text.
     """
 
     kind: str
     text: str
-    lines: tuple[int, ...]
     options: Mapping[str, str]
+    flags: frozenset[str]
     files: Mapping[str, str]
 
 
@@ -61,21 +72,15 @@ class Page:
         for fence in _FENCE.finditer(self.body):
             words = fence[1].split()
             options = dict(word.split("=", 1) for word in words if "=" in word)
-            kinds = [word for word in words if "=" not in word]
-            if "file" in options and not kinds and examples:
-                examples[-1] = _with_file(examples[-1], options["file"], fence[2])
-            elif kinds in (["bad"], ["good"]):
-                lines = tuple(n for n, line in enumerate(fence[2].splitlines(), 1) if _MARK in line)
-                examples.append(Example(kinds[0], fence[2], lines, options, {}))
-            elif kinds:
+            kind, *flags = [word for word in words if "=" not in word] or [""]
+            if "file" in options and not kind and examples:
+                last = examples[-1]
+                examples[-1] = replace(last, files={**last.files, options["file"]: fence[2]})
+            elif kind in ("bad", "good") and _FLAGS.issuperset(flags):
+                examples.append(Example(kind, fence[2], options, frozenset(flags), {}))
+            elif kind:
                 raise PageError(f"{self.rule.path}: unknown example fence ```nginx{fence[1]}")
         return tuple(examples)
-
-
-def _with_file(example: Example, name: str, text: str) -> Example:
-    return Example(
-        example.kind, example.text, example.lines, example.options, {**example.files, name: text}
-    )
 
 
 def read_page(rule: Rule) -> Page:
@@ -151,5 +156,5 @@ def _first_sentence(path: Path, body: str, section: str) -> str:
     if found is None:
         raise PageError(f"{path}: the section '## {section}' is missing")
     paragraph = " ".join(found[1].split())
-    sentence = re.match(r".+?[.!?](?= [A-Z`*\"]|$)", paragraph)
+    sentence = re.match(r".+?(?<!e\.g)(?<!i\.e)[.!?](?= [A-Z`*\"]|$)", paragraph)
     return (sentence[0] if sentence else paragraph).replace("`", "").replace("**", "")

@@ -9,6 +9,10 @@ from typing import Any
 from nginxaudit.finding import Confidence, Severity
 
 
+class PageError(ValueError):
+    """A rule page that is not well-formed; the message names file and reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """A setting of one rule: ``type`` is one of integer, number, string, boolean, duration, list."""

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 from nginxaudit.checks.base import Check, CheckContext, Hit
-from nginxaudit.engine.declarative import compile_check
 from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.rule import Rule
 from nginxaudit.model import Model
@@ -33,9 +32,14 @@ class Task:
 
 
 def prepare(rule: Rule, options: dict[str, Any]) -> Task:
-    """``rule`` with its check. Raises `CheckError` for a table that is not understood."""
+    """``rule`` with its check. Raises `PageError` for a table that is not understood."""
     reference = rule.check.get("python")
-    check = _python(reference) if reference else compile_check(rule.check, rule.path)
+    if reference:
+        check = _python(reference)
+    else:
+        from nginxaudit.engine.declarative import compile_check
+
+        check = compile_check(rule.check, rule.path)
     return Task(rule, check, options)
 
 

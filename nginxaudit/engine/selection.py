@@ -14,7 +14,14 @@ ALL = "ALL"
 ALWAYS = frozenset({"unreadable-file", "limit-exceeded"})
 """Rules that tell what was not analysed: deselecting them would make the result a lie."""
 
-_TYPES = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "duration": str, "list": list}
+_TYPES = {
+    "integer": int,
+    "number": (int, float),
+    "string": str,
+    "boolean": bool,
+    "duration": str,
+    "list": list,
+}
 
 
 def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:

@@ -160,9 +160,7 @@ class _Reader:
         modules = frozenset(self._names(data, "modules"))
         return replace(target, edition=edition or target.edition, modules=modules)
 
-    def _rules(
-        self, table: Mapping[str, Any]
-    ) -> tuple[dict[str, Severity], dict[str, Mapping[str, Any]]]:
+    def _rules(self, table: Mapping[str, Any]) -> tuple[dict[str, Severity], dict[str, Mapping[str, Any]]]:
         severities: dict[str, Severity] = {}
         options: dict[str, Mapping[str, Any]] = {}
         for name, entry in table.items():
@@ -212,7 +210,9 @@ class _Reader:
     def _word(self, data: Mapping[str, Any], key: str, allowed: Sequence[str]) -> str | None:
         value = self._string(data, key)
         if value is not None and value not in allowed:
-            raise self._error(key, f"{value!r} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}")
+            raise self._error(
+                key, f"{value!r} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}"
+            )
         return value
 
     def _level(self, data: Mapping[str, Any], key: str, levels: type[_E], default: _E) -> _E:

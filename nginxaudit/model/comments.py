@@ -31,11 +31,17 @@ class Comments:
         return self._lines.get(source, {}).get(line)
 
     def trailing(self, directive: Directive) -> Comment | None:
-        """Comment behind a directive, on the line where it ends (for a block, where it opens)."""
+        """Comment right behind a directive (for a block, behind its brace), on the same line."""
+        comment = self.same_line(directive)
+        end = directive.statement.end
+        if comment is None or comment.start < end:
+            return None
+        return comment if not directive.source.text[end : comment.start].strip() else None
+
+    def same_line(self, directive: Directive) -> Comment | None:
+        """Comment on the line where a directive ends or, for a block, opens; whatever stands between."""
         source = directive.source
-        line = source.position(max(directive.statement.end - 1, 0))[0]
-        comment = self.on_line(source, line)
-        return comment if comment and comment.start >= directive.statement.end else None
+        return self.on_line(source, source.position(max(directive.statement.end - 1, 0))[0])
 
     def above(self, directive: Directive) -> Comment | None:
         """Comment that has the line above a directive to itself."""

@@ -6,7 +6,8 @@ meant to be active-passive.
 ==================  ======  ==============================================================
 declared            1.0     a comment ``# nginxaudit: topology=…`` or a setting
 roles               1.0     it has ``backup`` servers
-sibling             0.8     another group has the same servers and marks some ``backup``
+sibling             0.8     another group has the same servers and marks some ``backup``;
+                    0.4     where most groups of these servers have none
 words               0.7     some servers, not all, carry a standby word
 file (explicit)     0.65    the file is called ``active-passive``
 name, file          0.2     words such as ``ha`` or ``failover``; together at most 0.3
@@ -187,13 +188,15 @@ def _worded(upstream: Upstream, model: Model) -> tuple[tuple[Peer, ...], tuple[E
 
 
 def _sibling(upstream: Upstream, model: Model) -> tuple[tuple[Peer, ...], tuple[Evidence, ...]]:
-    found = model.relatives(upstream.family).sibling(upstream)
+    relatives = model.relatives(upstream.family)
+    found = relatives.sibling(upstream)
     if found is None:
         return (), ()
     other, standby = found
     names = ", ".join(peer.text for peer in standby)
     text = f'the group "{other.name}" has the same servers and marks {names} as "backup"'
-    return standby, (_at(other.directive, other.directive, "sibling", text, 0.8),)
+    weight = 0.4 if relatives.outnumbers_siblings(upstream) else 0.8
+    return standby, (_at(other.directive, other.directive, "sibling", text, weight),)
 
 
 def _file(upstream: Upstream) -> Iterator[Evidence]:

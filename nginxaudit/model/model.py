@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from nginxaudit.model.comments import Comments
-from nginxaudit.model.intent import Intent, infer_intent
 from nginxaudit.model.listen import SocketKey
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, find_passes
@@ -19,6 +19,9 @@ from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
 from nginxaudit.nginx import Target
 from nginxaudit.syntax.tree import Config, Directive, Token
+
+if TYPE_CHECKING:
+    from nginxaudit.model.intent import Intent
 
 FAMILIES = ("http", "stream", "mail")
 
@@ -288,6 +291,8 @@ class Model:
         """What ``upstream`` seems to be meant to be, with the evidence."""
         found = self._intent.get(upstream)
         if found is None:
+            from nginxaudit.model.intent import infer_intent  # asked by few: not paid at every start
+
             found = self._intent[upstream] = infer_intent(upstream, self)
         return found
 

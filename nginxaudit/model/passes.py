@@ -147,6 +147,9 @@ def _variable(
     """Target, candidates and completeness of a text with variables."""
     groups = model.groups(family)
     head, path = split_authority(text)
+    # A constant head without a scheme, as in "http:/$uri", is completed by the variable behind it.
+    if protocol == "proxy" and not has_variables(head) and "://" not in head:
+        head, path = text, None
     if not has_variables(head):
         target = parse_target(protocol, head, groups, runtime=True)
         return _with_path(target, text, path), (), True

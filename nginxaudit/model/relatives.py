@@ -27,9 +27,20 @@ class Relatives:
         found: dict[str, list[Upstream]] = {}
         for upstream in self._upstreams:
             if upstream.backups:
-                for address in {peer.normal_address for peer in upstream.peers}:
+                for address in _members(upstream):
                     found.setdefault(address, []).append(upstream)
         return found
+
+    @cached_property
+    def _same_servers(self) -> dict[frozenset[str], tuple[int, int]]:
+        """How many groups with and without backup consist of exactly these addresses."""
+        counts: dict[frozenset[str], tuple[int, int]] = {}
+        for upstream in self._upstreams:
+            members = _members(upstream)
+            having, lacking = counts.get(members, (0, 0))
+            marked = bool(upstream.backups)
+            counts[members] = (having + marked, lacking + (not marked))
+        return counts
 
     @cached_property
     def _patterns(self) -> dict[str, list[Upstream]]:
@@ -52,22 +63,33 @@ class Relatives:
     def sibling(self, upstream: Upstream) -> tuple[Upstream, tuple[Peer, ...]] | None:
         """Another group that contains all servers of this one and marks some of them ``backup``.
 
-        Returned with the servers of ``upstream`` that are backups over there.
+        Returned with the live servers of ``upstream`` that are backups over there.
         """
-        addresses = {peer.normal_address for peer in upstream.peers}
+        addresses = _members(upstream)
         groups = min((self._with_backup.get(address, []) for address in addresses), key=len, default=[])
         for other in groups[:_MAX_COMPARED]:
-            if other is upstream or not addresses <= {peer.normal_address for peer in other.peers}:
+            if other is upstream or not addresses <= _members(other):
                 continue
             waiting = {peer.normal_address for peer in other.backups}
-            standby = tuple(peer for peer in upstream.peers if peer.normal_address in waiting)
+            standby = tuple(
+                peer for peer in upstream.peers if peer.is_live and peer.normal_address in waiting
+            )
             if standby and len(standby) < len(upstream.peers):
                 return other, standby
         return None
 
+    def outnumbers_siblings(self, upstream: Upstream) -> bool:
+        """Most groups of exactly these servers have no backup: the one that has is the odd one."""
+        having, lacking = self._same_servers[_members(upstream)]
+        return lacking > 2 * max(having, 1)
+
     def outlier(self, upstream: Upstream) -> tuple[str, list[Upstream]] | None:
         """Naming pattern (``app#``, ``shop-*``, ``*_ha``) of which this is the only group without backup."""
         return self._outliers.get(upstream)
+
+
+def _members(upstream: Upstream) -> frozenset[str]:
+    return frozenset(peer.normal_address for peer in upstream.peers)
 
 
 def _name_patterns(name: str) -> set[str]:

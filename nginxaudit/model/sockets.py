@@ -120,9 +120,9 @@ class _NameTable:
     def _conflict(self, server: Server, name: ServerName) -> Server | None:
         if name.kind in _PLAIN or name.kind == "dot":
             bare = name.name.removeprefix(".") if name.kind == "dot" else name.name
-            earlier = self._taken.setdefault(bare, server)
-            if earlier is not server or bare in self._exact:
-                return earlier
+            if bare in self._taken:
+                return self._taken[bare]
+            self._taken[bare] = server
         key = {"leading": name.name[1:], "dot": name.name, "trailing": name.name[:-1]}.get(name.kind)
         table = self._trailing if name.kind == "trailing" else self._leading
         owner = table.get(key) if key is not None else None

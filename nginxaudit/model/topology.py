@@ -115,8 +115,8 @@ def find_declaration(upstream: Upstream, model: Model) -> Declaration | None:
     """``# nginxaudit: topology=…`` on the group's line, above it or inside it; else the settings."""
     block = upstream.directive
     comments = model.comments
-    trailing = comments.trailing(block)
-    places = [*([trailing] if trailing else []), *comments.block_above(block), *comments.inside(block)]
+    beside = comments.same_line(block)
+    places = [*([beside] if beside else []), *comments.block_above(block), *comments.inside(block)]
     for comment in places:
         text = annotation(comment)
         found = _DECLARED.search(text) if text else None

@@ -51,9 +51,12 @@ def parse_address(text: str, default_port: int | None = None, *, listen: bool = 
         return _inet6(text, default_port, listen)
     host, colon, port = text.partition(":")
     if listen and not colon and _is_port_text(text):
-        first, last = _ports(text, text, listen)
-        return Address("wildcard", "*", first, last, True)
-    first, last = _ports(port, text, listen) if colon else (default_port, None)
+        low, high = _ports(text, text, listen)
+        return Address("wildcard", "*", low, high, True)
+    first: int | None = default_port
+    last: int | None = None
+    if colon:
+        first, last = _ports(port, text, listen)
     if not host and not listen:
         raise ValueError(f'"{text}" has no host')
     if listen and host in ("*", ""):

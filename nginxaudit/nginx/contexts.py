@@ -36,7 +36,9 @@ _BLOCKS = {
     ("mail", "server"): "mail-server",
 }
 _DATA = {context.removesuffix("-block"): context for context in PSEUDO_CONTEXTS}
-_HTTP = frozenset({"http", "server", "location", "if-in-server", "if-in-location", "limit_except", "upstream"})
+_HTTP = frozenset(
+    {"http", "server", "location", "if-in-server", "if-in-location", "limit_except", "upstream"}
+)
 
 
 def inner_context(context: str, name: str) -> str:

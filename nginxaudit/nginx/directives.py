@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
@@ -128,14 +128,14 @@ def _count(values: Sequence[Any]) -> ArgCount:
     return ArgCount(minimum, maximum, tuple(counts) if counts else None, flag)
 
 
-@lru_cache(maxsize=None)
+@cache
 def directives(name: str) -> tuple[DirectiveFact, ...]:
     """All facts about directives called ``name`` (case matters, as for nginx); empty if unknown."""
     rows = load("directives.json").get(name)
     return tuple(_fact(name, row) for row in rows) if rows else ()
 
 
-@lru_cache(maxsize=None)
+@cache
 def facts_for(name: str, context: str, target: Target | None = None) -> tuple[DirectiveFact, ...]:
     """Facts about ``name`` that allow it in ``context`` (for the target's version when given)."""
     return tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
@@ -56,7 +56,7 @@ class BalancerFact:
     backup: bool
 
 
-@lru_cache(maxsize=None)
+@cache
 def parameters(directive: str, family: str = "http") -> tuple[ParameterFact, ...]:
     """Parameters of ``directive`` in ``http``, ``stream`` or ``mail``."""
     facts = []
@@ -67,7 +67,7 @@ def parameters(directive: str, family: str = "http") -> tuple[ParameterFact, ...
     return tuple(facts)
 
 
-@lru_cache(maxsize=None)
+@cache
 def balancer(method: str, family: str, target: Target) -> BalancerFact | None:
     """What ``method`` accepts as of the target's version, or None for a method nobody knows."""
     for row in load("balancers.json").get(method, ()):

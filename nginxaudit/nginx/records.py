@@ -27,4 +27,10 @@ ADVISORY_FIELDS: dict[str, Any] = {
     "cve": None, "severity": None, "title": None, "component": None, "vulnerable": None, "fixed": None,
     "needs": [], "needs_all": [], "platform": None, "note": None, "advisory": None,
 }  # fmt: skip
-BALANCER_FIELDS: dict[str, Any] = {"module": None, "accepts": None, "rejects": [], "backup": False, "history": None}
+BALANCER_FIELDS: dict[str, Any] = {
+    "module": None,
+    "accepts": None,
+    "rejects": [],
+    "backup": False,
+    "history": None,
+}

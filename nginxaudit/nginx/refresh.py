@@ -13,7 +13,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nginxaudit.nginx.records import ADVISORY_FIELDS, BALANCER_FIELDS, DIRECTIVE_FIELDS, PARAMETER_FIELDS, VARIABLE_FIELDS
+from nginxaudit.nginx.records import (
+    ADVISORY_FIELDS,
+    BALANCER_FIELDS,
+    DIRECTIVE_FIELDS,
+    PARAMETER_FIELDS,
+    VARIABLE_FIELDS,
+)
 
 DATA = Path(__file__).parent / "data"
 Record = dict[str, Any]
@@ -54,7 +60,9 @@ def directive(record: Record) -> Record:
 
 def _change(entry: Record) -> Record:
     args = entry.get("args")
-    kept = {key: value for key, value in entry.items() if key in ("version", "contexts_added", "contexts_removed")}
+    kept = {
+        key: value for key, value in entry.items() if key in ("version", "contexts_added", "contexts_removed")
+    }
     if args:
         kept["args"] = [args["min"], args["max"], args.get("counts"), args.get("flag", False)]
     return kept
@@ -79,11 +87,14 @@ def compile_facts(raw: Path) -> dict[str, Any]:
 
 def render(content: Any) -> str:
     """JSON with one group a line: small to load, and readable as a diff."""
-    pack = {"separators": (",", ":"), "ensure_ascii": False}
+
+    def pack(value: Any) -> str:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
     if isinstance(content, dict):
-        lines = [f"{json.dumps(key)}:{json.dumps(value, **pack)}" for key, value in content.items()]
+        lines = [f"{pack(key)}:{pack(value)}" for key, value in content.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
-    return "[\n" + ",\n".join(json.dumps(value, **pack) for value in content) + "\n]\n"
+    return "[\n" + ",\n".join(map(pack, content)) + "\n]\n"
 
 
 def main() -> None:

@@ -49,8 +49,11 @@ class Strip:
     def _lay_out(self, text: str, encoding: str) -> None:
         atoms, begins, cells = [], [0], 0
         for character in text:
-            atom = " " * (TAB - cells % TAB) if character == "\t" else visible(character, encoding)
-            cells += width_of(atom)
+            if " " <= character <= "~":
+                atom, cells = character, cells + 1
+            else:
+                atom = " " * (TAB - cells % TAB) if character == "\t" else visible(character, encoding)
+                cells += width_of(atom)
             atoms.append(atom)
             begins.append(cells)
         self._atoms, self._begins = atoms, begins

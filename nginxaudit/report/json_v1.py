@@ -31,6 +31,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
 def document(report: Report) -> dict[str, Any]:
     """The report as plain data, keys in the order they are written."""
     counts = Counter(finding.severity for finding in report.active)
+    files = list(_files(report))
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {
@@ -40,11 +41,11 @@ def document(report: Report) -> dict[str, Any]:
             "edition": report.edition,
         },
         "findings": [_finding(finding) for finding in report.findings],
-        "files": list(_files(report)),
+        "files": files,
         "summary": {
             **{severity.label: counts[severity] for severity in sorted(Severity, reverse=True)},
             "suppressed": len(report.findings) - len(report.active),
-            "files": len(report.files),
+            "files": len(files),
         },
     }
 

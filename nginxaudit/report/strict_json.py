@@ -23,13 +23,16 @@ def compact(value: Any) -> str:
 
 
 def write(stream: TextIO, value: Any, depth: int) -> None:
-    """Write ``value`` with its outer ``depth`` levels over several lines and the rest compact."""
+    """Write ``value`` with its outer ``depth`` levels over several lines and the rest compact.
+
+    An iterator within these levels is written as an array, as it comes.
+    """
     stream.writelines(_pieces(value, depth, ""))
     stream.write("\n")
 
 
 def _pieces(value: Any, depth: int, indent: str) -> Iterator[str]:
-    if depth == 0 or not value or not isinstance(value, dict | list):
+    if depth == 0 or not value or not isinstance(value, dict | list | Iterator):
         yield compact(value)
         return
     inner = f"{indent}  "

@@ -84,7 +84,9 @@ def decode(data: bytes) -> str:
     if b"\0" in data:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise ReadError(
-                Unreadable.REFUSED, "it is UTF-16 text, which nginx cannot read", "Save it as UTF-8 without BOM."
+                Unreadable.REFUSED,
+                "it is UTF-16 text, which nginx cannot read",
+                "Save it as UTF-8 without BOM.",
             )
         raise ReadError(Unreadable.REFUSED, "it is a binary file", "Give the path of a configuration text.")
     return data.decode("utf-8", "surrogateescape")
@@ -112,7 +114,9 @@ def _explain(error: OSError) -> ReadError:
     if error.errno == errno.ELOOP:
         return ReadError(Unreadable.REFUSED, "its symbolic links form a loop")
     if error.errno == errno.ENXIO:  # opening a socket
-        return ReadError(Unreadable.REFUSED, "it is a socket or a device without a driver, not a regular file")
+        return ReadError(
+            Unreadable.REFUSED, "it is a socket or a device without a driver, not a regular file"
+        )
     if error.errno == errno.ENAMETOOLONG:
         return ReadError(Unreadable.MISSING, "the name is longer than the system allows")
     return ReadError(Unreadable.REFUSED, (error.strerror or "it cannot be read").lower())

@@ -76,9 +76,7 @@ class _Expansion:
         self._statements(parsed.statements, parent, via)
         self._stack.pop()
 
-    def _statements(
-        self, statements: list[Statement], parent: Directive, via: Directive | None
-    ) -> None:
+    def _statements(self, statements: list[Statement], parent: Directive, via: Directive | None) -> None:
         if self._depth >= MAX_TREE_DEPTH:
             self._too_deep(statements, via)
             return
@@ -152,9 +150,7 @@ class _Expansion:
             )
         elif missing:
             reason = "it does not exist" if error.kind is Unreadable.MISSING else str(error)
-            self._problem(
-                node, "include-not-found", f"{shown} cannot be included: {reason}", error.remedy
-            )
+            self._problem(node, "include-not-found", f"{shown} cannot be included: {reason}", error.remedy)
         else:
             self._problem(
                 node,
@@ -174,7 +170,9 @@ class _Expansion:
 
     def _limit(self, node: Directive, reason: str) -> None:
         self.config.incomplete_includes.append(node)
-        self._problem(node, "limit-exceeded", f"{reason}; {node.args[0]} was not analysed", "", analysed=False)
+        self._problem(
+            node, "limit-exceeded", f"{reason}; {node.args[0]} was not analysed", "", analysed=False
+        )
 
     def _too_deep(self, statements: list[Statement], via: Directive | None) -> None:
         if statements:
@@ -197,16 +195,35 @@ class _Expansion:
         token = node.args[0]
         self.config.problems.append(
             Problem(
-                kind, message, node.source, token.start, token.end, help=remedy, analysed=analysed, via=node.via
+                kind,
+                message,
+                node.source,
+                token.start,
+                token.end,
+                help=remedy,
+                analysed=analysed,
+                via=node.via,
             )
         )
 
 
 def _doubted(problem: Problem) -> Problem:
-    return replace(problem, certain=False) if problem.kind in ("include-not-found", "include-cycle") else problem
+    return (
+        replace(problem, certain=False) if problem.kind in ("include-not-found", "include-cycle") else problem
+    )
 
 
 _DISTRIBUTED = frozenset(
-    "mime.types fastcgi_params fastcgi.conf uwsgi_params scgi_params proxy_params koi-utf koi-win win-utf".split()
+    {
+        "mime.types",
+        "fastcgi_params",
+        "fastcgi.conf",
+        "uwsgi_params",
+        "scgi_params",
+        "proxy_params",
+        "koi-utf",
+        "koi-win",
+        "win-utf",
+    }
 )
 """Files that nginx or its package installs beside ``nginx.conf``; a copy of the tree often lacks them."""

@@ -167,6 +167,4 @@ class Lexer:
     def _report(
         self, kind: str, message: str, start: int, end: int, remedy: str, *, analysed: bool = True
     ) -> None:
-        self.problems.append(
-            Problem(kind, message, self.source, start, end, help=remedy, analysed=analysed)
-        )
+        self.problems.append(Problem(kind, message, self.source, start, end, help=remedy, analysed=analysed))

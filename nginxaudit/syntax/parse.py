@@ -48,7 +48,7 @@ def _crossplane(pieces: Iterator[Piece]) -> list[dict[str, Any]]:
 
 @cache
 def _parser() -> Any:
-    """crossplane's ``parse`` with a lexer that hands on the words it is given as "file name"."""
+    """Crossplane's ``parse`` with a lexer that hands on the words it is given as "file name"."""
     from crossplane import parser
 
     namespace = dict(vars(parser))

@@ -7,7 +7,6 @@ from functools import lru_cache
 from nginxaudit.nginx import DirectiveFact, directives
 from nginxaudit.syntax.tree import Token
 
-
 _OWN_GRAMMAR = frozenset({"listen", "server", "resolver", "proxy_cache_path", "limit_req", "limit_req_zone"})
 """Directives that take any number of parameters, none of which is called like a directive."""
 
@@ -40,9 +39,7 @@ def _fit_together(words: list[Token], index: int, opens_block: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def _possible(name: str, count: int, block: bool) -> tuple[DirectiveFact, ...]:
-    return tuple(
-        fact for fact in directives(name) if fact.block == block and fact.arguments().accepts(count)
-    )
+    return tuple(fact for fact in directives(name) if fact.block == block and fact.arguments().accepts(count))
 
 
 def _first_on_line(text: str, word: Token) -> bool:

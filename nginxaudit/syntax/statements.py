@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from nginxaudit.nginx import PSEUDO_CONTEXTS
 from nginxaudit.source.text import SourceText
@@ -25,6 +26,7 @@ _CLOSE = Token.make("}", 0, 0)
 _OPEN = Token.make("{", 0, 0)
 _SEMICOLON = Token.make(";", 0, 0)
 
+_T = TypeVar("_T")
 Piece = tuple[Token, int, bool]  # what crossplane's lexer yields: word, line, quoted
 
 
@@ -121,7 +123,7 @@ class StatementReader:
 
     def _close(self, words: list[Token], token: Token) -> Iterator[Piece]:
         if words:
-            yield from self._unterminated(words, 'the block is closed before it ends')
+            yield from self._unterminated(words, "the block is closed before it ends")
         if self._closings:
             yield from self._virtual_closings(token.start)
         self.braces.append(self._brace(token, opening=False))
@@ -251,9 +253,7 @@ class StatementReader:
             )
         )
 
-    def _report(
-        self, kind: str, message: str, token: Token, remedy: str, *, analysed: bool = True
-    ) -> None:
+    def _report(self, kind: str, message: str, token: Token, remedy: str, *, analysed: bool = True) -> None:
         self.problems.append(
             Problem(kind, message, self.source, token.start, token.end, help=remedy, analysed=analysed)
         )
@@ -263,8 +263,8 @@ _PUNCTUATION: Collection[str] = frozenset(";{}")
 
 
 def read_statements(
-    source: SourceText, consume: Callable[[Iterator[Piece]], object]
-) -> tuple[StatementReader, object]:
+    source: SourceText, consume: Callable[[Iterator[Piece]], _T]
+) -> tuple[StatementReader, _T]:
     """Read ``source`` through ``consume`` (crossplane); a text that does not balance is read twice.
 
     Returns the reader with its problems and places, and what ``consume`` returned.
@@ -293,7 +293,9 @@ def _brace_problems(source: SourceText, diagnosis: Diagnosis) -> Iterator[Proble
             brace.name_start,
             brace.at + 1,
             help=f'Close it with "}}" before {where}.',
-            related=((("its } probably belongs before this", source, at, at + 1),) if at < len(source.text) else ()),
+            related=(
+                (("its } probably belongs before this", source, at, at + 1),) if at < len(source.text) else ()
+            ),
             analysed=False,
         )
     for brace in diagnosis.extra:
@@ -303,6 +305,6 @@ def _brace_problems(source: SourceText, diagnosis: Diagnosis) -> Iterator[Proble
             source,
             brace.at,
             brace.at + 1,
-            help='Delete it, or look above for a block that is closed too early.',
+            help="Delete it, or look above for a block that is closed too early.",
             analysed=False,
         )

@@ -142,7 +142,11 @@ def check(path: Path, **kw: object) -> tuple[bool, str]:
     """Whether ``nginx -t`` accepts a configuration, and what it says."""
     assert NGINX is not None
     done = subprocess.run(
-        [NGINX, "-t", "-p", str(path.parent), "-c", str(path)], capture_output=True, text=True, timeout=30, **kw
+        [NGINX, "-t", "-p", str(path.parent), "-c", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        **kw,
     )  # type: ignore[call-overload]
     return done.returncode == 0, done.stderr
 

@@ -19,7 +19,17 @@ pytestmark = live
 # -- locations
 
 _SEGMENTS = ("a", "ab", "b", "abc", "A")
-_REGEXES = ("~ ^/a", "~ b$", "~ /ab/", "~* ^/A/B", "~ (?i)^/AB", "~ ^/(?<x>a+)/b", "~ c", "~* \\.PHP$", "~ ^/ab?/a$")
+_REGEXES = (
+    "~ ^/a",
+    "~ b$",
+    "~ /ab/",
+    "~* ^/A/B",
+    "~ (?i)^/AB",
+    "~ ^/(?<x>a+)/b",
+    "~ c",
+    "~* \\.PHP$",
+    "~ ^/ab?/a$",
+)
 
 
 def _uri(rng: random.Random, depth: int = 3) -> str:
@@ -46,7 +56,9 @@ class _Writer:
             name = prefix + self.rng.choice(("", _uri(self.rng, 2).lstrip("/")))
             if (kind == "=", name) not in used:
                 used.add((kind == "=", name))
-                lines.append(self.location(f"{kind} {name}" if kind else name, None if kind == "=" else name, depth))
+                lines.append(
+                    self.location(f"{kind} {name}" if kind else name, None if kind == "=" else name, depth)
+                )
         return "\n".join(lines)
 
     def location(self, head: str, prefix: str | None, depth: int) -> str:
@@ -309,8 +321,56 @@ def test_refused_server_parameters(tmp_path: Path):
 
 
 def test_refused_server_addresses(tmp_path: Path):
-    for text in ("http://127.0.0.1:1", "127.0.0.1/x", "127.0.0.1:0", "127.0.0.1:99999", "[::1", "[::1]:1", "unix:/x", "unix:", ":80"):
+    for text in (
+        "http://127.0.0.1:1",
+        "127.0.0.1/x",
+        "127.0.0.1:0",
+        "127.0.0.1:99999",
+        "[::1",
+        "[::1]:1",
+        "unix:/x",
+        "unix:",
+        ":80",
+    ):
         body = f"upstream app {{ server 127.0.0.1:1; server {text}; }} server {{ listen unix:{tmp_path}/s; }}"
         accepted, said = check(conf(tmp_path, body))
         peer = group(http(body)).peers[1]
         assert accepted == (peer.address is not None), (text, said)
+
+
+@pytest.mark.parametrize("mode", ["on", "off", "merge"])
+def test_header_inheritance_can_be_chosen(tmp_path: Path, mode: str):
+    (port,) = free_ports(1)
+    text = f"""add_header X-Http 1; server {{ listen 127.0.0.1:{port}; add_header_inherit {mode};
+        location / {{ return 200; }}
+        location /own {{ add_header X-Own 1; return 200; location /own/deep {{ add_header X-Deep 1; return 200; }} }} }}"""
+    path = conf(tmp_path, text)
+    accepted, said = check(path)
+    if not accepted and "unknown directive" in said:
+        pytest.skip("this nginx is older than 1.29.3")
+    model = http(text)
+    with running(path, port) as nginx:
+        for uri in ("/", "/own", "/own/deep"):
+            sent = {name for name in nginx.get(port, uri).headers if name.startswith("x-")}
+            node = model.servers()[0].match(uri).location.directive
+            assert {each.args[0].lower() for each in model.effective(node, "add_header")} == sent
+
+
+def test_targets_are_refused_as_nginx_refuses(tmp_path: Path):
+    targets = {
+        "proxy_pass": ("http://1.2.3.4", "https://[::1]:8/x", "1.2.3.4:80", "ws://1.2.3.4", "http://unix:/s:/x", "http://:80",
+                       "http://1.2.3.4:x/", "http://", "HTTP://1.2.3.4?x", "http://1.2.3.4:8:9/"),
+        "fastcgi_pass": ("1.2.3.4:9000", "unix:/s", "http://1.2.3.4:9000", "1.2.3.4:9000/x", "fastcgi://1.2.3.4:9000"),
+        "grpc_pass": ("1.2.3.4:50051", "grpcs://1.2.3.4:1", "http://1.2.3.4:1", "grpc://1.2.3.4:1/x", "unix:/s"),
+        "uwsgi_pass": ("1.2.3.4:1", "suwsgi://1.2.3.4:1", "http://1.2.3.4:1"),
+        "memcached_pass": ("1.2.3.4:11211", "$upstream:1", "memcached://1.2.3.4:1"),
+    }  # fmt: skip
+    for name, texts in targets.items():
+        for target in texts:
+            text = f"server {{ listen unix:{tmp_path}/s; set $memcached_key k; location / {{ {name} {target}; }} }}"
+            accepted, said = check(conf(tmp_path, text))
+            (each,) = http(text).passes
+            if "host not found" in said:  # the text is fine, the name is not
+                assert each.target_kind == "hostname", (name, target, said)
+            else:
+                assert accepted == (each.target_kind != "invalid"), (name, target, said)

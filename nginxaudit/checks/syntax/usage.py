@@ -218,7 +218,10 @@ class _Judge:
             if earlier is None:
                 first[name] = node
             elif self._once(name, context):
-                yield "duplicate-directive", _duplicate(node, earlier, f'"{name}" is given twice in this block')
+                yield (
+                    "duplicate-directive",
+                    _duplicate(node, earlier, f'"{name}" is given twice in this block'),
+                )
         root, alias = first.get("root"), first.get("alias")
         if root is not None and alias is not None:
             later, earlier = (root, alias) if _comes_after(root, alias, block) else (alias, root)

@@ -131,7 +131,7 @@ def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:
         condition = "" if single else " if its name has one address"
         yield Hit(
             parameter_place(peer, *names),
-            f"{listed(names)} of {peer.text}, the only server of \"{upstream.name}\", "
+            f'{listed(names)} of {peer.text}, the only server of "{upstream.name}", '
             f"{'has' if len(names) == 1 else 'have'} no effect{condition}: a lone server is never taken out",
             peer.directive,
             confidence=None if single else Confidence.LOW,
@@ -149,7 +149,7 @@ def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             peer_place(peer),
-            f"{peer.text} is the only live server of \"{upstream.name}\", and beside servers marked down its "
+            f'{peer.text} is the only live server of "{upstream.name}", and beside servers marked down its '
             f"failures count: {_times(peer.max_fails)} every request gets 502 for {_seconds(peer.fail_timeout)}",
             peer.directive,
             related=related_peers("marked down", down),

@@ -45,7 +45,9 @@ def health_check_without_upstream(ctx: CheckContext) -> Iterable[Hit]:
             if ctx.model.unknown_inside(node.parent, direct=True):
                 continue
             content = next((name for name in _CONTENT if node.parent.first(name)), None)
-            reason = f'the block answers with "{content}"' if content else "nothing is passed on from this block"
+            reason = (
+                f'the block answers with "{content}"' if content else "nothing is passed on from this block"
+            )
             yield Hit(name_of(node), f"health_check has no servers to check: {reason}", node)
         elif each.upstream is None and each.target_kind != "invalid":
             what = (

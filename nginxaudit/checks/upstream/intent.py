@@ -73,7 +73,5 @@ def _remedy(upstream: Upstream, intent: Intent) -> str:
     standby = listed([peer.text for peer in intent.standby]) if intent.standby else "the standby"
     return (
         f"Mark {standby} with backup; if all servers shall serve, say so: "
-        f"# nginxaudit: topology=active-active above \"upstream {upstream.name}\"."
+        f'# nginxaudit: topology=active-active above "upstream {upstream.name}".'
     )
-
-

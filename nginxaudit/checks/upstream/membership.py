@@ -88,6 +88,12 @@ def duplicate_upstream(ctx: CheckContext) -> Iterable[Hit]:
 def empty_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A group without a server: "no servers are inside upstream"."""
     for upstream in ctx.model.all_upstreams:
-        if not upstream.peers and upstream.complete and not upstream.external and not ctx.model.target.modules:
-            yield Hit(group_place(upstream), f'the upstream "{upstream.name}" has no server', upstream.directive)
-
+        if (
+            not upstream.peers
+            and upstream.complete
+            and not upstream.external
+            and not ctx.model.target.modules
+        ):
+            yield Hit(
+                group_place(upstream), f'the upstream "{upstream.name}" has no server', upstream.directive
+            )

@@ -13,7 +13,8 @@ from nginxaudit.syntax.tree import Directive, Token
 
 _THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
 _NEXT_UPSTREAM = tuple(
-    f"{protocol}_next_upstream" for protocol in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
+    f"{protocol}_next_upstream"
+    for protocol in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
 )
 _JUDGED = ("server", "random", "zone", "sticky", "hash", "least_time", "keepalive", "queue", *_NEXT_UPSTREAM)
 _OTHERS = ("listen", "resolver", "proxy_http_version", "limit_req", "proxy_cache_path")

@@ -55,7 +55,7 @@ def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[obje
         return
     yield Hit(
         parameter_place(odd[0], name),
-        f'{name} of {listed([peer.text for peer in odd])} differs from the other servers of '
+        f"{name} of {listed([peer.text for peer in odd])} differs from the other servers of "
         f'"{upstream.name}": {_shown(odd[0], name)} against {_shown(usual[0], name)}',
         odd[0].directive,
         related=(*related_peers("differs too", odd[1:]), *related_peers("compare", usual[:1])),
@@ -121,7 +121,9 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
     located = [peer for peer in peers if peer.address is not None and peer.address.kind != "unix"]
     if upstream.family == "stream" or len(located) < 2:
         return
-    missing = [peer for peer in located if peer.address and not peer.address.explicit_port and not peer.service]
+    missing = [
+        peer for peer in located if peer.address and not peer.address.explicit_port and not peer.service
+    ]
     written = [peer for peer in located if peer.address and peer.address.explicit_port]
     if missing and written and all(peer.address and peer.address.port != HTTP_PORT for peer in written):
         yield Hit(
@@ -167,7 +169,10 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
                     f'{address} has {_shown(peer, name)} in "{group.name}" and {_shown(first, name)} in '
                     f'"{first_group.name}": each group counts failures on its own',
                     peer.directive,
-                    related=(("the other group", group_place(first_group)), *related_peers("compare", [first])),
+                    related=(
+                        ("the other group", group_place(first_group)),
+                        *related_peers("compare", [first]),
+                    ),
                     severity=Severity.INFO,
                 )
                 return

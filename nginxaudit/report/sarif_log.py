@@ -1,0 +1,175 @@
+"""The ``sarif`` format: SARIF 2.1.0 for GitHub code scanning and other viewers.
+
+The same report gives the same bytes: no times, no machine names, no random identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, TextIO
+
+import attr
+import sarif_om as om
+
+import nginxaudit
+from nginxaudit.finding import Finding, Suppression
+from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.sarif_places import ROOT, Places, artifact
+from nginxaudit.report.sarif_rules import HOME, LEVELS, descriptor, sentence, stand_in
+from nginxaudit.report.strict_json import write
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.rule import Rule
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
+    """Write one run with all findings; suppressed ones are marked as such."""
+    data = _plain(log(report, options))
+    ordered = {key: data[key] for key in ("$schema", "version", "runs")}  # who reads it decides by these
+    write(stream, ordered, depth=6)
+
+
+def log(report: Report, options: RenderOptions) -> om.SarifLog:
+    """The report as SARIF objects; ``results`` is an iterator of plain data."""
+    rules = _rules(report)
+    index = {rule.slug: number for number, rule in enumerate(rules)}
+    places = Places(report.sources)
+    run = om.Run(
+        tool=om.Tool(
+            driver=om.ToolComponent(
+                name="nginxaudit",
+                version=nginxaudit.__version__,
+                semantic_version=nginxaudit.__version__,
+                information_uri=HOME,
+                rules=[descriptor(rule) for rule in rules],
+            )
+        ),
+        invocations=[_invocation(report, options, index)],
+        original_uri_base_ids={
+            ROOT: om.ArtifactLocation(
+                description=om.Message(text="The directory in which nginxaudit was started.")
+            )
+        },
+        column_kind="unicodeCodePoints",
+        # One at a time: 20,000 results as objects would take more memory than the audit did.
+        results=(_plain(_result(finding, index[finding.rule], places)) for finding in report.findings),
+    )
+    return om.SarifLog(schema_uri=_SCHEMA, version="2.1.0", runs=[run])
+
+
+def _rules(report: Report) -> list[Rule]:
+    """All rules that ran, and those of findings that came without a rule."""
+    rules = {rule.slug: rule for rule in report.rules}
+    for finding in report.findings:
+        if finding.rule not in rules:
+            rules[finding.rule] = stand_in(finding)
+    return list(rules.values())
+
+
+def _result(finding: Finding, rule_index: int, places: Places) -> om.Result:
+    fix = finding.fix
+    return om.Result(
+        rule_id=finding.id,
+        rule_index=rule_index,
+        level=LEVELS[finding.severity],
+        message=om.Message(text=sentence(finding.message)),
+        locations=[places.primary(finding.span)],
+        related_locations=[
+            places.related(number, related, sentence(related.message))
+            for number, related in enumerate(finding.related, 1)
+        ]
+        or None,
+        partial_fingerprints=_fingerprints(finding, places),
+        fixes=[places.fix(fix, sentence(fix.title))] if fix else None,
+        suppressions=[_suppression(finding.suppressed)] if finding.suppressed else None,
+        properties={
+            "confidence": finding.confidence.label,
+            "rejectedByNginx": finding.rejected_by_nginx,
+            **({"help": finding.help} if finding.help else {}),
+            **({"fixApplicability": fix.applicability.value} if fix else {}),
+        },
+    )
+
+
+def _fingerprints(finding: Finding, places: Places) -> dict[str, str]:
+    found = {
+        "primaryLocationLineHash": places.line_hash(finding.span),
+        "nginxaudit/v1": finding.fingerprint,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _suppression(suppressed: Suppression) -> om.Suppression:
+    kind = "inSource" if suppressed.kind == "inline" else "external"
+    return om.Suppression(kind=kind, justification=suppressed.reason)
+
+
+def _invocation(report: Report, options: RenderOptions, index: dict[str, int]) -> om.Invocation:
+    code = report.exit_code(options.fail_on)
+    return om.Invocation(
+        execution_successful=not (report.incomplete or report.crashes),
+        exit_code=code,
+        tool_execution_notifications=list(_notifications(report, index)) or None,
+    )
+
+
+def _notifications(report: Report, index: dict[str, int]) -> Iterator[om.Notification]:
+    for gap in gaps(report):
+        place = om.Location(physical_location=om.PhysicalLocation(artifact_location=artifact(gap.place)))
+        yield om.Notification(
+            level="error" if gap.place else "warning",
+            message=om.Message(text=sentence(f"Not analysed: {gap}")),
+            locations=[place] if gap.place else None,
+        )
+    rules = {rule.slug: rule for rule in report.rules}
+    for crash in report.crashes:
+        rule = rules.get(crash.rule)
+        yield om.Notification(
+            level="error",
+            message=om.Message(text=sentence(crash_line(crash))),
+            associated_rule=om.ReportingDescriptorReference(id=rule.id, index=index[rule.slug])
+            if rule
+            else None,
+        )
+
+
+# -- objects to plain data
+
+# Absent, these would mean the default of the rule, not the one of the schema.
+_ALWAYS = frozenset({"level"})
+
+
+@cache
+def _fields(kind: Any) -> dict[str, tuple[str, Any]]:
+    """SARIF name and default of the attributes of ``kind``, by their Python name."""
+    fields = {}
+    for field in attr.fields(kind):
+        default = field.default
+        if isinstance(default, attr.Factory):  # type: ignore[arg-type]
+            default = default.factory()
+        fields[field.name] = field.metadata["schema_property_name"], default
+    return fields
+
+
+def _plain(value: Any) -> Any:
+    """``value`` under its SARIF names, without what is unset or at its default."""
+    if isinstance(value, str | int | float | Iterator):
+        return value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    kind: Any = type(value)
+    fields = _fields(kind)
+    data = {}
+    for name, item in vars(value).items():  # in the order of the fields
+        if item is not None:
+            schema_name, default = fields[name]
+            if item != default or name in _ALWAYS:
+                data[schema_name] = _plain(item)
+    return data

@@ -1,0 +1,98 @@
+"""Rules in SARIF: what GitHub shows beside an alert, taken from the rule's page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sarif_om as om
+
+from nginxaudit.engine.rule import Rule
+from nginxaudit.finding import Finding, Severity
+
+HOME = "https://github.com/nginxaudit/nginxaudit"
+LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
+# Bands of GitHub: from 7.0 high, from 4.0 medium, below low.
+_SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
+_SECURITY_CATEGORIES = frozenset({"security", "tls"})
+_MOST_WORDS = 1024  # GitHub cuts a description there
+
+
+def descriptor(rule: Rule) -> om.ReportingDescriptor:
+    """``rule`` with its page as help."""
+    body = _body(rule)
+    return om.ReportingDescriptor(
+        id=rule.id,
+        name="".join(word[:1].upper() + word[1:] for word in rule.slug.split("-")),
+        short_description=om.MultiformatMessageString(text=sentence(rule.title)),
+        full_description=om.MultiformatMessageString(
+            text=" ".join(sentence(text) for text in (rule.what, rule.why) if text)[:_MOST_WORDS]
+            or sentence(rule.title)
+        ),
+        help=om.MultiformatMessageString(text=_plain(body), markdown=body),
+        help_uri=f"{HOME}/blob/main/rules/{rule.category}/{rule.slug}.md",
+        default_configuration=om.ReportingConfiguration(level=LEVELS[rule.severity]),
+        properties=_properties(rule),
+    )
+
+
+def stand_in(finding: Finding) -> Rule:
+    """A rule for a finding whose rule did not run, such as an input that could not be read."""
+    title = finding.rule.replace("-", " ").capitalize()
+    return Rule(
+        id=finding.id,
+        slug=finding.rule,
+        category=finding.category,
+        title=title,
+        severity=finding.severity,
+        confidence=finding.confidence,
+        what="",
+        why="",
+        remedy=finding.help,
+        path="",
+    )
+
+
+def sentence(text: str) -> str:
+    """``text`` as SARIF viewers want messages: with a period, and without links of strangers.
+
+    ``[word](target)`` in a message is a link; a configuration must not be able to place one.
+    """
+    text = re.sub(r"\[(?=[^\[\]]*\]\()", r"\\[", text.strip())
+    return text if text.endswith(".") else f"{text.rstrip('.:;')}."
+
+
+def _properties(rule: Rule) -> dict[str, Any]:
+    is_security = rule.category in _SECURITY_CATEGORIES
+    tags = [rule.category, *rule.tags, *(f"external/cwe/cwe-{number:03d}" for number in rule.cwe)]
+    if is_security:
+        tags.append("security")  # GitHub ignores the security severity without it
+    properties: dict[str, Any] = {
+        "tags": list(dict.fromkeys(tags)),
+        "precision": rule.confidence.label,
+        "problem.severity": _PROBLEM[rule.severity],
+    }
+    if is_security:
+        properties["security-severity"] = _SECURITY[rule.severity]
+    return properties
+
+
+def _body(rule: Rule) -> str:
+    """The page below its title, with its references; in a word what to do where there is no page."""
+    from nginxaudit.engine.pages import PageError, read_page
+
+    try:
+        body = read_page(rule).body.strip()
+    except PageError:  # the page is gone, or the rule never had one: the report is worth more
+        body = "\n\n".join(text for text in (rule.what, rule.why, rule.remedy) if text) or rule.title
+    body = re.sub(r"\A# .*\n+", "", body)
+    if rule.references:
+        body += "\n\n## References\n\n" + "\n".join(f"- <{link}>" for link in rule.references)
+    return body
+
+
+def _plain(markdown: str) -> str:
+    """``markdown`` for viewers that show plain text: no fences, no heading marks."""
+    text = re.sub(r"^```.*\n?", "", markdown, flags=re.MULTILINE)
+    return sentence(re.sub(r"^#+ (.*)$", r"\1:", text, flags=re.MULTILINE).strip())

@@ -1,0 +1,137 @@
+"""Every example of every rule page: nginxaudit says what the page says, and so does a real nginx."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from nginxaudit.engine.audit import audit
+from nginxaudit.engine.catalogue import builtin
+from nginxaudit.engine.pages import Example, read_page
+from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.settings import Settings
+from nginxaudit.nginx import Availability, Target, directives, parse_version
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.lexer import Lexer
+from tests.support import nginx
+
+# Characters that a page cannot hold as themselves.
+_SYMBOLS = {"␀": "\0"}
+_MARK = re.compile(r"[ \t]*# finding\b[^\n]*")
+
+
+@cache
+def cases() -> list[tuple[Rule, int, Example]]:
+    return [
+        (rule, number, example)
+        for rule in builtin()
+        for number, example in enumerate(read_page(rule).examples, 1)
+    ]
+
+
+def _ids(case: tuple[Rule, int, Example]) -> str:
+    rule, number, example = case
+    return f"{rule.slug}-{number}-{example.kind}"
+
+
+def _clean(text: str) -> str:
+    """An example as a configuration: without its marks, symbols replaced."""
+    text = _MARK.sub("", text)
+    for symbol, char in _SYMBOLS.items():
+        text = text.replace(symbol, char)
+    return text
+
+
+def _settings(example: Example, rule: Rule) -> Settings:
+    target = Target(edition=example.options.get("edition", "oss"))
+    if "nginx-version" in example.options:
+        target = replace(target, version=parse_version(example.options["nginx-version"]))
+    return Settings(target=target, extend_select=(rule.slug,))
+
+
+def _write(example: Example, directory: Path) -> Path:
+    main = directory / example.options.get("name", "nginx.conf")
+    for path, text in ((main, example.text), *((directory / n, t) for n, t in example.files.items())):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_clean(text).encode("utf-8", "surrogateescape"))
+    return main
+
+
+def _marked(example: Example, main: Path, directory: Path) -> set[tuple[str, int]]:
+    texts = {str(main): example.text, **{str(directory / name): text for name, text in example.files.items()}}
+    return {
+        (path, number)
+        for path, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if "# finding" in line
+    }
+
+
+def test_every_page_has_a_bad_and_a_good_example() -> None:
+    for rule in builtin():
+        kinds = [example.kind for example in read_page(rule).examples]
+        enough = 1 if rule.category == "input" else 2
+        assert kinds.count("bad") >= enough, f"{rule.slug}: a page shows at least {enough} bad examples"
+        assert "good" in kinds, f"{rule.slug}: a page shows what must stay silent"
+
+
+@pytest.mark.parametrize("case", cases(), ids=map(_ids, cases()))
+def test_example(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
+    rule, _, example = case
+    main = _write(example, tmp_path)
+    report = audit([str(main)], _settings(example, rule))
+    assert not report.crashes
+    found = {
+        (f.span.file, f.span.line) for f in report.findings if f.rule == rule.slug and f.suppressed is None
+    }
+    if example.kind == "good":
+        assert found == set()
+    else:
+        expected = _marked(example, main, tmp_path)
+        assert expected, "a bad example marks where the finding is"
+        assert found == expected
+
+
+@pytest.mark.live
+@nginx.live
+@pytest.mark.parametrize("case", cases(), ids=map(_ids, cases()))
+def test_example_on_nginx(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
+    """``rejected-by-nginx`` examples are refused by nginx, all others are accepted."""
+    rule, _, example = case
+    if example.options.get("edition") == "plus":
+        pytest.skip("NGINX Plus is not to be had here")
+    installed = nginx.version()
+    if "nginx-version" not in example.options and _needs_newer(example, installed):
+        pytest.skip(f"uses what nginx {'.'.join(map(str, installed))} does not have")
+    if "nginx-version" in example.options and parse_version(example.options["nginx-version"]) != installed:
+        pytest.skip(f"speaks of nginx {example.options['nginx-version']}")
+    if "needs-dns" in example.flags:
+        pytest.skip("the answer depends on DNS")
+    text = (
+        nginx.load_modules() + _clean(example.text) if not _begins_with_bom(example) else _clean(example.text)
+    )
+    answer = nginx.check(tmp_path, text, {name: _clean(text) for name, text in example.files.items()})
+    refused = example.kind == "bad" and (
+        (rule.rejected_by_nginx and "accepted" not in example.flags) or "refused" in example.flags
+    )
+    assert answer.accepted is not refused, answer.output
+
+
+def _begins_with_bom(example: Example) -> bool:
+    return example.text.startswith("\ufeff")
+
+
+def _needs_newer(example: Example, installed: tuple[int, ...]) -> bool:
+    """Whether a good example, or one that is no matter of loading, uses a directive of a later version."""
+    target = Target(version=(installed[0], installed[1], installed[2]))
+    if "since" in example.options:
+        return target.version < parse_version(example.options["since"])
+    words = {str(word) for word in Lexer(SourceText("", example.text), [])}
+    return any(
+        facts and all(fact.available(target) is Availability.TOO_NEW for fact in facts)
+        for facts in map(directives, words)
+    )
