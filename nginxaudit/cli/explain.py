@@ -16,7 +16,7 @@ def command(name: str) -> None:
     Examples:
       nginxaudit explain active-passive-missing-backup
       nginxaudit explain NGX3001
-    """  # noqa: D301
+    """
     from nginxaudit.engine.catalogue import builtin
     from nginxaudit.engine.pages import read_page
     from nginxaudit.engine.suggest import did_you_mean

@@ -36,7 +36,7 @@ def command(names: tuple[str, ...], format_name: str, severity: str | None, defa
       nginxaudit rules upstream
       nginxaudit rules --severity error
       nginxaudit rules --format json | jq '.rules[].rule'
-    """  # noqa: D301
+    """
     from nginxaudit.engine.catalogue import builtin
     from nginxaudit.engine.selection import slugs
     from nginxaudit.engine.settings import SettingsError

@@ -113,7 +113,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginx -T | nginxaudit scan --format sarif --output nginxaudit.sarif -
       nginxaudit scan --topology 'backend*=active-passive' nginx.conf
       nginxaudit scan --context http,server snippets/proxy.conf
-    """  # noqa: D301
+    """
     from nginxaudit.engine.audit import audit
     from nginxaudit.engine.rule import PageError
     from nginxaudit.engine.settings import SettingsError

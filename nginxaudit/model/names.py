@@ -29,6 +29,11 @@ class ServerName:
     directive: Directive | None = None
 
     @property
+    def is_wildcard(self) -> bool:
+        """Stands for any number of hosts by a ``*`` or a leading dot."""
+        return self.kind in ("leading", "trailing", "dot")
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """What must not occur twice on a socket: ``.example.com`` stands for two names."""
         if self.kind == "dot":

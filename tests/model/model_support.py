@@ -125,9 +125,13 @@ def conf(directory: Path, inside_http: str, main: str = "") -> Path:
     paths = "\n".join(
         f"{directive}_temp_path {directory}/{name};"
         for directive, name in [
-            ("client_body", "body"), ("proxy", "proxy"), ("fastcgi", "fastcgi"), ("uwsgi", "uwsgi"), ("scgi", "scgi"),
+            ("client_body", "body"),
+            ("proxy", "proxy"),
+            ("fastcgi", "fastcgi"),
+            ("uwsgi", "uwsgi"),
+            ("scgi", "scgi"),
         ]
-    )  # fmt: skip
+    )
     path = directory / "nginx.conf"
     path.write_text(
         f"pid {directory}/pid;\nerror_log {directory}/error.log info;\nworker_processes 1;\n{main}\n"

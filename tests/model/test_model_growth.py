@@ -30,8 +30,8 @@ def _ask_everything(model: Model) -> None:
 
 def _servers(count: int) -> str:
     return "\n".join(
-        f"upstream u{n} {{ server 10.0.0.1; server h{n}-standby; }} server {{ server_name s{n}.com; set $b u{n};"
-        f" location / {{ proxy_pass http://$b; error_page 502 @x; }} location ~ x{n} {{ root /x; }} }}"
+        f"upstream u{n} {{ server 10.0.0.1; server h{n}-standby; }} server {{ server_name s{n}.com;"
+        f" set $b u{n}; location / {{ proxy_pass http://$b; error_page 502 @x; }} location ~ x{n} {{ root /x; }} }}"
         for n in range(count)
     )
 

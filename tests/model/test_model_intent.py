@@ -307,7 +307,8 @@ _USE = "server { location / { proxy_pass http://app; %s } %s }"
         ),
         (
             "",
-            "upstream b { server x; } map $host $m { default app; x b; } server { location / { proxy_pass http://$m; } }",
+            "upstream b { server x; } map $host $m { default app; x b; }"
+            " server { location / { proxy_pass http://$m; } }",
         ),
     ],
 )

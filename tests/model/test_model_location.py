@@ -129,10 +129,23 @@ def test_non_ascii_uri_is_matched_by_bytes():
 @pytest.mark.parametrize(
     "pattern",
     [
-        r"\Qa\E", r"a\Kb", r"(*UTF8)a", r"[[:alpha:]]", r"(?|a|b)", r"\h", r"\Z", r"\z", r"(?R)", r"(?1)", r"a(?i)b", "(", r"\p{L}",
-        r"a{,3}", "[a||b]",
+        r"\Qa\E",
+        r"a\Kb",
+        r"(*UTF8)a",
+        r"[[:alpha:]]",
+        r"(?|a|b)",
+        r"\h",
+        r"\Z",
+        r"\z",
+        r"(?R)",
+        r"(?1)",
+        r"a(?i)b",
+        "(",
+        r"\p{L}",
+        r"a{,3}",
+        "[a||b]",
     ],
-)  # fmt: skip
+)
 def test_expressions_that_are_not_guessed(pattern):
     assert compiled(pattern) is None
 

@@ -150,6 +150,7 @@ def test_stream_listen_needs_a_port_and_may_be_udp():
 def test_kinds_of_names(text, kind, keys):
     (name,) = http(f"server {{ server_name {text}; }}").servers()[0].names
     assert (name.kind, name.keys) == (kind, keys)
+    assert name.is_wildcard is (kind in ("leading", "trailing", "dot"))
 
 
 def test_server_names_add_up_and_http_has_an_empty_one():

@@ -23,7 +23,7 @@ def test_defaults():
         0,
         0,
     )
-    assert not (peer.backup or peer.down or peer.drain or peer.resolve)
+    assert not any((peer.backup, peer.down, peer.drain, peer.resolve))
     assert peer.explicit == frozenset()
     assert peer.address.port == 80
     assert peer.is_live
@@ -31,7 +31,8 @@ def test_defaults():
 
 def test_parameters():
     peer = _peer(
-        "a:81 weight=5 max_fails=0 fail_timeout=1m30s max_conns=7 slow_start=30s backup resolve service=x route=r"
+        "a:81 weight=5 max_fails=0 fail_timeout=1m30s max_conns=7"
+        " slow_start=30s backup resolve service=x route=r"
     )
     assert (peer.weight, peer.max_fails, peer.fail_timeout, peer.max_conns) == (5, 0, 90, 7)
     assert (peer.slow_start, peer.backup, peer.resolve, peer.service, peer.route) == (
@@ -57,9 +58,22 @@ def test_last_of_equal_parameters_and_of_down_and_drain_counts():
 
 @pytest.mark.parametrize(
     "word",
-    ["weight=0", "weight=1.5", "weight=", "weight", "max_fails=-1", "fail_timeout=500ms", "backup=1", "nonsense", "maxfails=3",
-     "route=", "route=" + "x" * 33, "service=", "max_conns=1k"],
-)  # fmt: skip
+    [
+        "weight=0",
+        "weight=1.5",
+        "weight=",
+        "weight",
+        "max_fails=-1",
+        "fail_timeout=500ms",
+        "backup=1",
+        "nonsense",
+        "maxfails=3",
+        "route=",
+        "route=" + "x" * 33,
+        "service=",
+        "max_conns=1k",
+    ],
+)
 def test_refused_parameters_keep_the_default_and_say_why(word):
     peer = _peer(f"a {word}")
     ((token, reason),) = peer.invalid
@@ -146,8 +160,10 @@ def test_all_methods_are_kept_in_order():
 
 def test_roles():
     upstream = _group("server a; server b down; server c backup; server d backup down; server e drain;")
-    names = [[peer.text for peer in peers] for peers in (
-        upstream.primaries, upstream.backups, upstream.live_primaries, upstream.live_backups)]  # fmt: skip
+    names = [
+        [peer.text for peer in peers]
+        for peers in (upstream.primaries, upstream.backups, upstream.live_primaries, upstream.live_backups)
+    ]
     assert names == [["a", "b", "e"], ["c", "d"], ["a"], ["c"]]
 
 

@@ -116,7 +116,8 @@ def test_values_of_other_modules_are_unknown():
 
 
 def test_stream_has_its_own_variables():
-    model = model_of("""stream { map $ssl_preread_server_name $b { default x; } server { listen 1; proxy_pass $b; } }
+    model = model_of("""
+        stream { map $ssl_preread_server_name $b { default x; } server { listen 1; proxy_pass $b; } }
         http { map $host $b { default y; } server { } }""")
     server = model.servers("stream")[0].directive
     assert model.possible_values("$b", server).constants == {"x"}
@@ -135,8 +136,8 @@ def test_definitions():
         log_format main $notdefined;""")
     found = model.variable_definitions()
     assert set(found) == {
-        "mapped", "in_map", "geo", "geo2", "split", "perl", "js", "jsvar", "kv", "geoip2_country", "sub", "set", "lua",
-        "rew", "cond", "auth", "loc",
+        "mapped", "in_map", "geo", "geo2", "split", "perl", "js", "jsvar", "kv", "geoip2_country", "sub", "set",
+        "lua", "rew", "cond", "auth", "loc",
     }  # fmt: skip
     assert found["set"] == [block(model, "set", "$Set", "1")]
     assert model.variable_definitions("stream") == {}

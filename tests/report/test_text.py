@@ -1,0 +1,306 @@
+"""The text report as people read it: plain, at the default width of a pipe."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nginxaudit.engine.report import FileStatus, RuleCrash
+from nginxaudit.finding import Related
+from nginxaudit.report.cells import width_of
+from nginxaudit.source.text import SourceText
+from tests.report.samples import (
+    MISMATCH,
+    OLD_PROTOCOL,
+    at,
+    finding,
+    full,
+    mismatch,
+    one,
+    rendered,
+    report,
+    suppressed,
+    troubled,
+)
+
+GOLDEN = Path(__file__).parent / "golden" / "text.txt"
+
+
+def excerpt_of(text):
+    """Lines of the first excerpt: what stands behind the gutter bar."""
+    body = text.split("--> ", 1)[1].split("  = ", 1)[0]
+    return [line.split("|", 1)[1][1:] for line in body.splitlines()[1:] if "|" in line]
+
+
+def marked(text):
+    """The text over the carets, by cells."""
+    lines = excerpt_of(text)
+    row = next(number for number, line in enumerate(lines) if re.fullmatch(r" *\^+", line))
+    first, end = lines[row].index("^"), len(lines[row])
+    found, cells = "", 0
+    for character in lines[row - 1]:
+        if first <= cells < end:
+            found += character
+        cells += width_of(character)
+    return found
+
+
+def test_golden():
+    assert rendered("text", troubled(), show_suppressed=True) == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "needle"),
+    [
+        ("listen 80;", "80"),
+        ("listen 80", "80"),
+        ("\tlisten\t\t80;", "80"),
+        ("a\tb\t\tc;\td", "c;"),
+        ("x # 日本\t日 y;", "y"),
+        ("日本 listen;", "listen"),
+        ("cafe\u0301 listen;", "listen"),
+        ("ok;\r\nlisten 80;\r\n", "80"),
+        ("ok;\n\n\nlast", "last"),
+        ("location /日本 { }", "/日本"),
+        ("w" * 5000 + " needle;" + "x" * 5000, "needle"),
+        ("\t" * 400 + "needle;" + "\t日" * 400, "needle"),
+        ("日" * 3000 + "needle" + "本" * 3000, "needle"),
+        ("x" * 96 + " y", "y"),
+        ("x" * 97 + "y", "y"),
+        ("x" * 98 + "y", "y"),
+        ("needle" + "x" * 98, "needle"),
+    ],
+)
+def test_carets_are_under_the_span(text, needle):
+    out = rendered("text", one(text, needle))
+    assert marked(out) == needle
+    assert max(map(width_of, out.splitlines())) <= 100
+
+
+def test_exact_columns_of_tabs_and_wide_characters():
+    out = rendered("text", one("\t日本\tlisten;", "listen"))
+    assert excerpt_of(out)[1:3] == ["    日本    listen;", "            ^^^^^^"]
+
+
+def test_escaped_characters_count_as_they_are_shown():
+    out = rendered("text", one("a\x1b[0m\udce9 listen;", "listen"))
+    assert excerpt_of(out)[1:3] == ["a\\x1b[0m\\xe9 listen;", "             ^^^^^^"]
+    out = rendered("text", one("a \x1b b;", "\x1b"))
+    assert excerpt_of(out)[1:3] == ["a \\x1b b;", "  ^^^^"]
+
+
+def test_context_is_the_line_above():
+    out = rendered("text", one("one;\ntwo;\nthree;\nfour;\n", "three"))
+    assert excerpt_of(out)[1:4] == ["two;", "three;", "^^^^^"]
+    assert "2 | two;\n3 | three;\n" in out
+
+
+def test_line_numbers_are_aligned_over_all_excerpts_of_a_finding():
+    source = SourceText("a.conf", "\n" * 1233 + "listen 80;\n")
+    other = SourceText("b.conf", "first;")
+    out = rendered(
+        "text",
+        report(
+            finding(MISMATCH, "m", at(source, "80"), related=(Related("why", at(other, "first")),)),
+            sources=(source, other),
+        ),
+    )
+    assert "\n1234 | listen 80;\n     |        ^^\n" in out
+    assert "\n    ::: b.conf:1:1: why\n   1 | first;\n     | -----\n" in out
+
+
+def test_empty_span_gets_one_caret():
+    source = SourceText("a.conf", "server {\n")
+    end = source.span(8, 8)
+    assert excerpt_of(rendered("text", report(finding(MISMATCH, "m", end), sources=(source,))))[1:3] == [
+        "server {",
+        "        ^",
+    ]
+
+
+def test_span_at_the_end_of_the_file():
+    source = SourceText("a.conf", "server {\n")
+    out = rendered("text", report(finding(MISMATCH, "m", source.span(9, 9)), sources=(source,)))
+    assert excerpt_of(out)[1:4] == ["server {", "", "^"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a {\n  b;\n}\n", ["a {", "^^^", "  b;", "}", "^"]),
+        ("a {\n}\n", ["a {", "^^^", "}", "^"]),
+        ("a {  \n  b;\n  c;\n    d; }\n", ["a {", "^^^", "    d; }", "    ^^^^"]),
+    ],
+)
+def test_multi_line_span_shows_where_it_begins_and_ends(text, expected):
+    source = SourceText("a.conf", text)
+    out = rendered("text", report(finding(MISMATCH, "m", source.span(0, len(text) - 1)), sources=(source,)))
+    assert [line.rstrip() for line in excerpt_of(out) if line][: len(expected)] == expected
+    assert ("\n...\n" in out) == (text.count("\n") > 3)
+
+
+def test_span_that_ends_with_its_line_end_is_one_line():
+    source = SourceText("a.conf", "one;\ntwo;\n")
+    out = rendered("text", report(finding(MISMATCH, "m", source.span(0, 5)), sources=(source,)))
+    assert excerpt_of(out)[1:3] == ["one;", "^^^^"]
+
+
+def test_cropped_line_says_so_on_both_sides():
+    line = excerpt_of(rendered("text", one("w" * 500 + " needle " + "x" * 500, "needle")))[1]
+    assert line.startswith("…w")
+    assert line.endswith("x…")
+
+
+def test_span_longer_than_the_screen_is_marked_as_far_as_shown():
+    lines = excerpt_of(rendered("text", one("log_format " + "x" * 500 + ";", "x" * 500)))
+    assert len(lines[1]) == len(lines[2]) == 96
+    assert lines[1].startswith("log_format xxx")
+
+
+def test_without_text_there_is_no_excerpt():
+    gone = SourceText("gone.conf", "")
+    out = rendered("text", report(finding(MISMATCH, "m", gone.span(0, 0)), sources=(gone,)))
+    assert " --> gone.conf:1:1\n  = why: " in out
+    assert "|" not in out
+    unknown = rendered("text", report(finding(MISMATCH, "m", at(SourceText("x", "a b"), "b")), sources=()))
+    assert " --> x:1:3\n  = why: " in unknown
+
+
+def test_messages_wrap_between_words_and_paths_never_break():
+    path = "/very/long/" + "directory/" * 15 + "nginx.conf"
+    message = "word " * 40 + path + " end"
+    out = rendered("text", one("a b;", "b", message, path=path), width=60)
+    assert f"--> {path}:1:3\n" in out
+    assert f"    {path}\n" in out
+    for line in out.splitlines():
+        assert len(line) <= 60 or path in line, line
+    joined = " ".join(out.split("]: ", 1)[1].split(" --> ")[0].split())
+    assert joined == message
+
+
+def test_why_is_said_once_and_fix_every_time():
+    out = rendered("text", one("a b;", "b"))
+    assert "  = why: One instance is given up later" in out
+    assert "  = fix: Give all servers" in out
+    twice = rendered("text", report(mismatch(), mismatch()))
+    assert twice.count("= why: ") == 1
+    assert twice.count("= fix: Give all servers") == 2
+
+
+def test_help_of_the_finding_is_better_than_the_one_of_the_rule():
+    out = rendered("text", one("a b;", "b", help="Say c."))
+    assert "  = fix: Say c.\n" in out
+    assert "Give all servers" not in out
+
+
+def test_rejected_by_nginx():
+    assert "  = note: nginx refuses to load this\n" in rendered(
+        "text", one("a b;", "b", rejected_by_nginx=True)
+    )
+    assert "refuses" not in rendered("text", one("a b;", "b"))
+
+
+# -- repeats
+
+
+def repeats(count, files=1):
+    sources = [SourceText(f"{n}.conf", "a b;\n" * count) for n in range(files)]
+    findings = [
+        finding(MISMATCH, f"number {n}", source.span(5 * n + 2, 5 * n + 3))
+        for source in sources
+        for n in range(count)
+    ]
+    return report(*findings, finding(OLD_PROTOCOL, "other", sources[0].span(0, 1)), sources=tuple(sources))
+
+
+def test_ten_places_are_not_folded():
+    out = rendered("text", repeats(10))
+    assert out.count("warning[upstream-settings-mismatch]") == 10
+    assert "more of" not in out
+
+
+def test_eleventh_place_is_counted_only():
+    out = rendered("text", repeats(11))
+    assert out.count("warning[upstream-settings-mismatch]") == 10
+    assert "number 9" in out
+    assert "number 10" not in out
+    assert "... and 1 more of upstream-settings-mismatch (in 1 file; --all shows them)\n" in out
+    assert "info[old-proxy-protocol]: other" in out, "another rule is counted on its own"
+
+
+def test_folding_is_over_the_whole_report():
+    out = rendered("text", repeats(700, files=3))
+    assert out.count("warning[upstream-settings-mismatch]") == 10
+    assert "... and 2,090 more of upstream-settings-mismatch (in 3 files; --all shows them)\n" in out
+    assert "2,100 warnings, 1 info in 3 files analysed\n" in out
+    assert "0.conf (701 findings)\n" in out
+
+
+def test_all_places_on_request():
+    out = rendered("text", repeats(11), fold=False)
+    assert out.count("warning[upstream-settings-mismatch]") == 11
+    assert "more of" not in out
+
+
+# -- the end
+
+
+def test_summary_counts():
+    assert rendered("text", full()).splitlines()[-2:] == [
+        "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed",
+        "More about a rule: nginxaudit explain old-proxy-protocol",
+    ]
+
+
+def test_no_findings():
+    assert rendered("text", report()) == "No findings in 2 files analysed\n"
+    assert rendered("text", report(suppressed())) == "No findings (1 suppressed) in 2 files analysed\n"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({"incomplete": True}, "some of the input could not be analysed"),
+        ({"notes": ("x.conf was not read",)}, "x.conf was not read"),
+        ({"crashes": (RuleCrash("some-rule", "a.conf", "E: x"),)}, "rule some-rule crashed on a.conf: E: x"),
+        (
+            {
+                "files": (
+                    FileStatus("ok", analysed=True),
+                    FileStatus("a b.conf", analysed=False, errors=("why",)),
+                )
+            },
+            "a b.conf: why",
+        ),
+        (
+            {"files": (FileStatus("ok", analysed=True), FileStatus("a.conf", analysed=False))},
+            "a.conf: it could not be analysed",
+        ),
+    ],
+)
+def test_never_no_findings_for_what_was_not_analysed(trouble, said):
+    out = rendered("text", report(**trouble))
+    assert not re.search(r"^No findings( \(| in \d)", out, re.MULTILINE)
+    assert out.startswith("No findings in what could be analysed: in ")
+    assert said in out
+
+
+def test_nothing_analysed():
+    out = rendered("text", report(files=(FileStatus("a", analysed=False, errors=("why",)),), incomplete=True))
+    assert out == "Nothing could be analysed\nNot analysed:\n  a: why\n"
+    assert rendered("text", report(sources=())) == "Nothing could be analysed\n"
+
+
+def test_crash_is_called_our_bug():
+    out = rendered("text", troubled())
+    assert "Internal errors:\n  rule old-proxy-protocol crashed on nginx.conf: KeyError: 'x'" in out
+    assert "this is a bug in\n    nginxaudit, please report it: https://github.com/" in out
+
+
+def test_long_lists_of_what_was_not_analysed_are_counted():
+    notes = tuple(f"note {n}." for n in range(25))
+    out = rendered("text", report(notes=notes))
+    assert "note 9." in out
+    assert "note 10." not in out
+    assert "  ... and 15 more (--all shows them)\n" in out
+    assert "note 24." in rendered("text", report(notes=notes), fold=False)
