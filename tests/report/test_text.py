@@ -153,8 +153,9 @@ def test_cropped_line_says_so_on_both_sides():
 
 def test_span_longer_than_the_screen_is_marked_as_far_as_shown():
     lines = excerpt_of(rendered("text", one("log_format " + "x" * 500 + ";", "x" * 500)))
-    assert len(lines[1]) == len(lines[2]) == 96
     assert lines[1].startswith("log_format xxx")
+    assert lines[1].endswith("x…")
+    assert lines[2] == " " * 11 + "^" * (len(lines[1]) - 11)
 
 
 def test_without_text_there_is_no_excerpt():
@@ -172,7 +173,7 @@ def test_messages_wrap_between_words_and_paths_never_break():
     out = rendered("text", one("a b;", "b", message, path=path), width=60)
     assert f"--> {path}:1:3\n" in out
     assert f"    {path}\n" in out
-    for line in out.splitlines():
+    for line in out.splitlines()[:-1]:  # the last one is a command to copy
         assert len(line) <= 60 or path in line, line
     joined = " ".join(out.split("]: ", 1)[1].split(" --> ")[0].split())
     assert joined == message

@@ -1,0 +1,82 @@
+"""A server without ``listen`` opens a port that nobody wrote: shown with a running nginx."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import nginx
+
+pytestmark = [pytest.mark.live, nginx.live]
+
+# Inside a network namespace of its own the test may use ports 80 and 8000 whatever runs on this machine.
+_INSIDE = """
+import socket, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+process = subprocess.Popen(sys.argv[1:])
+try:
+    for _ in range(200):
+        open_ports = []
+        for port in (80, 8000):
+            with socket.socket() as client:
+                client.settimeout(0.2)
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    open_ports.append(port)
+        if open_ports:
+            break
+        time.sleep(0.02)
+    with socket.socket(socket.AF_INET6) as client:
+        client.settimeout(0.2)
+        v6 = client.connect_ex(("::1", open_ports[0])) == 0 if open_ports else None
+    print(open_ports, v6)
+finally:
+    process.terminate()
+    process.wait()
+"""
+
+
+def _can_unshare() -> bool:
+    run = subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False)
+    return run.returncode == 0
+
+
+def _opened(directory: Path, config: str) -> str:
+    for name in ("logs", "tmp"):
+        (directory / name).mkdir(exist_ok=True)
+    main = directory / "nginx.conf"
+    main.write_text(config)
+    command = [str(nginx.BINARY), "-p", str(directory), "-c", str(main), "-e", str(directory / "error.log")]
+    run = subprocess.run(
+        ["unshare", "-n", sys.executable, "-c", _INSIDE, *command],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return run.stdout.strip() or run.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: port 80 is what root gets")
+def test_http_server_without_listen_opens_port_80_for_root(tmp_path: Path) -> None:
+    if not _can_unshare():
+        pytest.skip("this machine allows no network namespace")
+    config = (
+        f"daemon off; pid {tmp_path}/pid; events {{}} http {{ access_log off; server {{ return 204; }} }}"
+    )
+    # IPv4 only, and only port 80.
+    assert _opened(tmp_path, config) == "[80] False"
+
+
+@pytest.mark.parametrize("family", ["stream", "mail"])
+def test_stream_and_mail_refuse_a_server_without_listen(family: str, tmp_path: Path) -> None:
+    body = {
+        "stream": "stream { server { return x; } }",
+        "mail": "mail { auth_http 127.0.0.1:1/; server { protocol imap; } }",
+    }[family]
+    answer = nginx.check(tmp_path, f"{nginx.load_modules()} events {{}} {body}")
+    assert not answer.accepted
+    assert 'no "listen" is defined for server' in answer.output

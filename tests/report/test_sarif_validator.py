@@ -1,0 +1,76 @@
+"""The SARIF report judged by Microsoft's validator, with its rules for GitHub."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from nginxaudit.source.text import SourceText
+from tests.report.samples import MISMATCH, finding, full, one, rendered, report, troubled
+
+# What remains, and why:
+ALLOWED = {
+    "SARIF2002",  # wants message.id with arguments instead of message.text, which GitHub requires
+    "SARIF2003",  # wants the commit: the uploader knows it, a linter must not run git to learn it
+    "SARIF2006",  # fetches helpUri and $schema over the network
+}
+REPORTS = {
+    "findings": full(),
+    "empty": report(),
+    "troubled": troubled(),
+    "hostile": one(
+        "a\tb 日 {0} [x](y);\r\n\x1b\udce9", "日", "[a](b) {0} \x1b \udce9", path="my conf/日#%.conf"
+    ),
+    "end-of-file": report(
+        finding(MISMATCH, "m", SourceText("a.conf", "a {\n").span(4, 4)),
+        sources=(SourceText("a.conf", "a {\n"),),
+    ),
+}
+
+
+def multitool():
+    found = os.environ.get("SARIF_MULTITOOL") or shutil.which("sarif-multitool")
+    if not found and os.environ.get("CI") == "true":
+        pytest.fail("sarif-multitool is needed in CI: npm install @microsoft/sarif-multitool")
+    if not found:
+        pytest.skip("no sarif-multitool: set SARIF_MULTITOOL or put it on PATH")
+    return found
+
+
+def command(*arguments):
+    """The npm package hands its arguments to a shell, so they are quoted for it."""
+    executable = multitool()
+    with open(executable, "rb") as file:
+        by_npm = b"node" in file.read(100).split(b"\n", 1)[0]
+    return [executable, *(map(shlex.quote, arguments) if by_npm else arguments)]
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_validator_has_nothing_to_say(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log, verdict = tmp_path / "report.sarif", tmp_path / "verdict.sarif"
+    log.write_text(rendered("sarif", REPORTS[name]), encoding="utf-8")
+    arguments = ["validate", str(log), "--output", str(verdict), "--rule-kind", "Sarif;Gh"]
+    arguments += ["--level", "Error;Warning;Note", "--kind", "Fail;Review;Open", "--log", "ForceOverwrite"]
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, check=False)
+    assert verdict.exists(), done.stdout + done.stderr
+    run = json.loads(verdict.read_text(encoding="utf-8-sig"))["runs"][0]
+    assert run["invocations"][0]["executionSuccessful"], done.stdout
+    assert run.get("results") is not None, done.stdout
+    raised = {result["ruleId"].split("/")[0] for result in run["results"]}
+    assert raised <= ALLOWED, done.stdout
+
+
+def test_validator_is_awake(tmp_path):
+    """A log with a fault must be reported, or the test above proves nothing."""
+    log, verdict = tmp_path / "report.sarif", tmp_path / "verdict.sarif"
+    broken = json.loads(rendered("sarif", full()))
+    broken["runs"][0]["results"][0]["ruleIndex"] = 99
+    log.write_text(json.dumps(broken), encoding="utf-8")
+    arguments = ["validate", str(log), "--output", str(verdict), "--rule-kind", "Sarif;Gh"]
+    subprocess.run(command(*arguments), capture_output=True, timeout=300, check=False)
+    results = json.loads(verdict.read_text(encoding="utf-8-sig"))["runs"][0]["results"]
+    assert "SARIF1009" in {result["ruleId"].split("/")[0] for result in results}
