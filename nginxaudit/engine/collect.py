@@ -56,6 +56,8 @@ class Collector:
             ways = list(self._ways.get(key, ()))
             related = finding.related + tuple(_chain(ways))
             ready.append((replace(finding, related=related), self._paths[key]))
+        if not ready:
+            return []
         from hashlib import sha256  # 5 ms that a clean run does not spend
 
         ready.sort(key=lambda pair: _order(pair[0]))
