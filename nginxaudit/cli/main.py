@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -64,6 +65,7 @@ def main() -> None:
 
 def run() -> NoReturn:
     """Entry point: never a traceback for the user, always one of the documented exit codes."""
+    gc.disable()  # a short-lived process: its memory is freed at its end, not looked through before
     try:
         code = main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -81,4 +83,5 @@ def run() -> NoReturn:
         print(f"nginxaudit: internal error: {type(error).__name__}: {error}", file=sys.stderr)
         print(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", file=sys.stderr)
         code = EXIT_INTERNAL
+    gc.freeze()
     sys.exit(code if isinstance(code, int) else 0)

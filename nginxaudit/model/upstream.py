@@ -105,13 +105,13 @@ class Upstream:
         """Backups that take new requests."""
         return tuple(peer for peer in self.backups if peer.is_live)
 
-    @property
+    @cached_property
     def external(self) -> bool:
         """Its servers come from somewhere else: a state file, SRV records, Lua."""
         lua = any(child.name.startswith(_LUA_BALANCER) for child in self.directive.children)
         return lua or self.state is not None or any(peer.service for peer in self.peers)
 
-    @property
+    @cached_property
     def dynamic(self) -> bool:
         """The set of addresses is not fixed by this text, even apart from names resolved at start."""
         return not self.complete or self.external or any(peer.resolve for peer in self.peers)

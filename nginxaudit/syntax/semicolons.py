@@ -11,25 +11,27 @@ _OWN_GRAMMAR = frozenset({"listen", "server", "resolver", "proxy_cache_path", "l
 """Directives that take any number of parameters, none of which is called like a directive."""
 
 
-def split_point(text: str, words: list[Token], *, opens_block: bool) -> int | None:
-    """Index of the word that begins a directive of its own, or None.
+def split_point(text: str, words: list[Token], first: int, *, opens_block: bool) -> int | None:
+    """Index of the next word behind ``first`` that begins a directive of its own, or None.
 
-    Only when the words as they stand can be no directive of nginx, while both parts could be, in
-    one and the same context. ``opens_block`` says that the words are followed by ``{``.
+    Only when the words from ``first`` on can be no directive of nginx as they stand, while both
+    parts could be, in one and the same context. ``opens_block`` says that the words are followed
+    by ``{``.
     """
-    if _possible(words[0], len(words) - 1, opens_block) and words[0] not in _OWN_GRAMMAR:
+    count = len(words) - first - 1
+    if _possible(words[first], count, opens_block) and words[first] not in _OWN_GRAMMAR:
         return None
-    for index in range(1, len(words)):
+    for index in range(first + 1, len(words)):
         word = words[index]
         if word.quoted or not directives(word) or not _first_on_line(text, word):
             continue
-        if _fit_together(words, index, opens_block):
+        if _fit_together(words, first, index, opens_block):
             return index
     return None
 
 
-def _fit_together(words: list[Token], index: int, opens_block: bool) -> bool:
-    before = _possible(words[0], index - 1, False)
+def _fit_together(words: list[Token], first: int, index: int, opens_block: bool) -> bool:
+    before = _possible(words[first], index - first - 1, False)
     after = _possible(words[index], len(words) - index - 1, opens_block)
     if not after and not opens_block:
         # The rest may itself lack a semicolon: then its first part must fit, wherever it ends.

@@ -7,7 +7,7 @@ rest of the file is analysed as if it had been written so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -62,6 +62,7 @@ class StatementReader:
         self.bounds = Bounds()
         self.braces: list[Brace] = []
         self.balanced = True
+        self._out: list[Piece] = []
         self._stack: list[_Open] = []
         self._data_depth = 0
         self._mend = mend or Diagnosis()
@@ -76,33 +77,36 @@ class StatementReader:
     def pieces(self) -> Iterator[Piece]:
         """The stream for crossplane. Consuming it fills ``bounds``, ``problems`` and ``comments``."""
         words: list[Token] = []
+        out = self._out
         for token in self.lexer:
             if token.quoted or token not in _PUNCTUATION:
                 if not words and self._closings:
-                    yield from self._virtual_closings(token.start)
+                    self._virtual_closings(token.start)
                 words.append(token)
-            elif token == ";":
-                yield from self._end(words, token)
-                words = []
+                continue
+            if token == ";":
+                self._end(words, token)
             elif token == "{":
-                yield from self._open(words, token)
-                words = []
+                self._open(words, token)
             else:
-                yield from self._close(words, token)
-                words = []
-        yield from self._finish(words)
+                self._close(words, token)
+            words = []
+            yield from out
+            out.clear()
+        self._finish(words)
+        yield from out
 
     # -- the four ways a statement ends
 
-    def _end(self, words: list[Token], token: Token) -> Iterator[Piece]:
-        if not words:
-            self._report(
-                "unexpected-token", 'unexpected ";": there is no directive before it', token, "Delete it."
-            )
+    def _end(self, words: list[Token], token: Token) -> None:
+        if words:
+            self._statement(words, token.end, _SEMICOLON)
             return
-        yield from self._statement(words, token.end, _SEMICOLON)
+        self._report(
+            "unexpected-token", 'unexpected ";": there is no directive before it', token, "Delete it."
+        )
 
-    def _open(self, words: list[Token], token: Token) -> Iterator[Piece]:
+    def _open(self, words: list[Token], token: Token) -> None:
         if not words:
             self._report(
                 "unexpected-token",
@@ -111,70 +115,67 @@ class StatementReader:
                 "Name the block, or delete the brace and its partner.",
             )
             self._push(token, token, -1)
-            return
-        if words[0].endswith(_LUA_SUFFIX):
-            yield from self._lua_body(words, token)
-            return
-        if len(self._stack) >= MAX_DEPTH:
+        elif words[0].endswith(_LUA_SUFFIX):
+            self._lua_body(words, token)
+        elif len(self._stack) >= MAX_DEPTH:
             self._skip_deep_block(words, token)
-            return
-        block = yield from self._statement(words, token.end, _OPEN)
-        self._push(block[0], token, len(self.bounds.ends) - 1)
+        else:
+            name = self._statement(words, token.end, _OPEN)
+            self._push(name, token, len(self.bounds.ends) - 1)
 
-    def _close(self, words: list[Token], token: Token) -> Iterator[Piece]:
+    def _close(self, words: list[Token], token: Token) -> None:
         if words:
-            yield from self._unterminated(words, "the block is closed before it ends")
+            self._unterminated(words, "the block is closed before it ends")
         if self._closings:
-            yield from self._virtual_closings(token.start)
+            self._virtual_closings(token.start)
         self.braces.append(self._brace(token, opening=False))
         if token.start in self._extra:
             return
         if not self._stack:
             self.balanced = False
             return
-        yield from self._pop(token.start)
+        self._pop(token.start)
 
-    def _finish(self, words: list[Token]) -> Iterator[Piece]:
+    def _finish(self, words: list[Token]) -> None:
         if words:
-            yield from self._unterminated(words, "the file ends before it does")
+            self._unterminated(words, "the file ends before it does")
         while self._closings and self._stack:
             self._closings.pop()
-            yield from self._pop(len(self.text))
+            self._pop(len(self.text))
         while self._stack:
             self.balanced = False
-            yield from self._pop(len(self.text))
+            self._pop(len(self.text))
 
-    # -- pieces of the above
+    # -- pieces of the above: they append to ``_out``
 
-    def _statement(
-        self, words: list[Token], end: int, terminator: Token
-    ) -> Generator[Piece, None, list[Token]]:
-        """Emit ``words``, or the several statements that they are; returns the words of the last one."""
-        split = None
+    def _statement(self, words: list[Token], end: int, terminator: Token) -> Token:
+        """Emit ``words``, or the several statements that they are; returns the name of the last one."""
+        first = 0
         if not self._data_depth and "\n" in self.text[words[0].start : words[-1].start]:
-            split = split_point(self.text, words, opens_block=terminator is _OPEN)
-        if split is not None:
-            self._report_missing_semicolon(words[:split], f"{words[split]!s} begins on the next line")
-            yield from self._emit(words[:split], words[split - 1].end, _SEMICOLON)
-            return (yield from self._statement(words[split:], end, terminator))
-        yield from self._emit(words, end, terminator)
-        return words
+            first = self._split(words, opens_block=terminator is _OPEN)
+        self._emit(words[first:] if first else words, end, terminator)
+        return words[first]
 
-    def _emit(self, words: list[Token], end: int, terminator: Token) -> Iterator[Piece]:
+    def _split(self, words: list[Token], *, opens_block: bool) -> int:
+        """Emit the statements at the start of ``words`` that lack a semicolon; where the last one begins."""
+        first = 0
+        while (split := split_point(self.text, words, first, opens_block=opens_block)) is not None:
+            statement = words[first:split]
+            self._report_missing_semicolon(statement, f"{words[split]!s} begins on the next line")
+            self._emit(statement, statement[-1].end, _SEMICOLON)
+            first = split
+        return first
+
+    def _unterminated(self, words: list[Token], why: str) -> None:
+        first = self._split(words, opens_block=False) if not self._data_depth else 0
+        self._report_missing_semicolon(words[first:], why)
+        self._emit(words[first:], words[-1].end, _SEMICOLON)
+
+    def _emit(self, words: list[Token], end: int, terminator: Token) -> None:
         self.bounds.ends.append(end)
         self.bounds.closes.append(None)
-        for word in words:
-            yield word, 0, word.quoted
-        yield terminator, 0, False
-
-    def _unterminated(self, words: list[Token], why: str) -> Iterator[Piece]:
-        split = split_point(self.text, words, opens_block=False) if not self._data_depth else None
-        if split is not None:
-            self._report_missing_semicolon(words[:split], f"{words[split]!s} begins on the next line")
-            yield from self._emit(words[:split], words[split - 1].end, _SEMICOLON)
-            words = words[split:]
-        self._report_missing_semicolon(words, why)
-        yield from self._emit(words, words[-1].end, _SEMICOLON)
+        self._out.extend([(word, 0, word.quoted) for word in words])
+        self._out.append((terminator, 0, False))
 
     def _push(self, name: Token, token: Token, index: int) -> None:
         brace = self._brace(token, opening=True, name=name)
@@ -182,19 +183,19 @@ class StatementReader:
         self._stack.append(_Open(name, index, brace))
         self._data_depth += name in _DATA_BLOCKS
 
-    def _pop(self, at: int) -> Iterator[Piece]:
+    def _pop(self, at: int) -> None:
         opened = self._stack.pop()
         self._data_depth -= opened.name in _DATA_BLOCKS
         if opened.index >= 0:
             self.bounds.closes[opened.index] = at
-            yield _CLOSE, 0, False
+            self._out.append((_CLOSE, 0, False))
 
-    def _virtual_closings(self, before: int) -> Iterator[Piece]:
+    def _virtual_closings(self, before: int) -> None:
         """Close the blocks whose missing ``}`` belongs somewhere before ``before``."""
         while self._closings and self._closings[0] <= before and self._stack:
-            yield from self._pop(self._closings.pop(0))
+            self._pop(self._closings.pop(0))
 
-    def _lua_body(self, words: list[Token], token: Token) -> Iterator[Piece]:
+    def _lua_body(self, words: list[Token], token: Token) -> None:
         end = end_of_lua_block(self.text, token.end)
         if end is None:
             self._report(
@@ -207,7 +208,7 @@ class StatementReader:
             end = len(self.text)
         body = Token.make(self.text[token.end : end], token.end, end, True)
         self.lexer.position = min(end + 1, len(self.text))
-        yield from self._emit([*words, body], self.lexer.position, _SEMICOLON)
+        self._emit([*words, body], self.lexer.position, _SEMICOLON)
 
     def _skip_deep_block(self, words: list[Token], token: Token) -> None:
         """Leave out a block that is nested too deep, counting braces only."""

@@ -118,13 +118,23 @@ def _lacking(
 ) -> Iterator[tuple[Directive, Token, ParameterFact]]:
     """Parameters that are written and that the target lacks for the reason ``why``."""
     for name in names:
+        lacking = {
+            family: {
+                fact.name: fact
+                for fact in parameters(name, family)
+                if fact.name and fact.available(ctx.target) is why
+            }
+            for family in ("http", "stream")
+        }
+        if not any(lacking.values()):
+            continue
         for node in ctx.model.config.named(name):
-            if node.is_block:
+            facts = lacking.get(ctx.model.family_of(node))
+            if not facts or node.is_block:
                 continue
-            facts = {fact.name: fact for fact in parameters(name, ctx.model.family_of(node)) if fact.name}
             for token in node.args:
                 fact = facts.get(token.partition("=")[0])
-                if fact is not None and _is_written(fact, token) and fact.available(ctx.target) is why:
+                if fact is not None and _is_written(fact, token):
                     yield node, token, fact
 
 
