@@ -7,8 +7,8 @@ The rules are those of nginx's own reader (``ngx_conf_read_token`` in src/core/n
 - behind a closing quote must come white space, ``;``, ``{`` or ``)``; the ``)`` starts a new word;
 - a backslash takes the next character with it; ``\\"``, ``\\'``, ``\\\\``, ``\\t``, ``\\r`` and ``\\n`` are
   resolved, every other backslash stays;
-- ``${`` does not open a block;
-- a word longer than nginx's read buffer (4096 bytes) is an error.
+- ``${`` does not open a block, and neither does ``${{``;
+- a word or a comment that does not fit into nginx's read buffer (4096 bytes) is an error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Comment, Problem, Token
 
 BUFFER_BYTES = 4096  # NGX_CONF_BUFFER
+_BLANKS = frozenset(" \t\r\n")
 
 # Everything but white space is matched by one of the groups, so a search never skips anything else.
 _TOKEN = re.compile(
@@ -28,7 +29,7 @@ _TOKEN = re.compile(
     | ([;{}])                                                                     # 2: punctuation
     | (\#[^\n]*+)                                                                 # 3: comment
     | ("(?:[^"\\]++|\\.)*+"(?=[ \t\r\n;{)]|\Z)|'(?:[^'\\]++|\\.)*+'(?=[ \t\r\n;{)]|\Z))  # 4: string
-    | ((?:[^ \t\r\n;{}"'#\\$]|\\.|\$\{?)(?:[^ \t\r\n;{\\$]++|\\.|\$\{?)*+\\?)  # 5: word with $ or a backslash
+    | ((?:[^ \t\r\n;{}"'#\\$]|\\.|\$\{*+)(?:[^ \t\r\n;{\\$]++|\\.|\$\{*+)*+\\?)  # 5: word with $ or a backslash
     | (["'])                                                                      # 6: string gone wrong
     | (\\)                                                                        # 7: backslash before the end
     """,
@@ -111,6 +112,8 @@ class Lexer:
 
     def _comment(self, start: int, end: int) -> None:
         text = self.text
+        if end - start >= BUFFER_BYTES // 4:
+            self._check_comment(start, end)
         line_start = text.rfind("\n", 0, start) + 1
         own_line = not text[line_start:start].strip(" \t\r\ufeff")
         self.comments.append(Comment(self.source, start, end, text[start + 1 : end].rstrip("\r"), own_line))
@@ -153,15 +156,29 @@ class Lexer:
         return _make(unescape(text[start + 1 : end]), start, end, True)
 
     def _check_length(self, raw: str, start: int, end: int, *, quoted: bool) -> None:
-        # The opening quote has left nginx's buffer, the closing one still needs a place in it.
-        size = len(raw.encode("utf-8", "surrogateescape")) + quoted
-        if size >= BUFFER_BYTES:
+        # The opening quote has left nginx's buffer. The closing one needs a place in it, and so does what
+        # comes behind the word; a blank there ends the word without freeing the buffer.
+        size = len(raw.encode("utf-8", "surrogateescape"))
+        most = BUFFER_BYTES - 1 - quoted - (self.text[end : end + 1] in _BLANKS)
+        if size > most:
             self._report(
                 "unexpected-token",
-                f"a word of {size - quoted} bytes is longer than nginx can read ({BUFFER_BYTES - 1 - quoted} bytes)",
+                f"a word of {size} bytes is longer than nginx can read ({most} bytes)",
                 start,
                 end,
                 "Split the value, or look for a quote or semicolon that is missing before it.",
+            )
+
+    def _check_comment(self, start: int, end: int) -> None:
+        size = len(self.text[start:end].encode("utf-8", "surrogateescape"))
+        most = BUFFER_BYTES - (end < len(self.text))  # at the end of the file no line end needs a place
+        if size > most:
+            self._report(
+                "unexpected-token",
+                f"a comment of {size} bytes is longer than nginx can read ({most} bytes)",
+                start,
+                end,
+                "Break it into several lines.",
             )
 
     def _report(
