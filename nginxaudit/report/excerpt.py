@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nginxaudit.finding import Span
-from nginxaudit.report.cells import Strip
+from nginxaudit.report.cells import Strip, width_of
 from nginxaudit.source.text import SourceText
 
 
@@ -97,8 +97,7 @@ def _row(source: SourceText, number: int, column: int, end_column: int | None, f
     if not column:
         return Row(number, shown)
     first = mark[0] + offset
-    room = max(len(frame.ellipsis) * 2, frame.room)
-    return Row(number, shown, (first, max(first + 1, min(mark[1] + offset, room))))
+    return Row(number, shown, (first, max(first + 1, min(mark[1] + offset, width_of(shown)))))
 
 
 def _fit(

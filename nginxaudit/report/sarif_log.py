@@ -16,8 +16,9 @@ import nginxaudit
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.coverage import crash_line, gaps
-from nginxaudit.report.sarif_places import ROOT, Places, artifact
-from nginxaudit.report.sarif_rules import HOME, LEVELS, descriptor, sentence, stand_in
+from nginxaudit.report.sarif_places import Places, artifact
+from nginxaudit.report.sarif_provenance import base_ids, provenance
+from nginxaudit.report.sarif_rules import HOME, LEVELS, MESSAGE_ID, descriptor, sentence, stand_in
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
@@ -50,12 +51,10 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
             )
         ),
         invocations=[_invocation(report, options, index)],
-        original_uri_base_ids={
-            ROOT: om.ArtifactLocation(
-                description=om.Message(text="The directory in which nginxaudit was started.")
-            )
-        },
+        original_uri_base_ids=base_ids(),
+        version_control_provenance=provenance(),
         column_kind="unicodeCodePoints",
+        properties={"nginxVersion": report.nginx_version, "edition": report.edition},
         # One at a time: 20,000 results as objects would take more memory than the audit did.
         results=(_plain(_result(finding, index[finding.rule], places)) for finding in report.findings),
     )
@@ -72,12 +71,13 @@ def _rules(report: Report) -> list[Rule]:
 
 
 def _result(finding: Finding, rule_index: int, places: Places) -> om.Result:
-    fix = finding.fix
+    fix, text = finding.fix, sentence(finding.message)
     return om.Result(
         rule_id=finding.id,
         rule_index=rule_index,
         level=LEVELS[finding.severity],
-        message=om.Message(text=sentence(finding.message)),
+        # The text is what GitHub shows; the identifier lets other viewers group and translate.
+        message=om.Message(text=text, id=MESSAGE_ID, arguments=[text.removesuffix(".")]),
         locations=[places.primary(finding.span)],
         related_locations=[
             places.related(number, related, sentence(related.message))

@@ -7,10 +7,11 @@ from typing import Any
 
 import sarif_om as om
 
-from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.rule import PageError, Rule
 from nginxaudit.finding import Finding, Severity
 
 HOME = "https://github.com/nginxaudit/nginxaudit"
+MESSAGE_ID = "finding"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
 # Bands of GitHub: from 7.0 high, from 4.0 medium, below low.
@@ -30,6 +31,7 @@ def descriptor(rule: Rule) -> om.ReportingDescriptor:
             text=" ".join(sentence(text) for text in (rule.what, rule.why) if text)[:_MOST_WORDS]
             or sentence(rule.title)
         ),
+        message_strings={MESSAGE_ID: om.MultiformatMessageString(text="Found: '{0}'.")},
         help=om.MultiformatMessageString(text=_plain(body), markdown=body),
         help_uri=f"{HOME}/blob/main/rules/{rule.category}/{rule.slug}.md",
         default_configuration=om.ReportingConfiguration(level=LEVELS[rule.severity]),
@@ -80,7 +82,7 @@ def _properties(rule: Rule) -> dict[str, Any]:
 
 def _body(rule: Rule) -> str:
     """The page below its title, with its references; in a word what to do where there is no page."""
-    from nginxaudit.engine.pages import PageError, read_page
+    from nginxaudit.engine.pages import read_page
 
     try:
         body = read_page(rule).body.strip()

@@ -40,11 +40,6 @@ def summary(
         yield [("More about a rule: ", "dim"), (f"nginxaudit explain {visible(example, encoding)}", "")]
 
 
-def not_analysed(report: Report) -> list[str]:
-    """Everything that was not analysed, crashes included, one line each."""
-    return [*map(str, gaps(report)), *map(crash_line, report.crashes)]
-
-
 def _verdict(report: Report) -> Line:
     counts = Counter(finding.severity for finding in report.active)
     suppressed = len(report.findings) - len(report.active)

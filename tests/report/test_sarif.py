@@ -52,6 +52,12 @@ def covered(text, region):
     return lines[first][region["startColumn"] - 1 :] + middle + lines[last][: region["endColumn"] - 1]
 
 
+@pytest.fixture(autouse=True)
+def _outside_of_any_repository(tmp_path, monkeypatch):
+    """Provenance is tested on its own: here no commit of this checkout may show."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_golden():
     assert rendered("sarif", troubled()).replace(nginxaudit.__version__, "VERSION") == GOLDEN.read_text(
         "utf-8"
@@ -94,6 +100,12 @@ def test_only_security_rules_have_a_security_severity():
     assert ["security" in rule["properties"]["tags"] for rule in rules] == [False, False, True]
     assert rules[1]["properties"]["problem.severity"] == "recommendation"
     assert rules[1]["properties"]["precision"] == "low"
+
+
+def test_tls_counts_as_security_for_github():
+    (rule,) = run_of(report(rules=(replace(MISMATCH, category="tls"),)))["tool"]["driver"]["rules"]
+    assert rule["properties"]["tags"] == ["tls", "high-availability", "security"]
+    assert rule["properties"]["security-severity"] == "5.5"
 
 
 def test_help_is_the_page_of_the_rule(monkeypatch):
@@ -145,7 +157,8 @@ def test_level_is_written_when_the_rule_has_another_one():
     ],
 )
 def test_message(message, text):
-    assert result_of(one("a b;", "b", message))["message"] == {"text": text}
+    found = result_of(one("a b;", "b", message))["message"]
+    assert found == {"text": text, "id": "finding", "arguments": [text.removesuffix(".")]}
 
 
 def test_regions_and_snippets_are_the_text_of_the_file():
@@ -174,6 +187,12 @@ def test_huge_lines_and_spans_are_not_repeated_in_the_log():
     whole = result_of(one(text, text))["locations"][0]["physicalLocation"]
     assert "snippet" not in whole["region"]
     assert "contextRegion" not in whole
+
+
+def test_span_of_a_whole_file_has_no_context():
+    place = result_of(one("listen 80;", "listen 80;"))["locations"][0]["physicalLocation"]
+    assert place["region"]["snippet"]["text"] == "listen 80;"
+    assert "contextRegion" not in place
 
 
 def test_related_places_are_numbered():

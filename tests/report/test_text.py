@@ -78,8 +78,8 @@ def test_carets_are_under_the_span(text, needle):
 
 
 def test_exact_columns_of_tabs_and_wide_characters():
-    out = rendered("text", one("\t日本\tlisten;", "listen"))
-    assert excerpt_of(out)[1:3] == ["    日本    listen;", "            ^^^^^^"]
+    out = rendered("text", one("\t日\tlisten;", "listen"))
+    assert excerpt_of(out)[1:3] == ["    日  listen;", "        ^^^^^^"]
 
 
 def test_escaped_characters_count_as_they_are_shown():
@@ -93,6 +93,8 @@ def test_context_is_the_line_above():
     out = rendered("text", one("one;\ntwo;\nthree;\nfour;\n", "three"))
     assert excerpt_of(out)[1:4] == ["two;", "three;", "^^^^^"]
     assert "2 | two;\n3 | three;\n" in out
+    blank = rendered("text", one("one;\n\nthree;\n", "three"))
+    assert "\n2 |\n3 | three;\n" in blank, "no blanks at the end of a line"
 
 
 def test_line_numbers_are_aligned_over_all_excerpts_of_a_finding():
