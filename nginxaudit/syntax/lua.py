@@ -1,4 +1,8 @@
-"""Where a ``*_by_lua_block`` body ends: braces in Lua's strings and comments do not count."""
+"""Where a ``*_by_lua_block`` body ends: braces in Lua's strings and comments do not count.
+
+The rules are those of lua-nginx-module's own reader, which is stricter than Lua: a string ends on
+its line, even behind a backslash, and a quote that is not closed there is a character like any other.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,22 @@ _PIECE = re.compile(
       --\[(?P<comment_level>=*)\[      # long comment
     | --[^\n]*                         # comment
     | \[(?P<level>=*)\[                # long string
-    | "(?:[^"\\\n]++|\\.)*+"?
-    | '(?:[^'\\\n]++|\\.)*+'?
+    | (?P<quote>["'])
     | (?P<brace>[{}])
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE,
 )
+_STRING_REST = {
+    '"': re.compile(r'(?:[^"\\\n]++|\\[^\n])*+"'),
+    "'": re.compile(r"(?:[^'\\\n]++|\\[^\n])*+'"),
+}
 
 
 def end_of_lua_block(text: str, start: int) -> int | None:
     """Offset of the ``}`` that closes the block whose body begins at ``start``; None if there is none."""
     depth = 1
     position = start
+    unclosed = {'"': -1, "'": -1}  # up to where no string of that quote closes: nothing is searched twice
     while True:
         piece = _PIECE.search(text, position)
         if piece is None:
@@ -38,3 +46,10 @@ def end_of_lua_block(text: str, start: int) -> int | None:
             depth -= 1
             if depth == 0:
                 return piece.start()
+        elif (quote := piece["quote"]) is not None and position > unclosed[quote]:
+            rest = _STRING_REST[quote].match(text, position)
+            if rest is not None:
+                position = rest.end()
+            else:
+                line_end = text.find("\n", position)
+                unclosed[quote] = line_end if line_end >= 0 else len(text)

@@ -7,6 +7,7 @@ rest of the file is analysed as if it had been written so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,6 +23,7 @@ from nginxaudit.syntax.tree import Comment, Problem, Token
 MAX_DEPTH = 100  # nested blocks; real configurations stay below ten
 _DATA_BLOCKS = frozenset(context.removesuffix("-block") for context in PSEUDO_CONTEXTS)
 _LUA_SUFFIX = "_by_lua_block"
+_INDENT = re.compile(r"[ \t\r]*")
 _CLOSE = Token.make("}", 0, 0)
 _OPEN = Token.make("{", 0, 0)
 _SEMICOLON = Token.make(";", 0, 0)
@@ -65,6 +67,7 @@ class StatementReader:
         self._out: list[Piece] = []
         self._stack: list[_Open] = []
         self._data_depth = 0
+        self._line_start = self._line_searched = 0
         self._mend = mend or Diagnosis()
         self._closings = sorted(at for _, at in self._mend.missing)
         self._extra = {brace.at for brace in self._mend.extra}
@@ -234,13 +237,17 @@ class StatementReader:
 
     def _brace(self, token: Token, *, opening: bool, name: Token | None = None) -> Brace:
         start = (name or token).start
-        line_start = self.text.rfind("\n", 0, start) + 1
-        before = self.text[line_start:start]
-        content = before.lstrip(" \t\r")
-        indent = len(before[: len(before) - len(content)].expandtabs(8))
+        # Only what is new is searched: all braces of a generated file may stand on one line.
+        newline = self.text.rfind("\n", self._line_searched, start)
+        self._line_searched = start
+        if newline >= 0:
+            self._line_start = newline + 1
+        blanks = _INDENT.match(self.text, self._line_start)
+        content = blanks.end() if blanks else start
+        indent = len(self.text[self._line_start : content].expandtabs(8))
         if name is None:
-            return Brace(opening, token.start, indent, first=not content)
-        return Brace(opening, token.start, indent, not content, name.start, name.end)
+            return Brace(opening, token.start, indent, first=content == start)
+        return Brace(opening, token.start, indent, content == start, name.start, name.end)
 
     def _report_missing_semicolon(self, words: list[Token], why: str) -> None:
         self.problems.append(

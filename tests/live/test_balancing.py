@@ -86,7 +86,7 @@ def test_max_fails_zero_keeps_the_only_live_one_in_use(tmp_path: Path) -> None:
 
 def test_backup_before_the_method_is_accepted_and_behind_it_refused(tmp_path: Path) -> None:
     """backup-not-supported: the order decides."""
-    server = "server { listen unix:%s/s; location / { proxy_pass http://b; } }" % tmp_path
+    server = f"server {{ listen unix:{tmp_path}/s; location / {{ proxy_pass http://b; }} }}"
     lines = "server 127.0.0.1:1; server 127.0.0.1:2 backup;"
     for method in ("hash $uri;", "ip_hash;", "random;"):
         first = nginx.check(tmp_path, f"events {{}} http {{ upstream b {{ {method} {lines} }} {server} }}")
