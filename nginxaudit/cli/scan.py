@@ -153,6 +153,8 @@ class _Output:
         """Render ``report``."""
         from nginxaudit.report import RenderOptions, render
 
+        if self._file is None and sys.stdout is None:
+            raise click.UsageError("standard output is closed: give --output FILE")
         stream = self._file or sys.stdout
         if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -162,8 +164,17 @@ class _Output:
             show_suppressed=options["show_suppressed"],
             fail_on=settings.fail_on,
         )
-        render(options["format_name"], report, stream, render_options)
-        stream.flush()
+        try:
+            render(options["format_name"], report, stream, render_options)
+            stream.flush()
+        except BrokenPipeError:  # the reader has seen enough (`| head`): the verdict stays the same
+            _discard_output()
+        except OSError as error:
+            if stream is sys.stdout:
+                _discard_output()
+            where = f"--output {self._path}" if self._path else "standard output"
+            reason = error.strerror or str(error)
+            raise click.UsageError(f"{where}: cannot be written: {reason}") from None
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self._file is None or self._path is None:
@@ -173,6 +184,11 @@ class _Output:
             os.replace(self._temporary, self._path)
         else:
             os.unlink(self._temporary)
+
+
+def _discard_output() -> None:
+    """Send what is left in the buffer nowhere: Python would complain once more while exiting."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _settings(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:

@@ -92,10 +92,15 @@ def parse_page(path: Path) -> Page:
     """Parse one page; category and slug are taken from its path. Raises `PageError`."""
     import tomllib
 
+    from nginxaudit.source.read import ReadError, read_file
+
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PageError(f"{path}: {error}") from None
+        text = read_file(str(path), str(path)).text.replace("\r\n", "\n")
+        text.encode()  # bytes that are no UTF-8 are surrogates here
+    except ReadError as error:
+        raise PageError(f"{path}: cannot be read: {error}") from None
+    except UnicodeEncodeError:
+        raise PageError(f"{path}: it is not UTF-8 text") from None
     match = _FRONT.match(text)
     if match is None:
         raise PageError(f"{path}: a rule page begins with TOML between two lines of +++")

@@ -32,6 +32,7 @@ class ReadError(Exception):
         self.remedy = remedy
 
 
+_NOT_REGULAR = "Take it out of what is scanned; a stream can be given on standard input (-)."
 _SPECIAL = (
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
@@ -49,13 +50,13 @@ def read_file(path: str, display: str) -> SourceText:
         # O_NONBLOCK: opening a FIFO without a writer would wait for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
-        raise _explain(error) from None
+        raise explain(error) from None
     try:
         _require_regular(os.fstat(handle))
         with os.fdopen(os.dup(handle), "rb") as file:
             data = read_bounded(file)
     except OSError as error:
-        raise _explain(error) from None
+        raise explain(error) from None
     finally:
         os.close(handle)
     return SourceText(display, decode(data), os.path.realpath(path))
@@ -97,7 +98,7 @@ def _require_regular(status: os.stat_result) -> None:
         raise ReadError(Unreadable.DIRECTORY, "it is a directory", "Include its files: DIRECTORY/*.conf")
     for is_kind, word in _SPECIAL:
         if is_kind(status.st_mode):
-            raise ReadError(Unreadable.REFUSED, f"it is {word}, not a regular file")
+            raise ReadError(Unreadable.REFUSED, f"it is {word}, not a regular file", _NOT_REGULAR)
     if status.st_size > MAX_BYTES:
         raise ReadError(
             Unreadable.REFUSED,
@@ -106,16 +107,19 @@ def _require_regular(status: os.stat_result) -> None:
         )
 
 
-def _explain(error: OSError) -> ReadError:
+def explain(error: OSError) -> ReadError:
+    """``error`` in words for people."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ReadError(Unreadable.MISSING, "there is no such file")
     if isinstance(error, PermissionError):
         return ReadError(Unreadable.REFUSED, "permission denied", "Run as a user who may read it.")
     if error.errno == errno.ELOOP:
-        return ReadError(Unreadable.REFUSED, "its symbolic links form a loop")
+        return ReadError(Unreadable.REFUSED, "its symbolic links form a loop", "Point one of them at a file.")
     if error.errno == errno.ENXIO:  # opening a socket
         return ReadError(
-            Unreadable.REFUSED, "it is a socket or a device without a driver, not a regular file"
+            Unreadable.REFUSED,
+            "it is a socket or a device without a driver, not a regular file",
+            _NOT_REGULAR,
         )
     if error.errno == errno.ENAMETOOLONG:
         return ReadError(Unreadable.MISSING, "the name is longer than the system allows")

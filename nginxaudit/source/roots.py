@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from nginxaudit.source.dump import is_dump, split_dump
 from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles, Files
-from nginxaudit.source.read import ReadError, Unreadable, decode, read_bounded, read_file
+from nginxaudit.source.read import ReadError, Unreadable, decode, explain, read_bounded, read_file
 from nginxaudit.source.text import SourceText
 
 STDIN = "-"
@@ -95,6 +95,12 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Root:
     if stdin is None:
         raise ReadError(Unreadable.REFUSED, "there is no standard input")
     text = decode(read_bounded(stdin))
+    if not text.strip():  # `nginx -T` that failed prints nothing here: that must not look like a clean report
+        raise ReadError(
+            Unreadable.REFUSED,
+            "standard input is empty",
+            "See what the command before the pipe said on its standard error.",
+        )
     if is_dump(text):
         return _from_dump(text)
     name = options.stdin_filename
@@ -110,7 +116,9 @@ def _from_dump(text: str) -> Root:
 
 def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
     before = len(found.roots), len(found.loose), len(found.unread)
-    for file in _configuration_files(path):
+    files, unlisted = _configuration_files(path)
+    found.unread.extend(unlisted)
+    for file in files:
         try:
             source = read_file(file, os.path.normpath(file))
         except ReadError as error:
@@ -129,10 +137,18 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
         )
 
 
-def _configuration_files(directory: str) -> Iterator[str]:
-    """Files below ``directory`` that look like configurations, ``nginx.conf`` first, each once."""
+def _configuration_files(directory: str) -> tuple[list[str], list[Unread]]:
+    """Files below ``directory`` that look like configurations, ``nginx.conf`` first, each once.
+
+    And the directories that could not be listed.
+    """
     candidates: list[str] = []
-    for base, directories, names in os.walk(directory, onerror=None):
+    unlisted: list[Unread] = []
+
+    def note(error: OSError) -> None:
+        unlisted.append(Unread(os.path.normpath(error.filename), explain(error)))
+
+    for base, directories, names in os.walk(directory, onerror=note):
         directories[:] = sorted(
             name for name in directories if not name.startswith(".") and name not in _SKIPPED_DIRECTORIES
         )
@@ -143,12 +159,10 @@ def _configuration_files(directory: str) -> Iterator[str]:
             if not name.startswith(".") and (name.endswith(".conf") or (sites and "." not in name))
         )
     candidates.sort(key=lambda path: os.path.basename(path) != "nginx.conf")
-    seen: set[str] = set()
+    first_names: dict[str, str] = {}
     for path in candidates:
-        real = os.path.realpath(path)
-        if real not in seen:
-            seen.add(real)
-            yield path
+        first_names.setdefault(os.path.realpath(path), path)
+    return list(first_names.values()), unlisted
 
 
 def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFiles:

@@ -18,6 +18,8 @@ from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.statements import Bounds, Piece, read_statements
 from nginxaudit.syntax.tree import Comment, Problem, Statement
 
+MAX_PROBLEMS = 200  # per file; past that it is no nginx configuration, or one mistake told over and over
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
@@ -33,7 +35,25 @@ def parse(source: SourceText) -> ParsedFile:
     """Parse one text. Never raises for bad input: see ``problems``."""
     reader, payload = read_statements(source, _crossplane)
     statements = _Builder(source, reader.bounds).build(payload)
-    return ParsedFile(source, statements, reader.comments, reader.problems)
+    return ParsedFile(source, statements, reader.comments, _bounded(reader.problems))
+
+
+def _bounded(problems: list[Problem]) -> list[Problem]:
+    """The first `MAX_PROBLEMS` in the order of the text, and a word about the rest."""
+    if len(problems) <= MAX_PROBLEMS:
+        return problems
+    problems = sorted(problems, key=lambda problem: problem.start)
+    next_one = problems[MAX_PROBLEMS]
+    rest = Problem(
+        "limit-exceeded",
+        f"the file has {len(problems):,} errors of structure; those behind the first {MAX_PROBLEMS} are not shown",
+        next_one.source,
+        next_one.start,
+        next_one.end,
+        help="Mend the first ones; if this is no nginx configuration, take it out of what is scanned.",
+        analysed=False,
+    )
+    return [*problems[:MAX_PROBLEMS], rest]
 
 
 def _crossplane(pieces: Iterator[Piece]) -> list[dict[str, Any]]:

@@ -1,0 +1,324 @@
+"""Bad input, as a user gives it: a message with place and remedy, the right exit code, no traceback, no hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOOD = b"events {}\nhttp {\n  server {\n    listen 80;\n    location / { return 204; }\n  }\n}\n"
+FLAWED = b"events {}\nhttp {\n  server {\n    location / { return 204; }\n  }\n}\n"  # missing-listen
+SECONDS = 60  # a hang, on the slowest machine
+NOBODY = 65534
+
+
+def scan(
+    cwd: Path, *arguments: str, stdin: bytes | None = None, user: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``nginxaudit scan`` as a process of its own; asserts that no traceback reaches the user."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nginxaudit", "scan", *arguments],
+        cwd=cwd,
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        timeout=SECONDS,
+        user=user,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+    )
+    result = subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode()
+    )
+    assert "Traceback" not in result.stderr
+    assert "internal error" not in result.stderr
+    return result
+
+
+def write(directory: Path, name: str, data: bytes) -> str:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return name
+
+
+def make_fifo(directory: Path) -> str:
+    os.mkfifo(directory / "it")
+    return "it"
+
+
+def make_socket(directory: Path) -> str:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(directory / "it"))
+    return "it"
+
+
+def make_loop(directory: Path) -> str:
+    (directory / "it").symlink_to("other")
+    (directory / "other").symlink_to("it")
+    return "it"
+
+
+def make_directory(directory: Path) -> str:
+    write(directory, "it/notes.txt", b"nothing for nginx\n")
+    return "it"
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], str], str, str]] = {
+    "missing": (lambda _: "it", "there is no such file", "Check the path"),
+    "directory without a config": (make_directory, "holds no nginx configuration", "Give the path"),
+    "binary": (lambda d: write(d, "it", bytes(range(256))), "binary file", "configuration text"),
+    "UTF-16": (lambda d: write(d, "it", GOOD.decode().encode("utf-16")), "UTF-16", "UTF-8 without BOM"),
+    "50 MB": (lambda d: write(d, "it", b"# filler\n" * 5_600_000), "limit of 16 MiB", "Split"),
+    "FIFO": (make_fifo, "a FIFO", "standard input"),
+    "socket": (make_socket, "socket", "standard input"),
+    "symlink loop": (make_loop, "form a loop", "Point one"),
+    "device": (lambda _: "/dev/zero", "a character device", "standard input"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_cannot_be_read_is_said_and_the_rest_is_kept(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make, reason, remedy = UNREADABLE[case]
+    name = make(tmp_path)
+    write(tmp_path, "flawed.conf", FLAWED)
+    result = scan(tmp_path, name, "flawed.conf")
+    assert result.returncode == 3
+    assert "error[unreadable-file]" in result.stdout
+    assert reason in result.stdout
+    assert remedy in result.stdout
+    assert "warning[missing-listen]" in result.stdout, "nothing already found is lost"
+
+
+@pytest.mark.parametrize("case", ["binary", "FIFO", "socket", "symlink loop", "50 MB"])
+def test_an_include_that_cannot_be_read(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make, reason, _ = UNREADABLE[case]
+    make(tmp_path)
+    write(tmp_path, "nginx.conf", b"events {}\nhttp {\n  include it;\n  server { return 204; }\n}\n")
+    result = scan(tmp_path, "nginx.conf")
+    assert result.returncode == 3
+    assert "nginx.conf:3:11" in result.stdout, "the place of the include"
+    assert reason in result.stdout
+    assert "warning[missing-listen]" in result.stdout
+
+
+def test_a_device_outside_the_tree_is_not_opened(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", b"events {}\nhttp { include /dev/zero; server { return 204; } }\n")
+    result = scan(tmp_path, "nginx.conf")
+    assert "outside the scanned directory" in result.stdout
+    assert "warning[missing-listen]" in result.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
+def test_no_permission(tmp_path: Path) -> None:
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory == Path(tempfile.gettempdir()):
+            break
+        directory.chmod(0o755)
+    write(tmp_path, "tree/nginx.conf", FLAWED)
+    write(tmp_path, "tree/closed/site.conf", GOOD)
+    write(tmp_path, "tree/secret.conf", GOOD)
+    (tmp_path / "tree/closed").chmod(0o700)
+    (tmp_path / "tree/secret.conf").chmod(0o600)
+    try:
+        result = scan(tmp_path, "tree", user=NOBODY)
+    except PermissionError:
+        pytest.skip("this Python is not executable for others")
+    if "No module named" in result.stderr or not result.stdout:
+        pytest.skip("this Python is not readable for others")
+    assert result.returncode == 3
+    assert "tree/closed could not be read: permission denied" in result.stdout
+    assert "tree/secret.conf could not be read: permission denied" in result.stdout
+    assert "Run as a user who may read it" in result.stdout
+    assert "warning[missing-listen]" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "expected"),
+    [
+        pytest.param(b"", 0, "1 file analysed", id="empty"),
+        pytest.param(GOOD.replace(b"\n", b"\r\n"), 0, "No findings", id="CRLF"),
+        pytest.param(GOOD.replace(b"80;", b"80; # caf\xe9"), 0, "No findings", id="invalid UTF-8 in a comment"),
+        pytest.param(b"\xef\xbb\xbf" + GOOD, 1, "error[invalid-encoding]", id="byte order mark"),
+        pytest.param(b"events {} http {" + b"server {" * 100_000 + b"}" * 100_001, 3, "nested more than 100", id="nesting"),
+        pytest.param(b"events {} http {" + b"location / {\n" * 100_000, 3, "never closed", id="nesting, unclosed"),
+        pytest.param(b"{" * 100_000, 3, "100,000 errors of structure", id="braces only"),
+        pytest.param(b"}" * 100_000, 3, "errors of structure", id="closing braces only"),
+        pytest.param(b"'" * 100_000, 3, "errors of structure", id="quotes only"),
+    ],
+)  # fmt: skip
+def test_odd_texts(data: bytes, code: int, expected: str, tmp_path: Path) -> None:
+    write(tmp_path, "it.conf", data)
+    result = scan(tmp_path, "it.conf")
+    assert expected in result.stdout
+    assert result.returncode == code
+
+
+def test_include_cycles(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", b"events {}\nhttp { include a.conf; server { return 204; } }\n")
+    write(tmp_path, "a.conf", b"include b.conf;\n")
+    write(tmp_path, "b.conf", b"include a.conf;\n")
+    result = scan(tmp_path, "nginx.conf")
+    assert result.returncode == 1
+    assert "error[include-cycle]" in result.stdout
+    assert "b.conf:1:9" in result.stdout
+    assert "warning[missing-listen]" in result.stdout
+
+
+def test_includes_that_double_at_every_level_end_at_a_limit(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", b"events {}\nhttp { include 0.conf; }\n")
+    for level in range(30):
+        write(tmp_path, f"{level}.conf", b"include %d.conf;\n" % (level + 1) * 2)
+    write(tmp_path, "30.conf", b"# the end\n")
+    result = scan(tmp_path, "nginx.conf")
+    assert result.returncode == 3
+    assert "more than 2,000,000 directives" in result.stdout
+
+
+def test_a_glob_of_ten_thousand_files(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", b"events {}\nhttp { include sites/*.conf; }\n")
+    for number in range(10_000):
+        write(
+            tmp_path, f"sites/{number}.conf", b"server { listen 80; server_name s%d; return 204; }\n" % number
+        )
+    result = scan(tmp_path, "nginx.conf")
+    assert (result.returncode, result.stdout) == (0, "No findings in 10,001 files analysed\n")
+
+
+def test_an_empty_standard_input_is_not_clean(tmp_path: Path) -> None:
+    result = scan(tmp_path, "-", stdin=b"")
+    assert result.returncode == 3
+    assert "standard input is empty" in result.stdout
+
+
+def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", b"events {}\nhttp {\n" + b"server { return 204; }\n" * 20_000 + b"}\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "nginxaudit", "scan", "--all", "nginx.conf"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b"nginx.conf (")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(SECONDS) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", FLAWED)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nginxaudit", "scan", "nginx.conf"],
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=SECONDS,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert b"standard output: cannot be written: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_no_standard_output(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", FLAWED)
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m nginxaudit scan nginx.conf >&-', sys.executable],
+        cwd=tmp_path, stderr=subprocess.PIPE, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"give --output FILE" in done.stderr
+
+
+SETTINGS = {
+    "broken TOML": (b"select = [\n", "it is not valid TOML"),
+    "unknown key": (b'selct = ["ALL"]\n', 'selct: unknown setting; did you mean "select"?'),
+    "unknown rule": (b'ignore = ["missing-lisen"]\n', 'did you mean "missing-listen"?'),
+    "wrong type": (b"select = 3\n", "select"),
+    "no text": (b"\xff\xfe", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_broken_settings(case: str, tmp_path: Path) -> None:
+    data, expected = SETTINGS[case]
+    write(tmp_path, "nginx.conf", GOOD)
+    write(tmp_path, "nginxaudit.toml", data)
+    result = scan(tmp_path, "nginx.conf")
+    assert result.returncode == 2
+    assert "nginxaudit.toml" in result.stderr
+    assert expected in result.stderr
+
+
+def test_settings_that_are_no_file(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", GOOD)
+    make_fifo(tmp_path)
+    for name, reason in (("it", "a FIFO"), ("/dev/zero", "a character device"), ("none", "no such file")):
+        result = scan(tmp_path, "nginx.conf", "--settings", name)
+        assert result.returncode == 2
+        assert reason in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--format", "xml"], "'xml' is not one of"),
+        (["--select", "missing-lisen"], 'did you mean "missing-listen"?'),
+        (["--ignore", "NGX9999"], "unknown rule 'NGX9999'"),
+        (["--nginx-version", "abc"], "expected something like 1.28.0"),
+        (["--topology", "a=b"], "active-active, active-passive"),
+        (["--topolgy", "a=b"], "Did you mean '--topology'?"),
+        (["--rules", "nowhere"], "nowhere: no such directory"),
+        (["--output", "missing/report.txt"], "--output missing/report.txt: cannot be written"),
+        (["--output", "."], "it is a directory"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], expected: str, tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", FLAWED)
+    result = scan(tmp_path, "nginx.conf", *arguments)
+    assert result.returncode == 2
+    assert expected in result.stderr
+    assert result.stdout == ""
+
+
+PAGE = """+++
+id = "XYZ0001"
+title = "A page of one's own"
+severity = "warning"
+confidence = "high"
+{check}
++++
+{body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no front matter", "begins with TOML"),
+        ("+++\nid = [\n+++\n", "security/own.md"),
+        (PAGE.format(check='[check]\npython = "os:system"', body="Why."), "python"),
+    ],
+)
+def test_rule_pages_of_others_are_data_not_code(text: str, expected: str, tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", GOOD)
+    write(tmp_path, "pages/security/own.md", text.encode())
+    result = scan(tmp_path, "nginx.conf", "--rules", "pages")
+    assert result.returncode == 2
+    assert expected in result.stderr
+
+
+def test_json_is_whole_even_for_unreadable_input(tmp_path: Path) -> None:
+    result = scan(tmp_path, "missing.conf", "--format", "json")
+    assert result.returncode == 3
+    document = json.loads(result.stdout)
+    assert [finding["rule"] for finding in document["findings"]] == ["unreadable-file"]
