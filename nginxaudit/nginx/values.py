@@ -10,7 +10,7 @@ import re
 _MAX_INT = 2**63 - 1  # ngx_int_t and off_t on a 64-bit system
 _SECONDS = {"y": 31_536_000, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _ORDER = ("y", "M", "w", "d", "h", "m", "s", "ms")
-_TIME_PART = re.compile(r"([0-9]+)(ms|[yMwdhms])?( *)")
+_TIME_PART = re.compile(r"([0-9]*)(ms|[yMwdhms ]|\Z) *")
 _TIME_HELP = "a time is written like 500ms, 30s, 5m, 1h or 1h30m"
 
 
@@ -69,25 +69,36 @@ def _sized(text: str, units: dict[str, int]) -> int:
 
 
 def _time(text: str, *, milliseconds: bool) -> int:
-    if not text:
-        raise ValueError(f'"" is not a time: {_TIME_HELP}')
-    total, last, position = 0, -1, 0
+    if not any(char.isdigit() for char in text):
+        raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
     scale = 1000 if milliseconds else 1
+    # Where nginx counts in milliseconds it knows no years and no months.
+    last = _ORDER.index("M") if milliseconds else -1
+    total = position = 0
     while position < len(text):
         part = _TIME_PART.match(text, position)
         if part is None:
             raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
         position = part.end()
-        number, unit = int(part[1]), part[2] or "s"
-        rank = _ORDER.index(unit)
-        if unit == "ms" and not milliseconds:
-            raise ValueError(f'"{text}": milliseconds are not allowed here, only whole seconds')
-        if rank <= last:
-            raise ValueError(f'"{text}": units must go from large to small, each once')
-        if part[2] is None and position < len(text):
-            raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
-        last = rank
-        total += number if unit == "ms" else number * _SECONDS[unit] * scale
+        number, unit = int(part[1] or 0), part[2]
+        if unit:  # a number at the very end means seconds, whatever came before
+            last = _next_rank(text, unit, last, milliseconds)
+        total += number if unit == "ms" else number * _SECONDS.get(unit, 1) * scale
         if total > _MAX_INT:
             raise ValueError(f'"{text}" is too large')
     return total
+
+
+def _next_rank(text: str, unit: str, last: int, milliseconds: bool) -> int:
+    if unit == "ms" and not milliseconds:
+        raise ValueError(f'"{text}": milliseconds are not allowed here, only whole seconds')
+    if unit in "yM" and milliseconds:
+        raise ValueError(f'"{text}": years and months are not allowed here; the largest unit is w, weeks')
+    if unit == " ":  # seconds without a unit, in the middle
+        if last >= _ORDER.index("s"):
+            raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
+        return len(_ORDER)
+    rank = _ORDER.index(unit)
+    if rank <= last:
+        raise ValueError(f'"{text}": units must go from large to small, each once')
+    return rank

@@ -1,0 +1,151 @@
+"""Settings files, selection and suppressing comments, through the whole audit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import nginxaudit
+from nginxaudit.engine.settings import Settings, SettingsError, discover, load
+from nginxaudit.finding import Severity
+
+FLAWED = "events {{}}\nhttp {{\n{}  server {{{}\n    return 204;\n  }}\n}}\n"
+
+
+def audit(tmp_path: Path, text: str, settings: Settings | None = None) -> nginxaudit.Report:
+    file = tmp_path / "nginx.conf"
+    file.write_text(text)
+    return nginxaudit.audit([str(file)], settings or Settings())
+
+
+def slugs(report: nginxaudit.Report) -> list[str]:
+    return [finding.rule for finding in report.active]
+
+
+def from_toml(tmp_path: Path, text: str) -> Settings:
+    file = tmp_path / "nginxaudit.toml"
+    file.write_text(text)
+    return load(str(file))
+
+
+def test_the_base_line(tmp_path: Path) -> None:
+    assert slugs(audit(tmp_path, FLAWED.format("", ""))) == ["missing-listen"]
+
+
+@pytest.mark.parametrize(
+    "toml",
+    ['ignore = ["missing-listen"]', 'ignore = ["routing"]', 'select = ["upstream"]', '[per-file-ignores]\n"*.conf" = ["missing-listen"]'],
+)  # fmt: skip
+def test_ways_to_switch_a_rule_off(toml: str, tmp_path: Path) -> None:
+    assert slugs(audit(tmp_path, FLAWED.format("", ""), from_toml(tmp_path, toml))) == []
+
+
+def test_a_rule_by_its_id(tmp_path: Path) -> None:
+    (finding,) = audit(tmp_path, FLAWED.format("", "")).active
+    settings = replace(Settings(), ignore=(finding.id,))
+    assert slugs(audit(tmp_path, FLAWED.format("", ""), settings)) == []
+
+
+def test_severity_of_a_rule(tmp_path: Path) -> None:
+    report = audit(
+        tmp_path, FLAWED.format("", ""), from_toml(tmp_path, '[rule.missing-listen]\nseverity = "error"')
+    )
+    assert [finding.severity for finding in report.active] == [Severity.ERROR]
+
+
+def test_what_was_not_analysed_cannot_be_deselected(tmp_path: Path) -> None:
+    settings = replace(Settings(), select=("upstream",), ignore=("unreadable-file",))
+    report = nginxaudit.audit([str(tmp_path / "missing.conf")], settings)
+    assert slugs(report) == ["unreadable-file"]
+    assert report.exit_code() == 3
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('nginx-version = "abc"', "nginx-version"),
+        ('edition = "pro"', "edition"),
+        ('[upstreams.app]\ntopology = "activ-active"', "active-active"),
+        ('[rule.missing-lisen]\nseverity = "error"', "missing-listen"),
+        ('[rule.missing-listen]\nseverity = "fatal"', "severity"),
+        ('[per-file-ignores]\n"*.conf" = ["missing-lisen"]', "missing-listen"),
+    ],
+)
+def test_settings_that_cannot_be_used_say_where(toml: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=message) as raised:
+        audit(tmp_path, FLAWED.format("", ""), from_toml(tmp_path, toml))
+    assert "nginxaudit.toml" in str(raised.value)
+
+
+def test_the_nearest_settings_upward_but_not_above_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "nginxaudit.toml").write_text("")
+    repository = tmp_path / "repository"
+    (repository / "conf").mkdir(parents=True)
+    assert discover(str(repository / "conf")) == str(tmp_path / "nginxaudit.toml")
+    (repository / ".git").mkdir()
+    assert discover(str(repository / "conf")) is None
+    (repository / "pyproject.toml").write_text('[tool.nginxaudit]\nignore = ["routing"]\n')
+    assert discover(str(repository / "conf")) == str(repository / "pyproject.toml")
+    assert load(str(repository / "pyproject.toml")).ignore == ("routing",)
+
+
+@pytest.mark.parametrize(
+    ("above", "behind"),
+    [
+        ("  # nginxaudit: ignore[missing-listen] the port is opened by systemd\n", ""),
+        ("", " # nginxaudit: ignore[missing-listen] the port is opened by systemd"),
+        ("  # nginxaudit: ignore-file[missing-listen] generated\n", ""),
+    ],
+)
+def test_a_comment_with_a_reason_silences(above: str, behind: str, tmp_path: Path) -> None:
+    report = audit(tmp_path, FLAWED.format(above, behind))
+    assert slugs(report) == []
+    (finding,) = report.findings
+    assert finding.suppressed is not None
+    assert finding.suppressed.reason in ("the port is opened by systemd", "generated")
+    assert report.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    ("comment", "expected", "words"),
+    [
+        ("ignore[missing-listen]", ["invalid-suppression", "missing-listen"], "gives no reason"),
+        ("ignore[missing-lisen] a reason", ["invalid-suppression", "missing-listen"], 'did you mean "missing-listen"'),
+        ("ignroe[missing-listen] a reason", ["invalid-suppression", "missing-listen"], 'did you mean "ignore"'),
+        ("ignore a reason", ["invalid-suppression", "missing-listen"], "names no rule"),
+        ("ignore[unused-upstream] a reason", ["missing-listen", "unused-suppression"], "silences nothing"),
+    ],
+)  # fmt: skip
+def test_a_comment_that_does_not_do_what_was_meant(
+    comment: str, expected: list[str], words: str, tmp_path: Path
+) -> None:
+    report = audit(tmp_path, FLAWED.format(f"  # nginxaudit: {comment}\n", ""))
+    assert sorted(slugs(report)) == expected
+    assert any(words in finding.message for finding in report.active)
+
+
+def test_a_rule_that_crashes_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nginxaudit.checks.upstream import references
+    from nginxaudit.engine import run
+
+    def crash(context: object) -> list[object]:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(references, "unused_upstream", crash)
+    run._python.cache_clear()
+    try:
+        report = audit(tmp_path, FLAWED.format("", ""))
+    finally:
+        run._python.cache_clear()
+    assert slugs(report) == ["missing-listen"]
+    assert [crash.rule for crash in report.crashes] == ["unused-upstream"]
+    assert report.exit_code() == 4
+
+
+def test_a_finding_in_a_shared_include_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "shared.conf").write_text("listen 80;\nserver_tokenz off;\n")
+    text = "events {}\nhttp {\n" + "  server { include shared.conf; }\n" * 3 + "}\n"
+    report = audit(tmp_path, text)
+    assert slugs(report).count("unknown-directive") == 1
