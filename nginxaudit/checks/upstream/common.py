@@ -17,6 +17,11 @@ DEFAULT_CONNECT_MS = 60_000
 _PREFIXES = {"stream": "proxy", "tunnel": "tunnel"}
 
 
+def outage(upstream: Upstream) -> str:
+    """What a client sees when no server of ``upstream`` may be tried."""
+    return "every request gets 502" if upstream.family == "http" else "every connection is closed at once"
+
+
 def group_place(upstream: Upstream) -> Place:
     """``upstream NAME``."""
     return whole(upstream.directive)

@@ -13,6 +13,7 @@ from nginxaudit.checks.upstream.common import (
     connect_timeouts,
     has_active_checks,
     listed,
+    outage,
     parameter_place,
     peer_place,
     related_peers,
@@ -150,7 +151,7 @@ def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(
             peer_place(peer),
             f'{peer.text} is the only live server of "{upstream.name}", and beside servers marked down its '
-            f"failures count: {_times(peer.max_fails)} every request gets 502 for {_seconds(peer.fail_timeout)}",
+            f"failures count: {_times(peer.max_fails)} {outage(upstream)} for {_seconds(peer.fail_timeout)}",
             peer.directive,
             related=related_peers("marked down", down),
             confidence=Confidence.LOW if peer.is_hostname else None,

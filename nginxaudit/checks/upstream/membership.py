@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, whole
-from nginxaudit.checks.upstream.common import group_place, listed, parameter_place, related_peers
+from nginxaudit.checks.upstream.common import group_place, listed, outage, parameter_place, related_peers
 from nginxaudit.finding import Severity
 from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
 
@@ -65,7 +65,7 @@ def all_servers_down(ctx: CheckContext) -> Iterable[Hit]:
         elif ctx.model.passes_to(upstream):
             yield Hit(
                 group_place(upstream),
-                f'every server of "{upstream.name}" is marked down: each request gets 502',
+                f'every server of "{upstream.name}" is marked down: {outage(upstream)}',
                 upstream.directive,
                 related=related_peers("marked down", upstream.peers),
             )
