@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from nginxaudit.cli.streams import writing
+
 
 @click.command("explain", short_help="Explain a rule, with examples.")
 @click.argument("name", metavar="RULE")
@@ -40,8 +42,14 @@ def command(name: str) -> None:
     text = f"{title}\n\n{' · '.join(filter(None, facts))}\n{body}".rstrip()
     if rule.references:
         text += "\n\n## References\n\n" + "\n".join(f"- {link}" for link in rule.references)
-    if not sys.stdout.isatty():
-        click.echo(text)  # Markdown, for pipes and files
+    with writing():
+        _print(text)
+
+
+def _print(text: str) -> None:
+    """The Markdown ``text`` itself for pipes and files, laid out on a terminal."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        click.echo(text)
         return
     from rich.console import Console
     from rich.markdown import Markdown

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 import nginxaudit
+from nginxaudit.cli.streams import discard_output
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
@@ -74,8 +75,8 @@ def run() -> NoReturn:
         error.show()
         code = error.exit_code
     except BrokenPipeError:
-        # The reader has seen enough (`| head`). Python would complain once more while exiting.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of --help has seen enough (`| head`).
+        discard_output()
         code = 0
     except Exception as error:
         if os.environ.get("NGINXAUDIT_DEBUG"):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nginxaudit.cli.streams import writing
+
 if TYPE_CHECKING:
     from nginxaudit.engine.rule import Rule
 
@@ -53,7 +55,8 @@ def command(names: tuple[str, ...], format_name: str, severity: str | None, defa
         and (severity is None or rule.severity.label == severity)
         and (default is None or rule.default is default)
     ]
-    click.echo(_as_json(rules) if format_name == "json" else _as_text(rules))
+    with writing():
+        click.echo(_as_json(rules) if format_name == "json" else _as_text(rules))
 
 
 def _as_json(rules: list[Rule]) -> str:

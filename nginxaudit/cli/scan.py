@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from nginxaudit.cli.streams import writing
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
@@ -136,7 +138,10 @@ class _Output:
         self._file: TextIO | None = None
 
     def __enter__(self) -> _Output:
-        if self._path is not None:
+        if self._path is None:
+            if sys.stdout is None:
+                raise click.UsageError("standard output is closed: give --output FILE")
+        else:
             try:
                 if os.path.isdir(self._path):
                     raise IsADirectoryError(21, "it is a directory")
@@ -153,8 +158,6 @@ class _Output:
         """Render ``report``."""
         from nginxaudit.report import RenderOptions, render
 
-        if self._file is None and sys.stdout is None:
-            raise click.UsageError("standard output is closed: give --output FILE")
         stream = self._file or sys.stdout
         if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -164,31 +167,20 @@ class _Output:
             show_suppressed=options["show_suppressed"],
             fail_on=settings.fail_on,
         )
-        try:
+        with writing(f"--output {self._path}" if self._path else "standard output"):
             render(options["format_name"], report, stream, render_options)
             stream.flush()
-        except BrokenPipeError:  # the reader has seen enough (`| head`): the verdict stays the same
-            _discard_output()
-        except OSError as error:
-            if stream is sys.stdout:
-                _discard_output()
-            where = f"--output {self._path}" if self._path else "standard output"
-            reason = error.strerror or str(error)
-            raise click.UsageError(f"{where}: cannot be written: {reason}") from None
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self._file is None or self._path is None:
             return
-        self._file.close()
         if kind is None:
+            self._file.close()
             os.replace(self._temporary, self._path)
-        else:
-            os.unlink(self._temporary)
-
-
-def _discard_output() -> None:
-    """Send what is left in the buffer nowhere: Python would complain once more while exiting."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
+            self._file.close()
+        os.unlink(self._temporary)
 
 
 def _settings(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:

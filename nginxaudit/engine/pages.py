@@ -92,15 +92,12 @@ def parse_page(path: Path) -> Page:
     """Parse one page; category and slug are taken from its path. Raises `PageError`."""
     import tomllib
 
-    from nginxaudit.source.read import ReadError, read_file
+    from nginxaudit.source.read import ReadError, read_utf8
 
     try:
-        text = read_file(str(path), str(path)).text.replace("\r\n", "\n")
-        text.encode()  # bytes that are no UTF-8 are surrogates here
+        text = read_utf8(str(path))
     except ReadError as error:
         raise PageError(f"{path}: cannot be read: {error}") from None
-    except UnicodeEncodeError:
-        raise PageError(f"{path}: it is not UTF-8 text") from None
     match = _FRONT.match(text)
     if match is None:
         raise PageError(f"{path}: a rule page begins with TOML between two lines of +++")

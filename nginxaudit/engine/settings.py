@@ -94,16 +94,12 @@ def _has_table(project: str) -> bool:
 def _read_toml(file: str) -> dict[str, Any]:
     import tomllib
 
-    from nginxaudit.source.read import ReadError, read_file
+    from nginxaudit.source.read import ReadError, read_utf8
 
     try:
-        text = read_file(file, file).text
-        text.encode()  # bytes that are no UTF-8 are surrogates here
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        return tomllib.loads(read_utf8(file))
     except ReadError as error:
         raise SettingsError(f"{file}: cannot be read: {error}") from None
-    except UnicodeEncodeError:
-        raise SettingsError(f"{file}: it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: it is not valid TOML: {error}") from None
 

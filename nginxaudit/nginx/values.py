@@ -72,9 +72,7 @@ def _time(text: str, *, milliseconds: bool) -> int:
     if not any(char.isdigit() for char in text):
         raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
     scale = 1000 if milliseconds else 1
-    # Where nginx counts in milliseconds it knows no years and no months.
-    last = _ORDER.index("M") if milliseconds else -1
-    total = position = 0
+    total, last, position = 0, -1, 0
     while position < len(text):
         part = _TIME_PART.match(text, position)
         if part is None:
@@ -92,7 +90,7 @@ def _time(text: str, *, milliseconds: bool) -> int:
 def _next_rank(text: str, unit: str, last: int, milliseconds: bool) -> int:
     if unit == "ms" and not milliseconds:
         raise ValueError(f'"{text}": milliseconds are not allowed here, only whole seconds')
-    if unit in "yM" and milliseconds:
+    if unit in "yM" and milliseconds:  # nginx counts both in whole seconds only
         raise ValueError(f'"{text}": years and months are not allowed here; the largest unit is w, weeks')
     if unit == " ":  # seconds without a unit, in the middle
         if last >= _ORDER.index("s"):

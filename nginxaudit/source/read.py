@@ -62,6 +62,19 @@ def read_file(path: str, display: str) -> SourceText:
     return SourceText(display, decode(data), os.path.realpath(path))
 
 
+def read_utf8(path: str) -> str:
+    """Text of a file that is written for nginxaudit, not for nginx: strict UTF-8, lines end with LF.
+
+    Raises `ReadError`.
+    """
+    text = read_file(path, path).text
+    try:
+        text.encode()  # bytes that are no UTF-8 are surrogates here
+    except UnicodeEncodeError:
+        raise ReadError(Unreadable.REFUSED, "it is not UTF-8 text", "Save it as UTF-8.") from None
+    return text.replace("\r\n", "\n")
+
+
 def read_bounded(file: BinaryIO) -> bytes:
     """All bytes of ``file``. Raises `ReadError` past `MAX_BYTES`."""
     chunks, size = [], 0

@@ -220,16 +220,29 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [("scan", "nginx.conf"), ("rules",), ("explain", "missing-listen")])
+def test_a_full_disk(arguments: tuple[str, ...], tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", FLAWED)
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "nginxaudit", "scan", "nginx.conf"],
+            [sys.executable, "-m", "nginxaudit", *arguments],
             cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=SECONDS,
         )  # fmt: skip
     assert done.returncode == 2
     assert b"standard output: cannot be written: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_an_output_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path: Path) -> None:
+    write(tmp_path, "nginx.conf", FLAWED)
+    (tmp_path / "reports").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1; exec "$0" -m nginxaudit scan -f sarif -o reports/it nginx.conf', sys.executable],
+        cwd=tmp_path, stderr=subprocess.PIPE, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"--output reports/it: cannot be written: File too large" in done.stderr
+    assert list((tmp_path / "reports").iterdir()) == []
 
 
 def test_no_standard_output(tmp_path: Path) -> None:

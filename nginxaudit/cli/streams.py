@@ -1,0 +1,31 @@
+"""Standard output as a shell gives it: closed, full, or with a reader that leaves early."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def writing(where: str = "standard output") -> Iterator[None]:
+    """Within, a reader that leaves early (``| head``) is no error: the exit code stays the verdict.
+
+    Raises `click.UsageError` when ``where`` cannot be written for another reason, a full disk say.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        discard_output()
+    except OSError as error:
+        discard_output()
+        raise click.UsageError(f"{where}: cannot be written: {error.strerror or error}") from None
+
+
+def discard_output() -> None:
+    """Send what is left in standard output's buffer nowhere: Python would complain while exiting."""
+    if sys.stdout is not None:  # closed by the shell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
