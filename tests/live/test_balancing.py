@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -82,6 +83,24 @@ def test_max_fails_zero_keeps_the_only_live_one_in_use(tmp_path: Path) -> None:
     with nginx.running(tmp_path, _http(port, group)):
         assert [ask(port)[0] for _ in range(3)] == [502, 502, 502]
     assert (tmp_path / "error.log").read_text().count("connect() failed") == 3
+
+
+def test_a_stream_group_without_servers_closes_the_connection_at_once(tmp_path: Path) -> None:
+    """all-servers-down and, after its one failure, lone-live-server: in stream there is no 502."""
+    all_down, one_live, dead, down = nginx.free_ports(4)
+    stream = (
+        f"stream {{ upstream a {{ server 127.0.0.1:{down} down; }} "
+        f"upstream b {{ server 127.0.0.1:{dead}; server 127.0.0.1:{down} down; }} "
+        f"server {{ listen 127.0.0.1:{all_down}; proxy_pass a; }} "
+        f"server {{ listen 127.0.0.1:{one_live}; proxy_pass b; }} }}"
+    )
+    with nginx.running(tmp_path, "", main=stream):
+        for port in (all_down, one_live, one_live):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+                assert client.recv(1) == b""
+    log = (tmp_path / "error.log").read_text()
+    assert log.count("connect() failed") == 1
+    assert log.count("no live upstreams") == 2
 
 
 def test_backup_before_the_method_is_accepted_and_behind_it_refused(tmp_path: Path) -> None:
