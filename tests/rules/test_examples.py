@@ -38,7 +38,7 @@ def _ids(case: tuple[Rule, int, Example]) -> str:
     return f"{rule.slug}-{number}-{example.kind}"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """An example as a configuration: without its marks, symbols replaced."""
     text = _MARK.sub("", text)
     for symbol, char in _SYMBOLS.items():
@@ -57,7 +57,7 @@ def _write(example: Example, directory: Path) -> Path:
     main = directory / example.options.get("name", "nginx.conf")
     for path, text in ((main, example.text), *((directory / n, t) for n, t in example.files.items())):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_clean(text).encode("utf-8", "surrogateescape"))
+        path.write_bytes(clean(text).encode("utf-8", "surrogateescape"))
     return main
 
 
@@ -112,9 +112,9 @@ def test_example_on_nginx(case: tuple[Rule, int, Example], tmp_path: Path) -> No
     if "needs-dns" in example.flags:
         pytest.skip("the answer depends on DNS")
     text = (
-        nginx.load_modules() + _clean(example.text) if not _begins_with_bom(example) else _clean(example.text)
+        nginx.load_modules() + clean(example.text) if not _begins_with_bom(example) else clean(example.text)
     )
-    answer = nginx.check(tmp_path, text, {name: _clean(text) for name, text in example.files.items()})
+    answer = nginx.check(tmp_path, text, {name: clean(text) for name, text in example.files.items()})
     refused = example.kind == "bad" and (
         (rule.rejected_by_nginx and "accepted" not in example.flags) or "refused" in example.flags
     )

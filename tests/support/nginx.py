@@ -27,6 +27,12 @@ def version() -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("nginx/")[1].split()[0].split("."))
 
 
+def release() -> tuple[int, int, int]:
+    """Version of the installed nginx as a target of nginxaudit."""
+    major, minor, patch = version()[:3]
+    return major, minor, patch
+
+
 def load_modules() -> str:
     """``load_module`` lines for the dynamic modules of this machine, so that stream and mail are known."""
     names = ("ngx_stream_module", "ngx_mail_module")
@@ -51,6 +57,12 @@ def check(directory: Path, text: str, files: Mapping[str, str] | None = None, ti
     (directory / "logs").mkdir(exist_ok=True)
     main = directory / "nginx.conf"
     main.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return ask(directory, main, timeout)
+
+
+def ask(directory: Path, main: Path, timeout: float = 20) -> Answer:
+    """Ask ``nginx -t`` about the file ``main`` with the prefix ``directory``."""
+    assert BINARY is not None
     run = subprocess.run(
         [BINARY, "-t", "-q", "-p", str(directory), "-c", str(main), "-e", str(directory / "error.log")],
         capture_output=True,

@@ -1,0 +1,1 @@
+"""How well nginxaudit predicts ``nginx -t``: accepted configurations, mutated at random, judged by both."""

@@ -1,0 +1,121 @@
+"""Two judges of one configuration: the installed nginx, and nginxaudit told that nginx's version."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nginxaudit.engine.audit import audit
+from nginxaudit.engine.settings import Settings
+from nginxaudit.nginx import Target
+from tests.parity.mutate import donations, mutate
+from tests.parity.seeds import Seed, lay_out
+from tests.support import nginx
+
+# What nginx says when not the configuration is at fault but the machine: files, names, ports, users, builds.
+_MACHINE = re.compile(
+    r"""(?x)
+    \b(?:mkdir|bind|chown|setsockopt|socket|listen|stat|dlopen|getpwnam|getgrnam|setrlimit|chmod|SSL_CTX_load_verify_locations
+        |utimes|rename|connect|gethostname|fopen|shm_open|mmap|sched_setaffinity)\(\)
+    | \bopen\(\)(?!.*\sin\s\S+:\d+$)        # with a place behind it, it is an include
+    | host\ not\ found | no\ resolver\ defined\ to\ resolve
+    | cannot\ load\ certificate | SSL_CTX_use_PrivateKey | PEM_read_bio | BIO_new_file | SSL_load_client_CA
+    | could\ not\ (?:respawn|open|find)
+    | requires\ the\ (?:ngx|SSL)
+    | PCRE\ library | the\ \S+\ support\ is\ not | is\ not\ (?:supported|available)\ on\ this\ platform
+    | does\ not\ support | SSL_CTX_set
+    """
+)
+_TIMEOUT = 60  # seconds; a name that DNS must answer for takes its time
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One case and what both said; ``machine`` cases prove nothing about the prediction."""
+
+    number: int
+    seed: str
+    kind: str
+    accepted: bool
+    predicted: bool
+    machine: bool
+    nginx_says: str
+    we_say: tuple[str, ...]
+    text: str
+
+    @property
+    def agrees(self) -> bool:
+        """Both accept, or both refuse."""
+        return self.accepted == self.predicted
+
+
+def predict(main: Path, target: Target) -> tuple[bool, tuple[str, ...]]:
+    """Whether nginxaudit says that nginx accepts the configuration, and its reasons if not."""
+    report = audit([str(main)], Settings(target=target))
+    if report.crashes:
+        raise AssertionError(f"{main}: {report.crashes}")
+    refusals = tuple(
+        f"{each.rule} {each.span.line}: {each.message}" for each in report.findings if each.rejected_by_nginx
+    )
+    return not refusals, refusals
+
+
+def machine_is_at_fault(output: str) -> bool:
+    """Whether the refusal says more about this machine than about the configuration."""
+    emerg = [line for line in output.splitlines() if "[emerg]" in line]
+    return bool(emerg) and _MACHINE.search(emerg[0]) is not None
+
+
+class Bench:
+    """Seeds laid out in a folder, and a way to judge the case with a number."""
+
+    def __init__(self, seed: int, only: str = "") -> None:
+        self._seed = seed
+        self._scratch = Path(tempfile.mkdtemp(prefix="parity-"))
+        self.seeds = [each for each in lay_out(self._scratch) if only in each.name]
+        self._donors = [line for each in self.seeds for file in each.files for line in donations(_read(file))]
+        self._target = Target(version=nginx.release())
+
+    def close(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def judge(self, number: int) -> Verdict:
+        """Case ``number``: the same for the same seed and the same configurations."""
+        rng = random.Random(f"{self._seed}:{number}")
+        seed = rng.choice(self.seeds)
+        file = rng.choice(seed.files)
+        original = _read(file)
+        mutant = mutate(original, rng, self._donors)
+        file.write_text(mutant.text, errors="surrogateescape")
+        try:
+            return self._compare(number, seed, mutant.kind, mutant.text)
+        finally:
+            file.write_text(original, errors="surrogateescape")
+
+    def _compare(self, number: int, seed: Seed, kind: str, text: str) -> Verdict:
+        answer = nginx.ask(seed.directory, seed.main, timeout=_TIMEOUT)
+        predicted, reasons = predict(seed.main, self._target)
+        machine = not answer.accepted and machine_is_at_fault(answer.output)
+        return Verdict(
+            number, seed.name, kind, answer.accepted, predicted, machine, answer.output.strip(), reasons, text
+        )
+
+
+def judged(seed: int, numbers: Iterable[int], only: str = "") -> Iterator[Verdict]:
+    """Verdicts on the cases ``numbers``."""
+    bench = Bench(seed, only)
+    try:
+        for number in numbers:
+            yield bench.judge(number)
+    finally:
+        bench.close()
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="surrogateescape")

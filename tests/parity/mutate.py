@@ -1,0 +1,339 @@
+"""Random mistakes in a configuration, of the kinds people make.
+
+Every mutation takes the text apart with nginxaudit's own lexer, so that it can aim; the result is
+plain text, judged by others.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.parse import parse
+from nginxaudit.syntax.tree import Statement, Token
+
+_VALUES = (
+    "on", "off", "On", "OFF", "true", "yes", "0", "1", "2", "10", "-1", "1.5", "100000000000", "4k", "1m", "2g", "10MB",
+    "1k5", "30s", "500ms", "1min", "1h30m", "30s1m", "1.5s", "5y", "2M", "auto", "none", "default", "always", "any",
+    "all", '""', "''", "$host", "$undefined_name", "${host}", "$", "$1", "$arg_x", "a$", "${host", "*", "~", "~*",
+    "=", "!", "@named", "/path", "path", "/p?q=1", "http://", "http://127.0.0.1:8080", "127.0.0.1", "127.0.0.1:99999",
+    "127.0.0.1:", "[::1]:80", "[::1", "::1", "unix:/tmp/s", "unix:", "10.0.0.0/8", "10.0.0.1/8", "10.0.0.0/33",
+    "zone=a:1m", "zone=one:10m", "zone=one", "keys_zone=a:1m", "key=value", "=x", "x=", "rate=1r/s", "rate=1", "burst=5",
+    "nodelay", "error", "timeout", "http_500", "http_501", "warn", "debug", "info", "403", "999", "1000", "text/html",
+    "*.example.com", "example.*", "~^www", "~(", "(", ")", "[a", "a{2,3}", "\\", "a\\", "utf-8", "GET", "last", "break",
+    "permanent", "redirect", "max", "epoch", "-1d", "@12h", "SSLv3", "TLSv1.2", "TLS1.2", "HIGH:!aNULL", "reuseport",
+    "backup", "down", "weight=2", "ssl", "http2", "udp", "default_server", "volatile", "hostnames", "%", "10%", "*.",
+)  # fmt: skip
+_PEER = (
+    "weight=0", "weight=5", "weight=-1", "weight=a", "weight", "max_fails=0", "max_fails=1.5", "max_fails=x",
+    "fail_timeout=10", "fail_timeout=10s", "fail_timeout=500ms", "fail_timeout=10x", "fail_timeout=-1",
+    "max_conns=5", "max_conns=-5", "backup", "down", "drain", "slow_start=10s", "resolve", "route=a", "service=http",
+    "backup=1", "Backup", "max_fail=1", "weight =2", "down backup", "id=1",
+)  # fmt: skip
+_METHODS = (
+    "ip_hash;", "least_conn;", "hash $request_uri;", "hash $remote_addr consistent;", "hash;", "hash $x;", "random;",
+    "random two;", "random two least_conn;", "random three;", "random two least_time=header;", "keepalive 16;",
+    "keepalive 0;", "keepalive;", "keepalive_timeout 10s;", "keepalive_requests 0;", "keepalive_time 1x;", "zone u 64k;",
+    "zone u 1k;", "zone u;", "zone u 64;", "sticky cookie s;", "least_time header;", "ntlm;", "queue 10;", "state /tmp/s;",
+    "server 127.0.0.1:1;", "server unix:/tmp/x;", "server 127.0.0.1:99999;", "server [::1];", "health_check;",
+    "least_conn on;", "ip_hash; ip_hash;", "least_conn; ip_hash;", "resolver 127.0.0.1;",
+)  # fmt: skip
+_PATTERN = ("(", ")", "[", "]", "{2,3}", "*", "+", "?", "(?<a>", "(?P<a>x)", "(?<!a+)", "\\", "\\d", "(?i)", "|", "^", "$",
+            "(?<n>.)(?<n>.)", "a{3,2}", "[z-a]", "(?>x)", "x++", "\\Kx", "(?#", "\\1")  # fmt: skip
+_TYPOS = "abcdefghijklmnopqrstuvwxyz_-"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mutated text and what was done to it."""
+
+    text: str
+    kind: str
+
+
+class _Text:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.parsed = parse(SourceText("x", text))
+
+    @cached_property
+    def statements(self) -> list[Statement]:
+        found: list[Statement] = []
+        stack = list(reversed(self.parsed.statements))
+        while stack:
+            statement = stack.pop()
+            found.append(statement)
+            stack.extend(reversed(statement.block or []))
+        return found
+
+    @cached_property
+    def words(self) -> list[Token]:
+        return [word for each in self.statements for word in (each.name, *each.args)]
+
+    @cached_property
+    def arguments(self) -> list[Token]:
+        return [word for each in self.statements for word in each.args]
+
+    @cached_property
+    def blocks(self) -> list[Statement]:
+        return [each for each in self.statements if each.block is not None and each.close is not None]
+
+    def cut(self, start: int, end: int, by: str = "") -> str:
+        return self.text[:start] + by + self.text[end:]
+
+    def whole(self, statement: Statement) -> tuple[int, int]:
+        end = statement.end if statement.close is None else statement.close + 1
+        return statement.name.start, end
+
+    def source(self, statement: Statement) -> str:
+        start, end = self.whole(statement)
+        return self.text[start:end]
+
+    def insertion_points(self) -> list[int]:
+        """Offsets where a directive may be inserted: the beginnings and ends of blocks, and the top."""
+        return [at for each in self.blocks for at in (each.end, each.close or 0)] + [0, len(self.text)]
+
+
+_Mutation = Callable[[_Text, random.Random, Sequence[str]], str | None]
+
+
+def _drop_sign(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    places = [match.start() for match in re.finditer(r"[;{}]", it.text)]
+    return it.cut(at := rng.choice(places), at + 1) if places else None
+
+
+def _add_sign(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    word = rng.choice(it.words)
+    at = rng.choice((word.start, word.end))
+    return it.cut(at, at, rng.choice((";", "{", "}", " ; ", " { ", " } ", ";;", "{}")))
+
+
+def _quotes(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    word = rng.choice(it.words)
+    raw = it.text[word.start : word.end]
+    if word.quoted and rng.random() < 0.6:
+        return it.cut(word.start, word.end, rng.choice((raw[1:], raw[:-1], raw[1:-1], raw + "x", raw + raw)))
+    sign = rng.choice("\"'")
+    return it.cut(word.start, word.end, rng.choice((sign + raw, raw + sign, sign + raw + sign, raw[:1] + sign + raw[1:])))
+
+
+def _typo(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    word = rng.choice([each.name for each in it.statements])
+    return it.cut(word.start, word.end, _misspelled(it.text[word.start : word.end], rng))
+
+
+def _typo_argument(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    if not it.arguments:
+        return None
+    word = rng.choice(it.arguments)
+    return it.cut(word.start, word.end, _misspelled(it.text[word.start : word.end], rng))
+
+
+def _misspelled(raw: str, rng: random.Random) -> str:
+    at = rng.randrange(len(raw)) if raw else 0
+    return rng.choice(
+        (
+            raw[:at] + raw[at + 1 :],
+            raw[:at] + rng.choice(_TYPOS) + raw[at:],
+            raw[:at] + rng.choice(_TYPOS) + raw[at + 1 :],
+            raw[:at] + raw[at : at + 2][::-1] + raw[at + 2 :],
+            raw.upper(),
+            raw.capitalize(),
+            raw.replace("_", "-"),
+            raw + raw[-1:],
+        )
+    )
+
+
+def _move(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    statement = rng.choice(it.statements)
+    start, end = it.whole(statement)
+    target = rng.choice([at for at in it.insertion_points() if not start < at < end])
+    moved = f"\n{it.text[start:end]}\n"
+    if target <= start:
+        return it.text[:target] + moved + it.text[target:start] + it.text[end:]
+    return it.text[:start] + it.text[end:target] + moved + it.text[target:]
+
+
+def _duplicate(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    statement = rng.choice([each for each in it.statements if each.block is None] or it.statements)
+    _, end = it.whole(statement)
+    return it.cut(end, end, "\n" + it.source(statement))
+
+
+def _duplicate_block(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    if not it.blocks:
+        return None
+    block = rng.choice(it.blocks)
+    _, end = it.whole(block)
+    return it.cut(end, end, "\n" + it.source(block))
+
+
+def _copy(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    at = rng.choice(it.insertion_points())
+    return it.cut(at, at, f"\n{it.source(rng.choice(it.statements))}\n")
+
+
+def _donate(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    at = rng.choice(it.insertion_points())
+    return it.cut(at, at, f"\n{rng.choice(donors)}\n")
+
+
+def _delete(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    return it.cut(*it.whole(rng.choice(it.statements)))
+
+
+def _drop_argument(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    if not it.arguments:
+        return None
+    word = rng.choice(it.arguments)
+    return it.cut(word.start, word.end)
+
+
+def _add_argument(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    word = rng.choice(it.words)
+    return it.cut(word.end, word.end, " " + _some_value(it, rng))
+
+
+def _alter_argument(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    if not it.arguments:
+        return None
+    word = rng.choice(it.arguments)
+    return it.cut(word.start, word.end, _some_value(it, rng))
+
+
+def _alter_part(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    words = [word for word in it.arguments if "=" in word or ":" in word]
+    if not words:
+        return None
+    word = rng.choice(words)
+    raw = it.text[word.start : word.end]
+    parts = re.split(r"([=:])", raw)
+    at = rng.randrange(0, len(parts))
+    parts[at] = rng.choice((_some_value(it, rng), "", _misspelled(parts[at], rng)))
+    return it.cut(word.start, word.end, "".join(parts))
+
+
+def _alter_number(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    words = [word for word in it.arguments if any(char.isdigit() for char in word)]
+    if not words:
+        return None
+    word = rng.choice(words)
+    raw = it.text[word.start : word.end]
+    found = rng.choice(list(re.finditer(r"[0-9]+", raw)))
+    by = rng.choice(("0", "-1", "1", "65536", "99999999999999999999", "x", "", found[0] + "0", found[0] + "k", found[0] + "ms", found[0] + ".5", "00" + found[0]))
+    return it.cut(word.start + found.start(), word.start + found.end(), by)
+
+
+def _some_value(it: _Text, rng: random.Random) -> str:
+    if it.arguments and rng.random() < 0.3:
+        word = rng.choice(it.arguments)
+        return it.text[word.start : word.end]
+    return rng.choice(_VALUES)
+
+
+def _flag(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    words = [word for word in it.arguments if word in ("on", "off")]
+    if not words:
+        return None
+    word = rng.choice(words)
+    return it.cut(word.start, word.end, rng.choice(("On", "OFF", "true", "1", "yes", "no", "onn", "auto", "$flag")))
+
+
+def _variable(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    found = list(re.finditer(r"\$\{?(\w+)", it.text))
+    if not found:
+        return None
+    match = rng.choice(found)
+    by = rng.choice((match[1] + "x", match[1].upper(), "", "{" + match[1] + "}", match[1][:-1], "1", "-" + match[1]))
+    return it.cut(match.start(1), match.end(1), by)
+
+
+def _name(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    """Another zone, format, group or key zone."""
+    found = list(re.finditer(r"(?:zone=|zone |access_log \S+ |://|log_format |upstream |limit_conn |_cache )([A-Za-z]\w*)", it.text))
+    if not found:
+        return None
+    match = rng.choice(found)
+    by = rng.choice((match[1] + "2", match[1].upper(), match[1] + "-x", match[1][:-1] or "q"))
+    return it.cut(match.start(1), match.end(1), by)
+
+
+def _regex(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    words = []
+    for statement in it.statements:
+        for before, word in zip((statement.name, *statement.args), statement.args, strict=False):
+            if before in ("~", "~*", "!~", "!~*", "rewrite") or word.startswith("~"):
+                words.append(word)
+    if not words:
+        return None
+    word = rng.choice(words)
+    raw = it.text[word.start : word.end]
+    at = rng.randrange(len(raw) + 1)
+    return it.cut(word.start, word.end, raw[:at] + rng.choice(_PATTERN) + raw[at:])
+
+
+def _peer(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    groups = [block for block in it.blocks if block.name == "upstream" and block.block]
+    if not groups:
+        return None
+    group = rng.choice(groups)
+    servers = [line for line in group.block or [] if line.name == "server" and line.args]
+    if servers and rng.random() < 0.6:
+        server = rng.choice(servers)
+        at = rng.choice([word.end for word in server.args])
+        return it.cut(at, at, " " + rng.choice(_PEER))
+    at = rng.choice((group.end, group.close or group.end))
+    return it.cut(at, at, f"\n{rng.choice(_METHODS)}\n")
+
+
+_MUTATIONS: dict[str, tuple[int, _Mutation]] = {
+    "drop sign": (2, _drop_sign),
+    "add sign": (2, _add_sign),
+    "quotes": (2, _quotes),
+    "typo": (2, _typo),
+    "typo in argument": (3, _typo_argument),
+    "move": (4, _move),
+    "duplicate": (3, _duplicate),
+    "duplicate block": (2, _duplicate_block),
+    "copy elsewhere": (3, _copy),
+    "donate": (6, _donate),
+    "delete": (2, _delete),
+    "drop argument": (3, _drop_argument),
+    "add argument": (4, _add_argument),
+    "alter argument": (6, _alter_argument),
+    "alter part": (4, _alter_part),
+    "alter number": (4, _alter_number),
+    "flag": (2, _flag),
+    "variable": (2, _variable),
+    "name": (2, _name),
+    "regex": (3, _regex),
+    "upstream parameters": (4, _peer),
+}
+
+
+def mutate(text: str, rng: random.Random, donors: Sequence[str]) -> Mutant:
+    """``text`` with one mistake, sometimes two; ``donors`` are directives of other configurations."""
+    kinds = []
+    for _ in range(2 if rng.random() < 0.1 else 1):
+        it = _Text(text)
+        if not it.words:
+            break
+        while True:
+            kind = rng.choices(list(_MUTATIONS), [weight for weight, _ in _MUTATIONS.values()])[0]
+            changed = _MUTATIONS[kind][1](it, rng, donors)
+            if changed is not None and changed != text:
+                break
+        text = changed
+        kinds.append(kind)
+    return Mutant(text, " + ".join(kinds))
+
+
+def donations(text: str) -> list[str]:
+    """The directives of a configuration, small blocks included, as text to give to others."""
+    it = _Text(text)
+    return [source for each in it.statements if len(source := it.source(each)) < 200]
