@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 
-_PORT = re.compile(r"[0-9]{1,5}")
+MAX_UNIX_PATH = 107  # bytes: sizeof(sockaddr_un.sun_path) on Linux, less the final NUL
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,9 @@ def parse_address(text: str, default_port: int | None = None, *, listen: bool = 
     With ``listen`` also ``port``, ``*``, ``*:port`` and port ranges. Raises `ValueError`.
     """
     if text[:5].lower() == "unix:":
-        path = text[5:].split(":", 1)[0] if not listen else text[5:]
-        if not path:
-            raise ValueError(f'"{text}" has no path behind unix:')
-        return Address("unix", path)
+        return _unix(text, listen)
+    if "/" in text or "?" in text:
+        raise ValueError(f'invalid host in "{text}": only the address stands here, without a path')
     if text.startswith("["):
         return _inet6(text, default_port, listen)
     host, colon, port = text.partition(":")
@@ -57,21 +55,42 @@ def parse_address(text: str, default_port: int | None = None, *, listen: bool = 
     last: int | None = None
     if colon:
         first, last = _ports(port, text, listen)
-    if not host and not listen:
+    if not host:
         raise ValueError(f'"{text}" has no host')
-    if listen and host in ("*", ""):
-        if not host:
-            raise ValueError(f'"{text}" has no host')
+    if listen and host == "*":
         return Address("wildcard", "*", first, last, bool(colon))
     return _host(host, first, last, bool(colon))
 
 
+def parse_inet4(text: str) -> str:
+    """IPv4 address in its normal spelling, read as leniently as nginx does. Raises `ValueError`.
+
+    ``ngx_inet_addr``: decimal octets up to 255, leading zeros allowed, an empty octet is zero.
+    """
+    octets = text.split(".")
+    if len(octets) != 4 or not all(octet == "" or (octet.isascii() and octet.isdigit()) for octet in octets):
+        raise ValueError(f'"{text}" is not an IPv4 address')
+    numbers = [int(octet or 0) for octet in octets]
+    if max(numbers) > 255:
+        raise ValueError(f'"{text}" is not an IPv4 address')
+    return ".".join(map(str, numbers))
+
+
+def _unix(text: str, listen: bool) -> Address:
+    path = text[5:] if listen else text[5:].split(":", 1)[0]
+    if not path:
+        raise ValueError(f'"{text}" has no path behind unix:')
+    if len(path.encode("utf-8", "surrogateescape")) > MAX_UNIX_PATH:
+        raise ValueError(f'the path in "{text}" is longer than {MAX_UNIX_PATH} bytes')
+    return Address("unix", path)
+
+
 def _host(host: str, port: int | None, last: int | None, explicit: bool) -> Address:
     try:
-        literal = ipaddress.IPv4Address(host)
+        literal = parse_inet4(host)
     except ValueError:
         return Address("name", host.lower(), port, last, explicit)
-    return Address("inet", str(literal), port, last, explicit)
+    return Address("inet", literal, port, last, explicit)
 
 
 def _inet6(text: str, default_port: int | None, listen: bool) -> Address:
@@ -89,7 +108,12 @@ def _inet6(text: str, default_port: int | None, listen: bool) -> Address:
 
 
 def _is_port_text(text: str) -> bool:
-    return text[:1].isdigit() and text.isascii() and text.replace("-", "").isdigit()
+    first, dash, last = text.partition("-")
+    return _digits(first) and (not dash or last == "" or last.isascii())
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _ports(text: str, whole: str, listen: bool) -> tuple[int, int | None]:
@@ -104,6 +128,6 @@ def _ports(text: str, whole: str, listen: bool) -> tuple[int, int | None]:
 
 
 def _port(text: str, whole: str) -> int:
-    if not _PORT.fullmatch(text) or not 1 <= int(text) <= 65535:
+    if not _digits(text) or not 1 <= int(text) <= 65535:
         raise ValueError(f'"{whole}" has an invalid port')
     return int(text)

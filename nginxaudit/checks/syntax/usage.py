@@ -51,6 +51,18 @@ def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
     return _judged(ctx.model).get(ctx.rule, ())
 
 
+def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:
+    """Facts by which this use of a directive is right: place, availability, arguments, block or not."""
+    return [
+        fact
+        for fact in directives(node.name)
+        if fact.block == node.is_block
+        and node.context in fact.contexts_for(model.target)
+        and fact.available(model.target) is Availability.YES
+        and fact.arguments(model.target).accepts(len(node.args))
+    ]
+
+
 _RESULTS: WeakKeyDictionary[Model, dict[str, list[Hit]]] = WeakKeyDictionary()
 
 

@@ -1,0 +1,175 @@
+"""What the grammars of directives are given and what they yield.
+
+A grammar is a function ``grammar(use: Use) -> Iterable[Mistake]`` that judges one directive as
+nginx does while it reads it. It is called in the order of the file, so that it can remember in
+``use.load`` what later directives refer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from nginxaudit.finding import Confidence
+from nginxaudit.model import Model
+from nginxaudit.nginx import Target
+from nginxaudit.syntax.tree import Directive, Token
+
+INVALID = "invalid-value"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something nginx refuses. The place is ``token``, or the whole ``node`` without one.
+
+    ``node`` None means the directive that is being read.
+    """
+
+    rule: str
+    message: str
+    token: Token | None = None
+    help: str = ""
+    node: Directive | None = None
+    related: tuple[tuple[str, Directive], ...] = ()
+    confidence: Confidence | None = None
+    rejected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A shared memory zone: what it is for, its size in bytes, and who declared it."""
+
+    purpose: str
+    size: int
+    node: Directive
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name that is used before it need be defined: judged when everything has been read."""
+
+    name: str
+    token: Token
+    node: Directive
+    family: str
+
+
+@dataclass(slots=True)
+class Load:
+    """What nginx has read so far."""
+
+    model: Model
+    target: Target
+    formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
+    zones: dict[str, Zone] = field(default_factory=dict)
+    zone_users: list[tuple[str, Reference]] = field(default_factory=list)  # purpose, use
+    variables: list[Reference] = field(default_factory=list)
+    seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
+
+    def first(self, node: Directive, *key: Any) -> Directive | None:
+        """The directive that had the same ``key`` before; None for the first one, which is remembered."""
+        return None if (earlier := self.seen.setdefault(key, node)) is node else earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One directive as it is read. ``family``: http, stream, mail or main."""
+
+    node: Directive
+    family: str
+    load: Load
+
+    @property
+    def name(self) -> str:
+        """Name of the directive."""
+        return self.node.name
+
+    @property
+    def args(self) -> list[Token]:
+        """Arguments."""
+        return self.node.args
+
+    def since(self, *version: int) -> bool:
+        """Whether the target is this version or a newer one."""
+        return self.load.target.version >= version
+
+
+Grammar = Callable[[Use], Iterable[Mistake]]
+GRAMMARS: dict[tuple[str, str], list[Grammar]] = {}
+"""Grammars by family and name of the directive."""
+
+FINALS: list[Callable[[Load], Iterable[Mistake]]] = []
+"""What can be judged only when everything has been read."""
+
+
+def reads(*names: str, family: str = "http") -> Callable[[Grammar], Grammar]:
+    """Register a grammar for directives called ``names`` in every family of ``family`` (blank-separated)."""
+
+    def register(grammar: Grammar) -> Grammar:
+        for each in family.split():
+            for name in names:
+                GRAMMARS.setdefault((each, name), []).append(grammar)
+        return grammar
+
+    return register
+
+
+def finally_(check: Callable[[Load], Iterable[Mistake]]) -> Callable[[Load], Iterable[Mistake]]:
+    """Register a check that runs when everything has been read."""
+    FINALS.append(check)
+    return check
+
+
+def invalid(token: Token, message: str, help: str = "") -> Mistake:
+    """A word that nginx refuses for its value."""
+    return Mistake(INVALID, message, token, help)
+
+
+def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterator[Mistake]:
+    """A mistake if ``parse`` refuses the word, or the part ``text`` of it."""
+    try:
+        parse(token if text is None else text)
+    except ValueError as error:
+        yield invalid(token, f"{error}; nginx refuses to start")
+
+
+def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = None) -> Iterator[Mistake]:
+    """A mistake if the word, or the part ``text`` of it, is none of ``allowed``."""
+    words = list(allowed)
+    word = str(token) if text is None else text
+    if word not in words:
+        yield invalid(token, f'"{word}" is no {what}', suggestion(word, words))
+
+
+def suggestion(word: str, allowed: Iterable[str]) -> str:
+    """What was probably meant, and everything that is allowed."""
+    words = list(allowed)
+    folded = {each.lower(): each for each in words}
+    near = get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)
+    listing = ", ".join(words[:12]) + (" …" if len(words) > 12 else "")
+    return (f'Did you mean "{folded[near[0]]}"? ' if near else "") + f"Allowed: {listing}."
+
+
+def option(token: Token, name: str) -> str | None:
+    """The value of the parameter ``name=value``; None if the word is another one."""
+    return token[len(name) + 1 :] if token.startswith(f"{name}=") else None
+
+
+def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ()) -> Mistake:
+    """A word that is no parameter of the directive."""
+    words = list(allowed)
+    return invalid(
+        token, f'"{token}" is no parameter of "{directive}"', suggestion(token.partition("=")[0], words) if words else ""
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number above zero. Raises `ValueError`."""
+    from nginxaudit.nginx import parse_number
+
+    number = parse_number(text)
+    if number == 0:
+        raise ValueError(f'"{text}" must be above zero')
+    return number

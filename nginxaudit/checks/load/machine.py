@@ -1,0 +1,153 @@
+"""The top level and ``events``: processes, connections, modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nginxaudit.checks.load.base import (
+    INVALID,
+    Load,
+    Mistake,
+    Use,
+    finally_,
+    invalid,
+    one_of,
+    option,
+    parsed,
+    reads,
+    unknown_parameter,
+)
+from nginxaudit.checks.load.maps import network_error
+from nginxaudit.nginx import parse_address, parse_number
+from nginxaudit.nginx.modules import module_of_file
+
+_EVENT_METHODS = ("epoll", "poll", "select", "kqueue", "eventport", "/dev/poll")
+_WORLDS = ("events", "http", "stream", "mail")
+
+
+@reads("worker_processes", family="main")
+def worker_processes(use: Use) -> Iterator[Mistake]:
+    """``worker_processes number | auto``."""
+    if use.args[0] != "auto":
+        yield from parsed(parse_number, use.args[0])
+
+
+@reads("worker_connections", "connections", family="main")
+def worker_connections(use: Use) -> Iterator[Mistake]:
+    """``worker_connections number``."""
+    yield from parsed(parse_number, use.args[0])
+
+
+@reads("worker_priority", family="main")
+def worker_priority(use: Use) -> Iterator[Mistake]:
+    """``worker_priority [-]number``."""
+    token = use.args[0]
+    yield from parsed(parse_number, token, token[1:] if token.startswith(("-", "+")) else token)
+
+
+@reads("worker_cpu_affinity", family="main")
+def worker_cpu_affinity(use: Use) -> Iterator[Mistake]:
+    """``worker_cpu_affinity mask …`` or ``auto [mask]``."""
+    masks = use.args[1:] if use.args[0] == "auto" else use.args
+    if use.args[0] == "auto" and len(masks) > 1:
+        yield invalid(masks[1], '"auto" takes one mask at most')
+    for token in masks:
+        if set(token) - {"0", "1", " "}:
+            yield invalid(token, f'"{token}" is no mask of processors', "A mask consists of 0 and 1.")
+
+
+@reads("use", family="main")
+def use_method(use: Use) -> Iterator[Mistake]:
+    """``use method``."""
+    yield from one_of(use.args[0], _EVENT_METHODS, "event method")
+
+
+@reads("debug_connection", family="main")
+def debug_connection(use: Use) -> Iterator[Mistake]:
+    """``debug_connection address | network | unix:``."""
+    token = use.args[0]
+    if token == "unix:" or not network_error(token):
+        return
+    try:
+        parse_address(token)
+    except ValueError as error:
+        yield invalid(token, f"{error}; nginx refuses to start")
+
+
+@reads("thread_pool", family="main")
+def thread_pool(use: Use) -> Iterator[Mistake]:
+    """``thread_pool name threads=N [max_queue=N]``."""
+    threads = False
+    for token in use.args[1:]:
+        if (number := option(token, "threads")) is not None:
+            threads = True
+            yield from parsed(_above_zero, token, number)
+        elif (number := option(token, "max_queue")) is not None:
+            yield from parsed(parse_number, token, number)
+        else:
+            yield unknown_parameter(token, use.name, ("threads", "max_queue"))
+    if not threads and use.args[0] != "default":
+        yield Mistake(INVALID, '"thread_pool" needs the parameter "threads"')
+    earlier = use.load.first(use.node, "thread_pool", str(use.args[0]))
+    if earlier is not None:
+        yield Mistake(
+            "duplicate-directive",
+            f'the thread pool "{use.args[0]}" is defined twice',
+            None,
+            "Choose another name.",
+            related=(("first defined here", earlier),),
+        )
+
+
+def _above_zero(text: str) -> None:
+    if parse_number(text) == 0:
+        raise ValueError(f'"{text}" must be above zero')
+
+
+@reads("load_module", family="main")
+def load_module(use: Use) -> Iterator[Mistake]:
+    """Modules are loaded before anything uses them, each once."""
+    parent = use.node.parent
+    if parent is None:
+        return
+    for node in parent.children:
+        if node is use.node:
+            break
+        if node.name in _WORLDS and node.is_block:
+            yield Mistake(
+                "module-not-loaded",
+                f'"load_module" comes too late: it must stand before "{node.name}"',
+                None,
+                "Move it to the top of the main file.",
+                related=(("this comes first", node),),
+            )
+            break
+    name = use.args[0].rsplit("/", 1)[-1]
+    earlier = use.load.first(use.node, "load_module", name)
+    if earlier is not None:
+        yield Mistake(
+            "duplicate-directive",
+            f"the module {module_of_file(name) or name} is loaded twice",
+            None,
+            "Delete one of the two lines.",
+            related=(("first loaded here", earlier),),
+        )
+
+
+@finally_
+def missing_events(load: Load) -> Iterator[Mistake]:
+    """The main file needs an ``events`` block."""
+    config = load.model.config
+    if config.fragment or config.top.first("events") is not None or load.model.unknown_inside(config.top):
+        return
+    first = next(iter(config.top.children), None)
+    if first is None:
+        return
+    node = next((node for node in config.top.children if node.name in _WORLDS), first)
+    yield Mistake(
+        "missing-events-block",
+        "the configuration has no events block: nginx refuses to start",
+        node.name,
+        'Add "events { }" at the top level.',
+        node,
+    )

@@ -1,0 +1,29 @@
+"""mail: protocol and auth_http."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nginxaudit.checks.load.base import Mistake, Use, invalid, one_of, reads
+from nginxaudit.nginx import parse_address
+
+_PROTOCOLS = ("imap", "pop3", "smtp")
+
+
+@reads("protocol", family="mail")
+def protocol(use: Use) -> Iterator[Mistake]:
+    """``protocol imap | pop3 | smtp``."""
+    yield from one_of(use.args[0], _PROTOCOLS, "protocol of mail")
+
+
+@reads("auth_http", family="mail")
+def auth_http(use: Use) -> Iterator[Mistake]:
+    """``auth_http URL``; ``http://`` may be left out."""
+    url = use.args[0]
+    authority = url.removeprefix("http://")
+    if not authority.startswith("unix:"):
+        authority = authority.partition("/")[0].partition("?")[0]
+    try:
+        parse_address(authority, 80)
+    except ValueError as error:
+        yield invalid(url, f"{error}; nginx refuses to start")

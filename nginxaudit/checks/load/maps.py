@@ -1,0 +1,196 @@
+"""Blocks whose lines are data: map, geo, split_clients, types."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from nginxaudit.checks.load.base import INVALID, Mistake, Use, invalid, reads
+from nginxaudit.checks.load.rewriting import definition
+from nginxaudit.checks.load.scripts import expression, name_after_dollar, script
+from nginxaudit.nginx import parse_inet4
+from nginxaudit.syntax.tree import Directive
+
+_PERCENT = re.compile(r"[0-9]*(?:\.[0-9]{0,2})?%")
+_DUPLICATE = "map-duplicate-key"
+
+
+@reads("map", family="http stream")
+def map_block(use: Use) -> Iterator[Mistake]:
+    """``map source $variable { … }``."""
+    if not use.node.is_block or len(use.args) != 2:
+        return
+    source, target = use.args
+    yield from script(use, source)
+    yield from name_after_dollar(use, target)
+    yield from definition(use, target, target[1:])
+    hostnames = False
+    keys: dict[object, Directive] = {}
+    for line in use.node.children:
+        if not line.args and line.name in ("hostnames", "volatile"):
+            hostnames = hostnames or line.name == "hostnames"
+        elif line.name != "include":
+            yield from _map_line(use, line, hostnames, keys)
+
+
+def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Directive]) -> Iterator[Mistake]:
+    if len(line.args) != 1:
+        yield Mistake(
+            INVALID,
+            f'a line of "{use.name}" is a key and one value, this one has {1 + len(line.args)} words',
+            node=line,
+            help="Put values with spaces in quotes; look for a missing semicolon.",
+        )
+        return
+    yield from _at(line, script(use, line.args[0]))
+    key = str(line.name)
+    if key.startswith("~"):
+        pattern = key[2:] if key.startswith("~*") else key[1:]
+        yield from _at(line, expression(use, line.name, pattern))
+        return
+    if key == "default":
+        yield from _once(line, ("default",), keys)
+        return
+    key = key.removeprefix("\\").lower()
+    if not hostnames:
+        yield from _once(line, key, keys)
+        return
+    forms = host_forms(key)
+    if forms is None:
+        yield Mistake(INVALID, f'"{key}" is no host name or wildcard', line.name, node=line)
+        return
+    for form in forms:
+        yield from _once(line, form, keys)
+
+
+def host_forms(name: str) -> list[tuple[str, str]] | None:
+    """Where nginx files a host name with or without wildcard; None for one it refuses.
+
+    ``ngx_hash_add_key`` in src/core/ngx_hash.c.
+    """
+    if name.count("*") > 1 or ".." in name:
+        return None
+    if name.startswith(".") and len(name) > 1 and "*" not in name:
+        return [("exact", name[1:]), ("head", name[1:])]
+    if name.startswith("*.") and len(name) > 2:
+        return [("head", name[2:])]
+    if name.endswith(".*") and len(name) > 2:
+        return [("tail", name[:-2])]
+    return None if "*" in name else [("exact", name)]
+
+
+def _once(line: Directive, key: object, keys: dict[object, Directive]) -> Iterator[Mistake]:
+    earlier = keys.setdefault(key, line)
+    if earlier is not line:
+        yield Mistake(
+            _DUPLICATE,
+            f'"{line.name}" is given twice',
+            line.name,
+            "Keep one of the two lines.",
+            line,
+            (("first given here", earlier),),
+        )
+
+
+def _at(line: Directive, mistakes: Iterator[Mistake]) -> Iterator[Mistake]:
+    """Mistakes found in a word of ``line``."""
+    for mistake in mistakes:
+        yield Mistake(mistake.rule, mistake.message, mistake.token, mistake.help, line)
+
+
+@reads("geo", family="http stream")
+def geo_block(use: Use) -> Iterator[Mistake]:
+    """``geo [$address] $variable { … }``."""
+    if not use.node.is_block:
+        return
+    for token in use.args:
+        yield from name_after_dollar(use, token)
+    if len(use.args) == 2:
+        yield from script(use, use.args[0])
+    yield from definition(use, use.args[-1], use.args[-1][1:])
+    ranges = networks = False
+    for line in use.node.children:
+        if not line.args and line.name in ("ranges", "proxy_recursive"):
+            if line.name == "ranges" and networks:
+                yield Mistake(INVALID, '"ranges" must be the first line of "geo"', line.name, node=line)
+            ranges = ranges or line.name == "ranges"
+        elif len(line.args) != 1:
+            yield Mistake(
+                INVALID,
+                f'a line of "geo" is a network and one value, this one has {1 + len(line.args)} words',
+                node=line,
+                help="Put values with spaces in quotes; look for a missing semicolon.",
+            )
+        elif line.name == "include":
+            networks = True
+        else:
+            networks = networks or line.name != "proxy"
+            yield from _geo_line(line, ranges)
+
+
+def _geo_line(line: Directive, ranges: bool) -> Iterator[Mistake]:
+    if line.name == "default":
+        return
+    token = line.args[0] if line.name in ("proxy", "delete") else line.name
+    if ranges and line.name != "proxy":
+        problem = _range_error(token)
+    else:
+        problem = network_error(token)
+    if problem:
+        yield Mistake(INVALID, problem, token, node=line)
+
+
+def _range_error(text: str) -> str:
+    first, dash, last = text.partition("-")
+    try:
+        start, end = parse_inet4(first), parse_inet4(last)
+    except ValueError:
+        return f'"{text}" is no range of IPv4 addresses'
+    if not dash or start > end:
+        return f'"{text}" is no range: it ends before it begins'
+    return ""
+
+
+def network_error(text: str) -> str:
+    """What is wrong with an address or a network in CIDR notation; empty if nothing (``ngx_ptocidr``)."""
+    address, slash, bits = text.partition("/")
+    try:
+        parse_inet4(address)
+        most = 32
+    except ValueError:
+        try:
+            ipaddress.IPv6Address(address)
+            most = 128
+        except ValueError:
+            return f'"{text}" is neither an address nor a network'
+    if slash and not (bits.isascii() and bits.isdigit() and int(bits) <= most):
+        return f'"{text}": the number of bits behind the slash is 0 to {most}'
+    return ""
+
+
+@reads("split_clients", family="http stream")
+def split_clients(use: Use) -> Iterator[Mistake]:
+    """``split_clients text $variable { … }``."""
+    if not use.node.is_block or len(use.args) != 2:
+        return
+    yield from script(use, use.args[0])
+    yield from name_after_dollar(use, use.args[1])
+    yield from definition(use, use.args[1], use.args[1][1:])
+    total = 0.0
+    for line in use.node.children:
+        if line.name in ("*", "include"):
+            continue
+        number = str(line.name)[:-1]
+        if not _PERCENT.fullmatch(line.name) or number in ("", ".") or float(number) == 0:
+            yield Mistake(
+                INVALID,
+                f'"{line.name}" is no percentage above zero',
+                line.name,
+                "Write 0.5% or 50% with at most two digits behind the point, or * for the rest.",
+                line,
+            )
+        else:
+            total += float(number)
+    if total > 100.001:
+        yield Mistake(INVALID, f"the percentages add up to {total:g}, more than 100", use.args[1])

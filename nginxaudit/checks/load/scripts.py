@@ -1,0 +1,127 @@
+"""Texts with variables, and regular expressions: what nginx compiles while it reads.
+
+``ngx_http_script_compile`` and ``ngx_http_regex_compile`` (src/http/ngx_http_script.c,
+src/http/ngx_http_variables.c); stream has the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from string import ascii_letters, digits
+
+from nginxaudit.checks.load.base import Load, Mistake, Reference, Use, finally_, invalid, suggestion
+from nginxaudit.nginx import Availability, variable, variables
+from nginxaudit.syntax.tree import Token
+
+_NAME = frozenset(ascii_letters + digits + "_")
+_CAPTURES = frozenset("123456789")
+_TEMPLATE_SIGNS = ("{{", "{%", "<%")
+
+
+def script(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
+    """Judge a text in which variables are filled in, and remember which ones it uses."""
+    value = str(token) if text is None else text
+    if "$" not in value:
+        return
+    names, error = script_names(value)
+    if error:
+        yield invalid(token, f'{error}: "{value}"', "A literal $ is not possible here; a variable is $name or ${name}.")
+    for name in names:
+        use.load.variables.append(Reference(name, token, use.node, use.family))
+
+
+@lru_cache(maxsize=4096)
+def script_names(text: str) -> tuple[tuple[str, ...], str]:
+    """Names of the variables in ``text``, and what is wrong with it (empty if nothing)."""
+    names = []
+    at = text.find("$")
+    while at >= 0:
+        start = at + 1
+        if text[start : start + 1] in _CAPTURES and start < len(text):
+            at = text.find("$", start + 1)
+            continue
+        bracket = text.startswith("{", start)
+        start += bracket
+        end = start
+        while end < len(text) and text[end] in _NAME:
+            end += 1
+        if bracket and not text.startswith("}", end):
+            return tuple(names), 'the closing "}" of a variable is missing'
+        if end == start:
+            return tuple(names), 'a "$" without the name of a variable'
+        names.append(text[start:end])
+        at = text.find("$", end)
+    return tuple(names), ""
+
+
+def name_after_dollar(use: Use, token: Token) -> Iterator[Mistake]:
+    """The word that names a variable to be defined must begin with ``$`` and go on behind it."""
+    if not token.startswith("$") or len(token) < 2:
+        yield invalid(token, f'"{token}" is no name of a variable', "A variable is written $name.")
+
+
+def expression(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
+    """Judge a regular expression."""
+    pattern = str(token) if text is None else text
+    error = regex_error(pattern)
+    if error:
+        yield Mistake("invalid-regex", f'the expression "{pattern}" cannot be compiled: {error}', token)
+
+
+@lru_cache(maxsize=16384)
+def regex_error(pattern: str) -> str:
+    """What PCRE has against ``pattern``; empty if nothing."""
+    import pcre2
+
+    try:
+        pcre2.compile(pattern.encode("utf-8", "surrogateescape"))
+    except pcre2.PatternError as error:
+        return str(error).partition("; ")[2] or str(error)
+    return ""
+
+
+@finally_
+def undefined_variables(load: Load) -> Iterator[Mistake]:
+    """Variables that nobody defines: nginx looks for them when a family has been read."""
+    for reference in load.variables:
+        problem = _lacking(load, reference.name.lower(), reference.family)
+        if problem is None or load.model.config.fragment or load.model.unread_files(reference.family):
+            continue
+        if _is_placeholder(reference):
+            continue
+        yield Mistake(
+            "undefined-variable",
+            f'unknown variable "${reference.name}"{problem}',
+            reference.token,
+            _nearest(load, reference),
+            reference.node,
+        )
+
+
+def _lacking(load: Load, name: str, family: str) -> str | None:
+    """Why a variable does not exist (a clause, maybe empty); None if it does."""
+    if name in load.model.variable_definitions(family):
+        return None
+    fact = variable(name, family)
+    if fact is None:
+        return ": nothing defines it"
+    why = fact.available(load.target)
+    if why in (Availability.YES, Availability.THIRD_PARTY) or fact.third_party:
+        return None
+    if why is Availability.PLUS_ONLY:
+        return ": it exists in NGINX Plus only"
+    if why is Availability.TOO_NEW:
+        return f": it needs nginx {fact.since} or newer, the target is {load.target.label}"
+    return f": {load.target.label} does not have it any more"
+
+
+def _is_placeholder(reference: Reference) -> bool:
+    """``${UPPER}`` is to be filled in before nginx reads the file: told by unrendered-template."""
+    return any(sign in reference.token for sign in _TEMPLATE_SIGNS)
+
+
+def _nearest(load: Load, reference: Reference) -> str:
+    known = [*load.model.variable_definitions(reference.family), *variables(reference.family)]
+    hint = suggestion(reference.name, known)
+    return hint.partition(" Allowed")[0] if hint.startswith("Did") else "Define it, or correct its name."
