@@ -10,8 +10,9 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
+from nginxaudit.nginx import DirectiveFact, directives, inner_context, known_names, parameters
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
 from nginxaudit.syntax.tree import Statement, Token
@@ -81,6 +82,19 @@ class _Text:
     @cached_property
     def blocks(self) -> list[Statement]:
         return [each for each in self.statements if each.block is not None and each.close is not None]
+
+    @cached_property
+    def contexts(self) -> list[tuple[int, str]]:
+        """Offsets where a directive may be inserted, with the context there."""
+        found = [(0, "main"), (len(self.text), "main")]
+        stack = [(each, "main") for each in self.parsed.statements]
+        while stack:
+            statement, context = stack.pop()
+            if statement.block is not None and statement.close is not None:
+                inner = inner_context(context, statement.name)
+                found += [(statement.end, inner), (statement.close, inner)]
+                stack += [(each, inner) for each in statement.block]
+        return found
 
     def cut(self, start: int, end: int, by: str = "") -> str:
         return self.text[:start] + by + self.text[end:]
@@ -181,6 +195,64 @@ def _copy(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
 def _donate(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     at = rng.choice(it.insertion_points())
     return it.cut(at, at, f"\n{rng.choice(donors)}\n")
+
+
+def _invent(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
+    """A directive that is known somewhere, with values that may or may not suit it, in a block that has it."""
+    at, context = rng.choice(it.contexts)
+    names = _names_in(context) if rng.random() < 0.9 else sorted(known_names())
+    if not names:
+        return None
+    fact = rng.choice(directives(rng.choice(names)))
+    most = fact.args.maximum if fact.args.maximum is not None else fact.args.minimum + 3
+    count = rng.randint(fact.args.minimum, max(most, fact.args.minimum)) if rng.random() < 0.95 else rng.randint(0, 4)
+    values = [_typical(fact, rng) if rng.random() < 0.7 else _some_value(it, rng) for _ in range(count)]
+    end = "{ }" if fact.block else ";"
+    return it.cut(at, at, f"\n{' '.join([fact.name, *values])} {end}\n")
+
+
+@cache
+def _names_in(context: str) -> list[str]:
+    """Directives that an open source nginx without unusual modules has in ``context``."""
+    return sorted(
+        name
+        for name in known_names()
+        if name not in ("load_module", "daemon", "user", "include", "working_directory")
+        and any(
+            context in fact.contexts and not fact.plus_only and not fact.third_party and not fact.configure
+            for fact in directives(name)
+        )
+    )
+
+
+def _typical(fact: DirectiveFact, rng: random.Random) -> str:
+    if fact.values:
+        return rng.choice(fact.values)
+    if fact.default and rng.random() < 0.3:
+        return rng.choice(fact.default.split() or ["x"])
+    parameters_of = [each.name for each in parameters(fact.name, "http") if each.name]
+    if parameters_of and rng.random() < 0.5:
+        name = rng.choice(parameters_of)
+        return rng.choice((name, f"{name}={rng.choice(_VALUES)}", f"{name}={rng.choice(('10', '1m', '10s', 'on', 'a:1m'))}"))
+    return rng.choice(_TYPICAL.get(fact.type, _TYPICAL["custom"]))
+
+
+_TYPICAL = {
+    "flag": ("on", "off", "ON", "1"),
+    "number": ("0", "1", "16", "1k", "-1", "4096"),
+    "size": ("0", "1k", "4K", "1m", "16384", "1g", "1.5k"),
+    "offset": ("0", "1k", "1m", "1g", "1t"),
+    "time-ms": ("0", "1", "10s", "500ms", "1h30m", "1d", "1M", "1y"),
+    "time-s": ("0", "1", "10s", "500ms", "1h30m", "1M", "1y"),
+    "buffers": ("4", "8", "4k", "8k", "16k", "0"),
+    "size-or-variable": ("0", "4k", "$limit_rate", "$x"),
+    "predicates": ("$arg_a", "0", "$cookie_b$arg_c", "$nothing"),
+    "key-value": ("X-A", "$host", "$http_x", "Options", "text"),
+    "access": ("user:rw", "group:r", "all:r", "user:x", "rw"),
+    "path": ("t1", "1", "2", "3", "0"),
+    "custom": ("off", "on", "name", "/path", "$host", "10s", "1m", "403", "http://127.0.0.1:8081", "127.0.0.1:8081", "~^x",
+               "zone=one", "text/html", "default", "none", "all", "127.0.0.1", "=404", "auto", "1"),
+}  # fmt: skip
 
 
 def _delete(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
@@ -302,6 +374,7 @@ _MUTATIONS: dict[str, tuple[int, _Mutation]] = {
     "duplicate block": (2, _duplicate_block),
     "copy elsewhere": (3, _copy),
     "donate": (6, _donate),
+    "invent": (8, _invent),
     "delete": (2, _delete),
     "drop argument": (3, _drop_argument),
     "add argument": (4, _add_argument),

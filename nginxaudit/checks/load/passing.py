@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import INVALID, Load, Mistake, Use, finally_, invalid, reads, suggestion, unknown_parameter
+from nginxaudit.checks.load.base import INVALID, Load, Mistake, Reference, Use, finally_, invalid, reads, suggestion, unknown_parameter
 from nginxaudit.checks.load.scripts import expression, script
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import parse_address
@@ -18,8 +18,10 @@ _COOKIE_FLAGS = (
 
 @reads(*(f"{name}_pass" for name in _PROTOCOLS), family="http stream")
 def pass_(use: Use) -> Iterator[Mistake]:
-    """The target of a pass directive, as far as it has variables."""
+    """The target of a pass directive, as far as it has variables; memcached has its key in one."""
     yield from script(use, use.args[0])
+    if use.name == "memcached_pass":
+        use.load.variables.append(Reference("memcached_key", use.node.name, use.node, use.family))
 
 
 @finally_
@@ -52,10 +54,9 @@ def _target(load: Load, each: Pass) -> Iterator[Mistake]:
             node,
             (("defined here", each.target.upstream.directive),),
         )
-    if each.target_kind in ("address", "hostname") and each.target.port is None:
-        if each.target_kind == "address" or each.host not in load.model.groups(each.family):
-            if each.target_kind == "address":
-                yield Mistake(INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node)
+    lone_name = each.target_kind == "hostname" and "." not in each.host and each.host != "localhost"
+    if each.target_kind in ("address", "hostname") and each.target.port is None and not lone_name:
+        yield Mistake(INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node)
     if each.protocol == "proxy" and each.target.path is not None and each.family == "http":
         yield from _uri_not_allowed(node, token)
 

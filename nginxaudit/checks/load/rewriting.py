@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import Mistake, Use, invalid, parsed, reads, suggestion
-from nginxaudit.checks.load.scripts import expression, name_after_dollar, script, script_names
-from nginxaudit.checks.load.base import Reference
-from nginxaudit.nginx import parse_number, variable
+from nginxaudit.checks.load.base import Mistake, Reference, Use, invalid, reads, suggestion
+from nginxaudit.checks.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script
+from nginxaudit.nginx import Availability, variable
 from nginxaudit.syntax.tree import Token
 
 _FLAGS = ("last", "break", "redirect", "permanent")
@@ -20,16 +19,20 @@ _SHAPES = "Allowed: $variable, $variable = text, $variable != text, $variable ~ 
 
 CHANGEABLE = frozenset(
     {
-        "ancient_browser", "args", "limit_rate", "modern_browser", "msie", "proxy_host", "proxy_port",
+        "ancient_browser", "args", "invalid_referer", "limit_rate", "modern_browser", "msie", "proxy_host", "proxy_port",
         "ssl_alpn_protocol", "ssl_cipher", "ssl_ciphers", "ssl_client_cert", "ssl_client_escaped_cert",
         "ssl_client_fingerprint", "ssl_client_i_dn", "ssl_client_i_dn_legacy", "ssl_client_raw_cert",
         "ssl_client_s_dn", "ssl_client_s_dn_legacy", "ssl_client_serial", "ssl_client_sigalg",
         "ssl_client_v_end", "ssl_client_v_remain", "ssl_client_v_start", "ssl_client_verify", "ssl_curve",
         "ssl_curves", "ssl_early_data", "ssl_ech_outer_server_name", "ssl_ech_status", "ssl_protocol",
-        "ssl_server_name", "ssl_session_id", "ssl_session_reused", "ssl_sigalg", "ssl_sigalgs",
+        "ssl_server_name", "ssl_session_id", "ssl_session_reused", "ssl_sigalg", "ssl_sigalgs", "uid_reset",
     }
 )  # fmt: skip
 """Variables of nginx that a configuration may define anew (NGX_HTTP_VAR_CHANGEABLE in nginx 1.31.5)."""
+
+
+MAYBE_NOT_BUILT = frozenset({"ngx_http_geoip_module", "ngx_stream_geoip_module"})
+"""Modules without which their variables are free to be defined."""
 
 
 @reads("return")
@@ -88,9 +91,9 @@ def auth_request_set(use: Use) -> Iterator[Mistake]:
 def definition(use: Use, token: Token, name: str) -> Iterator[Mistake]:
     """A variable of nginx itself cannot be defined again, with few exceptions."""
     fact = variable(name.lower(), use.family)
-    if fact is None or fact.prefix or fact.third_party or name.lower() in CHANGEABLE:
+    if fact is None or fact.prefix or name.lower() in CHANGEABLE or name.lower() in NEVER_DEFINED:
         return
-    if not fact.available(use.load.target).value == "yes":
+    if fact.available(use.load.target) is not Availability.YES or fact.module in MAYBE_NOT_BUILT:
         return
     yield Mistake(
         "set-builtin-variable",

@@ -16,6 +16,9 @@ from nginxaudit.syntax.tree import Token
 
 _NAME = frozenset(ascii_letters + digits + "_")
 _CAPTURES = frozenset("123456789")
+NEVER_DEFINED = frozenset({"memcached_key"})
+"""Variables that a module reads and nobody but the configuration defines."""
+
 _TEMPLATE_SIGNS = ("{{", "{%", "<%")
 
 
@@ -104,7 +107,7 @@ def _lacking(load: Load, name: str, family: str) -> str | None:
     if name in load.model.variable_definitions(family):
         return None
     fact = variable(name, family)
-    if fact is None:
+    if fact is None or name in NEVER_DEFINED:
         return ": nothing defines it"
     why = fact.available(load.target)
     if why in (Availability.YES, Availability.THIRD_PARTY) or fact.third_party:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nginxaudit.checks.load.base import Load, Mistake, Use, finally_, invalid, reads
 from nginxaudit.checks.load.scripts import script
 from nginxaudit.model.server import Server
+from nginxaudit.model.sockets import Socket
 from nginxaudit.syntax.tree import Directive
 
 _MISSING = "ssl-certificate-missing"
@@ -21,62 +22,86 @@ def certificate(use: Use) -> Iterator[Mistake]:
 @finally_
 def certificates(load: Load) -> Iterator[Mistake]:
     """Servers that speak TLS and what they present."""
+    if load.model.config.fragment:
+        return
     for family in ("http", "stream", "mail"):
         for server in load.model.servers(family):
-            if not load.model.unknown_inside(server.directive, direct=True) and not load.model.config.fragment:
+            if not load.model.unknown_inside(server.directive, direct=True):
                 yield from _server(load, server)
+    for socket in load.model.sockets("http").values():
+        if socket.ssl:
+            yield from _http_socket(load, socket)
 
 
 def _server(load: Load, server: Server) -> Iterator[Mistake]:
     model, node = load.model, server.directive
-    certificates = model.effective(node, "ssl_certificate")
+    owned = model.effective(node, "ssl_certificate")
     keys = model.effective(node, "ssl_certificate_key")
-    speaks = next((each.directive for each in server.listens if (each.ssl or each.quic) and each.directive), None)
-    rejects = model.flag(node, "ssl_reject_handshake", False)
-    if len(keys) < len(certificates):
+    speaks = server.family != "http" and _speaks(server) is not None
+    if len(keys) < len(owned) and (server.family == "http" or speaks):
         yield Mistake(
             _MISSING,
             "there are fewer ssl_certificate_key than ssl_certificate",
             None,
             "Give every certificate its key.",
-            certificates[len(keys)],
+            owned[len(keys)],
         )
-    elif speaks is not None and not certificates and not rejects:
-        yield from _without(load, server, speaks)
-    verify = model.value(node, "ssl_verify_client")
-    if verify is not None and verify.lower() in ("on", "optional") and _uses_tls(server, bool(certificates), speaks):
-        trusted = ["ssl_client_certificate"] + (["ssl_trusted_certificate"] if load.target.version >= (1, 27, 1) else [])
-        if not any(model.effective(node, name) for name in trusted):
-            source = model.effective(node, "ssl_verify_client")[0]
-            yield Mistake(
-                _MISSING,
-                "ssl_verify_client needs ssl_client_certificate: nginx refuses to start",
-                None,
-                "Name the file with the certificates of the authority.",
-                source,
-            )
+    elif speaks and not owned and not model.flag(node, "ssl_reject_handshake", False):
+        yield _without(server)
+    if owned or speaks or model.flag(node, "ssl_reject_handshake", False):
+        yield from _verification(load, node)
 
 
-def _uses_tls(server: Server, has_certificates: bool, speaks: Directive | None) -> bool:
-    return has_certificates or (speaks is not None and server.family != "http")
-
-
-def _without(load: Load, server: Server, speaks: Directive) -> Iterator[Mistake]:
-    """A TLS socket without certificate: fatal for the default server, or with an expression as name."""
-    if server.family == "http" and not _is_default(load, server):
+def _verification(load: Load, node: Directive) -> Iterator[Mistake]:
+    verify = load.model.effective(node, "ssl_verify_client")
+    if not verify or not verify[0].args or verify[0].args[0].lower() not in ("on", "optional"):
         return
-    yield Mistake(
+    trusted = ["ssl_client_certificate"] + (["ssl_trusted_certificate"] if load.target.version >= (1, 27, 1) else [])
+    if not any(load.model.effective(node, name) for name in trusted):
+        yield Mistake(
+            _MISSING,
+            "ssl_verify_client needs ssl_client_certificate: nginx refuses to start",
+            None,
+            "Name the file with the certificates of the authority.",
+            verify[0],
+        )
+
+
+def _http_socket(load: Load, socket: Socket) -> Iterator[Mistake]:
+    """The default server must have a certificate; if it rejects every handshake, all others must."""
+    if _presents(load, socket.default):
+        return
+    if not _rejects(load, socket.default):
+        yield _without(socket.default)
+        return
+    for server in socket.servers:
+        if not _presents(load, server) and not _rejects(load, server):
+            yield _without(server)
+            return
+
+
+def _presents(load: Load, server: Server) -> bool:
+    node = server.directive
+    return bool(load.model.effective(node, "ssl_certificate")) or load.model.unknown_inside(node, direct=True)
+
+
+def _rejects(load: Load, server: Server) -> bool:
+    return bool(load.model.flag(server.directive, "ssl_reject_handshake", False))
+
+
+def _speaks(server: Server) -> Directive | None:
+    """The line that makes a socket of this server speak TLS."""
+    return next((each.directive for each in server.listens if (each.ssl or each.quic) and each.directive), None)
+
+
+def _without(server: Server) -> Mistake:
+    return Mistake(
         _MISSING,
         "this socket speaks TLS, but the server has no ssl_certificate: nginx refuses to start",
         None,
         "Add ssl_certificate and ssl_certificate_key, or ssl_reject_handshake on.",
-        speaks,
+        _speaks(server) or server.directive,
     )
-
-
-def _is_default(load: Load, server: Server) -> bool:
-    """Whether a TLS socket takes this server for names it does not know."""
-    return any(socket.ssl and socket.default is server for socket in load.model.sockets("http").values())
 
 
 @reads("ssl_alpn", family="stream")

@@ -73,6 +73,8 @@ def _words(values: tuple[str, ...], single: bool) -> Grammar:
 
 def buffers_of(node: Directive) -> tuple[int, int]:
     """Number and size in bytes of a directive like ``proxy_buffers``. Raises `ValueError`."""
+    if len(node.args) != 2:
+        raise ValueError("a number and a size are expected")
     return parse_number(node.args[0]), _nonzero_size(node.args[1])
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.syntax.usage import told_by_facts
 from nginxaudit.model.peer import Peer
-from nginxaudit.nginx import Availability, ParameterFact, parameters
+from nginxaudit.nginx import Availability, ParameterFact, Target, parameters
 from nginxaudit.syntax.tree import Directive, Token
 
 _THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
@@ -118,14 +118,7 @@ def _lacking(
 ) -> Iterator[tuple[Directive, Token, ParameterFact]]:
     """Parameters that are written and that the target lacks for the reason ``why``."""
     for name in names:
-        lacking = {
-            family: {
-                fact.name: fact
-                for fact in parameters(name, family)
-                if fact.name and fact.available(ctx.target) is why
-            }
-            for family in ("http", "stream")
-        }
+        lacking = {family: _absent(name, family, ctx.target, why) for family in ("http", "stream")}
         if not any(lacking.values()):
             continue
         for node in ctx.model.config.named(name):
@@ -136,6 +129,17 @@ def _lacking(
                 fact = facts.get(token.partition("=")[0])
                 if fact is not None and _is_written(fact, token):
                     yield node, token, fact
+
+
+def _absent(name: str, family: str, target: Target, why: Availability) -> dict[str, ParameterFact]:
+    """Parameters that the target lacks, wherever in the family the directive stands."""
+    facts = [fact for fact in parameters(name, family) if fact.name]
+    there = {fact.name for fact in facts if fact.available(target) is Availability.YES}
+    return {
+        fact.name: fact
+        for fact in facts
+        if fact.name and fact.name not in there and fact.available(target) is why
+    }
 
 
 def _is_written(fact: ParameterFact, token: Token) -> bool:
