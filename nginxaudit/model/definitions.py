@@ -17,10 +17,11 @@ _REGEX_OPERATORS = frozenset({"~", "~*", "!~", "!~*"})
 
 
 def variable_name(token: str) -> str:
-    """``$Name`` or ``${Name}`` as nginx compares it: lower-case, without the sign. Empty if it is none."""
-    if not token.startswith("$"):
-        return ""
-    return token[1:].removeprefix("{").removesuffix("}").lower()
+    """``$Name`` as nginx compares it: lower-case, without the sign. Empty if it is none.
+
+    Braces are no part of the grammar where a variable is defined: ``${name}`` defines another one.
+    """
+    return token[1:].lower() if token.startswith("$") else ""
 
 
 def definitions(config: Config, family: str) -> dict[str, list[Directive]]:

@@ -104,8 +104,9 @@ IMPLICIT = Listen("inet", "*", ROOT_PORT)
 def parse_listen(directive: Directive, family: str) -> list[Listen]:
     """Sockets of one ``listen`` line.
 
-    In stream and mail a port is obligatory. Raises `ValueError` for an address that nginx refuses
-    or that text cannot decide (templates). Unknown parameters are kept in ``options``.
+    In stream and mail there is no default port: without one the system chooses (0). Raises
+    `ValueError` for an address that nginx refuses or that text cannot decide (templates). Unknown
+    parameters are kept in ``options``.
     """
     if not directive.args:
         raise ValueError('"listen" needs an address or a port')
@@ -118,12 +119,7 @@ def parse_listen(directive: Directive, family: str) -> list[Listen]:
 def _address(text: Token, family: str) -> Address:
     if any(sign in text for sign in ("$", "{{", "<%")):
         raise ValueError(f'the address "{text}" is filled in by something else')
-    address = parse_address(text, 80 if family == "http" else None, listen=True)
-    if "/" in address.host and address.kind == "name":
-        raise ValueError(f'invalid host in "{text}"')
-    if address.port is None and address.kind != "unix":
-        raise ValueError(f'no port in "{text}"')
-    return address
+    return parse_address(text, 80 if family == "http" else 0, listen=True)
 
 
 def _further_ports(address: Address) -> Iterator[int]:

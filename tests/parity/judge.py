@@ -12,25 +12,30 @@ from pathlib import Path
 
 from nginxaudit.engine.audit import audit
 from nginxaudit.engine.settings import Settings
-from nginxaudit.nginx import Target
+from nginxaudit.nginx import Target, directives
 from tests.parity.mutate import donations, mutate
 from tests.parity.seeds import Seed, lay_out
 from tests.support import nginx
 
 # What nginx says when not the configuration is at fault but the machine: files, names, ports, users, builds.
+_ELSEWHERE = re.compile(
+    r"(?:kqueue|iocp|devpoll|eventport|epoll)_|acceptex_read$|post_acceptex$|geoip|perl|xslt|xml_entities|image_filter"
+    r"|google_perftools|(?:stream|mail|degradation|degrade)$"
+)  # directives of other systems, and of modules that are not built in or not loaded here
 _MACHINE = re.compile(
     r"""(?x)
-    \b(?:mkdir|bind|chown|setsockopt|socket|listen|stat|dlopen|getpwnam|getgrnam|setrlimit|chmod|SSL_CTX_load_verify_locations
-        |utimes|rename|connect|gethostname|fopen|shm_open|mmap|sched_setaffinity)\(\)
-    | \bopen\(\)(?!.*\sin\s\S+:\d+$)        # with a place behind it, it is an include
+    \b(?:mkdir|bind|chown|setsockopt|socket|listen|stat|dlopen|getpwnam|getgrnam|setrlimit|chmod|open
+        |utimes|rename|connect|gethostname|fopen|shm_open|mmap|sched_setaffinity)\(
+    | SSL_CTX_\w+\( | ENGINE_by_id
     | host\ not\ found | no\ resolver\ defined\ to\ resolve
     | cannot\ load\ certificate | SSL_CTX_use_PrivateKey | PEM_read_bio | BIO_new_file | SSL_load_client_CA
     | could\ not\ (?:respawn|open|find)
     | requires\ the\ (?:ngx|SSL)
     | PCRE\ library | the\ \S+\ support\ is\ not | is\ not\ (?:supported|available)\ on\ this\ platform
-    | does\ not\ support | SSL_CTX_set
+    | does\ not\ support
     """
 )
+_UNKNOWN = re.compile(r'unknown directive "([^"]*)"')
 _TIMEOUT = 60  # seconds; a name that DNS must answer for takes its time
 
 
@@ -67,8 +72,14 @@ def predict(main: Path, target: Target) -> tuple[bool, tuple[str, ...]]:
 
 def machine_is_at_fault(output: str) -> bool:
     """Whether the refusal says more about this machine than about the configuration."""
-    emerg = [line for line in output.splitlines() if "[emerg]" in line]
-    return bool(emerg) and _MACHINE.search(emerg[0]) is not None
+    reasons = [line for line in output.splitlines() if "[emerg]" in line or "[alert]" in line]
+    if not reasons:
+        return True  # it died without a word
+    unknown = _UNKNOWN.search(reasons[0])
+    if unknown:
+        facts = directives(unknown[1])
+        return _ELSEWHERE.match(unknown[1]) is not None or bool(facts and all(fact.third_party for fact in facts))
+    return _MACHINE.search(reasons[0]) is not None
 
 
 class Bench:

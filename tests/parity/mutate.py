@@ -409,4 +409,6 @@ def mutate(text: str, rng: random.Random, donors: Sequence[str]) -> Mutant:
 def donations(text: str) -> list[str]:
     """The directives of a configuration, small blocks included, as text to give to others."""
     it = _Text(text)
-    return [source for each in it.statements if len(source := it.source(each)) < 200]
+    return [
+        source for each in it.statements if each.name != "include" and len(source := it.source(each)) < 200
+    ]

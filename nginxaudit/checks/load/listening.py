@@ -32,7 +32,7 @@ _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 def listen(use: Use) -> Iterator[Mistake]:
     """The address and the parameters of one ``listen``."""
     address, *rest = use.args
-    if any(sign in address for sign in ("{{", "<%", "${")):
+    if any(sign in address for sign in ("{{", "<%", "$")):
         return
     try:
         parse_listen(use.node, use.family)

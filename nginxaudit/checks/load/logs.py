@@ -52,7 +52,7 @@ def log_format(use: Use) -> Iterator[Mistake]:
         yield from one_of(texts[0], ("default", "json", "none"), "way of escaping", texts[0][7:])
         texts = texts[1:]
     for text in texts:
-        yield from script(use, text)
+        yield from script(use, text, captures=False)
 
 
 @reads("access_log", family="http stream")

@@ -86,7 +86,7 @@ def thread_pool(use: Use) -> Iterator[Mistake]:
             yield from parsed(parse_number, token, number)
         else:
             yield unknown_parameter(token, use.name, ("threads", "max_queue"))
-    if not threads and use.args[0] != "default":
+    if not threads:
         yield Mistake(INVALID, '"thread_pool" needs the parameter "threads"')
     earlier = use.load.first(use.node, "thread_pool", str(use.args[0]))
     if earlier is not None:

@@ -16,6 +16,12 @@ def protocol(use: Use) -> Iterator[Mistake]:
     yield from one_of(use.args[0], _PROTOCOLS, "protocol of mail")
 
 
+@reads("starttls", family="mail")
+def starttls(use: Use) -> Iterator[Mistake]:
+    """``starttls on | off | only``."""
+    yield from one_of(use.args[0], ("off", "on", "only"), 'value of "starttls"', use.args[0].lower())
+
+
 @reads("auth_http", family="mail")
 def auth_http(use: Use) -> Iterator[Mistake]:
     """``auth_http URL``; ``http://`` may be left out."""

@@ -16,6 +16,20 @@ _PERCENT = re.compile(r"[0-9]*(?:\.[0-9]{0,2})?%")
 _DUPLICATE = "map-duplicate-key"
 
 
+@reads("map", "geo", "split_clients", "types", "charset_map", family="http stream")
+def blocks_among_data(use: Use) -> Iterator[Mistake]:
+    """Lines of data cannot be blocks."""
+    for line in use.node.children:
+        if line.is_block:
+            yield Mistake(
+                "unexpected-token",
+                f'unexpected "{{": the lines of "{use.name}" are data, "{line.name}" cannot open a block here',
+                line.name,
+                f'Close the "{use.name}" block before it.',
+                line,
+            )
+
+
 @reads("map", family="http stream")
 def map_block(use: Use) -> Iterator[Mistake]:
     """``map source $variable { … }``."""
@@ -112,7 +126,7 @@ def geo_block(use: Use) -> Iterator[Mistake]:
     ranges = networks = False
     for line in use.node.children:
         if not line.args and line.name in ("ranges", "proxy_recursive"):
-            if line.name == "ranges" and networks:
+            if line.name == "ranges" and networks and not ranges:
                 yield Mistake(INVALID, '"ranges" must be the first line of "geo"', line.name, node=line)
             ranges = ranges or line.name == "ranges"
         elif len(line.args) != 1:

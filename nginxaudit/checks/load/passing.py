@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import INVALID, Load, Mistake, Reference, Use, finally_, invalid, reads, suggestion, unknown_parameter
+from nginxaudit.checks.load.base import INVALID, Load, Mistake, Reference, Use, finally_, invalid, reads, unknown_parameter
 from nginxaudit.checks.load.scripts import expression, script
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import parse_address
 from nginxaudit.syntax.tree import Directive, Token
 
 _PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
-_COOKIE_FLAGS = (
-    "secure", "nosecure", "httponly", "nohttponly", "samesite=strict", "samesite=lax", "samesite=none", "nosamesite",
-)  # fmt: skip
 
 
 @reads(*(f"{name}_pass" for name in _PROTOCOLS), family="http stream")
@@ -152,10 +149,7 @@ def cookie_flags(use: Use) -> Iterator[Mistake]:
     else:
         yield from _pattern(use, use.args[0], "~")
         for token in use.args[1:]:
-            if "$" in token:
-                yield from script(use, token)
-            elif token not in _COOKIE_FLAGS:
-                yield invalid(token, f'"{token}" is no flag of a cookie', suggestion(token, _COOKIE_FLAGS))
+            yield from script(use, token)
     yield from _off_alone(use)
 
 

@@ -22,12 +22,15 @@ NEVER_DEFINED = frozenset({"memcached_key"})
 _TEMPLATE_SIGNS = ("{{", "{%", "<%")
 
 
-def script(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
-    """Judge a text in which variables are filled in, and remember which ones it uses."""
+def script(use: Use, token: Token, text: str | None = None, *, captures: bool = True) -> Iterator[Mistake]:
+    """Judge a text in which variables are filled in, and remember which ones it uses.
+
+    ``captures``: ``$1`` is a capture, not a variable called 1.
+    """
     value = str(token) if text is None else text
     if "$" not in value:
         return
-    names, error = script_names(value)
+    names, error = script_names(value, captures=captures)
     if error:
         yield invalid(token, f'{error}: "{value}"', "A literal $ is not possible here; a variable is $name or ${name}.")
     for name in names:
@@ -35,13 +38,13 @@ def script(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]
 
 
 @lru_cache(maxsize=4096)
-def script_names(text: str) -> tuple[tuple[str, ...], str]:
+def script_names(text: str, *, captures: bool = True) -> tuple[tuple[str, ...], str]:
     """Names of the variables in ``text``, and what is wrong with it (empty if nothing)."""
     names = []
     at = text.find("$")
     while at >= 0:
         start = at + 1
-        if text[start : start + 1] in _CAPTURES and start < len(text):
+        if captures and text[start : start + 1] in _CAPTURES and start < len(text):
             at = text.find("$", start + 1)
             continue
         bracket = text.startswith("{", start)

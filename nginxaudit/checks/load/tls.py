@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nginxaudit.checks.load.base import Load, Mistake, Use, finally_, invalid, reads
 from nginxaudit.checks.load.scripts import script
+from nginxaudit.model.passes import Pass
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.syntax.tree import Directive
@@ -102,6 +103,31 @@ def _without(server: Server) -> Mistake:
         "Add ssl_certificate and ssl_certificate_key, or ssl_reject_handshake on.",
         _speaks(server) or server.directive,
     )
+
+
+@finally_
+def upstream_verification(load: Load) -> Iterator[Mistake]:
+    """``…_ssl_verify on`` needs the certificates of an authority where TLS is spoken to servers."""
+    for each in load.model.passes:
+        prefix = {"stream": "proxy"}.get(each.protocol, each.protocol)
+        if prefix not in ("proxy", "grpc", "uwsgi") or not _to_tls(load, each):
+            continue
+        verify = load.model.effective(each.scope, f"{prefix}_ssl_verify")
+        if verify and verify[0].args and verify[0].args[0].lower() == "on":
+            if not load.model.effective(each.scope, f"{prefix}_ssl_trusted_certificate"):
+                yield Mistake(
+                    _MISSING,
+                    f'"{prefix}_ssl_verify on" needs "{prefix}_ssl_trusted_certificate": nginx refuses to start',
+                    None,
+                    "Name the file with the certificates of the authority.",
+                    verify[0],
+                )
+
+
+def _to_tls(load: Load, each: Pass) -> bool:
+    if each.family == "stream":
+        return bool(load.model.flag(each.scope, "proxy_ssl", False))
+    return bool(each.directive.args) and ("$" in each.directive.args[0] or each.target.tls)
 
 
 @reads("ssl_alpn", family="stream")

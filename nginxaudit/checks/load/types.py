@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nginxaudit.checks.load.base import Grammar, Mistake, Use, invalid, parsed, suggestion
+from nginxaudit.checks.load.base import INVALID, Grammar, Mistake, Use, invalid, parsed, suggestion
 from nginxaudit.checks.load.scripts import script
 from nginxaudit.nginx import (
     DirectiveFact,
@@ -25,7 +25,9 @@ _SIMPLE: dict[str, Callable[[str], object]] = {
     "time-ms": parse_time_ms,
     "time-s": parse_time_s,
 }
-_TRAILING_SECONDS = frozenset({"proxy_default_expires"})
+_MAX_LEVELS = 10  # characters of all levels together (ngx_conf_set_path_slot in src/core/ngx_file.c)
+_ALWAYS_VARIABLE = frozenset({"limit_rate", "limit_rate_after"})
+"""Rates that take variables in every version since 1.17.0; those of upstreams do since 1.27.0."""
 
 
 def grammar_of_type(fact: DirectiveFact) -> Grammar | None:
@@ -98,14 +100,29 @@ def _access(use: Use) -> Iterator[Mistake]:
 
 
 def _path(use: Use) -> Iterator[Mistake]:
+    levels = []
     for token in use.args[1:]:
         if not token.isascii() or not token.isdigit() or int(token) == 0:
             yield invalid(token, f'"{token}" is no level of directories', "Levels are the numbers 1, 2 or 3.")
+            return
+        levels.append(int(token))
+    if sum(levels) > _MAX_LEVELS:
+        yield invalid(use.args[-1], f"the levels of directories add up to more than {_MAX_LEVELS}")
+    path = use.args[0].rstrip("/")
+    earlier = use.load.first(use.node, "temporary path", path)
+    if earlier is not None and [int(token) for token in earlier.args[1:] if token.isdigit()] != levels:
+        yield Mistake(
+            INVALID,
+            f'the path "{path}" is used twice, with other levels of directories',
+            use.args[0],
+            "Give both the same levels, or each a directory of its own.",
+            related=(("used here", earlier),),
+        )
 
 
 def _size_or_variable(use: Use) -> Iterator[Mistake]:
     token = use.args[0]
-    if "$" in token:
+    if "$" in token and (use.name in _ALWAYS_VARIABLE or use.family == "stream" or use.since(1, 27, 0)):
         yield from script(use, token)
     else:
         yield from parsed(parse_size, token)
