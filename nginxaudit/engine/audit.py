@@ -120,7 +120,7 @@ class _Audit:
 
     def _root(self, root: Root, config: Config | None) -> None:
         contexts = self._contexts(root)
-        fragment = not is_main(self._cache.get(root.source).statements)
+        fragment = not is_main(self._cache.get(root.source).statements) and not self._is_empty_main(root)
         if contexts == ["main"]:
             if config is None or config.fragment != fragment:
                 config = self._expand(root, "main", fragment=fragment)
@@ -134,6 +134,11 @@ class _Audit:
         first.hits = [(rule, hit) for rule, hit in first.hits if _identity(rule, hit) in common]
         first.crashes = [crash for each in outcomes for crash in each.crashes]
         self._take(variants[0], first)
+
+    def _is_empty_main(self, root: Root) -> bool:
+        """An empty ``nginx.conf`` is what nginx is started with, and refuses."""
+        empty = not self._cache.get(root.source).statements
+        return empty and os.path.basename(root.source.path) == "nginx.conf"
 
     def _contexts(self, root: Root) -> list[str]:
         parsed = self._cache.get(root.source)

@@ -42,7 +42,7 @@ def parse_address(text: str, default_port: int | None = None, *, listen: bool = 
     With ``listen`` also ``port``, ``*``, ``*:port`` and port ranges. Raises `ValueError`.
     """
     if text[:5].lower() == "unix:":
-        return _unix(text, listen)
+        return _unix(text)
     if "/" in text or "?" in text:
         raise ValueError(f'invalid host in "{text}": only the address stands here, without a path')
     if text.startswith("["):
@@ -76,8 +76,8 @@ def parse_inet4(text: str) -> str:
     return ".".join(map(str, numbers))
 
 
-def _unix(text: str, listen: bool) -> Address:
-    path = text[5:] if listen else text[5:].split(":", 1)[0]
+def _unix(text: str) -> Address:
+    path = text[5:]
     if not path:
         raise ValueError(f'"{text}" has no path behind unix:')
     if len(path.encode("utf-8", "surrogateescape")) > MAX_UNIX_PATH:

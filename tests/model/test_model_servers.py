@@ -121,11 +121,12 @@ def test_address_that_cannot_be_read(line):
     assert server.bad_listens[0].directive.name == "listen"
 
 
-def test_stream_listen_needs_a_port_and_may_be_udp():
+def test_stream_listen_has_no_default_port_and_may_be_udp():
     model = model_of("stream { server { listen 53 udp; listen 53; listen 127.0.0.1; } }")
     server = model.servers("stream")[0]
-    assert [listen.transport for listen in server.listens] == ["udp", "tcp"]
-    assert len(server.bad_listens) == 1
+    assert [listen.transport for listen in server.listens] == ["udp", "tcp", "tcp"]
+    assert [listen.port for listen in server.listens] == [53, 53, 0]
+    assert not server.bad_listens
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 from nginxaudit.engine.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target, directives
+from nginxaudit.nginx.modules import module_of
 from tests.parity.mutate import donations, mutate
 from tests.parity.seeds import Seed, lay_out
 from tests.support import nginx
@@ -29,7 +30,7 @@ _MACHINE = re.compile(
     | SSL_CTX_\w+\( | ENGINE_by_id
     | host\ not\ found | no\ resolver\ defined\ to\ resolve
     | cannot\ load\ certificate | SSL_CTX_use_PrivateKey | PEM_read_bio | BIO_new_file | SSL_load_client_CA
-    | could\ not\ (?:respawn|open|find)
+    | could\ not\ (?:respawn|open|find) | too\ long\ line
     | requires\ the\ (?:ngx|SSL)
     | PCRE\ library | the\ \S+\ support\ is\ not | is\ not\ (?:supported|available)\ on\ this\ platform
     | does\ not\ support
@@ -78,7 +79,8 @@ def machine_is_at_fault(output: str) -> bool:
     unknown = _UNKNOWN.search(reasons[0])
     if unknown:
         facts = directives(unknown[1])
-        return _ELSEWHERE.match(unknown[1]) is not None or bool(facts and all(fact.third_party for fact in facts))
+        foreign = bool(facts and all(fact.third_party for fact in facts)) or module_of(unknown[1]) is not None
+        return foreign or _ELSEWHERE.match(unknown[1]) is not None
     return _MACHINE.search(reasons[0]) is not None
 
 

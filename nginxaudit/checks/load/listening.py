@@ -19,9 +19,9 @@ from nginxaudit.checks.load.base import (
     unknown_parameter,
 )
 from nginxaudit.checks.load.maps import host_forms
-from nginxaudit.model.listen import Listen, SocketKey, parse_listen
+from nginxaudit.model.listen import Listen, SocketKey
 from nginxaudit.model.server import Server
-from nginxaudit.nginx import Availability, parameters, parse_number, parse_size, parse_time_s
+from nginxaudit.nginx import Availability, parameters, parse_address, parse_number, parse_size, parse_time_s
 from nginxaudit.syntax.tree import Directive, Token
 
 _NUMBERS = {"backlog": positive, "setfib": parse_number, "fastopen": parse_number, "rcvbuf": parse_size, "sndbuf": parse_size}
@@ -32,10 +32,10 @@ _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 def listen(use: Use) -> Iterator[Mistake]:
     """The address and the parameters of one ``listen``."""
     address, *rest = use.args
-    if any(sign in address for sign in ("{{", "<%", "$")):
+    if any(sign in address for sign in ("{{", "<%", "${")):
         return
     try:
-        parse_listen(use.node, use.family)
+        parse_address(address, 80 if use.family == "http" else 0, listen=True)
     except ValueError as error:
         yield invalid(address, f"{error}; nginx refuses to start")
     known = {fact.name: fact for fact in parameters("listen", use.family) if fact.name}

@@ -15,9 +15,9 @@ from nginxaudit.checks.load.base import (
     option,
     parsed,
     reads,
-    unknown_parameter,
 )
 from nginxaudit.checks.load.maps import network_error
+from nginxaudit.model.model import FAMILIES
 from nginxaudit.nginx import parse_address, parse_number
 from nginxaudit.nginx.modules import module_of_file
 
@@ -84,8 +84,6 @@ def thread_pool(use: Use) -> Iterator[Mistake]:
             yield from parsed(_above_zero, token, number)
         elif (number := option(token, "max_queue")) is not None:
             yield from parsed(parse_number, token, number)
-        else:
-            yield unknown_parameter(token, use.name, ("threads", "max_queue"))
     if not threads:
         yield Mistake(INVALID, '"thread_pool" needs the parameter "threads"')
     earlier = use.load.first(use.node, "thread_pool", str(use.args[0]))
@@ -140,9 +138,7 @@ def missing_events(load: Load) -> Iterator[Mistake]:
     config = load.model.config
     if config.fragment or config.top.first("events") is not None or load.model.unknown_inside(config.top):
         return
-    first = next(iter(config.top.children), None)
-    if first is None:
-        return
+    first = next(iter(config.top.children), config.top)
     node = next((node for node in config.top.children if node.name in _WORLDS), first)
     yield Mistake(
         "missing-events-block",
@@ -151,3 +147,51 @@ def missing_events(load: Load) -> Iterator[Mistake]:
         'Add "events { }" at the top level.',
         node,
     )
+
+
+@finally_
+def thread_pools(load: Load) -> Iterator[Mistake]:
+    """Pools that ``aio threads=`` names."""
+    if load.model.config.fragment or load.model.config.incomplete_includes:
+        return
+    pools = {str(node.args[0]) for node in load.model.config.named("thread_pool") if node.args} | {"default"}
+    for node in load.model.config.named("aio"):
+        name = option(node.args[0], "threads") if node.args else None
+        if name is not None and "$" not in name and name not in pools:
+            yield Mistake(
+                INVALID, f'there is no thread pool "{name}"', node.args[0], "Define it with thread_pool.", node
+            )
+
+
+@finally_
+def enough_connections(load: Load) -> Iterator[Mistake]:
+    """Listening sockets take connections, too."""
+    written = [node for node in load.model.config.named("worker_connections") if node.args and node.context == "events"]
+    if not written or not written[0].args[0].isdigit():
+        return
+    number = int(written[0].args[0])
+    ports = {
+        (family, key.transport, key.kind, key.port or key.host)
+        for family in FAMILIES
+        for key in load.model.sockets(family)
+        if key.kind != "name"
+    }
+    if number < len(ports) + 1:
+        yield Mistake(
+            INVALID,
+            f"{number} worker_connections are not enough for {len(ports)} listening sockets: nginx refuses to start",
+            written[0].args[0],
+            "Raise the number: every connection to a client and to a server counts.",
+            written[0],
+        )
+
+
+@reads(
+    "types_hash_max_size", "types_hash_bucket_size", "variables_hash_max_size", "variables_hash_bucket_size",
+    family="http stream",
+)  # fmt: skip
+def hash_sizes(use: Use) -> Iterator[Mistake]:
+    """Hashes that are never empty need room."""
+    token = use.args[0]
+    if token.isdigit() and int(token) == 0:
+        yield invalid(token, f'"{use.name}" must be above zero')

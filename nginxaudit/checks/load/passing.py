@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nginxaudit.checks.load.base import INVALID, Load, Mistake, Reference, Use, finally_, invalid, reads, unknown_parameter
-from nginxaudit.checks.load.scripts import expression, script
+from nginxaudit.checks.load.scripts import expression, regex_captures, script
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import parse_address
 from nginxaudit.syntax.tree import Directive, Token
@@ -165,7 +165,7 @@ def _pattern(use: Use, token: Token, *signs: str) -> Iterator[Mistake]:
 def bind(use: Use) -> Iterator[Mistake]:
     """``proxy_bind address [transparent] | off``."""
     address, *rest = use.args
-    if address != "off":
+    if address != "off" or rest:
         if "$" in address:
             yield from script(use, address)
         else:
@@ -209,5 +209,8 @@ def body(use: Use) -> Iterator[Mistake]:
 @reads("fastcgi_split_path_info")
 def split_path_info(use: Use) -> Iterator[Mistake]:
     """``fastcgi_split_path_info regex``, which needs two captures."""
-    yield from expression(use, use.args[0])
+    pattern = use.args[0]
+    yield from expression(use, pattern)
+    if regex_captures(pattern) not in (2, None):
+        yield invalid(pattern, "the expression must have two captures: the script and the rest of the path")
 

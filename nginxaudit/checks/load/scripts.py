@@ -75,16 +75,25 @@ def expression(use: Use, token: Token, text: str | None = None) -> Iterator[Mist
         yield Mistake("invalid-regex", f'the expression "{pattern}" cannot be compiled: {error}', token)
 
 
-@lru_cache(maxsize=16384)
 def regex_error(pattern: str) -> str:
     """What PCRE has against ``pattern``; empty if nothing."""
-    import pcre2
+    return _compile(pattern)[0]
+
+
+def regex_captures(pattern: str) -> int | None:
+    """How many groups ``pattern`` captures; None if it cannot be compiled."""
+    return _compile(pattern)[1]
+
+
+@lru_cache(maxsize=16384)
+def _compile(pattern: str) -> tuple[str, int | None]:
+    import pcre2  # only who has expressions pays for it
 
     try:
-        pcre2.compile(pattern.encode("utf-8", "surrogateescape"))
+        compiled = pcre2.compile(pattern.encode("utf-8", "surrogateescape"))
     except pcre2.PatternError as error:
-        return str(error).partition("; ")[2] or str(error)
-    return ""
+        return str(error).partition("; ")[2] or str(error), None
+    return "", compiled.groups
 
 
 @finally_

@@ -18,7 +18,7 @@ from nginxaudit.checks.load.base import (
 from nginxaudit.checks.load.maps import host_forms, network_error
 from nginxaudit.checks.load.scripts import expression, script
 from nginxaudit.model.location import MODIFIERS, read_modifier
-from nginxaudit.nginx import parse_address, parse_offset, parse_time_ms, parse_time_s
+from nginxaudit.nginx import parse_address, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Directive
 
 _NESTED = "nested-location-conflict"
@@ -281,6 +281,19 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
             yield invalid(token, f'"{token}" is no host name or wildcard')
     if not useful and use.args:
         yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")
+
+
+@reads("gzip_window", "gzip_hash")
+def gzip_memory(use: Use) -> Iterator[Mistake]:
+    """Powers of two that zlib can use."""
+    token = use.args[0]
+    try:
+        size = parse_size(token)
+    except ValueError:
+        return  # told by its type
+    most = 1 << (15 if use.name == "gzip_window" else 17)
+    if not 512 <= size <= most or size & (size - 1):
+        yield invalid(token, f'"{use.name}" must be a power of two from 512 to {most // 1024}k')
 
 
 @reads("gzip_disable")

@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import chain
 from weakref import WeakKeyDictionary
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.checks.base import CheckContext, Hit, Place, arg, name_of, whole
 from nginxaudit.checks.load.base import FINALS, GRAMMARS, Grammar, Load, Mistake, Use
 from nginxaudit.checks.load.types import grammar_of_type
 from nginxaudit.checks.syntax.reading import told_by_reader
@@ -35,7 +35,7 @@ def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
     if result is None:
         result = _RESULTS[ctx.model] = {}
         for node, mistake in _Reader(ctx.model).mistakes():
-            result.setdefault(mistake.rule, []).append(_hit(node, mistake))
+            result.setdefault(mistake.rule, []).append(_hit(ctx.model, node, mistake))
     return result.get(ctx.rule, ())
 
 
@@ -94,8 +94,10 @@ class _Reader:
 _DATA = PSEUDO_CONTEXTS | {"unknown", None}
 
 
-def _hit(node: Directive, mistake: Mistake) -> Hit:
-    if mistake.token is not None and mistake.token is not node.name:
+def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
+    if node is model.config.top:  # there is no directive to point at
+        place = Place(model.config.main, 0, 0)
+    elif mistake.token is not None and mistake.token is not node.name:
         place = arg(node, mistake.token)
     else:
         place = name_of(node) if node.is_block or mistake.token is node.name else whole(node)

@@ -8,7 +8,7 @@ from itertools import chain
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.syntax.usage import told_by_facts
 from nginxaudit.model.peer import Peer
-from nginxaudit.nginx import Availability, ParameterFact, Target, parameters
+from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
 from nginxaudit.syntax.tree import Directive, Token
 
 _THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
@@ -53,7 +53,9 @@ def _refused(peer: Peer, family: str) -> Iterator[Hit]:
         )
         return
     for token, reason in peer.invalid:
-        if _is_zero_weight(token) or token.partition("=")[0] in _THIRD_PARTY or "filled in" in reason:
+        if _is_zero_weight(token) or "filled in" in reason:
+            continue
+        if token.partition("=")[0] in _THIRD_PARTY and _has_foreign(peer):
             continue
         near = _nearest(token, family)
         yield Hit(
@@ -62,6 +64,14 @@ def _refused(peer: Peer, family: str) -> Iterator[Hit]:
             peer.directive,
             help=f'Did you mean "{near}"?' if near else "",
         )
+
+
+def _has_foreign(peer: Peer) -> bool:
+    """Whether the group uses directives of a third-party module, which may add parameters too."""
+    group = peer.directive.parent
+    return group is not None and any(
+        not directives(line.name) or directives(line.name)[0].third_party for line in group.children
+    )
 
 
 def _is_zero_weight(token: Token) -> bool:

@@ -10,7 +10,7 @@ from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.passes import Pass
 
-_NEEDS_PORT = frozenset({"fastcgi", "uwsgi", "scgi", "memcached", "stream"})
+_NEEDS_PORT = frozenset({"grpc", "fastcgi", "uwsgi", "scgi", "memcached", "stream"})
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
 _ALWAYS_THERE = frozenset({"localhost"})
 
@@ -37,7 +37,7 @@ def _judge(ctx: CheckContext, each: Pass) -> Hit | None:
     place = arg(each.directive, token)
     related = (("defined here", group_place(groups[near])),) if near else ()
     if each.host in ctx.model.groups(other):
-        return None  # upstream-in-other-module's business
+        return None  # told by upstream-in-other-module
     if each.protocol in _NEEDS_PORT and not each.target.explicit_port:
         return Hit(
             place,
@@ -67,6 +67,27 @@ def _judge(ctx: CheckContext, each: Pass) -> Hit | None:
         related=related,
         confidence=Confidence.LOW if unread else None,
     )
+
+
+def upstream_in_other_module(ctx: CheckContext) -> Iterable[Hit]:
+    """A pass to a name that is a group of the other family: groups of http and of stream do not mix."""
+    for each in ctx.model.passes:
+        if each.target_kind != "hostname" or each.runtime or ctx.model.config.fragment:
+            continue
+        other = "stream" if each.family == "http" else "http"
+        group = ctx.model.groups(other).get(each.host)
+        if group is None:
+            continue
+        refused = each.protocol in _NEEDS_PORT and not each.target.explicit_port
+        result = "nginx refuses to start" if refused else "nginx takes the name for a host and asks DNS"
+        yield Hit(
+            arg(each.directive, each.directive.args[0]),
+            f'"{each.host}" is an upstream of {other}, which {each.family} does not see: {result}',
+            each.directive,
+            related=((f"the upstream of {other}", group_place(group)),),
+            rejected=refused and not ctx.model.config.incomplete_includes,
+            help=f"Define an upstream of this name in {each.family}, too.",
+        )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
