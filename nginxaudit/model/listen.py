@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nginxaudit.nginx import Address, parse_address
+from nginxaudit.nginx import Address, has_placeholder, parse_address
 from nginxaudit.syntax.tree import Directive, Token
 
 MAX_RANGE = 1024  # ports of one range that are listed one by one
@@ -117,7 +117,7 @@ def parse_listen(directive: Directive, family: str) -> list[Listen]:
 
 
 def _address(text: Token, family: str) -> Address:
-    if any(sign in text for sign in ("$", "{{", "<%")):
+    if "$" in text or has_placeholder(text):
         raise ValueError(f'the address "{text}" is filled in by something else')
     return parse_address(text, 80 if family == "http" else 0, listen=True)
 

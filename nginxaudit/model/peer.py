@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from nginxaudit.nginx import Address, parameters, parse_address, parse_number, parse_time_s
+from nginxaudit.nginx import Address, has_placeholder, parameters, parse_address, parse_number, parse_time_s
 from nginxaudit.syntax.tree import Directive, Token
 
 HTTP_PORT = 80  # default port of a server in an http group, whatever the scheme
@@ -106,7 +106,7 @@ def parse_peer(directive: Directive, family: str) -> Peer:
 
 
 def _address(text: Token, default_port: int | None) -> Address:
-    if any(sign in text for sign in ("{{", "<%", "${")):
+    if has_placeholder(text):
         raise ValueError(f'the address "{text}" is filled in by something else')
     address = parse_address(text, default_port)
     if address.kind == "name" and ("/" in address.host or "?" in address.host):

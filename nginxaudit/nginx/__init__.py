@@ -13,6 +13,7 @@ from nginxaudit.nginx.directives import (
     known_names,
 )
 from nginxaudit.nginx.parameters import BalancerFact, ParameterFact, balancer, parameters
+from nginxaudit.nginx.templates import has_placeholder
 from nginxaudit.nginx.values import (
     parse_flag,
     parse_number,
@@ -27,7 +28,7 @@ from nginxaudit.nginx.version import NEWEST, Target, Version, format_version, pa
 __all__ = [
     "NEWEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Availability", "BalancerFact",
     "DirectiveFact", "ParameterFact", "Target", "VariableFact", "Version", "advisories", "balancer",
-    "context_family", "directives", "facts_for", "format_version", "inner_context", "is_block",
+    "context_family", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
     "known_names", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
     "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
 ]  # fmt: skip

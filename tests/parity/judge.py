@@ -27,7 +27,7 @@ _MACHINE = re.compile(
     r"""(?x)
     \b(?:mkdir|bind|chown|setsockopt|socket|listen|stat|dlopen|getpwnam|getgrnam|setrlimit|chmod|open
         |utimes|rename|connect|gethostname|fopen|shm_open|mmap|sched_setaffinity)\(
-    | SSL_CTX_\w+\( | ENGINE_by_id
+    | SSL_C\w+\( | ENGINE_by_id | \bread\(\) | as\ default\ path   # the latter is decided when nginx is built
     | host\ not\ found | no\ resolver\ defined\ to\ resolve
     | cannot\ load\ certificate | SSL_CTX_use_PrivateKey | PEM_read_bio | BIO_new_file | SSL_load_client_CA
     | could\ not\ (?:respawn|open|find) | too\ long\ line

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,16 @@ def release() -> tuple[int, int, int]:
     return major, minor, patch
 
 
+@cache
+def _build() -> str:
+    assert BINARY is not None
+    return subprocess.run([BINARY, "-V"], capture_output=True, text=True, check=True).stderr
+
+
 def load_modules() -> str:
     """``load_module`` lines for the dynamic modules of this machine, so that stream and mail are known."""
+    if "--with-stream=dynamic" not in _build():
+        return ""
     names = ("ngx_stream_module", "ngx_mail_module")
     return "".join(f"load_module {path};\n" for name in names if (path := MODULES / f"{name}.so").exists())
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from nginxaudit.finding import Confidence
+from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target
 from nginxaudit.syntax.tree import Directive, Token
@@ -35,6 +35,7 @@ class Mistake:
     related: tuple[tuple[str, Directive], ...] = ()
     confidence: Confidence | None = None
     rejected: bool = True
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

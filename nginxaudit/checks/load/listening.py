@@ -21,7 +21,7 @@ from nginxaudit.checks.load.base import (
 from nginxaudit.checks.load.maps import host_forms
 from nginxaudit.model.listen import Listen, SocketKey
 from nginxaudit.model.server import Server
-from nginxaudit.nginx import Availability, parameters, parse_address, parse_number, parse_size, parse_time_s
+from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_address, parse_number, parse_size, parse_time_s
 from nginxaudit.syntax.tree import Directive, Token
 
 _NUMBERS = {"backlog": positive, "setfib": parse_number, "fastopen": parse_number, "rcvbuf": parse_size, "sndbuf": parse_size}
@@ -32,7 +32,7 @@ _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 def listen(use: Use) -> Iterator[Mistake]:
     """The address and the parameters of one ``listen``."""
     address, *rest = use.args
-    if any(sign in address for sign in ("{{", "<%", "${")):
+    if has_placeholder(address):
         return
     try:
         parse_address(address, 80 if use.family == "http" else 0, listen=True)

@@ -18,7 +18,7 @@ from nginxaudit.checks.load.base import (
     unknown_parameter,
 )
 from nginxaudit.checks.load.scripts import script
-from nginxaudit.nginx import parse_number, parse_size, parse_time_ms, parse_time_s
+from nginxaudit.nginx import parse_address, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Token
 
 _UNDEFINED = "log-format-undefined"
@@ -141,6 +141,7 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
         name, equals, value = part.partition("=")
         if name == "server" and equals:
             server = True
+            yield from parsed(_syslog_server, token, value)
         elif name == "facility" and equals:
             yield from one_of(token, _FACILITIES, "syslog facility", value)
         elif name == "severity" and equals:
@@ -152,6 +153,10 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
             yield invalid(token, f'"{part}" is no parameter of syslog')
     if not server:
         yield invalid(token, "syslog needs a server=")
+
+
+def _syslog_server(text: str) -> None:
+    parse_address(text, 514)
 
 
 @reads("open_log_file_cache", family="http stream")

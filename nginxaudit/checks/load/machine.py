@@ -16,9 +16,8 @@ from nginxaudit.checks.load.base import (
     parsed,
     reads,
 )
-from nginxaudit.checks.load.maps import network_error
 from nginxaudit.model.model import FAMILIES
-from nginxaudit.nginx import parse_address, parse_number
+from nginxaudit.nginx import parse_number
 from nginxaudit.nginx.modules import module_of_file
 
 _EVENT_METHODS = ("epoll", "poll", "select", "kqueue", "eventport", "/dev/poll")
@@ -60,18 +59,6 @@ def worker_cpu_affinity(use: Use) -> Iterator[Mistake]:
 def use_method(use: Use) -> Iterator[Mistake]:
     """``use method``."""
     yield from one_of(use.args[0], _EVENT_METHODS, "event method")
-
-
-@reads("debug_connection", family="main")
-def debug_connection(use: Use) -> Iterator[Mistake]:
-    """``debug_connection address | network | unix:``."""
-    token = use.args[0]
-    if token == "unix:" or not network_error(token):
-        return
-    try:
-        parse_address(token)
-    except ValueError as error:
-        yield invalid(token, f"{error}; nginx refuses to start")
 
 
 @reads("thread_pool", family="main")

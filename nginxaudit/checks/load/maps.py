@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from nginxaudit.checks.load.base import INVALID, Mistake, Use, invalid, reads
 from nginxaudit.checks.load.rewriting import definition
-from nginxaudit.checks.load.scripts import expression, name_after_dollar, script
-from nginxaudit.nginx import parse_inet4
+from nginxaudit.checks.load.scripts import expression, name_after_dollar, script, source_variable
+from nginxaudit.nginx import Availability, directives, parse_inet4
 from nginxaudit.syntax.tree import Directive
 
 _PERCENT = re.compile(r"[0-9]*(?:\.[0-9]{0,2})?%")
+_SWITCHES = frozenset({"hostnames", "volatile", "ranges", "proxy_recursive"})
 _DUPLICATE = "map-duplicate-key"
 
 
@@ -42,10 +43,18 @@ def map_block(use: Use) -> Iterator[Mistake]:
     hostnames = False
     keys: dict[object, Directive] = {}
     for line in use.node.children:
-        if not line.args and line.name in ("hostnames", "volatile"):
+        if not line.args and _is_switch(use, line):
             hostnames = hostnames or line.name == "hostnames"
         elif line.name != "include":
             yield from _map_line(use, line, hostnames, keys)
+
+
+def _is_switch(use: Use, line: Directive) -> bool:
+    """A word without a value that the target knows: ``hostnames``, ``volatile``, ``ranges`` …"""
+    return line.name in _SWITCHES and any(
+        line.context in fact.contexts and f"_{use.family}_" in fact.module and fact.available(use.load.target) is Availability.YES
+        for fact in directives(line.name)
+    )
 
 
 def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Directive]) -> Iterator[Mistake]:
@@ -118,14 +127,13 @@ def geo_block(use: Use) -> Iterator[Mistake]:
     """``geo [$address] $variable { … }``."""
     if not use.node.is_block:
         return
-    for token in use.args:
-        yield from name_after_dollar(use, token)
+    yield from name_after_dollar(use, use.args[-1])
     if len(use.args) == 2:
-        yield from script(use, use.args[0])
+        yield from source_variable(use, use.args[0])
     yield from definition(use, use.args[-1], use.args[-1][1:])
     ranges = networks = False
     for line in use.node.children:
-        if not line.args and line.name in ("ranges", "proxy_recursive"):
+        if not line.args and _is_switch(use, line):
             if line.name == "ranges" and networks and not ranges:
                 yield Mistake(INVALID, '"ranges" must be the first line of "geo"', line.name, node=line)
             ranges = ranges or line.name == "ranges"
@@ -193,7 +201,10 @@ def split_clients(use: Use) -> Iterator[Mistake]:
     yield from definition(use, use.args[1], use.args[1][1:])
     total = 0.0
     for line in use.node.children:
-        if line.name in ("*", "include"):
+        if line.name == "include":
+            continue
+        if line.name == "*":
+            total = 100.0  # the rest: nothing may come behind it
             continue
         number = str(line.name)[:-1]
         if not _PERCENT.fullmatch(line.name) or number in ("", ".") or float(number) == 0:

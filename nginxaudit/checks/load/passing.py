@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nginxaudit.checks.load.base import INVALID, Load, Mistake, Reference, Use, finally_, invalid, reads, unknown_parameter
+from nginxaudit.checks.load.maps import network_error
 from nginxaudit.checks.load.scripts import expression, regex_captures, script
 from nginxaudit.model.passes import Pass
-from nginxaudit.nginx import parse_address
+from nginxaudit.nginx import has_placeholder, parse_address
 from nginxaudit.syntax.tree import Directive, Token
 
 _PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
@@ -16,7 +17,8 @@ _PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel"
 @reads(*(f"{name}_pass" for name in _PROTOCOLS), family="http stream")
 def pass_(use: Use) -> Iterator[Mistake]:
     """The target of a pass directive, as far as it has variables; memcached has its key in one."""
-    yield from script(use, use.args[0])
+    for token in use.args:
+        yield from script(use, token)
     if use.name == "memcached_pass":
         use.load.variables.append(Reference("memcached_key", use.node.name, use.node, use.family))
 
@@ -33,7 +35,7 @@ def targets(load: Load) -> Iterator[Mistake]:
 def _target(load: Load, each: Pass) -> Iterator[Mistake]:
     token = each.directive.args[0]
     node = each.directive
-    if any(sign in token for sign in ("$", "{{", "<%")):
+    if "$" in token or has_placeholder(token):
         return
     if each.target_kind == "invalid":
         reason = each.target.reason
@@ -169,15 +171,19 @@ def bind(use: Use) -> Iterator[Mistake]:
         if "$" in address:
             yield from script(use, address)
         else:
-            try:
-                literal = parse_address(address).is_literal
-            except ValueError:
-                literal = False
-            if not literal or address.startswith("unix:"):
+            if not _is_ip_address(address):
                 yield invalid(address, f'"{address}" is no IP address')
         for token in rest:
             if token != "transparent":
                 yield unknown_parameter(token, use.name, ("transparent",))
+
+
+def _is_ip_address(text: str) -> bool:
+    """With or without port; IPv6 also without brackets (``ngx_parse_addr_port``)."""
+    try:
+        return parse_address(text).kind in ("inet", "inet6")
+    except ValueError:
+        return ":" in text and not network_error(text) and "/" not in text
 
 
 @reads(*(f"{name}_store" for name in _PROTOCOLS))

@@ -11,7 +11,7 @@ from functools import lru_cache
 from string import ascii_letters, digits
 
 from nginxaudit.checks.load.base import Load, Mistake, Reference, Use, finally_, invalid, suggestion
-from nginxaudit.nginx import Availability, variable, variables
+from nginxaudit.nginx import Availability, has_placeholder, variable, variables
 from nginxaudit.syntax.tree import Token
 
 _NAME = frozenset(ascii_letters + digits + "_")
@@ -19,7 +19,6 @@ _CAPTURES = frozenset("123456789")
 NEVER_DEFINED = frozenset({"memcached_key"})
 """Variables that a module reads and nobody but the configuration defines."""
 
-_TEMPLATE_SIGNS = ("{{", "{%", "<%")
 
 
 def script(use: Use, token: Token, text: str | None = None, *, captures: bool = True) -> Iterator[Mistake]:
@@ -67,6 +66,15 @@ def name_after_dollar(use: Use, token: Token) -> Iterator[Mistake]:
         yield invalid(token, f'"{token}" is no name of a variable', "A variable is written $name.")
 
 
+def source_variable(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
+    """A word that is one variable, without braces, and remember that it is used."""
+    name = str(token) if text is None else text
+    if not name.startswith("$") or len(name) < 2:
+        yield invalid(token, f'"{name}" is no variable', "Write $name.")
+    else:
+        use.load.variables.append(Reference(name[1:], token, use.node, use.family))
+
+
 def expression(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
     """Judge a regular expression."""
     pattern = str(token) if text is None else text
@@ -103,8 +111,8 @@ def undefined_variables(load: Load) -> Iterator[Mistake]:
         problem = _lacking(load, reference.name.lower(), reference.family)
         if problem is None or load.model.config.fragment or load.model.unread_files(reference.family):
             continue
-        if _is_placeholder(reference):
-            continue
+        if has_placeholder(reference.token):
+            continue  # told by unrendered-template
         yield Mistake(
             "undefined-variable",
             f'unknown variable "${reference.name}"{problem}',
@@ -129,11 +137,6 @@ def _lacking(load: Load, name: str, family: str) -> str | None:
     if why is Availability.TOO_NEW:
         return f": it needs nginx {fact.since} or newer, the target is {load.target.label}"
     return f": {load.target.label} does not have it any more"
-
-
-def _is_placeholder(reference: Reference) -> bool:
-    """``${UPPER}`` is to be filled in before nginx reads the file: told by unrendered-template."""
-    return any(sign in reference.token for sign in _TEMPLATE_SIGNS)
 
 
 def _nearest(load: Load, reference: Reference) -> str:

@@ -18,7 +18,7 @@ from nginxaudit.checks.load.base import (
 from nginxaudit.checks.load.maps import host_forms, network_error
 from nginxaudit.checks.load.scripts import expression, script
 from nginxaudit.model.location import MODIFIERS, read_modifier
-from nginxaudit.nginx import parse_address, parse_offset, parse_size, parse_time_ms, parse_time_s
+from nginxaudit.nginx import parse_address, parse_flag, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Directive
 
 _NESTED = "nested-location-conflict"
@@ -281,6 +281,15 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
             yield invalid(token, f'"{token}" is no host name or wildcard')
     if not useful and use.args:
         yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")
+
+
+@reads("http2_push_preload", "http2_push")
+def http2_push(use: Use) -> Iterator[Mistake]:
+    """Ignored since nginx 1.25.1, whatever their value."""
+    if use.name == "http2_push_preload" and not use.since(1, 25, 1):
+        yield from parsed(parse_flag, use.args[0])
+    elif use.name == "http2_push" and not use.since(1, 25, 1):
+        yield from script(use, use.args[0])
 
 
 @reads("gzip_window", "gzip_hash")

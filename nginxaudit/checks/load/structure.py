@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from nginxaudit.checks.load.base import INVALID, Load, Mistake, finally_
 from nginxaudit.checks.load.types import buffers_of
 from nginxaudit.checks.load.zones import PAGE
+from nginxaudit.finding import Severity
 from nginxaudit.model.location import Location
 from nginxaudit.syntax.tree import Directive
 
 _BUFFERED = ("proxy", "fastcgi", "uwsgi", "scgi")
 _STREAM_HANDLERS = ("proxy_pass", "return", "pass", "js_content", "echo", "content_by_lua_block", "content_by_lua_file")
+_SIZES = ("buffers", "buffer_size", "busy_buffers_size", "temp_file_write_size", "max_temp_file_size")
 _MAIL_PORTS = {110: "pop3", 995: "pop3", 143: "imap", 993: "imap", 25: "smtp", 587: "smtp", 465: "smtp"}
 _LEVELS = frozenset({"server", "location", "if-in-location", "limit_except"})
 
@@ -38,7 +41,9 @@ def duplicate_locations(load: Load) -> Iterator[Mistake]:
 
 @finally_
 def stream_servers(load: Load) -> Iterator[Mistake]:
-    """A server of stream must do something with its connections."""
+    """A server of stream must do something with its connections; before 1.27.1 nginx insists on it."""
+    fatal = load.target.version < (1, 27, 1)
+    result = "nginx refuses to start" if fatal else "every connection is closed at once"
     for server in load.model.servers("stream"):
         node = server.directive
         if load.model.unknown_inside(node, direct=True):
@@ -46,10 +51,12 @@ def stream_servers(load: Load) -> Iterator[Mistake]:
         if not any(node.first(name) for name in _STREAM_HANDLERS) and not _has_foreign(node):
             yield Mistake(
                 "stream-server-without-handler",
-                "this server of stream has neither proxy_pass nor return: nginx refuses to start",
+                f"this server of stream has neither proxy_pass nor return: {result}",
                 node.name,
                 "Add proxy_pass.",
                 node,
+                rejected=fatal,
+                severity=None if fatal else Severity.WARNING,
             )
 
 
@@ -103,6 +110,29 @@ def secure_links(load: Load) -> Iterator[Mistake]:
                 return
 
 
+@finally_
+def header_buffers(load: Load) -> Iterator[Mistake]:
+    """Large header buffers are not smaller than the pool of a connection."""
+    model = load.model
+    for server in model.servers("http"):
+        node = server.directive
+        written = model.effective(node, "large_client_header_buffers")
+        pools = model.effective(node, "connection_pool_size")
+        pool = model.size(node, "connection_pool_size", 512)
+        try:
+            size = buffers_of(written[0])[1] if written else 8192
+        except ValueError:
+            continue
+        if pool is not None and size < pool:
+            yield Mistake(
+                INVALID,
+                f'"large_client_header_buffers" of {size} bytes are smaller than "connection_pool_size", {pool} bytes',
+                None,
+                "Leave connection_pool_size alone, and the buffers at 8k, the default.",
+                (written or pools)[0],
+            )
+
+
 # -- buffers
 
 
@@ -110,13 +140,16 @@ def secure_links(load: Load) -> Iterator[Mistake]:
 def buffer_sizes(load: Load) -> Iterator[Mistake]:
     """The arithmetic of buffers that nginx insists on, wherever a block changes a part of it."""
     for protocol in _BUFFERED:
-        names = [f"{protocol}_{name}" for name in ("buffers", "buffer_size", "busy_buffers_size", "temp_file_write_size", "max_temp_file_size")]
+        names = [f"{protocol}_{size}" for size in _SIZES]
         blocks = dict.fromkeys(
             node.parent for name in names for node in load.model.config.named(name) if node.parent is not None
         )
         for block in blocks:
-            if block.inner in _LEVELS or (block.inner == "http" and block.first("server")):
+            if block.inner in _LEVELS:
                 yield from _block_buffers(load, block, protocol)
+            elif block.inner == "http":  # judged where a server inherits it
+                problems = (_block_buffers(load, server, protocol) for server in block.named("server"))
+                yield from islice(chain.from_iterable(problems), 1)
 
 
 def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mistake]:
@@ -152,17 +185,18 @@ def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mist
                 )
                 break
     if problem:
-        own = [node for node in block.children if node.name.startswith(f"{protocol}_") and node.name.removeprefix(f"{protocol}_") in _SIZES]
+        names = [f"{protocol}_{size}" for size in _SIZES]
+        last = max(
+            (node for name in names for node in model.effective(block, name)),
+            key=lambda node: (len(list(node.ancestors())), node.name.start),
+        )
         yield Mistake(
             "proxy-buffers-invalid",
             f"{problem}: nginx refuses to start",
             None,
             f'Raise "{protocol}_buffers" and "{protocol}_buffer_size" together.',
-            own[-1] if own else block,
+            last,
         )
-
-
-_SIZES = frozenset({"buffers", "buffer_size", "busy_buffers_size", "temp_file_write_size", "max_temp_file_size"})
 
 
 def _bytes(value: int) -> str:

@@ -106,6 +106,7 @@ def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
         mistake.message,
         node,
         related=tuple((word, name_of(other) if other.is_block else whole(other)) for word, other in mistake.related),
+        severity=mistake.severity,
         confidence=mistake.confidence,
         rejected=mistake.rejected,
         help=mistake.help,

@@ -1,0 +1,20 @@
+"""Places in a configuration that something else fills in before nginx reads it."""
+
+from __future__ import annotations
+
+import re
+
+PLACEHOLDER = re.compile(
+    r"\{\{.*?\}\}"  # Jinja, Go, Helm, Mustache
+    r"|\{%.*?%\}"  # Jinja statements
+    r"|<%.*?%>"  # ERB
+    r"|\$\{[A-Z][A-Z0-9_]*\}"  # envsubst, as in Docker's images: nginx's own names are lower-case
+    r"|(?<![A-Za-z0-9_])__[A-Z][A-Z0-9_]*[A-Z0-9]__(?![A-Za-z0-9_])"
+    r"|(?<![A-Za-z0-9_])(?:CHANGE_?ME|REPLACE_?ME)(?![A-Za-z0-9_])",
+    re.DOTALL,
+)
+
+
+def has_placeholder(text: str) -> bool:
+    """Whether ``text`` has a part that is to be filled in."""
+    return PLACEHOLDER.search(text) is not None
