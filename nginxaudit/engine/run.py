@@ -33,9 +33,9 @@ class Task:
 
 def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     """``rule`` with its check. Raises `PageError` for a table that is not understood."""
-    reference = rule.check.get("python")
-    if reference:
-        check = _python(reference)
+    references = rule.check.get("python")
+    if references:
+        check = _joined([references] if isinstance(references, str) else list(references))
     else:
         from nginxaudit.engine.declarative import compile_check
 
@@ -54,6 +54,14 @@ def run(tasks: list[Task], model: Model) -> Outcome:
             root = model.config.main.path
             outcome.crashes.append(RuleCrash(task.rule.slug, root, _describe(error)))
     return outcome
+
+
+def _joined(references: list[str]) -> Check:
+    """One check of all that ``references`` name: a rule may have several ways to be broken."""
+    checks = [_python(reference) for reference in references]
+    if len(checks) == 1:
+        return checks[0]
+    return lambda ctx: (hit for check in checks for hit in check(ctx))
 
 
 @cache

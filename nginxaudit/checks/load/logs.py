@@ -165,6 +165,15 @@ def open_log_file_cache(use: Use) -> Iterator[Mistake]:
     yield from cache_of_files(use, "min_uses", "valid")
 
 
+@reads(
+    "ssl_certificate_cache", "proxy_ssl_certificate_cache", "grpc_ssl_certificate_cache", "uwsgi_ssl_certificate_cache",
+    family="http stream",
+)  # fmt: skip
+def certificate_cache(use: Use) -> Iterator[Mistake]:
+    """``ssl_certificate_cache max=N [inactive=] [valid=]`` or ``off``."""
+    yield from cache_of_files(use, "valid")
+
+
 @reads("open_file_cache")
 def open_file_cache(use: Use) -> Iterator[Mistake]:
     """``open_file_cache max=N [inactive=]`` or ``off``."""

@@ -11,6 +11,7 @@ from nginxaudit.checks.load.base import (
     invalid,
     one_of,
     parsed,
+    positive,
     reads,
     suggestion,
     unknown_parameter,
@@ -348,6 +349,23 @@ def resolver(use: Use) -> Iterator[Mistake]:
                 yield invalid(token, f"{error}; nginx refuses to start")
     if not servers:
         yield Mistake(INVALID, '"resolver" needs the address of a name server')
+
+
+@reads("image_filter")
+def image_filter(use: Use) -> Iterator[Mistake]:
+    """``image_filter off | test | size | rotate degrees | resize width height | crop width height``."""
+    kind, *sizes = use.args
+    expected = {"off": 0, "test": 0, "size": 0, "rotate": 1, "resize": 2, "crop": 2}.get(kind)
+    if expected is None or expected != len(sizes):
+        yield unknown_parameter(kind, use.name, ("off", "test", "size", "rotate", "resize", "crop"))
+        return
+    for token in sizes:
+        if "$" in token:
+            yield from script(use, token)
+        elif kind == "rotate":
+            yield from one_of(token, ("90", "180", "270"), "angle of image_filter")
+        elif token != "-":
+            yield from parsed(positive, token)
 
 
 @reads("modern_browser")

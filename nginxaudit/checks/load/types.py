@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nginxaudit.checks.load.base import INVALID, Grammar, Mistake, Use, invalid, parsed, suggestion
+from nginxaudit.checks.load.base import Grammar, Mistake, Use, invalid, parsed, positive, suggestion
+from nginxaudit.checks.load.paths import claim
 from nginxaudit.checks.load.scripts import script
 from nginxaudit.nginx import (
     DirectiveFact,
@@ -81,7 +82,7 @@ def buffers_of(node: Directive) -> tuple[int, int]:
 
 
 def _buffers(use: Use) -> Iterator[Mistake]:
-    yield from parsed(parse_number, use.args[0])
+    yield from parsed(positive, use.args[0])
     yield from parsed(_nonzero_size, use.args[1])
 
 
@@ -108,16 +109,7 @@ def _path(use: Use) -> Iterator[Mistake]:
         levels.append(int(token))
     if sum(levels) > _MAX_LEVELS:
         yield invalid(use.args[-1], f"the levels of directories add up to more than {_MAX_LEVELS}")
-    path = use.args[0].rstrip("/")
-    earlier = use.load.first(use.node, "temporary path", path)
-    if earlier is not None and [int(token) for token in earlier.args[1:] if token.isdigit()] != levels:
-        yield Mistake(
-            INVALID,
-            f'the path "{path}" is used twice, with other levels of directories',
-            use.args[0],
-            "Give both the same levels, or each a directory of its own.",
-            related=(("used here", earlier),),
-        )
+    yield from claim(use, use.args[0], levels)
 
 
 def _size_or_variable(use: Use) -> Iterator[Mistake]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from itertools import chain
 from weakref import WeakKeyDictionary
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg, name_of, whole
 from nginxaudit.checks.load.base import FINALS, GRAMMARS, Grammar, Load, Mistake, Use
 from nginxaudit.checks.load.types import grammar_of_type
-from nginxaudit.checks.syntax.reading import told_by_reader
-from nginxaudit.checks.syntax.usage import told_by_facts, usable_facts
+from nginxaudit.checks.syntax.usage import usable_facts
 from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family
 from nginxaudit.syntax.tree import Directive
@@ -37,16 +35,6 @@ def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
         for node, mistake in _Reader(ctx.model).mistakes():
             result.setdefault(mistake.rule, []).append(_hit(ctx.model, node, mistake))
     return result.get(ctx.rule, ())
-
-
-def told_by_reader_and_loading(ctx: CheckContext) -> Iterable[Hit]:
-    """Hits of a rule whose cases partly are seen while the files are read."""
-    return chain(told_by_reader(ctx), told_by_loading(ctx))
-
-
-def told_by_facts_and_loading(ctx: CheckContext) -> Iterable[Hit]:
-    """Hits of a rule whose cases partly follow from facts about directives alone."""
-    return chain(told_by_facts(ctx), told_by_loading(ctx))
 
 
 class _Reader:

@@ -20,6 +20,7 @@ from nginxaudit.checks.load.base import (
     reads,
     unknown_parameter,
 )
+from nginxaudit.checks.load.paths import claim
 from nginxaudit.checks.load.scripts import script
 from nginxaudit.nginx import parse_number, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Token
@@ -208,15 +209,7 @@ def cache_path(use: Use) -> Iterator[Mistake]:
             return
     if not zone:
         yield Mistake(INVALID, f'"{use.name}" needs the parameter "keys_zone"')
-    earlier = use.load.first(use.node, "path", path.rstrip("/"))
-    if earlier is not None:
-        yield Mistake(
-            "duplicate-directive",
-            f'the path "{path}" is used twice',
-            path,
-            "Give every cache a directory of its own.",
-            related=(("used here", earlier),),
-        )
+    yield from claim(use, path, [])
 
 
 def _on_off(text: str) -> None:

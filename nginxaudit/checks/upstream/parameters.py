@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
-from nginxaudit.checks.syntax.usage import told_by_facts
 from nginxaudit.model.peer import Peer
 from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
 from nginxaudit.syntax.tree import Directive, Token
@@ -91,12 +89,8 @@ def _nearest(token: Token, family: str) -> str | None:
 
 
 def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
-    """Directives and parameters of groups that only NGINX Plus has."""
-    return chain(told_by_facts(ctx), _plus_only(ctx, _JUDGED))
-
-
-def _plus_only(ctx: CheckContext, names: Iterable[str]) -> Iterator[Hit]:
-    for node, token, fact in _lacking(ctx, names, Availability.PLUS_ONLY):
+    """Parameters of groups that only NGINX Plus has."""
+    for node, token, fact in _lacking(ctx, _JUDGED, Availability.PLUS_ONLY):
         yield Hit(
             arg(node, token),
             f'the parameter "{fact.name}" of "{node.name}" exists in NGINX Plus only; '
@@ -107,11 +101,7 @@ def _plus_only(ctx: CheckContext, names: Iterable[str]) -> Iterator[Hit]:
 
 
 def requires_newer_nginx(ctx: CheckContext) -> Iterable[Hit]:
-    """Directives and parameters that the target version does not have yet."""
-    return chain(told_by_facts(ctx), _too_new(ctx))
-
-
-def _too_new(ctx: CheckContext) -> Iterator[Hit]:
+    """Parameters that the target version does not have yet."""
     for node, token, fact in _lacking(ctx, (*_JUDGED, *_OTHERS), Availability.TOO_NEW):
         plus = f" (NGINX Plus has it since {fact.plus_since})" if fact.plus_since else ""
         yield Hit(

@@ -10,7 +10,7 @@ from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.passes import Pass
 
-_NEEDS_PORT = frozenset({"grpc", "fastcgi", "uwsgi", "scgi", "memcached", "stream"})
+_NEEDS_PORT = frozenset({"grpc", "tunnel", "fastcgi", "uwsgi", "scgi", "memcached", "stream"})
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
 _ALWAYS_THERE = frozenset({"localhost"})
 
