@@ -68,6 +68,12 @@ _LEVELS = click.Choice(["info", "warning", "error"])
     default=None,
     help="Let includes be read that lie outside the scanned directory.",
 )
+@click.option(
+    "--check-files",
+    is_flag=True,
+    default=None,
+    help="Also look whether the files that the configuration names exist here and can be read.",
+)
 @click.option("--min-severity", type=_LEVELS, help="Report only findings at or above this severity.")
 @click.option(
     "--min-confidence",
@@ -207,6 +213,7 @@ def _settings(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
         context=_context(options["context"]),
         fragments=options["fragments"],
         allow_outside=options["allow_outside"],
+        check_files=options["check_files"],
         prefix=options["prefix"],
         stdin_filename=options["stdin_filename"],
         min_severity=Severity[options["min_severity"].upper()] if options["min_severity"] else None,

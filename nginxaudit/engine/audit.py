@@ -13,6 +13,8 @@ from typing import BinaryIO
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.catalogue import Catalogue, builtin
 from nginxaudit.engine.collect import Collector
+from nginxaudit.engine.referenced_files import RULE as FILES_RULE
+from nginxaudit.engine.referenced_files import referenced_files
 from nginxaudit.engine.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rule import Rule
 from nginxaudit.engine.run import Outcome, prepare, run
@@ -159,6 +161,8 @@ class _Audit:
 
     def _take(self, config: Config, outcome: Outcome) -> None:
         self._sources.update(config.sources)
+        if self._settings.check_files and FILES_RULE in {rule.slug for rule in self._rules}:
+            outcome.hits.extend((self._by_slug[FILES_RULE], hit) for hit in referenced_files(config))
         self._ignores.add(config)
         for rule, hit in outcome.hits:
             self._collector.add(rule, hit)

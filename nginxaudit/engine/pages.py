@@ -37,7 +37,7 @@ _OPTIONAL = frozenset(
         "options",
     }
 )
-_FLAGS = frozenset({"accepted", "refused", "needs-dns"})
+_FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files"})
 
 
 @dataclass(frozen=True, slots=True)

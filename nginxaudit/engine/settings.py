@@ -45,6 +45,7 @@ class Settings:
     context: str | None = None
     fragments: bool = False
     allow_outside: bool = False
+    check_files: bool = False
     min_severity: Severity = Severity.INFO
     min_confidence: Confidence = Confidence.LOW
     fail_on: Severity | None = Severity.WARNING

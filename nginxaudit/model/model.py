@@ -17,7 +17,7 @@ from nginxaudit.model.sockets import Socket, group_sockets
 from nginxaudit.model.topology import Declaration, Topology, find_declaration, topology
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
-from nginxaudit.nginx import Target
+from nginxaudit.nginx import Target, has_placeholder
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 if TYPE_CHECKING:
@@ -103,6 +103,18 @@ class Model:
         """Whether a file could not be read that may add to ``http``, ``stream`` or ``mail``."""
         families = {family_of(include) for include in self.config.incomplete_includes}
         return not families.isdisjoint((family, "main"))
+
+    @cached_property
+    def _templates(self) -> frozenset[str]:
+        """Paths of the files with places that something else fills in."""
+        sources = self.config.sources.values()
+        return frozenset(source.path for source in sources if has_placeholder(source.text))
+
+    def is_filled_in(self, node: Directive) -> bool:
+        """Whether a word of ``node`` is filled in by something else before nginx reads it."""
+        if node.source.path not in self._templates:
+            return False
+        return any(map(has_placeholder, (node.name, *node.args)))
 
     # -- servers and locations
 

@@ -109,6 +109,8 @@ class _Expansion:
         except ReadError as error:
             self._unread(node, argument, error)
             return
+        if not paths:
+            self.config.barren_includes.append(node)
         for each in paths:
             try:
                 source = self._files.read(each)

@@ -35,6 +35,24 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# Two mistakes that tear a word apart for nginx: an expression such as [0-9]{2,3} without quotes, and what a
+# template engine should have replaced. The texts that have one are read so that the word stays whole.
+_TORN = re.compile(r"[^\s;{}$]\{[0-9]+(?:,[0-9]*)?\}|(?<![${])\{\{|\{%|<%")
+_WHOLE = r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>|(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
+_TOLERANT = re.compile(
+    rf"""
+      (?!)(.)                                                                     # 1: never
+    | (?!{_WHOLE})([;{{}}])                                                       # 2: punctuation
+    | (\#[^\n]*+)                                                                 # 3: comment
+    | ("(?:[^"\\]++|\\.)*+"(?=[ \t\r\n;{{)]|\Z)|'(?:[^'\\]++|\\.)*+'(?=[ \t\r\n;{{)]|\Z))  # 4: string
+    | ((?:{_WHOLE}|[^ \t\r\n;{{}}"'#\\$]|\\.|\$\{{*+)(?:{_WHOLE}|[^ \t\r\n;{{\\$]|\\.|\$\{{*+)*+\\?)  # 5: word
+    | (["'])                                                                      # 6: string gone wrong
+    | (\\)                                                                        # 7: backslash before the end
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_TEMPLATE = re.compile(r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>")
+_QUANTIFIER = re.compile(r"(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}")
 _STRING_END = {
     '"': re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL),
     "'": re.compile(r"(?:[^'\\]++|\\.)*+'", re.DOTALL),
@@ -79,14 +97,18 @@ class Lexer:
         # kept where the reader may want to move it.
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
+        torn = _TORN.search(text) is not None
+        pattern = _TOLERANT if torn else _TOKEN
         while self.position < len(text):
-            for found in _TOKEN.finditer(text, self.position):
+            for found in pattern.finditer(text, self.position):
                 kind = found.lastindex
                 if kind == 3:
                     self._comment(*found.span())
                     continue
                 value = found[0]
                 start, end = found.span()
+                if torn and kind == 5 and self._is_mark(value, start, end):
+                    continue
                 if kind == 4:
                     value = value[1:-1]
                 elif kind == 6:
@@ -109,6 +131,31 @@ class Lexer:
                     yield token
             else:
                 return
+
+    def _is_mark(self, word: str, start: int, end: int) -> bool:
+        """Tell what nginx would have torn apart; whether ``word`` is a mark of a template and no word at all."""
+        template = _TEMPLATE.search(word)
+        if template is not None:
+            self._report(
+                "unrendered-template",
+                f"{template[0]} is to be filled in by a template engine; nginx cannot read it",
+                start,
+                end,
+                "Scan the finished file, or give templates a name that says so (.template, .j2, .erb).",
+            )
+            alone = template.span() == (0, len(word))
+            line = self.text[self.text.rfind("\n", 0, start) + 1 : (self.text + "\n").index("\n", end)]
+            return alone and (word.startswith(("{%", "<% ", "<%-")) or line.strip() == word)
+        quantifier = _QUANTIFIER.search(word)
+        if quantifier is not None:
+            self._report(
+                "regex-unquoted-brace",
+                f"the {quantifier[0]} in {word} ends the word for nginx: it takes the {{ for the start of a block",
+                start,
+                end,
+                f'Put the expression in quotes: "{word}"',
+            )
+        return False
 
     def _comment(self, start: int, end: int) -> None:
         text = self.text

@@ -189,6 +189,7 @@ class Config:
     problems: list[Problem]
     fragment: bool = False
     incomplete_includes: list[Directive] = field(default_factory=list)  # include whose content is unknown
+    barren_includes: list[Directive] = field(default_factory=list)  # include whose pattern matches no file
     _index: dict[str, list[Directive]] | None = None
 
     def named(self, name: str) -> list[Directive]:

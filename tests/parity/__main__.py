@@ -25,7 +25,7 @@ def main() -> int:
     if options.case is not None:
         for verdict in judged(options.seed, [options.case], options.only):
             print(verdict.text)
-            print(_line(verdict), *verdict.we_say, verdict.nginx_says, sep="\n")
+            print(line_of(verdict), *verdict.we_say, verdict.nginx_says, sep="\n")
         return 0
     verdicts = run(options.seed, options.cases, options.only)
     return _report(verdicts, options.at_least)
@@ -48,7 +48,7 @@ def _report(verdicts: list[Verdict], at_least: float) -> int:
     agreeing = sum(each.agrees for each in judged_ones)
     for verdict in judged_ones:
         if not verdict.agrees:
-            print(_line(verdict))
+            print(line_of(verdict))
             print("    " + "\n    ".join((verdict.nginx_says.splitlines() or ["accepted"])[:2]))
             for reason in verdict.we_say[:3]:
                 print(f"    we: {reason}")
@@ -63,7 +63,8 @@ def _report(verdicts: list[Verdict], at_least: float) -> int:
     return 0 if rate >= at_least else 1
 
 
-def _line(verdict: Verdict) -> str:
+def line_of(verdict: Verdict) -> str:
+    """Number, kind of disagreement, mutation and configuration of a case."""
     what = "wrong refusal" if verdict.accepted else "missed refusal"
     return f"#{verdict.number} {'agree' if verdict.agrees else what} [{verdict.kind}] {verdict.seed}"
 

@@ -50,7 +50,7 @@ def _settings(example: Example, rule: Rule) -> Settings:
     target = Target(edition=example.options.get("edition", "oss"))
     if "nginx-version" in example.options:
         target = replace(target, version=parse_version(example.options["nginx-version"]))
-    return Settings(target=target, extend_select=(rule.slug,))
+    return Settings(target=target, extend_select=(rule.slug,), check_files="check-files" in example.flags)
 
 
 def _write(example: Example, directory: Path) -> Path:

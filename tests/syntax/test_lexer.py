@@ -37,7 +37,6 @@ def test_words_are_separated_by_blanks_semicolons_and_braces(text, expected):
         ("a#b;", ["a#b", ";"]),
         ("a}b;", ["a}b", ";"]),
         ("a} b;", ["a}", "b", ";"]),
-        ("^/x{2}$;", ["^/x", "{", "2}$", ";"]),
         ("a;#b\nc;", ["a", ";", "c", ";"]),
         ("}a;", ["}", "a", ";"]),
         ("if ($a){", ["if", "($a)", "{"]),
@@ -290,3 +289,25 @@ def test_longest_comment(letter):
     assert too_long(f"a;\n{fits}c\nb;") == [3]
     assert too_long(f"a;\n{fits}c") == []  # the file ends with it
     assert too_long(f"a;\n{fits}cc") == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("~ ^/x{2}$;", "regex-unquoted-brace", ["~", "^/x{2}$", ";"]),
+        ("^/[0-9]{2,}{", "regex-unquoted-brace", ["^/[0-9]{2,}", "{"]),
+        ("name {{ a b }}.example;", "unrendered-template", ["name", "{{ a b }}.example", ";"]),
+        ("{% if x %}\na;", "unrendered-template", ["a", ";"]),
+        ("{{- range }}\na;", "unrendered-template", ["a", ";"]),
+        ("a <%= b %>;", "unrendered-template", ["a", "<%= b %>", ";"]),
+    ],
+)
+def test_what_nginx_tears_apart_stays_whole_and_is_told(text, kind, expected):
+    tokens, problems = lex(text)
+    assert [str(token) for token in tokens] == expected
+    assert [problem.kind for problem in problems] == [kind]
+
+
+@pytest.mark.parametrize("text", ["a {2 b;}", "a{b}", "a { 2}", "{{", "a {{ b"])
+def test_other_braces_are_punctuation(text):
+    assert "{" in [str(token) for token in lex(text)[0]]

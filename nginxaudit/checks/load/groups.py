@@ -158,16 +158,22 @@ def resolved_servers(load: Load) -> Iterator[Mistake]:
     for family in ("http", "stream"):
         for upstream in load.model.upstreams(family):
             for peer in upstream.peers:
-                if peer.service and not peer.resolve:
-                    yield Mistake(
-                        "invalid-server-parameter",
-                        '"service" needs "resolve" beside it; nginx refuses to start',
-                        None,
-                        "Add resolve.",
-                        peer.directive,
-                    )
+                if peer.service:
+                    yield from _service(peer)
                 if peer.resolve and upstream.complete:
                     yield from _resolving(load, upstream, peer)
+
+
+def _service(peer: Peer) -> Iterator[Mistake]:
+    problem = ""
+    if not peer.resolve:
+        problem = '"service" needs "resolve" beside it'
+    elif peer.is_literal:
+        problem = '"service" needs a domain name'
+    elif peer.address is not None and peer.address.explicit_port:
+        problem = '"service" and a port exclude each other: the service record tells the port'
+    if problem:
+        yield Mistake("invalid-server-parameter", f"{problem}; nginx refuses to start", None, "", peer.directive)
 
 
 def _resolving(load: Load, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:

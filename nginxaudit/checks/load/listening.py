@@ -25,6 +25,7 @@ from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_ad
 from nginxaudit.syntax.tree import Directive, Token
 
 _NUMBERS = {"backlog": positive, "setfib": parse_number, "fastopen": parse_number, "rcvbuf": parse_size, "sndbuf": parse_size}
+_LONGEST_NAME = 46  # bytes: a bucket of 64 less two pointers and the length, aligned to 8
 _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 
 
@@ -95,6 +96,22 @@ def server_name(use: Use) -> Iterator[Mistake]:
             )
 
 
+def _overflowing_names(load: Load, server: Directive) -> Iterator[Mistake]:
+    """Names too long for the default bucket of the hash of names (``ngx_hash_init`` in src/core/ngx_hash.c)."""
+    if load.model.effective(server, "server_names_hash_bucket_size"):
+        return
+    for node in server.named("server_name"):
+        for token in node.args:
+            if len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME and not token.startswith(("~", "*", ".", "$")):
+                yield Mistake(
+                    "server-name-hash-overflow",
+                    f"the name has {len(token)} characters, more than the hash of names holds by default",
+                    token,
+                    "Set server_names_hash_bucket_size 128; in http.",
+                    node,
+                )
+
+
 @finally_
 def sockets(load: Load) -> Iterator[Mistake]:
     """Servers that share a socket, in the order of the file."""
@@ -117,6 +134,7 @@ def _http_sockets(load: Load, family: str = "http") -> Iterator[Mistake]:
         if len({id(server) for server, _ in sharers}) > 1:
             for server in dict.fromkeys(server for server, _ in sharers):
                 yield from _hashed_names(server.directive)
+                yield from _overflowing_names(load, server.directive)
 
 
 def _clashes(server: Server, each: Listen, earlier: list[tuple[Server, Listen]]) -> Iterator[Mistake]:

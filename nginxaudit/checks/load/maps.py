@@ -204,7 +204,7 @@ def split_clients(use: Use) -> Iterator[Mistake]:
         if line.name == "include":
             continue
         if line.name == "*":
-            total = 100.0  # the rest: nothing may come behind it
+            total = max(total, 100.0)  # the rest: nothing may come behind it
             continue
         number = str(line.name)[:-1]
         if not _PERCENT.fullmatch(line.name) or number in ("", ".") or float(number) == 0:

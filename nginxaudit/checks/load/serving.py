@@ -293,6 +293,18 @@ def http2_push(use: Use) -> Iterator[Mistake]:
         yield from script(use, use.args[0])
 
 
+@reads("connection_pool_size", "request_pool_size")
+def pool_size(use: Use) -> Iterator[Mistake]:
+    """Pools of memory (``ngx_http_core_pool_size``; NGX_MIN_POOL_SIZE on a 64-bit system)."""
+    token = use.args[0]
+    try:
+        size = parse_size(token)
+    except ValueError:
+        return  # told by its type
+    if size < 112 or size % 16:
+        yield invalid(token, f'"{use.name}" must be a multiple of 16, and 112 bytes at least')
+
+
 @reads("gzip_window", "gzip_hash")
 def gzip_memory(use: Use) -> Iterator[Mistake]:
     """Powers of two that zlib can use."""

@@ -98,7 +98,7 @@ def secure_links(load: Load) -> Iterator[Mistake]:
     for secret in load.model.config.named("secure_link_secret"):
         block = secret.parent
         for name in ("secure_link", "secure_link_md5"):
-            for other in load.model.effective(block, name) if block else ():
+            for other in block.named(name) if block and block.inner != "http" else ():
                 yield Mistake(
                     INVALID,
                     f'"secure_link_secret" cannot be used together with "{name}"',

@@ -50,7 +50,7 @@ class _Reader:
             if family == "main":
                 family = outer
             plan = self._plan(node, family)
-            if plan:
+            if plan and not self._load.model.is_filled_in(node):
                 use = Use(node, family, self._load)
                 for grammar in plan:
                     for mistake in grammar(use):
@@ -59,7 +59,7 @@ class _Reader:
                 stack.extend((child, family) for child in reversed(node.children))
         for final in FINALS:
             for mistake in final(self._load):
-                if mistake.node is not None:
+                if mistake.node is not None and not self._load.model.is_filled_in(mistake.node):
                     yield mistake.node, mistake
 
     def _plan(self, node: Directive, family: str) -> tuple[Grammar, ...]:

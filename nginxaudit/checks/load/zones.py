@@ -192,13 +192,11 @@ def _once(use: Use, zone: str) -> Iterator[Mistake]:
 def cache_path(use: Use) -> Iterator[Mistake]:
     """``proxy_cache_path path keys_zone=name:size [parameters]``."""
     path, *rest = use.args
-    zone = False
+    zone: Token | None = None  # the last one counts
     for token in rest:
         name, _, value = token.partition("=")
         if name == "keys_zone":
-            zone = True
-            purpose = f"cache {use.name.removesuffix('_path')}"
-            yield from declare(use, token, purpose, value, at_least=2 * PAGE)
+            zone = token
         elif name == "levels":
             if not _LEVELS.fullmatch(value):
                 yield invalid(token, f'"{value}" is no list of levels', "Write up to three of 1 and 2: levels=1:2.")
@@ -207,8 +205,11 @@ def cache_path(use: Use) -> Iterator[Mistake]:
         else:
             yield unknown_parameter(token, use.name, ("keys_zone", "levels", *_CACHE_PARAMETERS))
             return
-    if not zone:
+    if zone is None:
         yield Mistake(INVALID, f'"{use.name}" needs the parameter "keys_zone"')
+    else:
+        purpose = f"cache {use.name.removesuffix('_path')}"
+        yield from declare(use, zone, purpose, zone[len("keys_zone=") :], at_least=2 * PAGE)
     yield from claim(use, path, [])
 
 

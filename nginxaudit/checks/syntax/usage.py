@@ -30,6 +30,8 @@ from nginxaudit.nginx.modules import module_of, module_of_file
 from nginxaudit.syntax.tree import Directive
 
 HEALTH_CHECK_NAMES = frozenset({"health_check", "match", "health_check_timeout"})
+_SSL_SWITCH = "ssl"
+_SSL_HELP = 'Delete it, and write "ssl" behind the address in the listen lines that speak TLS.'
 _UPSTREAM_CONTEXTS = frozenset({"upstream", "stream-upstream"})
 _OPAQUE = PSEUDO_CONTEXTS | {"unknown", "mgmt", "oidc_provider", "acme_issuer", "otel_exporter"}
 
@@ -94,6 +96,8 @@ class _Judge:
             loose = config.fragment and block is config.top
             for node in block.children:
                 verdict = self._verdict(node, context)
+                if verdict is not None and self._model.is_filled_in(node):
+                    verdict = None
                 if verdict is not None and not (loose and verdict.rule == "directive-wrong-context"):
                     yield verdict.rule, self._hit(node, verdict)
                 if node.children:
@@ -179,6 +183,14 @@ class _Judge:
         if not all(fact.ignored(self._target) or fact.deprecated(self._target) for fact in facts):
             return None
         fact = facts[0]
+        if name == _SSL_SWITCH:
+            return _Verdict(
+                "ssl-directive-removed",
+                f'"ssl" is deprecated since nginx {fact.deprecated_in} and removed in {fact.removed_in or "1.25.1"}',
+                _SSL_HELP,
+                Severity.WARNING,
+                rejected=False,
+            )
         since = fact.ignored_since or fact.deprecated_in
         effect = "has no effect" if fact.ignored(self._target) else "is deprecated"
         return _Verdict(
@@ -203,9 +215,13 @@ class _Judge:
         if why is Availability.REMOVED:
             gone = fact.removed_in or f"a version after {fact.until}"
             return _Verdict(
-                "obsolete-directive",
+                "ssl-directive-removed" if name == _SSL_SWITCH else "obsolete-directive",
                 f'"{name}" was removed in nginx {gone}; {target} does not know it',
-                f'Use "{fact.replacement}" instead.' if fact.replacement else "Delete it.",
+                _SSL_HELP
+                if name == _SSL_SWITCH
+                else f'Use "{fact.replacement}" instead.'
+                if fact.replacement
+                else "Delete it.",
                 Severity.ERROR,
                 rejected=True,
             )
