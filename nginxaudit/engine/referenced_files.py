@@ -73,7 +73,14 @@ def _readable(node: Directive, token: Token, path: str) -> Iterator[Hit]:
     else:
         problem = f"{path} does not exist: {result}"
     severity = None if at_start else Severity.WARNING
-    yield Hit(arg(node, token), problem, node, severity=severity, rejected=at_start, help="Put the file there, or correct the path.")
+    yield Hit(
+        arg(node, token),
+        problem,
+        node,
+        severity=severity,
+        rejected=at_start,
+        help="Put the file there, or correct the path.",
+    )
 
 
 def _writable_place(node: Directive, token: Token) -> Iterator[Hit]:

@@ -14,7 +14,15 @@ PLACEHOLDER = re.compile(
     re.DOTALL,
 )
 
-_SIGNS = ("{{", "{%", "<%", "${", "__", "CHANGE", "REPLACE")  # a search for words is faster than one for patterns
+_SIGNS = (
+    "{{",
+    "{%",
+    "<%",
+    "${",
+    "__",
+    "CHANGE",
+    "REPLACE",
+)  # a search for words is faster than one for patterns
 
 
 def has_placeholder(text: str) -> bool:

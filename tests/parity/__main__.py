@@ -35,7 +35,9 @@ def run(seed: int, cases: int, only: str = "") -> list[Verdict]:
     """Verdicts on ``cases`` cases, on all processors."""
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool:
-        parts = [pool.submit(_part, seed, list(range(start, cases, workers)), only) for start in range(workers)]
+        parts = [
+            pool.submit(_part, seed, list(range(start, cases, workers)), only) for start in range(workers)
+        ]
         return sorted((each for part in parts for each in part.result()), key=lambda verdict: verdict.number)
 
 

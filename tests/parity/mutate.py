@@ -132,7 +132,11 @@ def _quotes(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     if word.quoted and rng.random() < 0.6:
         return it.cut(word.start, word.end, rng.choice((raw[1:], raw[:-1], raw[1:-1], raw + "x", raw + raw)))
     sign = rng.choice("\"'")
-    return it.cut(word.start, word.end, rng.choice((sign + raw, raw + sign, sign + raw + sign, raw[:1] + sign + raw[1:])))
+    return it.cut(
+        word.start,
+        word.end,
+        rng.choice((sign + raw, raw + sign, sign + raw + sign, raw[:1] + sign + raw[1:])),
+    )
 
 
 def _typo(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
@@ -205,7 +209,11 @@ def _invent(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
         return None
     fact = rng.choice(directives(rng.choice(names)))
     most = fact.args.maximum if fact.args.maximum is not None else fact.args.minimum + 3
-    count = rng.randint(fact.args.minimum, max(most, fact.args.minimum)) if rng.random() < 0.95 else rng.randint(0, 4)
+    count = (
+        rng.randint(fact.args.minimum, max(most, fact.args.minimum))
+        if rng.random() < 0.95
+        else rng.randint(0, 4)
+    )
     values = [_typical(fact, rng) if rng.random() < 0.7 else _some_value(it, rng) for _ in range(count)]
     end = "{ }" if fact.block else ";"
     return it.cut(at, at, f"\n{' '.join([fact.name, *values])} {end}\n")
@@ -233,7 +241,9 @@ def _typical(fact: DirectiveFact, rng: random.Random) -> str:
     parameters_of = [each.name for each in parameters(fact.name, "http") if each.name]
     if parameters_of and rng.random() < 0.5:
         name = rng.choice(parameters_of)
-        return rng.choice((name, f"{name}={rng.choice(_VALUES)}", f"{name}={rng.choice(('10', '1m', '10s', 'on', 'a:1m'))}"))
+        return rng.choice(
+            (name, f"{name}={rng.choice(_VALUES)}", f"{name}={rng.choice(('10', '1m', '10s', 'on', 'a:1m'))}")
+        )
     return rng.choice(_TYPICAL.get(fact.type, _TYPICAL["custom"]))
 
 
@@ -297,7 +307,22 @@ def _alter_number(it: _Text, rng: random.Random, donors: Sequence[str]) -> str |
     word = rng.choice(words)
     raw = it.text[word.start : word.end]
     found = rng.choice(list(re.finditer(r"[0-9]+", raw)))
-    by = rng.choice(("0", "-1", "1", "65536", "99999999999999999999", "x", "", found[0] + "0", found[0] + "k", found[0] + "ms", found[0] + ".5", "00" + found[0]))
+    by = rng.choice(
+        (
+            "0",
+            "-1",
+            "1",
+            "65536",
+            "99999999999999999999",
+            "x",
+            "",
+            found[0] + "0",
+            found[0] + "k",
+            found[0] + "ms",
+            found[0] + ".5",
+            "00" + found[0],
+        )
+    )
     return it.cut(word.start + found.start(), word.start + found.end(), by)
 
 
@@ -313,7 +338,9 @@ def _flag(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     if not words:
         return None
     word = rng.choice(words)
-    return it.cut(word.start, word.end, rng.choice(("On", "OFF", "true", "1", "yes", "no", "onn", "auto", "$flag")))
+    return it.cut(
+        word.start, word.end, rng.choice(("On", "OFF", "true", "1", "yes", "no", "onn", "auto", "$flag"))
+    )
 
 
 def _variable(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
@@ -321,13 +348,20 @@ def _variable(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | Non
     if not found:
         return None
     match = rng.choice(found)
-    by = rng.choice((match[1] + "x", match[1].upper(), "", "{" + match[1] + "}", match[1][:-1], "1", "-" + match[1]))
+    by = rng.choice(
+        (match[1] + "x", match[1].upper(), "", "{" + match[1] + "}", match[1][:-1], "1", "-" + match[1])
+    )
     return it.cut(match.start(1), match.end(1), by)
 
 
 def _name(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     """Another zone, format, group or key zone."""
-    found = list(re.finditer(r"(?:zone=|zone |access_log \S+ |://|log_format |upstream |limit_conn |_cache )([A-Za-z]\w*)", it.text))
+    found = list(
+        re.finditer(
+            r"(?:zone=|zone |access_log \S+ |://|log_format |upstream |limit_conn |_cache )([A-Za-z]\w*)",
+            it.text,
+        )
+    )
     if not found:
         return None
     match = rng.choice(found)

@@ -41,9 +41,7 @@ def lay_out(scratch: Path) -> list[Seed]:
     found = []
     for seed in _all(scratch):
         main = seed.main.read_text(errors="surrogateescape")
-        seed.main.write_text(
-            nginx.load_modules() + _LOAD_MODULE.sub("", main), errors="surrogateescape"
-        )
+        seed.main.write_text(nginx.load_modules() + _LOAD_MODULE.sub("", main), errors="surrogateescape")
         if nginx.ask(seed.directory, seed.main).accepted:
             found.append(seed)
     return found
@@ -111,8 +109,8 @@ def _certificate(directory: Path, name: str) -> None:
     made = directory.parent / name
     if not made.with_name(f"{name}.key").exists():
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-            + ["-keyout", f"{made}.key", "-out", f"{made}.crt"],
+            f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} "
+            f"-keyout {made}.key -out {made}.crt".split(),
             check=True,
             capture_output=True,
         )

@@ -31,7 +31,7 @@ def test_prediction_agrees_with_nginx() -> None:
     ("output", "fault"),
     [
         ('nginx: [emerg] host not found in upstream "a" in /x:3', True),
-        ('nginx: [emerg] bind() to 192.0.2.1:80 failed (99: Cannot assign requested address)', True),
+        ("nginx: [emerg] bind() to 192.0.2.1:80 failed (99: Cannot assign requested address)", True),
         ('nginx: [emerg] open() "/x/log" failed (2: No such file or directory)', True),
         ('nginx: [emerg] unknown directive "kqueue_events" in /x:3', True),
         ('nginx: [emerg] unknown directive "lisen" in /x:3', False),

@@ -123,9 +123,9 @@ def finally_(check: Callable[[Load], Iterable[Mistake]]) -> Callable[[Load], Ite
     return check
 
 
-def invalid(token: Token, message: str, help: str = "") -> Mistake:
+def invalid(token: Token, message: str, remedy: str = "") -> Mistake:
     """A word that nginx refuses for its value."""
-    return Mistake(INVALID, message, token, help)
+    return Mistake(INVALID, message, token, remedy)
 
 
 def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterator[Mistake]:
@@ -162,7 +162,9 @@ def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ())
     """A word that is no parameter of the directive."""
     words = list(allowed)
     return invalid(
-        token, f'"{token}" is no parameter of "{directive}"', suggestion(token.partition("=")[0], words) if words else ""
+        token,
+        f'"{token}" is no parameter of "{directive}"',
+        suggestion(token.partition("=")[0], words) if words else "",
     )
 
 

@@ -19,9 +19,9 @@ from nginxaudit.checks.load.base import (
 )
 from nginxaudit.checks.load.scripts import script, source_variable
 from nginxaudit.checks.load.zones import PAGE, declare, declare_sized, refer
-from nginxaudit.nginx import parse_number, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx import parse_number, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Token
 
 _SECOND_CHOICES = ("least_conn",)
@@ -87,7 +87,9 @@ def _sticky_cookie(use: Use, words: list[Token]) -> Iterator[Mistake]:
     for token in words[1:]:
         name, _, value = token.partition("=")
         if name not in ("domain", "path", "expires", "httponly", "secure", "samesite"):
-            yield unknown_parameter(token, "sticky cookie", ("domain", "path", "expires", "httponly", "secure", "samesite"))
+            yield unknown_parameter(
+                token, "sticky cookie", ("domain", "path", "expires", "httponly", "secure", "samesite")
+            )
         elif name in seen:
             yield invalid(token, f'"{name}" is given twice')
         elif name == "domain":
@@ -173,7 +175,9 @@ def _service(peer: Peer) -> Iterator[Mistake]:
     elif peer.address is not None and peer.address.explicit_port:
         problem = '"service" and a port exclude each other: the service record tells the port'
     if problem:
-        yield Mistake("invalid-server-parameter", f"{problem}; nginx refuses to start", None, "", peer.directive)
+        yield Mistake(
+            "invalid-server-parameter", f"{problem}; nginx refuses to start", None, "", peer.directive
+        )
 
 
 def _resolving(load: Load, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
@@ -187,7 +191,9 @@ def _resolving(load: Load, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
             f"Add zone {upstream.name} 64k;",
             peer.directive,
         )
-    if not load.model.effective(upstream.directive, "resolver") and not load.model.unread_files(upstream.family):
+    if not load.model.effective(upstream.directive, "resolver") and not load.model.unread_files(
+        upstream.family
+    ):
         yield Mistake(
             "resolve-without-resolver",
             f'"resolve" needs a "resolver" in the upstream "{upstream.name}" or directly in {upstream.family}: '

@@ -21,10 +21,24 @@ from nginxaudit.checks.load.base import (
 from nginxaudit.checks.load.maps import host_forms
 from nginxaudit.model.listen import Listen, SocketKey
 from nginxaudit.model.server import Server
-from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_address, parse_number, parse_size, parse_time_s
+from nginxaudit.nginx import (
+    Availability,
+    has_placeholder,
+    parameters,
+    parse_address,
+    parse_number,
+    parse_size,
+    parse_time_s,
+)
 from nginxaudit.syntax.tree import Directive, Token
 
-_NUMBERS = {"backlog": positive, "setfib": parse_number, "fastopen": parse_number, "rcvbuf": parse_size, "sndbuf": parse_size}
+_NUMBERS = {
+    "backlog": positive,
+    "setfib": parse_number,
+    "fastopen": parse_number,
+    "rcvbuf": parse_size,
+    "sndbuf": parse_size,
+}
 _LONGEST_NAME = 46  # bytes: a bucket of 64 less two pointers and the length, aligned to 8
 _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 
@@ -39,8 +53,17 @@ def listen(use: Use) -> Iterator[Mistake]:
         parse_address(address, 80 if use.family == "http" else 0, listen=True)
     except ValueError as error:
         yield invalid(address, f"{error}; nginx refuses to start")
+    yield from _parameters(use, rest)
+    if use.family == "stream":
+        names = {token.partition("=")[0]: token for token in rest}
+        for name in _NOT_WITH_UDP:
+            if "udp" in names and name in names:
+                yield invalid(names[name], f'"{name}" cannot be used with "udp"')
+
+
+def _parameters(use: Use, words: list[Token]) -> Iterator[Mistake]:
     known = {fact.name: fact for fact in parameters("listen", use.family) if fact.name}
-    for token in rest:
+    for token in words:
         name, equals, value = token.partition("=")
         fact = known.get(name)
         if fact is None or (equals and fact.kind == "flag"):
@@ -55,11 +78,6 @@ def listen(use: Use) -> Iterator[Mistake]:
             yield invalid(token, f'"{value}" is neither "on" nor "off"')
         elif name == "so_keepalive":
             yield from _so_keepalive(token, value)
-    if use.family == "stream":
-        names = {token.partition("=")[0]: token for token in rest}
-        for name in _NOT_WITH_UDP:
-            if "udp" in names and name in names:
-                yield invalid(names[name], f'"{name}" cannot be used with "udp"')
 
 
 def _so_keepalive(token: Token, value: str) -> Iterator[Mistake]:
@@ -73,7 +91,9 @@ def _so_keepalive(token: Token, value: str) -> Iterator[Mistake]:
     except ValueError:
         fine = False
     if not fine:
-        yield invalid(token, f'"{value}" is no so_keepalive', "Write on, off or idle:interval:count, like 30m::10.")
+        yield invalid(
+            token, f'"{value}" is no so_keepalive', "Write on, off or idle:interval:count, like 30m::10."
+        )
 
 
 @reads("server_name", family="http stream")
@@ -102,7 +122,9 @@ def _overflowing_names(load: Load, server: Directive) -> Iterator[Mistake]:
         return
     for node in server.named("server_name"):
         for token in node.args:
-            if len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME and not token.startswith(("~", "*", ".", "$")):
+            if len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME and not token.startswith(
+                ("~", "*", ".", "$")
+            ):
                 yield Mistake(
                     "server-name-hash-overflow",
                     f"the name has {len(token)} characters, more than the hash of names holds by default",
@@ -141,13 +163,18 @@ def _clashes(server: Server, each: Listen, earlier: list[tuple[Server, Listen]])
     node = each.directive
     for other_server, other in earlier:
         if other_server is server:
-            yield _listen_mistake("duplicate-listen", f"{each} is listened on twice in this server", node, other)
+            yield _listen_mistake(
+                "duplicate-listen", f"{each} is listened on twice in this server", node, other
+            )
             return
     if each.default_server:
         first = next((other for _, other in earlier if other.default_server), None)
         if first is not None:
             yield _listen_mistake(
-                "duplicate-default-server", f"{each} has a default_server already: nginx refuses a second one", node, first
+                "duplicate-default-server",
+                f"{each} has a default_server already: nginx refuses a second one",
+                node,
+                first,
             )
     if each.socket_options:
         first = next((other for _, other in earlier if other.socket_options), None)
@@ -172,7 +199,10 @@ def _lone_sockets(load: Load, family: str) -> Iterator[Mistake]:
             other = taken.setdefault(each.key, each)
             if other is not each:
                 yield _listen_mistake(
-                    "duplicate-listen", f"{each} is listened on twice; in {family} each socket has one server", each.directive, other
+                    "duplicate-listen",
+                    f"{each} is listened on twice; in {family} each socket has one server",
+                    each.directive,
+                    other,
                 )
 
 
@@ -191,4 +221,3 @@ def _hashed_names(server: Directive) -> Iterator[Mistake]:
                 "Use an expression: ~^…$",
                 node,
             )
-

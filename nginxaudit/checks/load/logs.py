@@ -10,7 +10,6 @@ from nginxaudit.checks.load.base import (
     Use,
     invalid,
     one_of,
-    option,
     parsed,
     positive,
     reads,
@@ -68,21 +67,26 @@ def access_log(use: Use) -> Iterator[Mistake]:
     else:
         yield from script(use, path)
     yield from _known_format(use, rest[0] if rest else None)
+    yield from _log_parameters(use, path, rest[1:])
+
+
+def _log_parameters(use: Use, path: Token, words: list[Token]) -> Iterator[Mistake]:
     buffered: Token | None = None
     flush: Token | None = None
-    for token in rest[1:]:
-        if (size := option(token, "buffer")) is not None:
-            yield from parsed(_nonzero(parse_size), token, size)
+    for token in words:
+        name, _, value = token.partition("=")
+        if name == "buffer":
+            yield from parsed(_nonzero(parse_size), token, value)
             buffered = token
-        elif (time := option(token, "flush")) is not None:
-            yield from parsed(_nonzero(parse_time_ms), token, time)
+        elif name == "flush":
+            yield from parsed(_nonzero(parse_time_ms), token, value)
             flush = token
-        elif token == "gzip" or token.startswith("gzip="):
-            if token != "gzip" and not (token[5:].isdigit() and 1 <= int(token[5:]) <= 9):
+        elif name == "gzip":
+            if token != "gzip" and not (value.isdigit() and 1 <= int(value) <= 9):
                 yield invalid(token, f'"{token}": the level of compression is 1 to 9')
             buffered = token
-        elif (text := option(token, "if")) is not None:
-            yield from script(use, token, text)
+        elif name == "if" and token != "if":
+            yield from script(use, token, value)
         else:
             yield unknown_parameter(token, use.name, ("buffer", "flush", "gzip", "if"))
     if flush and not buffered:
@@ -96,15 +100,20 @@ def access_log(use: Use) -> Iterator[Mistake]:
 def _known_format(use: Use, name: Token | None) -> Iterator[Mistake]:
     if name is None:
         if use.family == "stream":
-            yield Mistake(_UNDEFINED, '"access_log" needs the name of a log format in stream: there is no default')
+            yield Mistake(
+                _UNDEFINED, '"access_log" needs the name of a log format in stream: there is no default'
+            )
         return
     known = {str(each): node for (family, each), node in use.load.formats.items() if family == use.family}
-    if name.lower() in {each.lower() for each in known} or (use.family == "http" and name.lower() == "combined"):
+    if name.lower() in {each.lower() for each in known} or (
+        use.family == "http" and name.lower() == "combined"
+    ):
         return
     if use.load.model.config.fragment or use.load.model.unread_files(use.family):
         return
     later = next(
-        (node for node in use.load.model.config.named("log_format") if node.args and node.args[0] == name), None
+        (node for node in use.load.model.config.named("log_format") if node.args and node.args[0] == name),
+        None,
     )
     yield Mistake(
         _UNDEFINED,

@@ -146,14 +146,22 @@ def thread_pools(load: Load) -> Iterator[Mistake]:
         name = option(node.args[0], "threads") if node.args else None
         if name is not None and "$" not in name and name not in pools:
             yield Mistake(
-                INVALID, f'there is no thread pool "{name}"', node.args[0], "Define it with thread_pool.", node
+                INVALID,
+                f'there is no thread pool "{name}"',
+                node.args[0],
+                "Define it with thread_pool.",
+                node,
             )
 
 
 @finally_
 def enough_connections(load: Load) -> Iterator[Mistake]:
     """Listening sockets take connections, too."""
-    written = [node for node in load.model.config.named("worker_connections") if node.args and node.context == "events"]
+    written = [
+        node
+        for node in load.model.config.named("worker_connections")
+        if node.args and node.context == "events"
+    ]
     if not written or not written[0].args[0].isdigit():
         return
     number = int(written[0].args[0])

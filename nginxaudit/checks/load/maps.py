@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import INVALID, Mistake, Use, invalid, reads
+from nginxaudit.checks.load.base import INVALID, Mistake, Use, reads
 from nginxaudit.checks.load.rewriting import definition
 from nginxaudit.checks.load.scripts import expression, name_after_dollar, script, source_variable
 from nginxaudit.nginx import Availability, directives, parse_inet4
@@ -50,9 +50,11 @@ def map_block(use: Use) -> Iterator[Mistake]:
 
 
 def _is_switch(use: Use, line: Directive) -> bool:
-    """A word without a value that the target knows: ``hostnames``, ``volatile``, ``ranges`` …"""
+    """A word without a value that the target knows, such as ``hostnames`` or ``ranges``."""
     return line.name in _SWITCHES and any(
-        line.context in fact.contexts and f"_{use.family}_" in fact.module and fact.available(use.load.target) is Availability.YES
+        line.context in fact.contexts
+        and f"_{use.family}_" in fact.module
+        and fact.available(use.load.target) is Availability.YES
         for fact in directives(line.name)
     )
 
@@ -155,10 +157,7 @@ def _geo_line(line: Directive, ranges: bool) -> Iterator[Mistake]:
     if line.name == "default":
         return
     token = line.args[0] if line.name in ("proxy", "delete") else line.name
-    if ranges and line.name != "proxy":
-        problem = _range_error(token)
-    else:
-        problem = network_error(token)
+    problem = _range_error(token) if ranges and line.name != "proxy" else network_error(token)
     if problem:
         yield Mistake(INVALID, problem, token, node=line)
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import INVALID, Load, Mistake, Reference, Use, finally_, invalid, reads, unknown_parameter
+from nginxaudit.checks.load.base import (
+    INVALID,
+    Load,
+    Mistake,
+    Reference,
+    Use,
+    finally_,
+    invalid,
+    reads,
+    unknown_parameter,
+)
 from nginxaudit.checks.load.maps import network_error
 from nginxaudit.checks.load.scripts import expression, regex_captures, script
 from nginxaudit.model.passes import Pass
@@ -40,7 +50,9 @@ def _target(load: Load, each: Pass) -> Iterator[Mistake]:
     if each.target_kind == "invalid":
         reason = each.target.reason
         if "http://" in reason or "scheme" in reason:
-            yield Mistake("proxy-pass-missing-uri-scheme", f"{reason}: {token}", token, _scheme_help(each), node)
+            yield Mistake(
+                "proxy-pass-missing-uri-scheme", f"{reason}: {token}", token, _scheme_help(each), node
+            )
         else:
             yield Mistake(INVALID, f"{reason}; nginx refuses to start", token, node=node)
         return
@@ -55,7 +67,9 @@ def _target(load: Load, each: Pass) -> Iterator[Mistake]:
         )
     lone_name = each.target_kind == "hostname" and "." not in each.host and each.host != "localhost"
     if each.target_kind in ("address", "hostname") and each.target.port is None and not lone_name:
-        yield Mistake(INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node)
+        yield Mistake(
+            INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node
+        )
     if each.protocol == "proxy" and each.target.path is not None and each.family == "http":
         yield from _uri_not_allowed(node, token)
 
@@ -111,7 +125,9 @@ def _default_redirect(use: Use) -> Iterator[Mistake]:
         if parent and parent.children.index(node) < parent.children.index(use.node)
     ]
     if not before:
-        yield invalid(use.args[0], '"proxy_redirect default" must stand behind the proxy_pass of the same block')
+        yield invalid(
+            use.args[0], '"proxy_redirect default" must stand behind the proxy_pass of the same block'
+        )
     elif before[0].args and "$" in before[0].args[0]:
         yield invalid(use.args[0], '"proxy_redirect default" cannot be used with variables in proxy_pass')
 
@@ -194,7 +210,12 @@ def store(use: Use) -> Iterator[Mistake]:
     if use.args[0] != "off" and cache is not None and cache.args and cache.args[0] != "off":
         parent = use.node.parent
         if parent and parent.children.index(cache) < parent.children.index(use.node):
-            yield Mistake(INVALID, f'"{use.name}" and "{cache.name}" exclude each other', None, related=(("given here", cache),))
+            yield Mistake(
+                INVALID,
+                f'"{use.name}" and "{cache.name}" exclude each other',
+                None,
+                related=(("given here", cache),),
+            )
 
 
 @reads("fastcgi_param", "uwsgi_param", "scgi_param")
@@ -219,4 +240,3 @@ def split_path_info(use: Use) -> Iterator[Mistake]:
     yield from expression(use, pattern)
     if regex_captures(pattern) not in (2, None):
         yield invalid(pattern, "the expression must have two captures: the script and the rest of the path")
-

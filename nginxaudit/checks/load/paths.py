@@ -15,13 +15,13 @@ def claim(use: Use, token: Token, levels: list[int]) -> Iterator[Mistake]:
     if earlier is None:
         return
     if _is_cache(use.node) or _is_cache(earlier):
-        problem, help = f'the path "{path}" is used twice', "Give every cache a directory of its own."
+        problem, remedy = f'the path "{path}" is used twice', "Give every cache a directory of its own."
     elif _levels(earlier) != levels:
         problem = f'the path "{path}" is used twice, with other levels of directories'
-        help = "Give both the same levels, or each a directory of its own."
+        remedy = "Give both the same levels, or each a directory of its own."
     else:
         return
-    yield Mistake(INVALID, problem, token, help, related=(("used here", earlier),))
+    yield Mistake(INVALID, problem, token, remedy, related=(("used here", earlier),))
 
 
 def _is_cache(node: Directive) -> bool:

@@ -162,8 +162,8 @@ def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mist
         yield from script(use, words[2], value)
     else:
         meant = _OTHER_LANGUAGES.get(operator)
-        help = f'nginx writes it "{meant}".' if meant else _SHAPES
-        yield Mistake(_CONDITION, f'"{operator}" is no operator of nginx', words[1], help)
+        remedy = f'nginx writes it "{meant}".' if meant else _SHAPES
+        yield Mistake(_CONDITION, f'"{operator}" is no operator of nginx', words[1], remedy)
 
 
 def _condition(use: Use, word: Token, message: str) -> Mistake:

@@ -20,7 +20,6 @@ NEVER_DEFINED = frozenset({"memcached_key"})
 """Variables that a module reads and nobody but the configuration defines."""
 
 
-
 def script(use: Use, token: Token, text: str | None = None, *, captures: bool = True) -> Iterator[Mistake]:
     """Judge a text in which variables are filled in, and remember which ones it uses.
 
@@ -31,7 +30,9 @@ def script(use: Use, token: Token, text: str | None = None, *, captures: bool = 
         return
     names, error = script_names(value, captures=captures)
     if error:
-        yield invalid(token, f'{error}: "{value}"', "A literal $ is not possible here; a variable is $name or ${name}.")
+        yield invalid(
+            token, f'{error}: "{value}"', "A literal $ is not possible here; a variable is $name or ${name}."
+        )
     for name in names:
         use.load.variables.append(Reference(name, token, use.node, use.family))
 
@@ -39,7 +40,7 @@ def script(use: Use, token: Token, text: str | None = None, *, captures: bool = 
 @lru_cache(maxsize=4096)
 def script_names(text: str, *, captures: bool = True) -> tuple[tuple[str, ...], str]:
     """Names of the variables in ``text``, and what is wrong with it (empty if nothing)."""
-    names = []
+    names: list[str] = []
     at = text.find("$")
     while at >= 0:
         start = at + 1

@@ -11,22 +11,15 @@ from nginxaudit.checks.load.base import (
     invalid,
     one_of,
     parsed,
-    positive,
     reads,
-    suggestion,
     unknown_parameter,
 )
-from nginxaudit.checks.load.maps import host_forms, network_error
 from nginxaudit.checks.load.scripts import expression, script
 from nginxaudit.model.location import MODIFIERS, read_modifier
 from nginxaudit.nginx import parse_address, parse_flag, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Directive
 
 _NESTED = "nested-location-conflict"
-_METHODS = (
-    "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
-    "PATCH",
-)  # fmt: skip
 _DAY = 24 * 60 * 60
 
 
@@ -59,14 +52,14 @@ def _nested(use: Use, modifier: str, pattern: str, outer: Directive) -> Iterator
     elif modifier not in ("~", "~*") and not pattern.startswith(outer_pattern):
         message = f'"{pattern}" does not begin with "{outer_pattern}", the location it stands in'
     if message:
-        yield Mistake(_NESTED, message, use.args[-1], "Move it out of the outer location.", None, (("inside this", outer),))
-
-
-@reads("limit_except")
-def limit_except(use: Use) -> Iterator[Mistake]:
-    """``limit_except METHOD … { }``."""
-    for token in use.args:
-        yield from one_of(token, _METHODS, "method of HTTP", token.upper())
+        yield Mistake(
+            _NESTED,
+            message,
+            use.args[-1],
+            "Move it out of the outer location.",
+            None,
+            (("inside this", outer),),
+        )
 
 
 @reads("error_page")
@@ -208,22 +201,6 @@ def disable_symlinks(use: Use) -> Iterator[Mistake]:
         yield invalid(modes[0], '"off" cannot be used with "from="')
 
 
-@reads("charset", "source_charset", "default_charset")
-def charset(use: Use) -> Iterator[Mistake]:
-    """``charset name | $variable | off``."""
-    if use.args[0].startswith("$"):
-        yield from script(use, use.args[0])
-
-
-@reads("sub_filter")
-def sub_filter(use: Use) -> Iterator[Mistake]:
-    """``sub_filter text replacement``."""
-    if not use.args[0]:
-        yield invalid(use.args[0], "the text to be replaced cannot be empty")
-    for token in use.args:
-        yield from script(use, token)
-
-
 @reads("auth_basic_user_file", "xslt_param", "xslt_string_param")
 def compiled(use: Use) -> Iterator[Mistake]:
     """Values with variables."""
@@ -235,53 +212,12 @@ def compiled(use: Use) -> Iterator[Mistake]:
 def mirror(use: Use) -> Iterator[Mistake]:
     """``mirror uri | off``."""
     siblings = use.node.parent.named("mirror") if use.node.parent else []
-    if len(siblings) > 1 and siblings[0] is not use.node and any(node.args[:1] == ["off"] for node in siblings):
+    if (
+        len(siblings) > 1
+        and siblings[0] is not use.node
+        and any(node.args[:1] == ["off"] for node in siblings)
+    ):
         yield Mistake("duplicate-directive", '"mirror off" cannot stand beside another "mirror"', None)
-
-
-@reads("allow", "deny", family="http stream")
-def access(use: Use) -> Iterator[Mistake]:
-    """``allow address | network | unix: | all``."""
-    token = use.args[0]
-    if token not in ("all", "unix:"):
-        error = network_error(token)
-        if error:
-            yield invalid(token, error, "Write an address, a network like 10.0.0.0/8, unix: or all; host names are not possible.")
-
-
-@reads("set_real_ip_from", family="http stream mail")
-def set_real_ip_from(use: Use) -> Iterator[Mistake]:
-    """``set_real_ip_from address | network | host | unix:``."""
-    token = use.args[0]
-    if token == "unix:" or not network_error(token):
-        return
-    try:
-        parse_address(token)
-    except ValueError as error:
-        yield invalid(token, f"{error}; nginx refuses to start")
-
-
-@reads("valid_referers")
-def valid_referers(use: Use) -> Iterator[Mistake]:
-    """``valid_referers none | blocked | server_names | name | ~regex …``."""
-    useful = False
-    for token in use.args:
-        if token in ("none", "blocked"):
-            continue
-        useful = True
-        if token == "server_names":
-            continue
-        if token.startswith("~"):
-            if len(token) == 1:
-                yield invalid(token, "the expression is empty")
-            else:
-                yield from expression(use, token, token[1:])
-        elif "://" in token:
-            yield invalid(token, f'"{token}": names of referers are written without http://')
-        elif not token or host_forms(token.partition("/")[0].lower()) is None:
-            yield invalid(token, f'"{token}" is no host name or wildcard')
-    if not useful and use.args:
-        yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")
 
 
 @reads("http2_push_preload", "http2_push")
@@ -305,42 +241,6 @@ def pool_size(use: Use) -> Iterator[Mistake]:
         yield invalid(token, f'"{use.name}" must be a multiple of 16, and 112 bytes at least')
 
 
-@reads("gzip_window", "gzip_hash")
-def gzip_memory(use: Use) -> Iterator[Mistake]:
-    """Powers of two that zlib can use."""
-    token = use.args[0]
-    try:
-        size = parse_size(token)
-    except ValueError:
-        return  # told by its type
-    most = 1 << (15 if use.name == "gzip_window" else 17)
-    if not 512 <= size <= most or size & (size - 1):
-        yield invalid(token, f'"{use.name}" must be a power of two from 512 to {most // 1024}k')
-
-
-@reads("gzip_disable")
-def gzip_disable(use: Use) -> Iterator[Mistake]:
-    """``gzip_disable regex …``."""
-    for token in use.args:
-        if token not in ("msie6", "degradation"):
-            yield from expression(use, token)
-
-
-@reads("userid_expires")
-def userid_expires(use: Use) -> Iterator[Mistake]:
-    """``userid_expires time | max | off``."""
-    if use.args[0] not in ("max", "off"):
-        yield from parsed(parse_time_s, use.args[0])
-
-
-@reads("userid_mark")
-def userid_mark(use: Use) -> Iterator[Mistake]:
-    """``userid_mark letter | digit | = | off``."""
-    token = use.args[0]
-    if token != "off" and not (len(token) == 1 and token.isascii() and (token.isalnum() or token == "=")):
-        yield invalid(token, f'"{token}" is no mark', "Write one letter, digit or =, or off.")
-
-
 @reads("resolver", family="http stream mail")
 def resolver(use: Use) -> Iterator[Mistake]:
     """``resolver address … [valid=time] [ipv4=on|off] [ipv6=on|off] [status_zone=name]``."""
@@ -361,34 +261,3 @@ def resolver(use: Use) -> Iterator[Mistake]:
                 yield invalid(token, f"{error}; nginx refuses to start")
     if not servers:
         yield Mistake(INVALID, '"resolver" needs the address of a name server')
-
-
-@reads("image_filter")
-def image_filter(use: Use) -> Iterator[Mistake]:
-    """``image_filter off | test | size | rotate degrees | resize width height | crop width height``."""
-    kind, *sizes = use.args
-    expected = {"off": 0, "test": 0, "size": 0, "rotate": 1, "resize": 2, "crop": 2}.get(kind)
-    if expected is None or expected != len(sizes):
-        yield unknown_parameter(kind, use.name, ("off", "test", "size", "rotate", "resize", "crop"))
-        return
-    for token in sizes:
-        if "$" in token:
-            yield from script(use, token)
-        elif kind == "rotate":
-            yield from one_of(token, ("90", "180", "270"), "angle of image_filter")
-        elif token != "-":
-            yield from parsed(positive, token)
-
-
-@reads("modern_browser")
-def modern_browser(use: Use) -> Iterator[Mistake]:
-    """``modern_browser browser version | unlisted``."""
-    browsers = ("msie", "gecko", "opera", "safari", "konqueror")
-    if len(use.args) == 2:
-        browser, version = use.args
-        if browser not in browsers:
-            yield invalid(browser, f'"{browser}" is no browser nginx knows', suggestion(browser, browsers))
-        if not all(part.isdigit() for part in version.split(".")):
-            yield invalid(version, f'"{version}" is no version')
-    elif use.args[0] != "unlisted":
-        yield unknown_parameter(use.args[0], use.name, ("unlisted",))

@@ -13,7 +13,15 @@ from nginxaudit.model.location import Location
 from nginxaudit.syntax.tree import Directive
 
 _BUFFERED = ("proxy", "fastcgi", "uwsgi", "scgi")
-_STREAM_HANDLERS = ("proxy_pass", "return", "pass", "js_content", "echo", "content_by_lua_block", "content_by_lua_file")
+_STREAM_HANDLERS = (
+    "proxy_pass",
+    "return",
+    "pass",
+    "js_content",
+    "echo",
+    "content_by_lua_block",
+    "content_by_lua_file",
+)
 _SIZES = ("buffers", "buffer_size", "busy_buffers_size", "temp_file_write_size", "max_temp_file_size")
 _MAIL_PORTS = {110: "pop3", 995: "pop3", 143: "imap", 993: "imap", 25: "smtp", 587: "smtp", 465: "smtp"}
 _LEVELS = frozenset({"server", "location", "if-in-location", "limit_except"})
@@ -168,7 +176,11 @@ def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mist
     if number < 2:
         problem = f'there must be at least 2 "{protocol}_buffers"'
     else:
-        for name, least in (("busy_buffers_size", 2 * largest), ("temp_file_write_size", 2 * largest), ("max_temp_file_size", 1 << 30)):
+        for name, least in (
+            ("busy_buffers_size", 2 * largest),
+            ("temp_file_write_size", 2 * largest),
+            ("max_temp_file_size", 1 << 30),
+        ):
             value = model.size(block, f"{protocol}_{name}", least)
             if value is None:
                 return

@@ -57,7 +57,9 @@ def _verification(load: Load, node: Directive) -> Iterator[Mistake]:
     verify = load.model.effective(node, "ssl_verify_client")
     if not verify or not verify[0].args or verify[0].args[0].lower() not in ("on", "optional"):
         return
-    trusted = ["ssl_client_certificate"] + (["ssl_trusted_certificate"] if load.target.version >= (1, 27, 1) else [])
+    trusted = ["ssl_client_certificate"] + (
+        ["ssl_trusted_certificate"] if load.target.version >= (1, 27, 1) else []
+    )
     if not any(load.model.effective(node, name) for name in trusted):
         yield Mistake(
             _MISSING,
@@ -91,8 +93,13 @@ def _rejects(load: Load, server: Server) -> bool:
 
 
 def _speaks(server: Server) -> Directive | None:
-    """The line that makes a socket of this server speak TLS."""
-    return next((each.directive for each in server.listens if (each.ssl or each.quic) and each.directive), None)
+    """The line that makes a socket of this server speak TLS, now or when the client asks for it."""
+    starttls = server.directive.first("starttls") if server.family == "mail" else None
+    if starttls is not None and starttls.args[:1] and starttls.args[0].lower() in ("on", "only"):
+        return starttls
+    return next(
+        (each.directive for each in server.listens if (each.ssl or each.quic) and each.directive), None
+    )
 
 
 def _without(server: Server) -> Mistake:
@@ -113,15 +120,15 @@ def upstream_verification(load: Load) -> Iterator[Mistake]:
         if prefix not in ("proxy", "grpc", "uwsgi") or not _to_tls(load, each):
             continue
         verify = load.model.effective(each.scope, f"{prefix}_ssl_verify")
-        if verify and verify[0].args and verify[0].args[0].lower() == "on":
-            if not load.model.effective(each.scope, f"{prefix}_ssl_trusted_certificate"):
-                yield Mistake(
-                    _MISSING,
-                    f'"{prefix}_ssl_verify on" needs "{prefix}_ssl_trusted_certificate": nginx refuses to start',
-                    None,
-                    "Name the file with the certificates of the authority.",
-                    verify[0],
-                )
+        switched_on = verify and verify[0].args and verify[0].args[0].lower() == "on"
+        if switched_on and not load.model.effective(each.scope, f"{prefix}_ssl_trusted_certificate"):
+            yield Mistake(
+                _MISSING,
+                f'"{prefix}_ssl_verify on" needs "{prefix}_ssl_trusted_certificate": nginx refuses to start',
+                None,
+                "Name the file with the certificates of the authority.",
+                verify[0],
+            )
 
 
 def _to_tls(load: Load, each: Pass) -> bool:

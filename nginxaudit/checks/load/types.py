@@ -95,7 +95,7 @@ def _nonzero_size(text: str) -> int:
 
 def _access(use: Use) -> Iterator[Mistake]:
     for token in use.args:
-        who, colon, mode = token.partition(":")
+        who, _, mode = token.partition(":")
         if who not in ("user", "group", "all") or mode not in ("rw", "r"):
             yield invalid(token, f'"{token}" is no access right', "Write user:rw, group:r or the like.")
 

@@ -19,8 +19,8 @@ from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family
 from nginxaudit.syntax.tree import Directive
 
 for _name in (
-    "groups", "listening", "logs", "machine", "mail", "maps", "passing", "rewriting", "serving", "structure", "tls",
-    "zones",
+    "access", "filters", "groups", "listening", "logs", "machine", "mail", "maps", "passing", "rewriting", "serving",
+    "structure", "tls", "zones",
 ):  # fmt: skip
     import_module(f"nginxaudit.checks.load.{_name}")
 
@@ -93,7 +93,9 @@ def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
         place,
         mistake.message,
         node,
-        related=tuple((word, name_of(other) if other.is_block else whole(other)) for word, other in mistake.related),
+        related=tuple(
+            (word, name_of(other) if other.is_block else whole(other)) for word, other in mistake.related
+        ),
         severity=mistake.severity,
         confidence=mistake.confidence,
         rejected=mistake.rejected,

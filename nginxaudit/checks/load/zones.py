@@ -31,7 +31,9 @@ _RATE = re.compile(r"([0-9]+)(?:r/[sm])?")
 _CACHES = tuple(f"{protocol}_cache" for protocol in ("proxy", "fastcgi", "uwsgi", "scgi"))
 
 
-def declare(use: Use, token: Token, purpose: str, text: str, *, at_least: int = 8 * PAGE, once: bool = True) -> Iterator[Mistake]:
+def declare(
+    use: Use, token: Token, purpose: str, text: str, *, at_least: int = 8 * PAGE, once: bool = True
+) -> Iterator[Mistake]:
     """``name:size``: a zone of its own, large enough, with one purpose."""
     name, colon, size_text = text.partition(":")
     try:
@@ -123,7 +125,9 @@ def limit_req_zone(use: Use) -> Iterator[Mistake]:
         elif (rate := option(token, "rate")) is not None:
             found = _RATE.fullmatch(rate)
             if found is None or int(found[1]) == 0:
-                yield invalid(token, f'"{rate}" is no rate', "Write a whole number of requests: 10r/s or 30r/m.")
+                yield invalid(
+                    token, f'"{rate}" is no rate', "Write a whole number of requests: 10r/s or 30r/m."
+                )
         elif token != "sync":
             yield unknown_parameter(token, use.name, ("zone", "rate"))
     if not zone:
@@ -199,7 +203,9 @@ def cache_path(use: Use) -> Iterator[Mistake]:
             zone = token
         elif name == "levels":
             if not _LEVELS.fullmatch(value):
-                yield invalid(token, f'"{value}" is no list of levels', "Write up to three of 1 and 2: levels=1:2.")
+                yield invalid(
+                    token, f'"{value}" is no list of levels', "Write up to three of 1 and 2: levels=1:2."
+                )
         elif name in _CACHE_PARAMETERS:
             yield from parsed(_CACHE_PARAMETERS[name], token, value)
         else:
@@ -248,7 +254,12 @@ def cache(use: Use) -> Iterator[Mistake]:
         refer(use, zone, f"cache {use.name}", zone)
     store = use.node.parent.first(f"{use.name.removesuffix('_cache')}_store") if use.node.parent else None
     if store is not None and store.args and store.args[0] != "off":
-        yield Mistake(INVALID, f'"{use.name}" and "{store.name}" exclude each other', None, related=(("given here", store),))
+        yield Mistake(
+            INVALID,
+            f'"{use.name}" and "{store.name}" exclude each other',
+            None,
+            related=(("given here", store),),
+        )
 
 
 @reads(*(f"{name}_valid" for name in _CACHES))
@@ -258,7 +269,9 @@ def cache_valid(use: Use) -> Iterator[Mistake]:
     yield from parsed(parse_time_s, time)
     for code in codes:
         if code != "any" and not (code.isascii() and code.isdigit() and 100 <= int(code) <= 599):
-            yield invalid(code, f'"{code}" is no status code from 100 to 599', 'Write codes, or "any", before the time.')
+            yield invalid(
+                code, f'"{code}" is no status code from 100 to 599', 'Write codes, or "any", before the time.'
+            )
 
 
 @reads(*(f"{name}_key" for name in _CACHES))
@@ -278,4 +291,6 @@ def ssl_session_cache(use: Use) -> Iterator[Mistake]:
         elif token.startswith("shared:") and len(token) > 7:
             yield from declare(use, token, f"ssl {use.family}", token[7:], once=False)
         else:
-            yield invalid(token, f'"{token}" is no session cache', "Write off, none, builtin:SIZE or shared:NAME:SIZE.")
+            yield invalid(
+                token, f'"{token}" is no session cache', "Write off, none, builtin:SIZE or shared:NAME:SIZE."
+            )

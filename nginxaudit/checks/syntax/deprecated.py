@@ -15,7 +15,12 @@ def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
     if ctx.target.version < HTTP2_DIRECTIVE:
         return
     for server in ctx.model.servers("http"):
-        listens = [(node, token) for node in server.directive.named("listen") for token in node.args[1:] if token == "http2"]
+        listens = [
+            (node, token)
+            for node in server.directive.named("listen")
+            for token in node.args[1:]
+            if token == "http2"
+        ]
         if not listens:
             continue
         node, token = listens[0]
@@ -26,5 +31,7 @@ def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
             node,
             related=tuple(("and here", arg(other, word)) for other, word in listens[1:]),
             severity=Severity.INFO if switched else None,
-            help='Delete it; "http2 on;" is there.' if switched else 'Write "http2 on;" in every server of the socket instead.',
+            help='Delete it; "http2 on;" is there.'
+            if switched
+            else 'Write "http2 on;" in every server of the socket instead.',
         )

@@ -10,7 +10,17 @@ from nginxaudit.finding import Severity
 from nginxaudit.syntax.tree import Directive
 
 _OPTIONAL = frozenset(
-    {"conf.d", "modules-enabled", "sites-enabled", "default.d", "stream.d", "streams-enabled", "modules.d", "http.d", "snippets"}
+    {
+        "conf.d",
+        "modules-enabled",
+        "sites-enabled",
+        "default.d",
+        "stream.d",
+        "streams-enabled",
+        "modules.d",
+        "http.d",
+        "snippets",
+    }
 )
 """Directories that distributions create empty: nothing in them is nothing to talk about."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg
 from nginxaudit.finding import Severity
 from nginxaudit.model.scope import is_directive
 from nginxaudit.nginx.templates import PLACEHOLDER
-from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
 
 _SUFFIXES = (".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".mustache", ".gotmpl", ".in")
@@ -18,35 +18,43 @@ _ENVIRONMENT = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}\Z")
 
 def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
     """The first such place of every file that is not called a template."""
-    places: dict[str, list[tuple[Place, str, Directive | None, bool]]] = {}
-    for source, found in _all(ctx):
-        if not source.path.endswith(_SUFFIXES):
-            places.setdefault(source.path, []).append(found)
-    for found in places.values():
-        place, text, node, refused = min(found, key=lambda each: (not each[3], each[0].start))
-        more = f", and {len(found) - 1} more in this file" if len(found) > 1 else ""
+    files: dict[str, list[_Gap]] = {}
+    for gap in _all(ctx):
+        if not gap.place.source.path.endswith(_SUFFIXES):
+            files.setdefault(gap.place.source.path, []).append(gap)
+    for gaps in files.values():
+        first = min(gaps, key=lambda gap: (not gap.refused, gap.place.start))
+        more = f", and {len(gaps) - 1} more in this file" if len(gaps) > 1 else ""
         yield Hit(
-            place,
-            f"{text} is still to be filled in{more}",
-            node,
-            severity=Severity.ERROR if refused else None,
-            rejected=refused,
+            first.place,
+            f"{first.text} is still to be filled in{more}",
+            first.node,
+            severity=Severity.ERROR if first.refused else None,
+            rejected=first.refused,
             help="Scan the finished file, or give templates a name that says so (.template, .j2, .erb).",
         )
 
 
-def _all(ctx: CheckContext) -> Iterator[tuple[SourceText, tuple[Place, str, Directive | None, bool]]]:
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    place: Place
+    text: str
+    node: Directive | None
+    refused: bool  # nginx cannot even read it
+
+
+def _all(ctx: CheckContext) -> Iterator[_Gap]:
     for problem in ctx.model.config.problems:
         if problem.kind == ctx.rule:
             place = Place(problem.source, problem.start, problem.end, problem.via)
             text = problem.source.text[problem.start : problem.end]
-            yield problem.source, (place, text, None, "{{" in text or "{%" in text)
+            yield _Gap(place, text, None, "{{" in text or "{%" in text)
     for node in ctx.model.config.top.walk():
         if is_directive(node) and ctx.model.is_filled_in(node):
             for token in node.args:
                 found = _waiting(ctx, node, token)
                 if found:
-                    yield node.source, (arg(node, token), found, node, False)
+                    yield _Gap(arg(node, token), found, node, False)
 
 
 def _waiting(ctx: CheckContext, node: Directive, token: Token) -> str:
