@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 PLACEHOLDER = re.compile(
-    r"\{\{.*?\}\}"  # Jinja, Go, Helm, Mustache
+    r"(?<![${])\{\{.*?\}\}"  # Jinja, Go, Helm, Mustache
     r"|\{%.*?%\}"  # Jinja statements
     r"|<%.*?%>"  # ERB
     r"|\$\{[A-Z][A-Z0-9_]*\}"  # envsubst, as in Docker's images: nginx's own names are lower-case

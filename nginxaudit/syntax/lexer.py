@@ -38,6 +38,7 @@ _TOKEN = re.compile(
 # Two mistakes that tear a word apart for nginx: an expression such as [0-9]{2,3} without quotes, and what a
 # template engine should have replaced. The texts that have one are read so that the word stays whole.
 _TORN = re.compile(r"[^\s;{}$]\{[0-9]+(?:,[0-9]*)?\}|(?<![${])\{\{|\{%|<%")
+_BRACE_AND_DIGIT = re.compile(r"\{[0-9]")
 _WHOLE = r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>|(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
 _TOLERANT = re.compile(
     rf"""
@@ -66,6 +67,13 @@ _make = Token.make
 def unescape(raw: str) -> str:
     """Resolve the escapes of a word as nginx does; unknown ones keep their backslash."""
     return _ESCAPE.sub(lambda m: _UNESCAPED.get(m[1], m[1]), raw)
+
+
+def _may_be_torn(text: str) -> bool:
+    """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster."""
+    return any(sign in text for sign in ("{{", "{%", "<%")) or (
+        _BRACE_AND_DIGIT.search(text) is not None and _TORN.search(text) is not None
+    )
 
 
 class Lexer:
@@ -97,7 +105,7 @@ class Lexer:
         # kept where the reader may want to move it.
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
-        torn = _TORN.search(text) is not None
+        torn = _may_be_torn(text)
         pattern = _TOLERANT if torn else _TOKEN
         while self.position < len(text):
             for found in pattern.finditer(text, self.position):

@@ -72,8 +72,9 @@ def _seconds(text: str, **kw: object) -> float:
     "build", [_servers, _locations, _map, _one_address], ids=lambda build: build.__name__[1:]
 )
 def test_twice_the_size_takes_about_twice_the_time(build: Callable[[int], str]):
-    small, large = _seconds(build(500)), _seconds(build(2000))
-    assert large < 4 * small * 2 + 0.05  # a square would take 16 times as long
+    # A square would take 16 times as long, every time; a busy machine disturbs one measurement.
+    pairs = ((_seconds(build(500)), _seconds(build(2000))) for _ in range(3))
+    assert any(large < 4 * small * 2 + 0.05 for small, large in pairs)
 
 
 def test_one_snippet_included_many_times():

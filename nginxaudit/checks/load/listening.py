@@ -19,8 +19,9 @@ from nginxaudit.checks.load.base import (
     unknown_parameter,
 )
 from nginxaudit.checks.load.maps import host_forms
-from nginxaudit.model.listen import Listen, SocketKey
+from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
+from nginxaudit.model.sockets import Socket
 from nginxaudit.nginx import (
     Availability,
     has_placeholder,
@@ -146,64 +147,58 @@ def sockets(load: Load) -> Iterator[Mistake]:
 
 
 def _http_sockets(load: Load, family: str = "http") -> Iterator[Mistake]:
-    taken: dict[SocketKey, list[tuple[Server, Listen]]] = {}
-    for server in load.model.servers(family):
-        for each in server.listens:
-            earlier = taken.setdefault(each.key, [])
-            yield from _clashes(server, each, earlier)
-            earlier.append((server, each))
-    for sharers in taken.values():
-        if len({id(server) for server, _ in sharers}) > 1:
-            for server in dict.fromkeys(server for server, _ in sharers):
+    for socket in load.model.sockets(family).values():
+        yield from _clashes(socket)
+        servers = socket.servers
+        if len(servers) > 1:  # only then nginx has to choose by name
+            for server in servers:
                 yield from _hashed_names(server.directive)
                 yield from _overflowing_names(load, server.directive)
 
 
-def _clashes(server: Server, each: Listen, earlier: list[tuple[Server, Listen]]) -> Iterator[Mistake]:
-    node = each.directive
-    for other_server, other in earlier:
-        if other_server is server:
+def _clashes(socket: Socket) -> Iterator[Mistake]:
+    """What the lines of one socket may say once only."""
+    seen: dict[Server, Listen] = {}
+    default: Listen | None = None
+    options: Listen | None = None
+    for server, each in socket.members:
+        if server in seen:
             yield _listen_mistake(
-                "duplicate-listen", f"{each} is listened on twice in this server", node, other
+                "duplicate-listen", f"{each} is listened on twice in this server", each, seen[server]
             )
-            return
-    if each.default_server:
-        first = next((other for _, other in earlier if other.default_server), None)
-        if first is not None:
-            yield _listen_mistake(
-                "duplicate-default-server",
-                f"{each} has a default_server already: nginx refuses a second one",
-                node,
-                first,
-            )
-    if each.socket_options:
-        first = next((other for _, other in earlier if other.socket_options), None)
-        if first is not None:
-            yield _listen_mistake(
-                "listen-options-conflict",
-                f"the options of the socket {each} are given twice: nginx accepts them in one listen only",
-                node,
-                first,
-            )
+            continue
+        seen[server] = each
+        if each.default_server:
+            if default is not None:
+                yield _listen_mistake(
+                    "duplicate-default-server",
+                    f"{each} has a default_server already: nginx refuses a second one",
+                    each,
+                    default,
+                )
+            default = default or each
+        if each.socket_options:
+            if options is not None:
+                yield _listen_mistake(
+                    "listen-options-conflict",
+                    f"the options of the socket {each} are given twice: nginx accepts them in one listen only",
+                    each,
+                    options,
+                )
+            options = options or each
 
 
-def _listen_mistake(rule: str, message: str, node: Directive | None, other: Listen) -> Mistake:
+def _listen_mistake(rule: str, message: str, each: Listen, other: Listen) -> Mistake:
     related = (("given here", other.directive),) if other.directive else ()
-    return Mistake(rule, message, None, "Keep them in one listen of the socket.", node, related)
+    return Mistake(rule, message, None, "Keep them in one listen of the socket.", each.directive, related)
 
 
 def _lone_sockets(load: Load, family: str) -> Iterator[Mistake]:
-    taken: dict[SocketKey, Listen] = {}
-    for server in load.model.servers(family):
-        for each in server.listens:
-            other = taken.setdefault(each.key, each)
-            if other is not each:
-                yield _listen_mistake(
-                    "duplicate-listen",
-                    f"{each} is listened on twice; in {family} each socket has one server",
-                    each.directive,
-                    other,
-                )
+    for socket in load.model.sockets(family).values():
+        (_, first), *others = socket.members
+        for _, each in others:
+            message = f"{each} is listened on twice; in {family} each socket has one server"
+            yield _listen_mistake("duplicate-listen", message, each, first)
 
 
 def _hashed_names(server: Directive) -> Iterator[Mistake]:

@@ -27,9 +27,11 @@ _OPTIONAL = frozenset(
 
 def include_matches_nothing(ctx: CheckContext) -> Iterable[Hit]:
     """A pattern that matches no file; nginx says nothing to that."""
-    for node in ctx.model.config.barren_includes:
+    barren = ctx.model.config.barren_includes
+    last = {node.parent: node for node in barren}  # that a block is left without a server is told once
+    for node in barren:
         parent = os.path.basename(os.path.dirname(node.args[0]))
-        if parent in _OPTIONAL and not _serves_nothing(ctx, node):
+        if parent in _OPTIONAL and not (_serves_nothing(ctx, node) and node is last[node.parent]):
             continue
         yield Hit(
             whole(node),
