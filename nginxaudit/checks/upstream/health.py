@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, name_of, whole
+from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.syntax.tree import Directive
 
@@ -63,4 +63,43 @@ def health_check_without_upstream(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 related=(("passed on here", whole(each.directive)),),
                 help="Define an upstream with a zone, and pass to its name.",
+            )
+
+
+def health_check_undefined_match(ctx: CheckContext) -> Iterable[Hit]:
+    """``match=name`` without a ``match`` block of that name in the same module."""
+    model = ctx.model
+    defined: dict[str, set[str]] = {"http": set(), "stream": set()}
+    for block in model.config.named("match"):
+        if block.is_block and block.args and model.family_of(block) in defined:
+            defined[model.family_of(block)].add(str(block.args[0]))
+    for node, _ in _checked(ctx):
+        family = model.family_of(node)
+        for token in node.args:
+            name = token.removeprefix("match=")
+            if token.startswith("match=") and name not in defined[family] and not model.unread_files(family):
+                yield Hit(
+                    arg(node, token),
+                    f'there is no match block "{name}" in {family}: NGINX Plus refuses to start',
+                    node,
+                    help="Define it, or correct the name.",
+                )
+
+
+def duplicate_health_check(ctx: CheckContext) -> Iterable[Hit]:
+    """One group probed in the same way from several locations."""
+    seen: dict[tuple[object, ...], Directive] = {}
+    for node, each in _checked(ctx):
+        if each is None or each.upstream is None:
+            continue
+        settings = {token.partition("=")[0]: token for token in node.args}
+        key = (each.upstream, *(str(settings.get(name, "")) for name in ("uri", "port", "match", "type")))
+        first = seen.setdefault(key, node)
+        if first is not node:
+            yield Hit(
+                whole(node),
+                f'"{each.upstream.name}" is probed in the same way twice: every server gets the probes of both',
+                node,
+                related=(("first here", whole(first)),),
+                help="Keep one health_check per group; a location of its own that is internal will do.",
             )

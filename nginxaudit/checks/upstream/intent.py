@@ -8,7 +8,28 @@ from nginxaudit.checks.base import CheckContext, Hit, Place
 from nginxaudit.checks.upstream.common import group_place, listed
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.intent import Evidence, Intent
+from nginxaudit.model.topology import ACTIVE_ACTIVE, DECLARABLE, Declaration
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.model.words import tokens
+
+_STATEFUL = frozenset(
+    {
+        "db",
+        "database",
+        "postgres",
+        "postgresql",
+        "pg",
+        "mysql",
+        "mariadb",
+        "redis",
+        "sentinel",
+        "rabbitmq",
+        "rabbit",
+        "mongo",
+        "ldap",
+    }
+)
+"""Words in the name of a group whose servers keep state."""
 
 
 def active_passive_without_backup(ctx: CheckContext) -> Iterable[Hit]:
@@ -21,6 +42,64 @@ def active_passive_without_backup(ctx: CheckContext) -> Iterable[Hit]:
             yield _certain(upstream, intent) if intent.declared else _inferred(upstream, intent)
         elif intent.kind is None and intent.hints and not intent.suppressed:
             yield _hinted(upstream, intent)
+
+
+def active_passive_flapping(ctx: CheckContext) -> Iterable[Hit]:
+    """One error moves everybody to the standby for ten seconds, and back: bad for what keeps state."""
+    for upstream in ctx.model.all_upstreams:
+        live = upstream.live_primaries
+        if len(live) != 1 or not upstream.live_backups or upstream.external or not upstream.complete:
+            continue
+        if not live[0].explicit.isdisjoint(("max_fails", "fail_timeout")):
+            continue  # the author chose
+        words = {word for name in (upstream.name,) for word in tokens(name)}
+        if upstream.family != "stream" and words.isdisjoint(_STATEFUL):
+            continue
+        yield Hit(
+            group_place(upstream),
+            f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back: '
+            "each worker decides for itself"
+            if upstream.zone is None
+            else f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back',
+            upstream.directive,
+            help="Choose max_fails and fail_timeout on purpose, and add a zone.",
+        )
+
+
+def declared_topology_contradicted(ctx: CheckContext) -> Iterable[Hit]:
+    """The group is declared to be what it is not, or what nobody knows."""
+    for upstream in ctx.model.all_upstreams:
+        declaration = ctx.model.declaration(upstream)
+        if declaration is None:
+            continue
+        comment = declaration.comment
+        place = Place(comment.source, comment.start, comment.end) if comment else group_place(upstream)
+        problem = _contradiction(upstream, declaration)
+        if problem:
+            yield Hit(
+                place,
+                f'"{upstream.name}" is declared {declaration.topology}, but {problem}',
+                upstream.directive,
+                related=(("the group", group_place(upstream)),) if comment else (),
+                help="Correct the servers or the declaration.",
+            )
+
+
+def _contradiction(upstream: Upstream, declaration: Declaration) -> str:
+    if not declaration.valid:
+        return f"there is no such topology; known are {' and '.join(DECLARABLE)}"
+    if upstream.external or not upstream.complete:
+        return ""
+    live = len(upstream.live_primaries)
+    if declaration.topology == ACTIVE_ACTIVE:
+        if upstream.backups:
+            names = listed([peer.text for peer in upstream.backups])
+            return f"{names} is marked backup and waits"
+        if live == 1 and not upstream.live_primaries[0].is_hostname:
+            return "only one server gets traffic"
+    elif upstream.backups and not upstream.live_backups:
+        return "its backup is marked down"
+    return ""
 
 
 def _certain(upstream: Upstream, intent: Intent) -> Hit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.upstream.ports import has_url
 from nginxaudit.model.peer import Peer
 from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
 from nginxaudit.syntax.tree import Directive, Token
@@ -51,8 +52,12 @@ def _refused(peer: Peer, family: str) -> Iterator[Hit]:
         )
         return
     for token, reason in peer.invalid:
-        if _is_zero_weight(token) or "filled in" in reason:
-            continue
+        if (
+            _is_zero_weight(token)
+            or "filled in" in reason
+            or (token is peer.directive.args[0] and has_url(peer))
+        ):
+            continue  # told by zero-weight, unrendered-template, upstream-server-has-scheme
         if token.partition("=")[0] in _THIRD_PARTY and _has_foreign(peer):
             continue
         near = _nearest(token, family)

@@ -1,0 +1,206 @@
+"""How servers are chosen: methods, keys, their order in the block, and the same server twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
+from nginxaudit.model.peer import Peer
+from nginxaudit.model.upstream import METHODS, Upstream
+from nginxaudit.model.variables import references
+from nginxaudit.syntax.tree import Directive
+
+_KEEPALIVE_ORDER_FREE = (1, 29, 7)
+_CONSTANT = frozenset({"hostname", "nginx_version", "pid", "scheme", "server_protocol"})
+_CLIENT_KEYS = frozenset({"$remote_addr", "$binary_remote_addr", "${remote_addr}", "${binary_remote_addr}"})
+_FORWARDED = ("$http_x_forwarded_for", "$http_x_real_ip", "$http_cf_connecting_ip", "$http_true_client_ip")
+
+
+def multiple_balancing_methods(ctx: CheckContext) -> Iterable[Hit]:
+    """Two methods in one group: nginx warns, and the last one wins."""
+    for upstream in ctx.model.all_upstreams:
+        methods = [node for node in upstream.methods if node.name in METHODS]
+        if len(methods) > 1 and len({node.name for node in methods}) > 1:
+            last = methods[-1]
+            yield Hit(
+                whole(last),
+                f'"{last.name}" replaces "{methods[-2].name}" in "{upstream.name}": the last method wins',
+                last,
+                related=tuple(("without effect", whole(node)) for node in methods[:-1]),
+                help="Keep the one you mean.",
+            )
+
+
+def balancing_method_order(ctx: CheckContext) -> Iterable[Hit]:
+    """Directives that wrap the method and must stand behind it."""
+    for upstream in ctx.model.all_upstreams:
+        method = upstream.method_directive
+        if method is None or method.name not in METHODS:
+            continue
+        position = upstream.directive.children.index(method)
+        for node in upstream.directive.children[:position]:
+            effect = _lost(node, ctx)
+            if effect:
+                yield Hit(
+                    whole(node),
+                    f'"{node.name}" stands before "{method.name}", which replaces it: {effect}',
+                    node,
+                    related=(("the method", whole(method)),),
+                    help=f'Put "{node.name}" behind "{method.name}".',
+                )
+
+
+def _lost(node: Directive, ctx: CheckContext) -> str:
+    if node.name == "sticky":
+        return "sessions are not bound to a server"
+    if node.name == "keepalive" and ctx.target.version < _KEEPALIVE_ORDER_FREE:
+        return "every request opens a new connection"
+    return {"ntlm": "NTLM authentication breaks", "queue": "requests do not wait"}.get(node.name, "")
+
+
+def hash_constant_key(ctx: CheckContext) -> Iterable[Hit]:
+    """A key that is the same for every request sends everything to one server."""
+    for upstream in ctx.model.all_upstreams:
+        node = upstream.method_directive
+        if node is None or node.name != "hash" or not node.args or len(upstream.live_primaries) < 2:
+            continue
+        key = node.args[0]
+        names = {reference.name for reference in references(key)}
+        values = ctx.model.possible_values(key, node, upstream.family) if names else None
+        constant = (
+            not names or names <= _CONSTANT or (values and values.complete and len(values.constants) == 1)
+        )
+        if constant:
+            yield Hit(
+                arg(node, key),
+                f'the key "{key}" is the same for every request: all traffic of "{upstream.name}" goes to one server',
+                node,
+                help="Use a key that varies, such as $request_uri or $remote_addr.",
+            )
+
+
+def ip_hash_behind_proxy(ctx: CheckContext) -> Iterable[Hit]:
+    """Spreading by the client's address where nginx sees the address of a proxy."""
+    for upstream in ctx.model.upstreams("http"):
+        node = upstream.method_directive
+        if node is None or len(upstream.live_primaries) < 2 or not _by_client(node):
+            continue
+        evidence = _front_proxy(ctx, upstream)
+        if evidence is None:
+            continue
+        yield Hit(
+            whole(node),
+            f'"{upstream.name}" spreads by the client\'s address, but nginx sees the address of the proxy in front of it',
+            node,
+            related=(("which shows here", whole(evidence)),),
+            help="Restore the address of the client with set_real_ip_from and real_ip_header.",
+        )
+
+
+def _by_client(node: Directive) -> bool:
+    return node.name == "ip_hash" or (
+        node.name == "hash" and bool(node.args) and node.args[0] in _CLIENT_KEYS
+    )
+
+
+def _front_proxy(ctx: CheckContext, upstream: Upstream) -> Directive | None:
+    """A line that shows a proxy in front of a server that uses the group and does not restore addresses."""
+    for each in ctx.model.passes_to(upstream):
+        server = each.server
+        if server is None or ctx.model.effective(each.scope, "set_real_ip_from"):
+            continue
+        for listen in server.listens:
+            if listen.proxy_protocol and listen.directive is not None:
+                return listen.directive
+        for header in ctx.model.effective(each.scope, "proxy_set_header"):
+            if len(header.args) > 1 and any(name in header.args[1].lower() for name in _FORWARDED):
+                return header
+    return next(
+        (node for node in ctx.model.config.named("map") if node.args and node.args[0].lower() in _FORWARDED),
+        None,
+    )
+
+
+def duplicate_upstream_server(ctx: CheckContext) -> Iterable[Hit]:
+    """The same server twice in one group."""
+    for upstream in ctx.model.all_upstreams:
+        seen: dict[str, Peer] = {}
+        for peer in upstream.peers:
+            if peer.address is None:
+                continue
+            first = seen.setdefault(peer.normal_address, peer)
+            if first is not peer:
+                yield Hit(
+                    peer_place(peer),
+                    f'{peer.text} is in "{upstream.name}" twice: {_effect(first, peer)}',
+                    peer.directive,
+                    related=related_peers("first here", [first]),
+                    help="Delete one line; use weight to give a server a larger share.",
+                )
+
+
+def _effect(first: Peer, second: Peer) -> str:
+    if first.backup != second.backup:
+        return "the backup is the server it stands in for"
+    return "it gets a double share, and a request that fails there may be tried there again"
+
+
+def weight_without_effect(ctx: CheckContext) -> Iterable[Hit]:
+    """A weight on the only server of a group, or the same one on all."""
+    for upstream in ctx.model.all_upstreams:
+        if upstream.dynamic or not upstream.peers:
+            continue
+        for peers in (upstream.primaries, upstream.backups):
+            weighted = [peer for peer in peers if "weight" in peer.explicit and not peer.invalid]
+            alone = len(peers) == 1 and peers[0].is_literal
+            equal = (
+                len(peers) > 1 and len(weighted) == len(peers) and len({peer.weight for peer in peers}) == 1
+            )
+            if weighted and (alone or equal) and weighted[0].weight > 1:
+                parameter = weighted[0].parameter("weight")
+                assert parameter is not None
+                yield Hit(
+                    arg(weighted[0].directive, parameter.token),
+                    f'weight={weighted[0].weight} has no effect in "{upstream.name}": '
+                    + ("there is no other server" if alone else "all servers have the same"),
+                    weighted[0].directive,
+                    help="Delete it.",
+                )
+
+
+def slow_start_ignored(ctx: CheckContext) -> Iterable[Hit]:
+    """``slow_start`` where nothing slows down."""
+    for upstream in ctx.model.all_upstreams:
+        slow = [peer for peer in upstream.peers if peer.slow_start]
+        if not slow:
+            continue
+        if upstream.method in ("hash", "ip_hash", "random"):
+            reason = f'the method "{upstream.method}" does not support it'
+        elif upstream.is_single_peer:
+            reason = "it is the only server"
+        else:
+            continue
+        parameter = slow[0].parameter("slow_start")
+        assert parameter is not None
+        yield Hit(
+            arg(slow[0].directive, parameter.token),
+            f'slow_start has no effect in "{upstream.name}": {reason}',
+            slow[0].directive,
+            related=(("the group", group_place(upstream)),),
+        )
+
+
+def drain_without_affinity(ctx: CheckContext) -> Iterable[Hit]:
+    """``drain`` lets bound sessions finish; without binding it is ``down``."""
+    for upstream in ctx.model.upstreams("http"):
+        if upstream.sticky is not None or not upstream.complete or upstream.method in ("hash", "ip_hash"):
+            continue
+        for peer in upstream.peers:
+            if peer.drain:
+                yield Hit(
+                    peer_place(peer),
+                    f'{peer.text} is draining, but "{upstream.name}" binds no sessions: it is simply down',
+                    peer.directive,
+                    help="Add sticky, or write down.",
+                )

@@ -1,0 +1,320 @@
+"""Host names: resolved at start, at every request, by nobody, or by somebody else than meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.upstream.common import group_place, listed, peer_place, related_peers
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.model.passes import Pass
+from nginxaudit.model.peer import Peer
+from nginxaudit.model.target import Target
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx import parse_inet4
+
+_RESOLVE_SINCE = (1, 27, 3)
+_MOVING = (
+    "amazonaws.com", "cloudfront.net", "azurewebsites.net", "azure.com", "cloudapp.net", "azurefd.net",
+    "googleusercontent.com", "run.app", "appspot.com", "herokuapp.com", "herokudns.com", "fastly.net",
+    "akamaiedge.net", "akamai.net", "edgekey.net", "vercel.app", "netlify.app", "onrender.com", "fly.dev",
+    "elasticbeanstalk.com", "workers.dev", "pages.dev",
+)  # fmt: skip
+"""Names below these belong to services whose addresses change all the time."""
+
+_PRIVATE = (
+    "internal", "lan", "corp", "local", "home", "intranet", "svc", "consul", "private", "test", "example",
+    "invalid", "localdomain", "docker", "nomad",
+)  # fmt: skip
+_EXAMPLES = ("example.com", "example.org", "example.net")
+_ADDRESSES = frozenset(
+    {"server_addr", "remote_addr", "realip_remote_addr", "proxy_protocol_addr", "proxy_protocol_server_addr"}
+)
+"""Variables that hold an address, never a name."""
+
+_LOCAL = re.compile(r"(?:.*\.)?localhost", re.IGNORECASE)
+
+
+def _kind(host: str) -> str:
+    """``moving``, ``public`` or ``private``: how much the addresses of a name can be relied upon."""
+    host = host.lower().rstrip(".")
+    if any(host == suffix or host.endswith(f".{suffix}") for suffix in _MOVING):
+        return "moving"
+    private = "." not in host or host.rsplit(".", 1)[-1] in _PRIVATE or host.endswith(_EXAMPLES)
+    return "private" if private else "public"
+
+
+def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
+    """Servers given by name whose addresses are fixed until the next reload; once per group."""
+    for upstream in ctx.model.all_upstreams:
+        named = [
+            peer
+            for peer in upstream.peers
+            if peer.is_hostname
+            and not peer.resolve
+            and not peer.service
+            and peer.address
+            and not _LOCAL.fullmatch(peer.address.host)
+        ]
+        by_kind = {
+            kind: [peer for peer in named if _kind(_host(peer)) == kind] for kind in ("moving", "public")
+        }
+        peers = by_kind["moving"] or by_kind["public"]
+        if not peers:
+            continue
+        moving = bool(by_kind["moving"])
+        yield Hit(
+            peer_place(peers[0]),
+            f"the addresses of {listed([_host(peer) for peer in peers])} are looked up when nginx starts and never again"
+            + (": this service changes them all the time" if moving else ""),
+            peers[0].directive,
+            related=related_peers("this one, too", peers[1:]),
+            confidence=Confidence.HIGH if moving else None,
+            help=_remedy(ctx, upstream.name),
+        )
+
+
+def _host(peer: Peer) -> str:
+    return peer.address.host if peer.address else peer.text
+
+
+def _remedy(ctx: CheckContext, group: str) -> str:
+    if ctx.target.edition == "plus" or ctx.target.version >= _RESOLVE_SINCE:
+        return f"Add resolve to the server, and zone {group or 'NAME'} 64k; and a resolver to the upstream: each alone is refused."
+    return "Pass to a variable, and set a resolver; or reload nginx when the addresses change."
+
+
+def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
+    """A pass to a literal host name: looked up once, at start; nginx does not start without DNS."""
+    seen: set[tuple[str, str]] = set()
+    for each in ctx.model.passes:
+        if each.target_kind != "hostname" or each.runtime or _LOCAL.fullmatch(each.host):
+            continue
+        kind = _kind(each.host)
+        key = (each.family, each.host)
+        if kind == "private" or key in seen:
+            continue
+        seen.add(key)
+        yield Hit(
+            arg(each.directive, each.directive.args[0]),
+            f"the addresses of {each.host} are looked up when nginx starts and never again, and without DNS nginx does not start",
+            each.directive,
+            confidence=Confidence.HIGH if kind == "moving" else None,
+            help=f"Define an upstream. {_remedy(ctx, '')}",
+        )
+
+
+def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
+    """A name that only a resolver can look up at run time, and none in effect."""
+    static = {
+        _endpoint(each) for each in ctx.model.passes if not each.runtime and each.target_kind == "hostname"
+    }
+    for each in ctx.model.passes:
+        if not each.runtime or ctx.model.config.fragment or ctx.model.effective(each.scope, "resolver"):
+            continue
+        if ctx.model.unread_files(each.family) or ctx.model.variables(each.family).code:
+            continue
+        names = _names_at_run_time(each) - static
+        if names:
+            yield _no_resolver(
+                each, f"{listed(sorted(host for _, host, _ in names))} cannot be looked up", None
+            )
+        elif (
+            each.target_kind == "variable"
+            and not each.complete
+            and not each.candidates
+            and _may_be_name(each)
+        ):
+            yield _no_resolver(each, "a host name in it cannot be looked up", Confidence.MEDIUM)
+
+
+def _no_resolver(each: Pass, what: str, confidence: Confidence | None) -> Hit:
+    token = each.directive.args[0] if each.directive.args else each.directive.name
+    result = (
+        "every such request ends with 502" if each.family == "http" else "every such connection is closed"
+    )
+    return Hit(
+        arg(each.directive, token),
+        f'"{each.text}" is evaluated for every request, and there is no resolver: {what}, {result}',
+        each.directive,
+        severity=Severity.WARNING if confidence else None,
+        confidence=confidence,
+        help="Set a resolver in http, server or location.",
+    )
+
+
+def _may_be_name(each: Pass) -> bool:
+    """Whether the host of a target with variables can be a name: not if it is an address, or a variable for one."""
+    _, separator, rest = each.text.rpartition("://")
+    if not separator and not each.text.startswith("$") and each.protocol in ("proxy", "grpc"):
+        return False  # no URL
+    host = rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]
+    return not (
+        host.startswith(("[", "unix:")) or re.fullmatch(r"[0-9.]+", host) or host.strip("${}") in _ADDRESSES
+    )
+
+
+def _endpoint(each: Pass) -> tuple[str, str, int | None]:
+    return each.family, each.host, each.port
+
+
+def _names_at_run_time(each: Pass) -> set[tuple[str, str, int | None]]:
+    """Host names that nginx would have to look up while it serves."""
+    return {
+        (each.family, target.host, target.port)
+        for target in each.targets
+        if target.kind == "hostname" and not _LOCAL.fullmatch(target.host)
+    }
+
+
+def implicit_upstream_reuse(ctx: CheckContext) -> Iterable[Hit]:
+    """A variable pass to a host that a static pass has resolved at start already."""
+    static = {
+        _endpoint(each): each
+        for each in ctx.model.passes
+        if not each.runtime and each.target_kind == "hostname"
+    }
+    for each in ctx.model.passes:
+        if not each.runtime:
+            continue
+        for name in sorted(_names_at_run_time(each), key=str):
+            other = static.get(name)
+            if other is not None:
+                yield Hit(
+                    arg(each.directive, each.directive.args[0]),
+                    f"{name[1]} is not looked up at run time, as the variable intends: another pass names it, and its addresses "
+                    "from the start of nginx are used here, too",
+                    each.directive,
+                    related=(("named here", whole(other.directive)),),
+                    help="Use a variable in both places, or an upstream with resolve.",
+                )
+                break
+
+
+def variable_target_bypasses_upstream(ctx: CheckContext) -> Iterable[Hit]:
+    """A name in a variable: looked up per request, without memory of failures; since 1.27.3 there is a better way."""
+    if ctx.target.version < _RESOLVE_SINCE:
+        return
+    uses: dict[tuple[str, str, int | None], list[Pass]] = {}
+    for each in ctx.model.passes:
+        if each.runtime and each.complete and ctx.model.effective(each.scope, "resolver"):
+            for name in _names_at_run_time(each):
+                uses.setdefault(name, []).append(each)
+    for (_, host, _), passes in uses.items():
+        if len(passes) > 1:
+            yield Hit(
+                arg(passes[0].directive, passes[0].directive.args[0]),
+                f"{host} is looked up for every request: no failure is remembered, no connection kept, no weight or backup possible",
+                passes[0].directive,
+                related=tuple(("and here", whole(each.directive)) for each in passes[1:]),
+                help="Define an upstream with zone, resolver and resolve, which nginx has since 1.27.3.",
+            )
+
+
+def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
+    """``localhost`` has two addresses on most machines: two peers for one server."""
+    for upstream in ctx.model.all_upstreams:
+        peers = [
+            peer
+            for peer in upstream.peers
+            if peer.address and peer.address.host == "localhost" and not peer.resolve
+        ]
+        if peers:
+            yield Hit(
+                peer_place(peers[0]),
+                f'localhost usually means 127.0.0.1 and ::1, so nginx sees two servers; if only one answers, half of the tries of "{upstream.name}" fail',
+                peers[0].directive,
+                related=related_peers("this one, too", peers[1:]),
+                help="Write 127.0.0.1 or [::1].",
+            )
+    first: dict[tuple[str, int | None], Pass] = {}
+    for each in ctx.model.passes:
+        if each.target_kind == "hostname" and each.host == "localhost" and not each.runtime:
+            first.setdefault((each.family, each.port), each)
+    for each in first.values():
+        yield Hit(
+            arg(each.directive, each.directive.args[0]),
+            "localhost usually means 127.0.0.1 and ::1, so nginx sees two servers; if only one answers, half of the tries fail",
+            each.directive,
+            help="Write 127.0.0.1 or [::1].",
+        )
+
+
+def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
+    """A value that a variable target can have and that leads nowhere."""
+    for each in ctx.model.passes:
+        if each.target_kind != "variable" or ctx.model.config.fragment or ctx.model.unread_files(each.family):
+            continue
+        resolver = bool(ctx.model.effective(each.scope, "resolver"))
+        groups = ctx.model.groups(each.family)
+        for candidate in each.candidates:
+            problem = _leads_nowhere(each, candidate.text, candidate.target, resolver, groups)
+            if problem:
+                yield Hit(
+                    arg(each.directive, each.directive.args[0]),
+                    f'"{each.text}" can be "{candidate.text}", {problem}',
+                    each.directive,
+                    help="Correct the value, or define the upstream.",
+                )
+
+
+def _leads_nowhere(each: Pass, text: str, target: Target, resolver: bool, groups: Iterable[str]) -> str:
+    host = target.host
+    if target.kind == "hostname" and "." not in host and host != "localhost":
+        near = get_close_matches(host, list(groups), n=1, cutoff=0.8)
+        if near:
+            return f'which is no upstream; did you mean "{near[0]}"?'
+        return "" if resolver else "which is no upstream, and there is no resolver: 502"
+    if target.kind == "invalid" and text.split("://")[-1] == "":
+        return "an empty target: such " + (
+            "requests end with 500" if each.family == "http" else "connections are closed"
+        )
+    return ""
+
+
+def upstream_shadows_hostname(ctx: CheckContext) -> Iterable[Hit]:
+    """A group that is called like a host takes all requests meant for that host."""
+    for upstream in ctx.model.all_upstreams:
+        name = upstream.key
+        if name == "localhost" or _is_address(name):
+            yield Hit(
+                group_place(upstream),
+                f'the group is called "{upstream.name}": every pass to that address goes to the group instead',
+                upstream.directive,
+                severity=Severity.WARNING,
+                confidence=Confidence.HIGH,
+                help="Give the group a name that is no address.",
+            )
+        elif "." in name and _kind(name) != "private" and _points_elsewhere(upstream):
+            yield Hit(
+                group_place(upstream),
+                f"the group is called like the host {upstream.name}, but its servers are others: passes meant for the host go there",
+                upstream.directive,
+                related=related_peers("goes here", upstream.peers[:1]),
+                help="Give the group a name that is no host, unless this is meant.",
+            )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        parse_inet4(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _points_elsewhere(upstream: Upstream) -> bool:
+    """Every server is a name of another registered domain."""
+    domain = ".".join(upstream.key.split(".")[-2:])
+    hosts = list(_hosts(upstream))
+    return (
+        bool(hosts) and all(not host.endswith(domain) for host in hosts) and len(hosts) == len(upstream.peers)
+    )
+
+
+def _hosts(upstream: Upstream) -> Iterator[str]:
+    for peer in upstream.peers:
+        if peer.is_hostname and peer.address:
+            yield peer.address.host

@@ -1,0 +1,118 @@
+"""Do scheme and port of a target fit together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.upstream.common import group_place, listed, peer_place, related_peers
+from nginxaudit.finding import Severity
+from nginxaudit.model.passes import Pass
+from nginxaudit.model.peer import Peer
+from nginxaudit.model.upstream import Upstream
+
+_TLS_PORTS = {443: True, 8443: False}  # port -> whether it is more than a convention
+_PLAIN_PORTS = {80: True, 8080: False}
+
+
+def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
+    """Servers without a port in a group that is reached by TLS: TLS is spoken to port 80."""
+    for upstream in ctx.model.upstreams("http"):
+        tls = [each for each in ctx.model.passes_to(upstream) if each.target.tls]
+        bare = [peer for peer in upstream.peers if _without_port(peer)]
+        if tls and bare:
+            yield Hit(
+                peer_place(bare[0]),
+                f"{listed([peer.text for peer in bare])} has no port, so it is 80, and {tls[0].scheme}:// is spoken to it",
+                bare[0].directive,
+                related=(
+                    ("passed on here", whole(tls[0].directive)),
+                    *related_peers("this one, too", bare[1:]),
+                ),
+                help="Write the port, usually :443.",
+            )
+
+
+def _without_port(peer: Peer) -> bool:
+    address = peer.address
+    return address is not None and address.kind != "unix" and not address.explicit_port and not peer.service
+
+
+def scheme_port_mismatch(ctx: CheckContext) -> Iterable[Hit]:
+    """TLS to a port for plain HTTP, or the reverse."""
+    for each in ctx.model.passes:
+        if each.family != "http" or each.protocol != "proxy" or each.scheme not in ("http", "https"):
+            continue
+        if each.upstream is None and each.target.explicit_port and each.port is not None:
+            yield from _single(each, each.port)
+    for upstream in ctx.model.upstreams("http"):
+        yield from _group(ctx, upstream)
+
+
+def _single(each: Pass, port: int) -> Iterator[Hit]:
+    wrong = (_TLS_PORTS if each.scheme == "http" else _PLAIN_PORTS).get(port)
+    if wrong is None:
+        return
+    yield Hit(
+        arg(each.directive, each.directive.args[0]),
+        f"{each.scheme}:// is spoken to port {port}, which is usually for {'TLS' if each.scheme == 'http' else 'plain HTTP'}",
+        each.directive,
+        severity=None if wrong else Severity.INFO,
+        help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the port.",
+    )
+
+
+def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
+    ports = {peer.address.port for peer in upstream.peers if peer.address and peer.address.explicit_port}
+    written = [peer for peer in upstream.peers if peer.address and peer.address.explicit_port]
+    if {80, 443} <= ports:
+        odd = next(peer for peer in written if peer.address and peer.address.port == 443)
+        yield Hit(
+            peer_place(odd),
+            f'"{upstream.name}" has servers on port 80 and on port 443: one scheme cannot fit both',
+            odd.directive,
+            related=related_peers(
+                "port 80", [peer for peer in written if peer.address and peer.address.port == 80]
+            ),
+            help="Use one kind of port in a group.",
+        )
+        return
+    if len(ports) != 1 or len(written) != len(upstream.peers):
+        return
+    port = ports.pop()
+    for each in ctx.model.passes_to(upstream):
+        if each.protocol != "proxy" or each.scheme not in ("http", "https"):
+            continue
+        wrong = (_TLS_PORTS if each.scheme == "http" else _PLAIN_PORTS).get(port or 0)
+        if wrong is not None:
+            yield Hit(
+                arg(each.directive, each.directive.args[0]),
+                f'{each.scheme}:// is spoken to "{upstream.name}", whose servers listen on port {port}, usually for '
+                + ("TLS" if each.scheme == "http" else "plain HTTP"),
+                each.directive,
+                related=(("the group", group_place(upstream)),),
+                severity=None if wrong else Severity.INFO,
+                help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the ports.",
+            )
+            return
+
+
+def upstream_server_has_scheme(ctx: CheckContext) -> Iterable[Hit]:
+    """A URL where only an address is possible."""
+    for upstream in ctx.model.all_upstreams:
+        for peer in upstream.peers:
+            if has_url(peer):
+                token = peer.directive.args[0]
+                bare = token.split("://", 1)[-1].split("/", 1)[0]
+                yield Hit(
+                    arg(peer.directive, token),
+                    f'a server of an upstream is an address, not a URL: nginx refuses "{token}"',
+                    peer.directive,
+                    help=f'Write "{bare}"; scheme and path belong in the pass directive.',
+                )
+
+
+def has_url(peer: Peer) -> bool:
+    """Whether the address is written as a URL, or with a path."""
+    text = peer.text.lower()
+    return peer.address is None and not text.startswith("unix:") and "/" in text and bool(peer.directive.args)

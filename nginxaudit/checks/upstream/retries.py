@@ -1,0 +1,394 @@
+"""What happens to a request whose server failed: ``*_next_upstream*``, timeouts, and the way to the backup.
+
+Facts: ``ngx_http_upstream_next`` in src/http/ngx_http_upstream.c, ``ngx_stream_proxy_next_upstream`` in
+src/stream/ngx_stream_proxy_module.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from nginxaudit.checks.base import CheckContext, Hit, arg, whole
+from nginxaudit.checks.upstream.common import (
+    DEFAULT_CONNECT_MS,
+    directive_of,
+    group_place,
+    has_active_checks,
+    listed,
+    peer_place,
+    related_peers,
+)
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.model import Model
+from nginxaudit.model.passes import Pass
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx import parse_time_ms
+from nginxaudit.syntax.tree import Directive
+
+_DEFAULT = frozenset({"error", "timeout"})
+_POISON = ("http_500", "http_429", "http_503")
+_CLIENT_ERRORS = ("http_403", "http_404", "http_429")
+_READS_BY_POST = ("graphql", "search", "rpc", "query")
+_KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
+_SLOW_MS = 15_000
+_QUICK_MS = 3_000
+_TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How one pass treats failures. Times are milliseconds; ``tries`` and ``budget`` 0 mean no limit."""
+
+    each: Pass
+    conditions: frozenset[str]
+    directive: Directive | None
+    tries: int
+    budget: int
+    connect: int
+    connect_written: bool
+
+    @property
+    def off(self) -> bool:
+        """A failed request is not tried again."""
+        return "off" in self.conditions
+
+    def worst_connect(self, servers: int) -> int:
+        """Longest time in ms that a request spends on dead servers before it may reach a live one."""
+        tries = min(servers, self.tries) if self.tries else servers
+        spent = max(tries - 1, 0) * self.connect
+        return min(spent, self.budget + self.connect) if self.budget else spent
+
+
+def retry_of(model: Model, each: Pass) -> Retry | None:
+    """The settings in effect for ``each``; None when a value cannot be known."""
+    scope = each.scope
+    written = model.effective(scope, directive_of(each, "next_upstream"))
+    tries = model.number(scope, directive_of(each, "next_upstream_tries"), 0)
+    budget = model.time_ms(scope, directive_of(each, "next_upstream_timeout"), 0)
+    name = directive_of(each, "connect_timeout")
+    connect = model.time_ms(scope, name, DEFAULT_CONNECT_MS)
+    if tries is None or budget is None or connect is None:
+        return None
+    words = frozenset(word.lower() for node in written for word in node.args) or _DEFAULT
+    if each.family == "stream":
+        words = frozenset({"off"}) if "off" in words else _DEFAULT
+    return Retry(
+        each,
+        words,
+        written[0] if written else None,
+        tries,
+        budget,
+        connect,
+        bool(model.effective(scope, name)),
+    )
+
+
+def _live(upstream: Upstream) -> int:
+    return len(upstream.live_primaries) + len(upstream.live_backups)
+
+
+def _groups(ctx: CheckContext, at_least: int = 2) -> Iterator[tuple[Upstream, list[Retry]]]:
+    """Groups with several live servers, and how those who use them retry."""
+    for upstream in ctx.model.all_upstreams:
+        if upstream.external or not upstream.complete or _live(upstream) < at_least:
+            continue
+        retries = [retry for each in ctx.model.passes_to(upstream) if (retry := retry_of(ctx.model, each))]
+        if retries:
+            yield upstream, retries
+
+
+def _once(retries: Iterable[Retry], name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
+    """The directives ``…_name`` in effect, each once."""
+    seen: set[Directive] = set()
+    for retry in retries:
+        for node in model.effective(retry.each.scope, directive_of(retry.each, name)):
+            if node not in seen:
+                seen.add(node)
+                yield node, retry
+
+
+def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
+    """``off`` in a location whose group has more than one server."""
+    told: set[Directive] = set()
+    for upstream, retries in _groups(ctx):
+        for retry in retries:
+            node = retry.directive
+            if not retry.off or node is None or node in told or retry.each.scope.first("limit_except"):
+                continue
+            told.add(node)
+            more = (
+                f'; "{" ".join(sorted(retry.conditions - {"off"}))}" beside it means nothing'
+                if retry.conditions != {"off"}
+                else ""
+            )
+            backup = ", and the backup does not help it" if upstream.live_backups else ""
+            yield Hit(
+                whole(node),
+                f'a request that fails at one server of "{upstream.name}" is not tried at another one{backup}{more}',
+                node,
+                related=(("the group", group_place(upstream)),),
+                severity=None if upstream.live_backups else Severity.INFO,
+                help='Delete the line: "error timeout" is the default, and POST is not repeated. Or limit it to unsafe writes.',
+            )
+
+
+def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
+    """``non_idempotent``: requests that were already sent are sent again."""
+    for protocol in (*_TIMED, "tunnel"):
+        if protocol == "grpc":
+            continue  # every call is a POST there
+        for node in ctx.model.config.named(f"{protocol}_next_upstream"):
+            token = next((word for word in node.args if word.lower() == "non_idempotent"), None)
+            if token is None or _reads_by_post(node):
+                continue
+            yield Hit(
+                arg(node, token),
+                "POST, LOCK and PATCH requests that were already sent are sent again to another server: "
+                "orders and payments can be made twice",
+                node,
+                help="Limit it to the locations where POST only reads.",
+            )
+
+
+def _reads_by_post(node: Directive) -> bool:
+    block = node.parent
+    text = " ".join(block.args).lower() if block is not None and block.inner == "location" else ""
+    return any(word in text for word in _READS_BY_POST)
+
+
+def next_upstream_5xx_poison(ctx: CheckContext) -> Iterable[Hit]:
+    """Answers that count as failures where one failure takes a server out."""
+    for upstream, retries in _groups(ctx):
+        weak = [peer for peer in upstream.peers if peer.is_live and peer.max_fails == 1]
+        if len(weak) < 2 or has_active_checks(ctx.model, upstream):
+            continue
+        for retry in retries:
+            listed_codes = [code for code in _POISON if code in retry.conditions]
+            if not listed_codes or retry.directive is None or 0 < retry.tries < len(weak):
+                continue
+            token = next(word for word in retry.directive.args if word.lower() == listed_codes[0])
+            yield Hit(
+                arg(retry.directive, token),
+                f'one URL that makes the application answer {listed_codes[0][5:]} takes every server of "{upstream.name}" out: '
+                "the request is tried at each of them, each counts a failure, and max_fails is 1",
+                retry.directive,
+                related=(("the group", group_place(upstream)),),
+                severity=Severity.INFO if listed_codes == ["http_503"] else None,
+                help="Set max_fails=3 or more on the servers, or leave the code out.",
+            )
+            break
+
+
+def next_upstream_client_error(ctx: CheckContext) -> Iterable[Hit]:
+    """Errors of clients that are asked again of every server."""
+    for upstream, retries in _groups(ctx):
+        if any(word in upstream.key for word in ("shard", "storage", "files", "static", "object")):
+            continue
+        for retry in retries:
+            found = [code for code in _CLIENT_ERRORS if code in retry.conditions]
+            if not found or retry.directive is None or retry.tries:
+                continue
+            token = next(word for word in retry.directive.args if word.lower() == found[0])
+            yield Hit(
+                arg(retry.directive, token),
+                f'every request that is answered with {found[0][5:]} is asked again of all {_live(upstream)} servers of "{upstream.name}"',
+                retry.directive,
+                related=(("the group", group_place(upstream)),),
+                help="Leave the code out, unless every server holds other files.",
+            )
+            break
+
+
+def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
+    """Many servers and no limit to the tries of one request."""
+    for upstream, retries in _groups(ctx, 3):
+        retry = max(retries, key=lambda each: each.connect)
+        if retry.off or retry.tries or retry.budget or retry.connect <= _QUICK_MS:
+            continue
+        yield Hit(
+            group_place(upstream),
+            f'during an outage one request may visit all {_live(upstream)} servers of "{upstream.name}", '
+            f"{_seconds(retry.connect)} each: nothing limits its tries",
+            upstream.directive,
+            related=(("used here", whole(retry.each.directive)),),
+            help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'next_upstream_timeout')} 10s; "
+            "beside a short connect timeout.",
+        )
+
+
+def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
+    """A limit that is used up by the first try."""
+    told: set[Directive] = set()
+    for upstream, retries in _groups(ctx):
+        for node, retry in _once(retries, "next_upstream_timeout", ctx.model):
+            if node in told or retry.off or not 0 < retry.budget <= retry.connect:
+                continue
+            told.add(node)
+            default = "" if retry.connect_written else ", the default"
+            yield Hit(
+                whole(node),
+                f"after {_seconds(retry.budget)} no other server is tried, but connecting to one that does not answer takes "
+                f"{_seconds(retry.connect)}{default}: such requests are never retried",
+                node,
+                related=(("the group", group_place(upstream)),),
+                help=f"Set {directive_of(retry.each, 'connect_timeout')} to a few seconds.",
+            )
+        for node, retry in _once(retries, "next_upstream_tries", ctx.model):
+            if node in told or retry.off or retry.tries != 1:
+                continue
+            told.add(node)
+            yield Hit(
+                whole(node),
+                f'one try is no retry: a request that fails at one server of "{upstream.name}" fails',
+                node,
+                related=(("the group", group_place(upstream)),),
+                help="Allow 2 or more.",
+            )
+
+
+def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
+    """Dead servers cost a request more time than a client waits."""
+    budget = parse_time_ms(str(ctx.options["budget"]))
+    for upstream, retries in _groups(ctx):
+        retry = max(retries, key=lambda each: each.worst_connect(_live(upstream)))
+        worst = retry.worst_connect(_live(upstream))
+        if retry.off or worst <= budget:
+            continue
+        name = directive_of(retry.each, "connect_timeout")
+        written = ctx.model.effective(retry.each.scope, name)
+        place = whole(written[0]) if written else group_place(upstream)
+        yield Hit(
+            place,
+            f'when servers of "{upstream.name}" drop packets, a request may wait {_seconds(worst)} before it reaches a live one '
+            f"({name} is {_seconds(retry.connect)}{'' if written else ', the default'})",
+            written[0] if written else upstream.directive,
+            related=(("the group", group_place(upstream)),)
+            if written
+            else (("used here", whole(retry.each.directive)),),
+            severity=None if written else Severity.INFO,
+            help=f"Set {name} to 2s to 5s: inside one network a connection takes milliseconds.",
+        )
+
+
+def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
+    """A connect timeout that the kernel does not wait for, or that holds up the change to another server."""
+    budget = parse_time_ms(str(ctx.options["budget"]))
+    delaying = {
+        node: upstream
+        for upstream, retries in _groups(ctx)
+        for node, retry in _once(retries, "connect_timeout", ctx.model)
+        if retry.connect > _SLOW_MS and retry.worst_connect(_live(upstream)) <= budget
+    }
+    for node, value in _timeouts(ctx, "connect"):
+        if value > _KERNEL_LIMIT_MS:
+            yield Hit(
+                whole(node),
+                f"the kernel gives up connecting after about 75s; {_seconds(value)} is never reached",
+                node,
+                help="Set it to 2s to 5s inside one network.",
+            )
+        elif node in delaying:
+            yield Hit(
+                whole(node),
+                f'a server of "{delaying[node].name}" that drops packets holds a request for {_seconds(value)} before another one is tried',
+                node,
+                related=(("the group", group_place(delaying[node])),),
+                help="Set it to 2s to 5s inside one network.",
+            )
+
+
+def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
+    """0 is not "no limit" here: the timer fires at once."""
+    for kind in ("connect", "read", "send"):
+        for node, value in _timeouts(ctx, kind):
+            if value == 0:
+                effect = "a write that blocks fails" if kind == "send" else "every request fails"
+                yield Hit(
+                    whole(node),
+                    f'"{node.name} 0" does not switch the timeout off: it fires at once, and {effect} with 504',
+                    node,
+                    severity=Severity.WARNING if kind == "send" else None,
+                    help="Write a long time, such as 1h, if none is wanted.",
+                )
+
+
+def _timeouts(ctx: CheckContext, kind: str) -> Iterator[tuple[Directive, int]]:
+    for protocol in _TIMED:
+        for node in ctx.model.config.named(f"{protocol}_{kind}_timeout"):
+            if ctx.model.family_of(node) != "http":
+                continue
+            try:
+                yield node, parse_time_ms(node.args[0]) if node.args else 1
+            except ValueError:
+                continue
+
+
+def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
+    """Bodies that are passed on while they arrive cannot be sent a second time."""
+    told: set[Directive] = set()
+    for upstream, retries in _groups(ctx):
+        for node, retry in _once(retries, "request_buffering", ctx.model):
+            expected = retry.each.scope.first(directive_of(retry.each, "next_upstream")) is not None
+            off = node.args and node.args[0].lower() == "off"
+            if not off or node in told or not (expected or upstream.live_backups):
+                continue
+            told.add(node)
+            yield Hit(
+                whole(node),
+                f'once a part of the body was sent, the request cannot go to another server of "{upstream.name}"',
+                node,
+                related=(("the group", group_place(upstream)),),
+                help="Leave buffering on where requests shall survive the death of a server.",
+            )
+
+
+def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
+    """Backups that can never take over, or never within one request."""
+    for upstream, retries in _groups(ctx, 1):
+        if not upstream.backups or not upstream.live_primaries:
+            continue
+        if not upstream.live_backups:
+            yield Hit(
+                peer_place(upstream.backups[0]),
+                f'every backup of "{upstream.name}" is marked down: nobody takes over',
+                upstream.backups[0].directive,
+                related=related_peers("down, too", upstream.backups[1:]),
+                severity=Severity.WARNING,
+            )
+            continue
+        yield from _cut_off(upstream, retries)
+
+
+def _cut_off(upstream: Upstream, retries: list[Retry]) -> Iterator[Hit]:
+    backup = upstream.live_backups[0]
+    names = listed([peer.text for peer in upstream.live_backups])
+    never = all(peer.max_fails == 0 for peer in upstream.live_primaries)
+    if never and all(retry.off or retry.tries == 1 for retry in retries):
+        settings = [retry.directive for retry in retries if retry.directive]
+        yield Hit(
+            peer_place(backup),
+            f'{names} can never take over: the primaries of "{upstream.name}" have max_fails=0, so they are never taken out, '
+            "and no request is tried a second time",
+            backup.directive,
+            related=tuple(("no second try", whole(node)) for node in settings[:1]),
+            help="Delete max_fails=0, or allow retries.",
+        )
+        return
+    primaries = len(upstream.live_primaries)
+    literal = all(peer.is_literal for peer in upstream.live_primaries)
+    if literal and all(0 < retry.tries <= primaries and not retry.off for retry in retries) and primaries > 1:
+        yield Hit(
+            peer_place(backup),
+            f"no request gets as far as {names}: {retries[0].tries} tries are used up by the {primaries} primaries; "
+            "clients see errors until each primary is taken out",
+            backup.directive,
+            related=(("used here", whole(retries[0].each.directive)),),
+            severity=Severity.WARNING,
+            confidence=Confidence.MEDIUM,
+            help=f"Allow {primaries + 1} tries.",
+        )
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:g}s"
