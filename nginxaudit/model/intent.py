@@ -7,7 +7,8 @@ meant to be active-passive.
 declared            1.0     a comment ``# nginxaudit: topology=…`` or a setting
 roles               1.0     it has ``backup`` servers
 sibling             0.8     another group has the same servers and marks some ``backup``;
-                    0.4     where most groups of these servers have none
+                    0.5     where that group has more servers
+                    0.4     where several groups of these servers have none
 words               0.7     some servers, not all, carry a standby word
 file (explicit)     0.65    the file is called ``active-passive``
 name, file          0.2     words such as ``ha`` or ``failover``; together at most 0.3
@@ -195,7 +196,8 @@ def _sibling(upstream: Upstream, model: Model) -> tuple[tuple[Peer, ...], tuple[
     other, standby = found
     names = ", ".join(peer.text for peer in standby)
     text = f'the group "{other.name}" has the same servers and marks {names} as "backup"'
-    weight = 0.4 if relatives.outnumbers_siblings(upstream) else 0.8
+    alike = len(upstream.peers) == len(other.peers)
+    weight = 0.4 if relatives.outnumbers_siblings(upstream) else 0.8 if alike else 0.5
     return standby, (_at(other.directive, other.directive, "sibling", text, weight),)
 
 

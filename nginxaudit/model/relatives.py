@@ -79,9 +79,9 @@ class Relatives:
         return None
 
     def outnumbers_siblings(self, upstream: Upstream) -> bool:
-        """Most groups of exactly these servers have no backup: the one that has is the odd one."""
+        """Several groups of exactly these servers have no backup, as many as have one: that is no oversight."""
         having, lacking = self._same_servers[_members(upstream)]
-        return lacking > 2 * max(having, 1)
+        return lacking > 1 and lacking >= having
 
     def outlier(self, upstream: Upstream) -> tuple[str, list[Upstream]] | None:
         """Naming pattern (``app#``, ``shop-*``, ``*_ha``) of which this is the only group without backup."""

@@ -99,7 +99,7 @@ def test_evidence_shows_the_word_where_it_stands():
 
 def test_sibling_group():
     intent = _intent(
-        "server a; server b;", "upstream other { server A:80; server b backup; server c backup; }"
+        "server a; server b;", "upstream other { server A:80; server b backup; }"
     )
     assert _kinds(intent) == ["sibling"]
     assert [peer.text for peer in intent.standby] == ["b"]
@@ -121,12 +121,18 @@ def test_groups_that_are_no_siblings(other):
 
 
 def test_sibling_that_is_outnumbered_does_not_suffice():
-    rest = "upstream other { server a; server b backup; } upstream third { server b; server a; }"
-    assert _intent("server a; server b;", rest).missing_backup  # two without against one with
-    rest += " upstream fourth { server a; server b; }"
+    rest = "upstream other { server a; server b backup; }"
+    assert _intent("server a; server b;", rest).missing_backup
+    rest += " upstream third { server b; server a; }"  # two without against one with
     outnumbered = _intent("server a; server b;", rest)
     assert _kinds(outnumbered) == ["sibling"]
     assert outnumbered.kind is None
+
+
+def test_sibling_with_more_servers_does_not_suffice():
+    wider = _intent("server a; server b;", "upstream other { server a; server b backup; server c backup; }")
+    assert _kinds(wider) == ["sibling"]
+    assert wider.kind is None
 
 
 def test_server_that_is_down_here_is_no_standby_with_traffic():
