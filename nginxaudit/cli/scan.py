@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.streams import writing
 from nginxaudit.report import FORMATS
 
@@ -39,35 +40,8 @@ _LEVELS = click.Choice(["info", "warning", "error"])
     help="Only these rules: slug, id, category, tag or ALL. Repeat or separate by commas.",
 )
 @click.option("--extend-select", multiple=True, metavar="RULE", help="These rules, besides the default ones.")
+@target_options
 @click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules.")
-@click.option(
-    "--nginx-version", metavar="X.Y.Z", help="The nginx the configuration is for (default: newest known)."
-)
-@click.option("--edition", type=click.Choice(["oss", "plus"]), help="Open source (default) or NGINX Plus.")
-@click.option(
-    "--module", multiple=True, metavar="NAME", help="A third-party module that is loaded, e.g. lua."
-)
-@click.option(
-    "--topology",
-    multiple=True,
-    metavar="NAME=KIND",
-    help="What an upstream is meant to be: active-active or active-passive. NAME may be a glob.",
-)
-@click.option("--context", metavar="BLOCKS", help="Where a fragment belongs, e.g. http,server.")
-@click.option(
-    "--fragments",
-    is_flag=True,
-    default=None,
-    help="Also analyse files of a directory that no configuration includes.",
-)
-@click.option("--stdin-filename", metavar="PATH", help="Name of the text read from standard input.")
-@click.option("--prefix", metavar="DIR", help="Where the scanned tree is installed, for absolute includes.")
-@click.option(
-    "--allow-outside",
-    is_flag=True,
-    default=None,
-    help="Let includes be read that lie outside the scanned directory.",
-)
 @click.option(
     "--check-files",
     is_flag=True,
@@ -85,8 +59,6 @@ _LEVELS = click.Choice(["info", "warning", "error"])
     type=click.Choice(["info", "warning", "error", "never"]),
     help="Lowest severity that makes the exit code 1 (default: warning).",
 )
-@click.option("--settings", "settings_file", metavar="FILE", help="Use this settings file.")
-@click.option("--no-settings", is_flag=True, help="Use no settings file.")
 @click.option(
     "--rules", "rule_directories", multiple=True, metavar="DIR", help="More rule pages (declarative)."
 )
@@ -127,7 +99,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     from nginxaudit.engine.settings import SettingsError
 
     try:
-        settings = _settings(paths, options)
+        settings = settings_of(paths, options)
         with _Output(options["output"]) as output:
             report = audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
             output.write(report, options, settings)
@@ -187,88 +159,3 @@ class _Output:
         with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
             self._file.close()
         os.unlink(self._temporary)
-
-
-def _settings(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
-    """Settings of the file that belongs to the paths, with the command line over them."""
-    from dataclasses import replace
-
-    from nginxaudit.engine.settings import Settings, discover, load
-    from nginxaudit.finding import Confidence, Severity
-
-    file = options["settings_file"]
-    if file is None and not options["no_settings"]:
-        file = discover(_first_path(paths, options["stdin_filename"]))
-    settings = load(file) if file else Settings()
-    fail_on = options["fail_on"]
-    if fail_on:
-        settings = replace(settings, fail_on=None if fail_on == "never" else Severity[fail_on.upper()])
-    return settings.with_options(
-        target=_target(settings, options),
-        select=_split(options["select"]) or None,
-        extend_select=_split(options["extend_select"]) + settings.extend_select,
-        ignore=_split(options["ignore"]) + settings.ignore,
-        rule_directories=options["rule_directories"] + settings.rule_directories,
-        topologies={**settings.topologies, **_topologies(options["topology"])},
-        context=_context(options["context"]),
-        fragments=options["fragments"],
-        allow_outside=options["allow_outside"],
-        check_files=options["check_files"],
-        prefix=options["prefix"],
-        stdin_filename=options["stdin_filename"],
-        min_severity=Severity[options["min_severity"].upper()] if options["min_severity"] else None,
-        min_confidence=Confidence[options["min_confidence"].upper()] if options["min_confidence"] else None,
-    )
-
-
-def _first_path(paths: tuple[str, ...], stdin_filename: str | None) -> str:
-    first = next((path for path in paths if path != "-"), None)
-    return first or stdin_filename or "."
-
-
-def _target(settings: Settings, options: dict[str, Any]) -> Any:
-    from dataclasses import replace
-
-    from nginxaudit.nginx import parse_version
-
-    target = settings.target
-    if options["nginx_version"]:
-        try:
-            target = replace(target, version=parse_version(options["nginx_version"]))
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--nginx-version") from None
-    if options["edition"]:
-        target = replace(target, edition=options["edition"])
-    return replace(target, modules=target.modules | set(_split(options["module"])))
-
-
-def _split(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _topologies(values: tuple[str, ...]) -> dict[str, str]:
-    from nginxaudit.engine.settings import TOPOLOGIES
-    from nginxaudit.engine.suggest import did_you_mean
-
-    found = {}
-    for value in values:
-        name, equals, kind = value.partition("=")
-        if not equals or not name or kind not in TOPOLOGIES:
-            hint = did_you_mean(kind, TOPOLOGIES)
-            raise click.BadParameter(
-                f"{value!r} is not NAME=KIND with KIND one of {', '.join(TOPOLOGIES)}{hint}",
-                param_hint="--topology",
-            )
-        found[name] = kind
-    return found
-
-
-def _context(path: str | None) -> str | None:
-    from nginxaudit.syntax.fragments import context_of_path
-
-    if path is not None:
-        try:
-            context_of_path(path)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--context") from None
-    return path

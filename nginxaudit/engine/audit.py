@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import BinaryIO
 
@@ -45,9 +45,26 @@ def audit(
     Without paths: the settings' ``entry``, else ``./nginx.conf``, else ``/etc/nginx``. Bad input never
     raises, it is part of the report. Raises `SettingsError` for settings that cannot be used.
     """
+    return examine(paths, settings, stdin=stdin).report
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A report, and the meaning of every root that it speaks of."""
+
+    report: Report
+    models: tuple[Model, ...]
+
+
+def examine(
+    paths: Sequence[str] = (), settings: Settings | None = None, *, stdin: BinaryIO | None = None
+) -> Examination:
+    """Like `audit`, with the models of the configurations beside the report."""
     settings = settings or Settings()
     with _paused_collector():
-        return _Audit(settings).run(list(paths) or default_paths(settings), stdin)
+        work = _Audit(settings)
+        report = work.run(list(paths) or default_paths(settings), stdin)
+        return Examination(report, tuple(work.models))
 
 
 def default_paths(settings: Settings) -> list[str]:
@@ -87,6 +104,7 @@ class _Audit:
         self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
         self._notes: list[str] = []
+        self.models: list[Model] = []
 
     def run(self, paths: list[str], stdin: BinaryIO | None) -> Report:
         settings = self._settings
@@ -156,8 +174,9 @@ class _Audit:
         return expand(root.source, root.files, self._cache, context, fragment=fragment)
 
     def _check(self, config: Config) -> Outcome:
-        target = self._settings.target
-        return run(self._tasks, Model(config, target, self._settings.topologies))
+        model = Model(config, self._settings.target, self._settings.topologies)
+        self.models.append(model)
+        return run(self._tasks, model)
 
     def _take(self, config: Config, outcome: Outcome) -> None:
         self._sources.update(config.sources)
