@@ -15,7 +15,7 @@ from nginxaudit.cli.streams import discard_output
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
-_COMMANDS = ("scan", "rules", "explain")
+_COMMANDS = ("scan", "upstreams", "graph", "rules", "explain")
 _ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
 
 
@@ -55,6 +55,8 @@ def main() -> None:
     Start with:
       nginxaudit scan /etc/nginx        what is wrong on this machine
       nginx -T | nginxaudit scan -      the running configuration, from anywhere
+      nginxaudit upstreams /etc/nginx   how every group balances and fails over
+      nginxaudit graph /etc/nginx       the way of a request, from socket to instance
       nginxaudit rules                  everything it looks for
       nginxaudit explain missing-listen why a rule matters, with examples
 

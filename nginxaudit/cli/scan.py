@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.streams import writing
+from nginxaudit.cli.output import Output
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
@@ -100,62 +97,21 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
     try:
         settings = settings_of(paths, options)
-        with _Output(options["output"]) as output:
+        with Output(options["output"]) as output:
             report = audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
-            output.write(report, options, settings)
+            output.write(lambda stream: _render(report, options, settings, stream))
     except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
     return report.exit_code(settings.fail_on)
 
 
-class _Output:
-    """Where the report goes. A file is opened before the work begins and put in place when complete."""
+def _render(report: Report, options: dict[str, Any], settings: Settings, stream: TextIO) -> None:
+    from nginxaudit.report import RenderOptions, render
 
-    def __init__(self, path: str | None) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> _Output:
-        if self._path is None:
-            if sys.stdout is None:
-                raise click.UsageError("standard output is closed: give --output FILE")
-        else:
-            try:
-                if os.path.isdir(self._path):
-                    raise IsADirectoryError(21, "it is a directory")
-                if os.path.exists(self._path) and not os.access(self._path, os.W_OK):
-                    raise PermissionError(13, "permission denied")
-                self._temporary = f"{self._path}.{os.getpid()}.tmp"
-                self._file = open(self._temporary, "w", encoding="utf-8", newline="\n")
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise click.UsageError(f"--output {self._path}: cannot be written: {reason}") from None
-        return self
-
-    def write(self, report: Report, options: dict[str, Any], settings: Settings) -> None:
-        """Render ``report``."""
-        from nginxaudit.report import RenderOptions, render
-
-        stream = self._file or sys.stdout
-        if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-        render_options = RenderOptions(
-            fold=not options["show_all"],
-            color={"auto": None, "always": True, "never": False}[options["color"]],
-            show_suppressed=options["show_suppressed"],
-            fail_on=settings.fail_on,
-        )
-        with writing(f"--output {self._path}" if self._path else "standard output"):
-            render(options["format_name"], report, stream, render_options)
-            stream.flush()
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._file is None or self._path is None:
-            return
-        if kind is None:
-            self._file.close()
-            os.replace(self._temporary, self._path)
-            return
-        with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
-            self._file.close()
-        os.unlink(self._temporary)
+    render_options = RenderOptions(
+        fold=not options["show_all"],
+        color={"auto": None, "always": True, "never": False}[options["color"]],
+        show_suppressed=options["show_suppressed"],
+        fail_on=settings.fail_on,
+    )
+    render(options["format_name"], report, stream, render_options)

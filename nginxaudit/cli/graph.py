@@ -1,0 +1,92 @@
+"""``nginxaudit graph``: the way of a request, drawn."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from nginxaudit.cli.options import settings_of, target_options
+from nginxaudit.cli.output import Output
+from nginxaudit.report.graph import FORMATS
+
+
+@click.command(
+    "graph", short_help="Draw the way of a request: sockets, servers, locations, upstreams, instances."
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--format",
+    "-f",
+    "format_name",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How it is drawn.",
+)
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+@click.option("--upstream", metavar="NAME", default="", help="Only what has to do with this upstream.")
+@click.option("--server", metavar="NAME", default="", help="Only what has to do with servers of this name.")
+@target_options
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in the text.",
+)
+def command(paths: tuple[str, ...], **options: Any) -> int:
+    """Draw the way of a request: sockets, servers, locations, upstreams, instances.
+
+    Findings are marked where they belong. Dashed lines lead to backups and to servers marked down.
+
+    \b
+    Examples:
+      nginxaudit graph /etc/nginx
+      nginxaudit graph --format html --output nginx.html /etc/nginx
+      nginxaudit graph --format mermaid --upstream shop nginx.conf
+    """
+    from nginxaudit.engine.audit import examine
+    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.settings import SettingsError
+
+    try:
+        settings = settings_of(paths, options)
+        with Output(options["output"]) as output:
+            examination = examine(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
+            views = _views(examination, options)
+            color = {"auto": None, "always": True, "never": False}[options["color"]]
+
+            def draw(stream: Any) -> None:
+                from nginxaudit.report.graph import render_graph
+
+                render_graph(options["format_name"], views, stream, color=color)
+
+            output.write(draw)
+    except (SettingsError, PageError) as error:
+        raise click.UsageError(str(error)) from None
+    return 3 if examination.report.incomplete else 0
+
+
+def _views(examination: Any, options: dict[str, Any]) -> list[Any]:
+    from nginxaudit.model.graph import build_graph, focus
+    from nginxaudit.report.graph.view import GraphView, findings_by_node
+
+    views = []
+    for model in examination.models:
+        whole = build_graph(model)
+        shown = whole
+        if options["upstream"] or options["server"]:
+            shown = focus(whole, options["upstream"], options["server"])
+        if shown.number_of_nodes():
+            marked = findings_by_node(shown, examination.report.active)
+            views.append(GraphView(model.config.main.path, shown, whole, marked))
+    if not views:
+        wanted = options["upstream"] or options["server"]
+        raise click.UsageError(
+            f'there is no upstream or server called "{wanted}" in what was read'
+            if wanted
+            else "nothing was read that listens or passes requests on"
+        )
+    return views

@@ -1,0 +1,65 @@
+"""What every format of the graph shows: the graph itself, and the findings at their nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nginxaudit.finding import Finding, Severity
+from nginxaudit.model.graph import LAYERS, Edge, Node, nodes
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """One configuration. ``whole`` is its graph, ``graph`` the part that is shown."""
+
+    name: str
+    graph: DiGraph
+    whole: DiGraph
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+
+    def data(self, name: str) -> Node:
+        """The node called ``name``."""
+        node: Node = self.graph.nodes[name]["data"]
+        return node
+
+    def edge(self, tail: str, head: str) -> Edge:
+        """The edge between two nodes."""
+        edge: Edge = self.graph.edges[tail, head]["data"]
+        return edge
+
+    def layer(self, kind: str) -> list[Node]:
+        """Nodes of one kind, in the order of the configuration."""
+        return nodes(self.graph, kind)
+
+    def forward(self, name: str) -> list[str]:
+        """Nodes that ``name`` leads to, without the way back into this nginx."""
+        at = LAYERS.index(self.data(name).kind)
+        return [head for head in self.graph.successors(name) if LAYERS.index(self.data(head).kind) > at]
+
+    def worst(self, name: str) -> Severity | None:
+        """Highest severity of the findings at a node."""
+        return max((finding.severity for finding in self.findings.get(name, ())), default=None)
+
+
+def findings_by_node(graph: DiGraph, findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Findings at the nodes whose line, or whose onward edge's line, they speak of."""
+    places: dict[tuple[str, int], str] = {}
+    for tail, _, edge in graph.edges(data="data"):
+        if edge.file and graph.nodes[tail]["data"].kind == "location":
+            places.setdefault((edge.file, edge.line), tail)
+    for name, node in graph.nodes(data="data"):
+        if node.file:
+            places[node.file, node.line] = name
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        for line in range(finding.span.line, finding.span.end_line + 1):
+            name = places.get((finding.span.file, line))
+            if name is not None:
+                found.setdefault(name, []).append(finding)
+                break
+    return found
