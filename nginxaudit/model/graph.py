@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import Address
@@ -33,7 +33,8 @@ FAMILIES = ("http", "stream")
 class Node:
     """One node. ``role`` of a peer is primary, backup, down or direct (no upstream around it).
 
-    ``file`` and ``line`` (1-based) say where it is written; 0 for what nobody wrote.
+    ``file`` and ``line`` (1-based) say where it is written; 0 for what nobody wrote. ``start`` and
+    ``end`` are the offsets of the directive without its block.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Node:
     host: str = ""
     file: str = ""
     line: int = 0
+    start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Edge:
     file: str = ""
     line: int = 0
     condition: str = ""
+    start: int = 0
+    end: int = 0
 
 
 def build_graph(model: Model) -> DiGraph:
@@ -94,25 +99,25 @@ class _Builder:
 
     def _link(self, tail: str, head: str, how: str, directive: Directive | None, condition: str = "") -> None:
         if not self._graph.has_edge(tail, head):
-            file, line = _place(directive)
-            self._graph.add_edge(tail, head, data=Edge(how, file, line, condition))
+            place = _place(directive)
+            self._graph.add_edge(tail, head, data=Edge(how, condition=condition, **place))
 
     def _server(self, server: Server, name: str) -> None:
         self._servers[server.directive] = name
-        file, line = _place(server.directive)
+        place = _place(server.directive)
         names = [each.name for each in server.names if each.kind not in ("empty", "catch-all")]
         label = names[0] if names else ("any name" if server.family == "http" else "stream server")
         more = f"also {', '.join(names[1:4])}" + (" …" if len(names) > 4 else "") if len(names) > 1 else ""
-        self._add(Node(name, "server", label, server.family, detail=more, file=file, line=line))
+        self._add(Node(name, "server", label, server.family, detail=more, **place))
 
     def _sockets(self) -> None:
         for family in FAMILIES:
             for key, socket in self._model.sockets(family).items():
                 first = socket.members[0][1]
-                file, line = _place(first.directive)
+                place = _place(first.directive)
                 detail = "TLS" if socket.ssl else ""
                 name = f"{family}:socket:{key}"
-                self._add(Node(name, "socket", str(key), family, detail=detail, file=file, line=line))
+                self._add(Node(name, "socket", str(key), family, detail=detail, **place))
                 for server, listen in socket.members:
                     default = len(socket.servers) > 1 and server is socket.default
                     condition = "default server" if default else ""
@@ -120,15 +125,15 @@ class _Builder:
 
     def _upstream(self, upstream: Upstream) -> str:
         name = f"{upstream.family}:upstream:{upstream.key}"
-        file, line = _place(upstream.directive)
+        place = _place(upstream.directive)
         method = upstream.method.replace("_", " ")
-        self._add(Node(name, "upstream", upstream.name, upstream.family, detail=method, file=file, line=line))
+        self._add(Node(name, "upstream", upstream.name, upstream.family, detail=method, **place))
         for peer in upstream.peers:
             self._link(name, self._peer(peer, upstream), peer_role(peer), peer.directive, _settings(peer))
         return name
 
     def _peer(self, peer: Peer, upstream: Upstream) -> str:
-        file, line = _place(peer.directive)
+        place = _place(peer.directive)
         host = peer.address.host if peer.address else peer.text
         name = f"{upstream.family}:peer:{peer.normal_address}"
         role = peer_role(peer)
@@ -137,7 +142,7 @@ class _Builder:
             del self._graph.nodes[name]["data"]  # a server that works anywhere is drawn as one that works
             known = None
         label = str(peer.address) if peer.address else peer.text
-        node = Node(name, "peer", label, upstream.family, role, host=host, file=file, line=line)
+        node = Node(name, "peer", label, upstream.family, role, host=host, **place)
         if known is None:
             self._graph.add_node(name, data=node)
         return name
@@ -179,31 +184,18 @@ class _Builder:
         known = self._locations.get(location.directive)
         if known is None:
             assert location.server is not None
-            file, line = _place(location.directive)
+            place = _place(location.directive)
             known = f"{location.server.family}:location:{len(self._locations)}"
             self._locations[location.directive] = known
-            self._add(
-                Node(
-                    known, "location", location.label.removeprefix("location "), "http", file=file, line=line
-                )
-            )
+            self._add(Node(known, "location", location.label.removeprefix("location "), "http", **place))
             self._link(self._servers[location.server.directive], known, "location", location.directive)
         return known
 
     def _direct(self, each: Pass, address: Address | None, host: str) -> str:
         label = str(address) if address else host
-        file, line = _place(each.directive)
+        place = _place(each.directive)
         return self._add(
-            Node(
-                f"{each.family}:peer:{label}",
-                "peer",
-                label,
-                each.family,
-                "direct",
-                host=host,
-                file=file,
-                line=line,
-            )
+            Node(f"{each.family}:peer:{label}", "peer", label, each.family, "direct", host=host, **place)
         )
 
     def _own_sockets(self) -> None:
@@ -244,10 +236,13 @@ def _condition(each: Pass) -> str:
     return ""
 
 
-def _place(directive: Directive | None) -> tuple[str, int]:
+def _place(directive: Directive | None) -> dict[str, Any]:
     if directive is None:
-        return "", 0
-    return directive.source.path, directive.source.position(directive.name.start)[0]
+        return {}
+    end = directive.args[-1].end if directive.args else directive.name.end
+    start = directive.name.start
+    line = directive.source.position(start)[0]
+    return {"file": directive.source.path, "line": line, "start": start, "end": end}
 
 
 # -- questions

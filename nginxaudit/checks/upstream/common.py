@@ -8,13 +8,9 @@ from nginxaudit.checks.base import Hit, Place, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
+from nginxaudit.model.retries import DEFAULT_CONNECT_MS, directive_of
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.syntax.tree import Directive
-
-DEFAULT_CONNECT_MS = 60_000
-"""Default of every ``…_connect_timeout`` of http and stream, in milliseconds."""
-
-_PREFIXES = {"stream": "proxy", "tunnel": "tunnel"}
 
 
 def outage(upstream: Upstream) -> str:
@@ -42,11 +38,6 @@ def parameter_place(peer: Peer, *names: str) -> Place:
 def related_peers(word: str, peers: Iterable[Peer]) -> tuple[tuple[str, Place], ...]:
     """The lines of ``peers`` as related places."""
     return tuple((word, peer_place(peer)) for peer in peers)
-
-
-def directive_of(each: Pass, suffix: str) -> str:
-    """Name of a protocol's own directive: ``connect_timeout`` -> ``fastcgi_connect_timeout``."""
-    return f"{_PREFIXES.get(each.protocol, each.protocol)}_{suffix}"
 
 
 def connect_timeouts(model: Model, upstream: Upstream) -> Iterator[tuple[Pass, int, bool]]:

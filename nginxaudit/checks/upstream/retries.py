@@ -7,12 +7,9 @@ src/stream/ngx_stream_proxy_module.c.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.upstream.common import (
-    DEFAULT_CONNECT_MS,
-    directive_of,
     group_place,
     has_active_checks,
     listed,
@@ -21,12 +18,11 @@ from nginxaudit.checks.upstream.common import (
 )
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
-from nginxaudit.model.passes import Pass
+from nginxaudit.model.retries import Retry, directive_of, retry_of
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
 from nginxaudit.syntax.tree import Directive
 
-_DEFAULT = frozenset({"error", "timeout"})
 _POISON = ("http_500", "http_429", "http_503")
 _CLIENT_ERRORS = ("http_403", "http_404", "http_429")
 _READS_BY_POST = ("graphql", "search", "rpc", "query")
@@ -34,54 +30,6 @@ _KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
 _SLOW_MS = 15_000
 _QUICK_MS = 3_000
 _TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How one pass treats failures. Times are milliseconds; ``tries`` and ``budget`` 0 mean no limit."""
-
-    each: Pass
-    conditions: frozenset[str]
-    directive: Directive | None
-    tries: int
-    budget: int
-    connect: int
-    connect_written: bool
-
-    @property
-    def off(self) -> bool:
-        """A failed request is not tried again."""
-        return "off" in self.conditions
-
-    def worst_connect(self, servers: int) -> int:
-        """Longest time in ms that a request spends on dead servers before it may reach a live one."""
-        tries = min(servers, self.tries) if self.tries else servers
-        spent = max(tries - 1, 0) * self.connect
-        return min(spent, self.budget + self.connect) if self.budget else spent
-
-
-def retry_of(model: Model, each: Pass) -> Retry | None:
-    """The settings in effect for ``each``; None when a value cannot be known."""
-    scope = each.scope
-    written = model.effective(scope, directive_of(each, "next_upstream"))
-    tries = model.number(scope, directive_of(each, "next_upstream_tries"), 0)
-    budget = model.time_ms(scope, directive_of(each, "next_upstream_timeout"), 0)
-    name = directive_of(each, "connect_timeout")
-    connect = model.time_ms(scope, name, DEFAULT_CONNECT_MS)
-    if tries is None or budget is None or connect is None:
-        return None
-    words = frozenset(word.lower() for node in written for word in node.args) or _DEFAULT
-    if each.family == "stream":
-        words = frozenset({"off"}) if "off" in words else _DEFAULT
-    return Retry(
-        each,
-        words,
-        written[0] if written else None,
-        tries,
-        budget,
-        connect,
-        bool(model.effective(scope, name)),
-    )
 
 
 def _live(upstream: Upstream) -> int:

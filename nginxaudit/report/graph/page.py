@@ -18,7 +18,7 @@ header h1 { font-size: 16px; margin: 0; }
 input { font: inherit; padding: 6px 10px; width: 260px; border: 1px solid #b8c0ca; border-radius: 6px; }
 main { display: flex; align-items: flex-start; }
 #picture { flex: 1; overflow: auto; }
-aside { position: sticky; top: 54px; width: 340px; padding: 16px 24px; max-height: calc(100vh - 90px); overflow: auto; }
+aside { position: sticky; top: 54px; width: 270px; padding: 16px 20px; max-height: calc(100vh - 90px); overflow: auto; }
 aside h2 { font-size: 15px; margin: 0 0 4px; overflow-wrap: anywhere; }
 aside p { margin: 4px 0; color: #52606d; overflow-wrap: anywhere; }
 aside li { margin: 6px 0; }

@@ -12,10 +12,10 @@ from nginxaudit.model.graph import LAYERS, Node
 from nginxaudit.report.graph.colors import CLASSES, SEVERITIES, fill, line
 from nginxaudit.report.graph.view import GraphView
 
-_WIDTH, _HEIGHT = 208, 40  # of a node
-_GAP_X, _GAP_Y = 92, 16
+_WIDTH, _HEIGHT = 192, 40  # of a node
+_GAP_X, _GAP_Y = 62, 16
 _TOP = 96  # room for title, legend and the names of the layers
-_CHARS = 29
+_CHARS = 27
 _TITLES = {
     "socket": "Clients arrive",
     "server": "Servers",
@@ -137,7 +137,7 @@ def _node(view: GraphView, node: Node, place: _Place) -> str:
     ]
     if detail:
         lines.append(
-            f'<text x="{place.x + 12:g}" y="{place.y + 32:g}" fill="#7b8794" font-size="10.5">{escape(_short(detail, 36))}</text>'
+            f'<text x="{place.x + 12:g}" y="{place.y + 32:g}" fill="#7b8794" font-size="10.5">{escape(_short(detail, 33))}</text>'
         )
     return (
         f'<g class="node" data-id="{escape(node.id)}"><title>{escape(_title(view, node))}</title>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -47,19 +48,27 @@ class GraphView:
 
 
 def findings_by_node(graph: DiGraph, findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """Findings at the nodes whose line, or whose onward edge's line, they speak of."""
-    places: dict[tuple[str, int], str] = {}
-    for tail, _, edge in graph.edges(data="data"):
-        if edge.file and graph.nodes[tail]["data"].kind == "location":
-            places.setdefault((edge.file, edge.line), tail)
+    """Findings at the nodes in whose directive, or in the directive of whose onward edge, they are."""
+    places: dict[str, list[tuple[int, int, str]]] = {}
     for name, node in graph.nodes(data="data"):
         if node.file:
-            places[node.file, node.line] = name
+            places.setdefault(node.file, []).append((node.start, node.end, name))
+    for tail, _, edge in graph.edges(data="data"):
+        if edge.file and edge.how not in ("listen", "location", "primary", "backup", "down"):
+            places.setdefault(edge.file, []).append((edge.start, edge.end, tail))
+    for file in places.values():
+        file.sort()
     found: dict[str, list[Finding]] = {}
     for finding in findings:
-        for line in range(finding.span.line, finding.span.end_line + 1):
-            name = places.get((finding.span.file, line))
-            if name is not None:
-                found.setdefault(name, []).append(finding)
-                break
+        name = _at(places.get(finding.span.file, []), finding.span.start)
+        if name is not None:
+            found.setdefault(name, []).append(finding)
     return found
+
+
+def _at(places: list[tuple[int, int, str]], offset: int) -> str | None:
+    """The node whose text is at ``offset``."""
+    number = bisect_right(places, offset, key=lambda place: place[0]) - 1
+    if number < 0 or offset > places[number][1]:
+        return None
+    return places[number][2]

@@ -1,0 +1,78 @@
+"""``nginxaudit upstreams``: how every group balances and fails over."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TextIO
+
+import click
+
+from nginxaudit.cli.options import settings_of, target_options
+from nginxaudit.cli.output import Output
+from nginxaudit.report.upstreams import FORMATS
+
+
+@click.command("upstreams", short_help="Tell how every upstream balances, detects failures and fails over.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--format",
+    "-f",
+    "format_name",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+@click.option("--upstream", metavar="NAME", help="Only this upstream.")
+@target_options
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in the text.",
+)
+def command(paths: tuple[str, ...], **options: Any) -> int:
+    """Tell how every upstream balances, detects failures and fails over.
+
+    For each: what it is (single, active-active, active-passive, …) and what it is meant to be, its
+    servers with their effective settings, what counts as a failure and for how long it takes a
+    server out, who shares that knowledge, what is tried again, who uses it, and its findings.
+
+    \b
+    Examples:
+      nginxaudit upstreams /etc/nginx
+      nginxaudit upstreams --upstream shop --format json nginx.conf
+    """
+    from nginxaudit.engine.audit import examine
+    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.settings import SettingsError
+    from nginxaudit.report.upstreams.view import views_of
+
+    try:
+        settings = settings_of(paths, options)
+        with Output(options["output"]) as output:
+            examination = examine(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
+            wanted = options["upstream"]
+            views = [
+                view
+                for view in views_of(examination.models, examination.report.active)
+                if wanted is None or view.name.lower() == wanted.lower()
+            ]
+            if wanted is not None and not views:
+                raise click.UsageError(f'there is no upstream called "{wanted}" in what was read')
+            color = {"auto": None, "always": True, "never": False}[options["color"]]
+
+            def tell(stream: TextIO) -> None:
+                from nginxaudit.report.upstreams import render_upstreams
+
+                if not views and options["format_name"] == "text":
+                    stream.write("There is no upstream in what was read.\n")
+                else:
+                    render_upstreams(options["format_name"], views, stream, color=color)
+
+            output.write(tell)
+    except (SettingsError, PageError) as error:
+        raise click.UsageError(str(error)) from None
+    return 3 if examination.report.incomplete else 0

@@ -1,0 +1,75 @@
+"""What becomes of a request whose server failed: ``*_next_upstream*`` and the connect timeout in effect.
+
+``ngx_http_upstream_next`` in src/http/ngx_http_upstream.c, ``ngx_stream_proxy_next_upstream`` in
+src/stream/ngx_stream_proxy_module.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nginxaudit.model.passes import Pass
+from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    from nginxaudit.model.model import Model
+
+DEFAULT_CONNECT_MS = 60_000
+"""Default of every ``…_connect_timeout`` of http and stream, in milliseconds."""
+
+_DEFAULT = frozenset({"error", "timeout"})
+_PREFIXES = {"stream": "proxy", "tunnel": "tunnel"}
+
+
+def directive_of(each: Pass, suffix: str) -> str:
+    """Name of a protocol's own directive: ``connect_timeout`` -> ``fastcgi_connect_timeout``."""
+    return f"{_PREFIXES.get(each.protocol, each.protocol)}_{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How one pass treats failures. Times are milliseconds; ``tries`` and ``budget`` 0 mean no limit."""
+
+    each: Pass
+    conditions: frozenset[str]
+    directive: Directive | None
+    tries: int
+    budget: int
+    connect: int
+    connect_written: bool
+
+    @property
+    def off(self) -> bool:
+        """A failed request is not tried again."""
+        return "off" in self.conditions
+
+    def worst_connect(self, servers: int) -> int:
+        """Longest time in ms that a request spends on dead servers before it may reach a live one."""
+        tries = min(servers, self.tries) if self.tries else servers
+        spent = max(tries - 1, 0) * self.connect
+        return min(spent, self.budget + self.connect) if self.budget else spent
+
+
+def retry_of(model: Model, each: Pass) -> Retry | None:
+    """The settings in effect for ``each``; None when a value cannot be known."""
+    scope = each.scope
+    written = model.effective(scope, directive_of(each, "next_upstream"))
+    tries = model.number(scope, directive_of(each, "next_upstream_tries"), 0)
+    budget = model.time_ms(scope, directive_of(each, "next_upstream_timeout"), 0)
+    name = directive_of(each, "connect_timeout")
+    connect = model.time_ms(scope, name, DEFAULT_CONNECT_MS)
+    if tries is None or budget is None or connect is None:
+        return None
+    words = frozenset(word.lower() for node in written for word in node.args) or _DEFAULT
+    if each.family == "stream":
+        words = frozenset({"off"}) if "off" in words else _DEFAULT
+    return Retry(
+        each,
+        words,
+        written[0] if written else None,
+        tries,
+        budget,
+        connect,
+        bool(model.effective(scope, name)),
+    )
