@@ -98,9 +98,7 @@ def test_evidence_shows_the_word_where_it_stands():
 
 
 def test_sibling_group():
-    intent = _intent(
-        "server a; server b;", "upstream other { server A:80; server b backup; }"
-    )
+    intent = _intent("server a; server b;", "upstream other { server A:80; server b backup; }")
     assert _kinds(intent) == ["sibling"]
     assert [peer.text for peer in intent.standby] == ["b"]
     assert '"other"' in intent.evidence[0].text

@@ -16,13 +16,20 @@ class Backend:
         self.name = name
         self.status = status
         self.requests = 0
+        self.connections = 0
+        self.hosts: list[str] = []  # Host headers, in order
         backend = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                backend.connections += 1
+                super().setup()
+
             def do_GET(self) -> None:
                 backend.requests += 1
+                backend.hosts.append(self.headers.get("Host", ""))
                 body = backend.name.encode()
                 self.send_response(backend.status)
                 self.send_header("Content-Length", str(len(body)))

@@ -1,0 +1,183 @@
+"""``nginxaudit graph`` and ``nginxaudit upstreams``, as commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "etc-nginx"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = """events {}
+http {
+    upstream "</script><b>" { server 10.0.0.1:80; server 10.0.0.2:80; }
+    server { listen 8080; server_name "a\\"b"; location "/<i>&x" { proxy_pass http://10.0.0.3:80; } }
+}
+"""
+
+
+def _run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nginxaudit", *args],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=60,
+        check=False,
+    )
+
+
+def _graph(form: str, *more: str) -> str:
+    run = _run("graph", "--no-settings", "--format", form, str(FIXTURE), *more)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_text_shows_the_tree_and_the_findings() -> None:
+    text = _graph("text")
+    assert re.search(r"├── \*:443  TLS\n.*shop\.example", text)
+    assert "10.20.0.62:5432  backup" in text
+    assert "payments  round robin  [active-passive-missing-backup]" in text
+    assert "unused: upstream intranet" in text
+    assert "single point of failure: without the server 10.20.0.41" in text
+
+
+def test_json_can_be_followed_from_a_socket_to_its_peers() -> None:
+    (configuration,) = json.loads(_graph("json"))["configurations"]
+    nodes = {node["id"]: node for node in configuration["nodes"]}
+    following: dict[str, list[str]] = {}
+    for edge in configuration["edges"]:
+        assert edge["from"] in nodes
+        assert edge["to"] in nodes
+        following.setdefault(edge["from"], []).append(edge["to"])
+    waiting, met = ["http:socket:*:443"], set()
+    while waiting:
+        name = waiting.pop()
+        met.add(nodes[name]["label"])
+        waiting.extend(following.get(name, []))
+    assert {"shop", "10.20.0.11:8080", "pay-standby.shop.internal:8443"} <= met
+    assert "postgres" not in met
+    assert [nodes[name]["label"] for name in configuration["unused_upstreams"]] == ["intranet"]
+
+
+def test_svg_is_a_picture_of_its_own() -> None:
+    text = _graph("svg")
+    root = ElementTree.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "href" not in text
+    boxes = [
+        (float(rect.get("x", 0)), float(rect.get("y", 0)))
+        for group in root.iter("{http://www.w3.org/2000/svg}g")
+        if group.get("class") == "node"
+        for rect in group.findall("{http://www.w3.org/2000/svg}rect")
+    ]
+    assert len(boxes) > 20
+    for number, (x, y) in enumerate(boxes):
+        for other_x, other_y in boxes[number + 1 :]:
+            assert x != other_x or abs(y - other_y) >= 40, "boxes of one layer lie upon each other"
+
+
+def test_mermaid_and_dot_name_every_node() -> None:
+    mermaid, dot = _graph("mermaid"), _graph("dot")
+    assert mermaid.startswith("flowchart LR\n")
+    for label in ("shop.example", "payments", "10.20.0.62:5432"):
+        assert label in mermaid
+        assert label in dot
+    assert dot.count("{") == dot.count("}")
+    assert re.search(r"n0_\d+ -\.-> n0_\d+", mermaid), "the way to a backup is dashed"
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz here")
+def test_graphviz_reads_it() -> None:
+    subprocess.run(["dot", "-Tsvg"], input=_graph("dot"), text=True, capture_output=True, check=True)
+
+
+def test_html_needs_no_network_and_holds_hostile_names(tmp_path: Path) -> None:
+    config = tmp_path / "nginx.conf"
+    config.write_text(HOSTILE)
+    page = _run("graph", "--no-settings", "--format", "html", str(config)).stdout
+    assert not re.search(r"(?:src|href)=", page)
+    assert page.count("</script>") == 2, "the names of a configuration end no script"
+    assert "<b>" not in page
+    assert "<i>&x" not in page.split("<script")[0]
+    ElementTree.fromstring(_run("graph", "--no-settings", "--format", "svg", str(config)).stdout)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+def test_html_in_a_browser(tmp_path: Path) -> None:
+    """The script runs: it makes every box reachable by keyboard, and a click tells about it."""
+    assert CHROMIUM is not None
+    page = tmp_path / "graph.html"
+    text = _graph("html")
+    click = (
+        "<script>[...document.querySelectorAll('.node')].find(n => n.dataset.id.includes('upstream:payments'))"
+        ".dispatchEvent(new MouseEvent('click', {bubbles: true}));</script></body>"
+    )
+    page.write_text(text.replace("</body>", click))
+    run = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    aside = run.stdout.split("<aside>")[1].split("</aside>")[0]
+    assert "<h2>payments</h2>" in aside
+    assert 'class="warning">warning: "payments" looks active-passive' in aside
+    assert run.stdout.count('tabindex="0"') > 20
+    assert 'class="node faded" data-id="http:upstream:shop"' in run.stdout
+
+
+def test_focus_and_names_that_are_not_there() -> None:
+    text = _graph("text", "--upstream", "Postgres")
+    assert "10.20.0.61:5432" in text
+    assert "payments" not in text
+    run = _run("graph", "--no-settings", "--upstream", "nope", str(FIXTURE))
+    assert run.returncode == 2
+    assert 'there is no upstream or server called "nope"' in run.stderr
+    run = _run("upstreams", "--no-settings", "--upstream", "nope", str(FIXTURE))
+    assert run.returncode == 2
+    assert 'there is no upstream called "nope"' in run.stderr
+
+
+def test_upstreams_tell_how_they_fail_over() -> None:
+    run = _run("upstreams", "--no-settings", str(FIXTURE), "--upstream", "postgres")
+    assert run.returncode == 0
+    assert "postgres  active-passive  stream" in run.stdout
+    assert re.search(r"10\.20\.0\.62:5432\s+backup\s+1\s+1\s+10s", run.stdout)
+    assert "a failed connection counts; one failure within 10s: out for 10s" in run.stdout
+    assert "shared by all workers (zone postgres 64k)" in run.stdout
+    assert "connecting takes up to 2s" in run.stdout
+
+
+def test_upstreams_as_json() -> None:
+    run = _run("upstreams", "--no-settings", "--format", "json", str(FIXTURE))
+    found = {view["name"]: view for view in json.loads(run.stdout)["upstreams"]}
+    assert found["reports"]["topology"] == "single"
+    assert found["reports"]["failures"].startswith("none:")
+    assert found["payments"]["topology"] == "active-active"
+    assert found["payments"]["intent"].startswith("active-passive")
+    assert [each["rule"] for each in found["payments"]["findings"]] == ["active-passive-missing-backup"]
+    assert found["intranet"]["users"] == []
+    assert [peer["role"] for peer in found["search"]["peers"]] == ["primary", "primary", "down"]
+
+
+@pytest.mark.parametrize("command", ["graph", "upstreams"])
+def test_input_that_cannot_be_read(command: str, tmp_path: Path) -> None:
+    run = _run(command, "--no-settings", str(tmp_path / "missing.conf"))
+    assert run.returncode in (2, 3)
+    assert "Traceback" not in run.stderr
+    run = _run(
+        command,
+        "--no-settings",
+        "-",
+        stdin="http { upstream a { server 10.0.0.1; } server { listen 80; location / { proxy_pass http://a; } } }",
+    )
+    assert run.returncode == 0, run.stderr
+    assert "10.0.0.1" in run.stdout
