@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nginxaudit.checks.base import CheckContext, Hit, Place
 from nginxaudit.checks.upstream.common import group_place, listed
+from nginxaudit.checks.upstream.sharing import workers
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.intent import Evidence, Intent
 from nginxaudit.model.topology import ACTIVE_ACTIVE, DECLARABLE, Declaration
@@ -55,12 +56,11 @@ def active_passive_flapping(ctx: CheckContext) -> Iterable[Hit]:
         words = {word for name in (upstream.name,) for word in tokens(name)}
         if upstream.family != "stream" and words.isdisjoint(_STATEFUL):
             continue
+        alone = upstream.zone is None and workers(ctx.model) != 1
         yield Hit(
             group_place(upstream),
-            f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back: '
-            "each worker decides for itself"
-            if upstream.zone is None
-            else f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back',
+            f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back'
+            + (": each worker decides for itself" if alone else ""),
             upstream.directive,
             help="Choose max_fails and fail_timeout on purpose, and add a zone.",
         )

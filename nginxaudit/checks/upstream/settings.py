@@ -167,7 +167,12 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
                 yield Hit(
                     parameter_place(peer, name),
                     f'{address} has {_shown(peer, name)} in "{group.name}" and {_shown(first, name)} in '
-                    f'"{first_group.name}": each group counts failures on its own',
+                    f'"{first_group.name}": '
+                    + (
+                        "the limits add up"
+                        if name == "max_conns"
+                        else "each group counts failures on its own"
+                    ),
                     peer.directive,
                     related=(
                         ("the other group", group_place(first_group)),

@@ -95,7 +95,9 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
         pieces.append(body)
         height += high
         width = max(width, wide)
-    data = json.dumps([as_data(view) for view in views]).replace("<", "\\u003c")  # nothing in it ends the script
+    data = json.dumps([as_data(view) for view in views]).replace(
+        "<", "\\u003c"
+    )  # nothing in it ends the script
     title = escape(", ".join(view.name for view in views))
     stream.write(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title} – nginxaudit</title>'
