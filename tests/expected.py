@@ -7,6 +7,8 @@ in ``NAME.expected`` beside it, one a line.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from nginxaudit.engine.audit import audit
@@ -46,6 +48,16 @@ def findings(case: Path) -> str:
     return "".join(lines)
 
 
+PICTURE = ROOT / "fixtures" / "etc-nginx.svg"
+
+
+def picture() -> str:
+    """The graph of fixtures/etc-nginx as SVG, which README shows."""
+    run = [sys.executable, "-m", "nginxaudit", "graph", "--format", "svg", "fixtures/etc-nginx"]
+    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 if __name__ == "__main__":
+    PICTURE.write_text(picture(), encoding="utf-8")
     for each in cases():
         expected_file(each).write_text(findings(each), encoding="utf-8")

@@ -14,7 +14,7 @@ import pytest
 from nginxaudit.engine.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
-from tests.expected import ROOT, cases, expected_file, findings
+from tests.expected import PICTURE, ROOT, cases, expected_file, findings, picture
 from tests.support import nginx
 
 
@@ -50,6 +50,10 @@ def test_nginx_loads_the_corrected_versions(name: str, tmp_path: Path) -> None:
     text = (ROOT / "fixtures" / "deployments" / f"{name}-fixed.conf").read_text()
     answer = nginx.check(tmp_path, text.replace("listen 80;", f"listen unix:{tmp_path}/s;"))
     assert answer.accepted, answer.output
+
+
+def test_the_picture_is_as_it_is_drawn_now() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "python -m tests.expected draws it anew"
 
 
 _OUTPUT = re.compile(r"<!-- output: (nginxaudit [^\n]*) -->\n```text\n(.*?)```\n<!-- end -->", re.DOTALL)

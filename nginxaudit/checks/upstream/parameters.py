@@ -55,7 +55,7 @@ def _refused(peer: Peer, family: str) -> Iterator[Hit]:
         if (
             _is_zero_weight(token)
             or "filled in" in reason
-            or (token is peer.directive.args[0] and has_url(peer))
+            or (has_url(peer) and token is peer.directive.args[0])
         ):
             continue  # told by zero-weight, unrendered-template, upstream-server-has-scheme
         if token.partition("=")[0] in _THIRD_PARTY and _has_foreign(peer):
