@@ -114,7 +114,7 @@ class Model:
         """Whether a word of ``node`` is filled in by something else before nginx reads it."""
         if node.source.path not in self._templates:
             return False
-        return any(map(has_placeholder, (node.name, *node.args)))
+        return any(has_placeholder(word, quoted=word.quoted) for word in (node.name, *node.args))
 
     # -- servers and locations
 

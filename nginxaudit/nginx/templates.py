@@ -14,6 +14,7 @@ PLACEHOLDER = re.compile(
     re.DOTALL,
 )
 
+_BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _SIGNS = (
     "{{",
     "{%",
@@ -25,6 +26,11 @@ _SIGNS = (
 )  # a search for words is faster than one for patterns
 
 
-def has_placeholder(text: str) -> bool:
-    """Whether ``text`` has a part that is to be filled in."""
+def has_placeholder(text: str, *, quoted: bool = False) -> bool:
+    """Whether ``text`` has a part that is to be filled in.
+
+    In a ``quoted`` word double braces may well be meant: JSON, or a template that a browser fills in.
+    """
+    if quoted:
+        text = _BRACES.sub("", text)
     return any(sign in text for sign in _SIGNS) and PLACEHOLDER.search(text) is not None

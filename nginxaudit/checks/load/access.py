@@ -58,6 +58,7 @@ def set_real_ip_from(use: Use) -> Iterator[Mistake]:
 def valid_referers(use: Use) -> Iterator[Mistake]:
     """``valid_referers none | blocked | server_names | name | ~regex …``."""
     useful = False
+    names: set[str] = set()
     for token in use.args:
         if token in ("none", "blocked"):
             continue
@@ -73,5 +74,8 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
             yield invalid(token, f'"{token}": names of referers are written without http://')
         elif not token or host_forms(token.partition("/")[0].lower()) is None:
             yield invalid(token, f'"{token}" is no host name or wildcard')
+        elif "/" not in token and token.lower() in names:
+            yield invalid(token, f'"{token}" is given twice')
+        names.add(token.lower())
     if not useful and use.args:
         yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")

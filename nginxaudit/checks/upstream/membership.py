@@ -13,12 +13,16 @@ from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
 def backup_not_supported(ctx: CheckContext) -> Iterable[Hit]:
     """``backup`` in a group whose method does not support it. The outcome depends on the order."""
     for upstream in ctx.model.all_upstreams:
-        method = next((each for each in upstream.methods if each.name in WITHOUT_BACKUP), None)
-        if method is None or not upstream.backups:
+        if not upstream.backups or not upstream.methods:
             continue
         position = {child: number for number, child in enumerate(upstream.directive.children)}
         for peer in upstream.backups:
-            refused = position[method] < position[peer.directive]
+            # nginx judges a line by the method read so far, and balances by the last one.
+            before = [each for each in upstream.methods if position[each] < position[peer.directive]]
+            refused = bool(before) and before[-1].name in WITHOUT_BACKUP
+            method = before[-1] if refused else upstream.methods[-1]
+            if method.name not in WITHOUT_BACKUP:
+                continue
             outcome = (
                 "nginx refuses to start"
                 if refused
