@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ class Backend:
         self.status = status
         self.requests = 0
         self.connections = 0
+        self.open: set[socket.socket] = set()
         self.hosts: list[str] = []  # Host headers, in order
         backend = self
 
@@ -25,7 +27,12 @@ class Backend:
 
             def setup(self) -> None:
                 backend.connections += 1
+                backend.open.add(self.request)
                 super().setup()
+
+            def finish(self) -> None:
+                backend.open.discard(self.request)
+                super().finish()
 
             def do_GET(self) -> None:
                 backend.requests += 1
@@ -48,11 +55,14 @@ class Backend:
         self._thread.start()
 
     def stop(self) -> None:
-        """Refuse connections from now on: the port stays unused."""
+        """Die: refuse connections from now on (the port stays unused), and end those that are open."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
+            for each in list(self.open):
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
