@@ -11,6 +11,7 @@ from nginxaudit.model.listen import SocketKey
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, find_passes
 from nginxaudit.model.relatives import Relatives
+from nginxaudit.model.retries import Retry, retry_of
 from nginxaudit.model.scope import Scopes, enclosing, family_of
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket, group_sockets
@@ -43,6 +44,7 @@ class Model:
         self._declared: dict[Upstream, Declaration | None] = {}
         self._intent: dict[Upstream, Intent] = {}
         self._relatives: dict[str, Relatives] = {}
+        self._retries: dict[Directive, Retry | None] = {}
 
     # -- scopes
 
@@ -254,6 +256,12 @@ class Model:
         True when a variable target has an unknown part, or code (Lua, njs, Perl) may choose.
         """
         return self._reaches_any.get(family, False)
+
+    def retry(self, each: Pass) -> Retry | None:
+        """How a pass treats failures; None when a value in effect cannot be known."""
+        if each.directive not in self._retries:
+            self._retries[each.directive] = retry_of(self, each)
+        return self._retries[each.directive]
 
     # -- variables
 

@@ -20,6 +20,9 @@ _BREAKERS = ("if", "limit_except", "auth_request", "rewrite", "return", "satisfy
 _SAME_HOST = frozenset({"$host", "$http_host", "$host:$server_port", "$server_name"})
 
 
+_Sockets = dict[int | None, list[Socket]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Stop:
     """Where a request is: a server, its location, and the path it asks for."""
@@ -35,6 +38,7 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
     for each in ctx.model.passes:
         if each.location is not None and each.scope is each.location.directive:
             by_location.setdefault(each.location, []).append(each)
+    sockets = _by_port(ctx.model)
     told: set[Location] = set()
     for each in ctx.model.passes:
         start = each.location
@@ -42,7 +46,7 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if start.modifier not in ("", "^~", "="):
             continue  # which URI an expression stands for is not known
-        cycle = _follow(ctx.model, _Stop(start.server, start, start.pattern), each, by_location)
+        cycle = _follow(ctx.model, _Stop(start.server, start, start.pattern), each, by_location, sockets)
         if cycle:
             told.update(stop.location for stop, _ in cycle)
             yield Hit(
@@ -56,14 +60,23 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
+def _by_port(model: Model) -> _Sockets:
+    """Sockets by port, UNIX ones under None; without those whose port depends on who starts nginx."""
+    found: _Sockets = {}
+    for key, socket in model.sockets("http").items():
+        if not all(listen.implicit for _, listen in socket.members):
+            found.setdefault(key.port, []).append(socket)
+    return found
+
+
 def _follow(
-    model: Model, start: _Stop, each: Pass, by_location: dict[Location, list[Pass]]
+    model: Model, start: _Stop, each: Pass, by_location: dict[Location, list[Pass]], sockets: _Sockets
 ) -> list[tuple[_Stop, Pass]]:
     """The hops from ``start`` back to its location; empty when the request ends somewhere else."""
     path = [(start, each)]
     at, leaving = start, each
     for _ in range(_MAX_HOPS):
-        following = _next(model, at, leaving)
+        following = _next(model, at, leaving, sockets)
         if following is None:
             return []
         if following.location is start.location:
@@ -76,16 +89,14 @@ def _follow(
     return []
 
 
-def _next(model: Model, stop: _Stop, each: Pass) -> _Stop | None:
+def _next(model: Model, stop: _Stop, each: Pass, sockets: _Sockets) -> _Stop | None:
     """Where the request of ``stop`` arrives when it is passed on; None if not at one of our locations."""
     if each.protocol not in ("proxy", "grpc") or each.runtime or each.directive.parent is None:
         return None
     if any(each.scope.first(name) for name in _BREAKERS):
         return None
     for address in _addresses(each):
-        for socket in model.sockets("http").values():
-            if all(listen.implicit for _, listen in socket.members):
-                continue  # its port depends on who starts nginx: told by missing-listen
+        for socket in sockets.get(address.port if address.kind != "unix" else None, ()):
             if socket.ssl == each.target.tls and _same(socket, address):
                 found = _arrival(model, socket, stop, each)
                 if found is not None:

@@ -18,7 +18,7 @@ from nginxaudit.checks.upstream.common import (
 )
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
-from nginxaudit.model.retries import Retry, directive_of, retry_of
+from nginxaudit.model.retries import Retry, directive_of
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
 from nginxaudit.syntax.tree import Directive
@@ -29,6 +29,7 @@ _READS_BY_POST = ("graphql", "search", "rpc", "query")
 _KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
 _SLOW_MS = 15_000
 _QUICK_MS = 3_000
+_SHOWN = 5  # groups that are shown beside a setting they share
 _TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
 
 
@@ -41,7 +42,7 @@ def _groups(ctx: CheckContext, at_least: int = 2) -> Iterator[tuple[Upstream, li
     for upstream in ctx.model.all_upstreams:
         if upstream.external or not upstream.complete or _live(upstream) < at_least:
             continue
-        retries = [retry for each in ctx.model.passes_to(upstream) if (retry := retry_of(ctx.model, each))]
+        retries = [retry for each in ctx.model.passes_to(upstream) if (retry := ctx.model.retry(each))]
         if retries:
             yield upstream, retries
 
@@ -196,27 +197,43 @@ def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
-    """Dead servers cost a request more time than a client waits."""
+    """Dead servers cost a request more time than a client waits; once for the setting that explains it."""
     budget = parse_time_ms(str(ctx.options["budget"]))
+    causes: dict[tuple[str, Directive | None], list[tuple[int, Upstream, Retry]]] = {}
     for upstream, retries in _groups(ctx):
         retry = max(retries, key=lambda each: each.worst_connect(_live(upstream)))
         worst = retry.worst_connect(_live(upstream))
-        if retry.off or worst <= budget:
-            continue
-        name = directive_of(retry.each, "connect_timeout")
-        written = ctx.model.effective(retry.each.scope, name)
-        place = whole(written[0]) if written else group_place(upstream)
-        yield Hit(
-            place,
-            f'when servers of "{upstream.name}" drop packets, a request may wait {_seconds(worst)} before it reaches a live one '
-            f"({name} is {_seconds(retry.connect)}{'' if written else ', the default'})",
-            written[0] if written else upstream.directive,
-            related=(("the group", group_place(upstream)),)
-            if written
-            else (("used here", whole(retry.each.directive)),),
-            severity=None if written else Severity.INFO,
-            help=f"Set {name} to 2s to 5s: inside one network a connection takes milliseconds.",
-        )
+        if not retry.off and worst > budget:
+            name = directive_of(retry.each, "connect_timeout")
+            written = ctx.model.effective(retry.each.scope, name)
+            causes.setdefault((name, written[0] if written else None), []).append((worst, upstream, retry))
+    for (name, node), found in causes.items():
+        yield _slow(name, node, found)
+
+
+def _slow(name: str, node: Directive | None, found: list[tuple[int, Upstream, Retry]]) -> Hit:
+    worst, _, retry = max(found, key=lambda each: each[0])
+    groups = listed([f'"{group.name}"' for _, group, _ in found])
+    default = "" if node is not None else ", the default"
+    message = (
+        f"when servers of {groups} drop packets, a request may wait {_seconds(worst)} before it reaches a live one "
+        f"({name} is {_seconds(retry.connect)}{default})"
+    )
+    remedy = f"Set {name} to 2s to 5s: inside one network a connection takes milliseconds."
+    if node is not None:
+        related = tuple(("the group", group_place(group)) for _, group, _ in found[:_SHOWN])
+        return Hit(whole(node), message, node, related=related, help=remedy)
+    first = found[0][1]
+    others = tuple(("this group, too", group_place(group)) for _, group, _ in found[1:_SHOWN])
+    used = (("used here", whole(found[0][2].each.directive)),)
+    return Hit(
+        group_place(first),
+        message,
+        first.directive,
+        related=(*used, *others),
+        severity=Severity.INFO,
+        help=remedy,
+    )
 
 
 def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nginxaudit.finding import Finding
 from nginxaudit.model.graph import peer_role
 from nginxaudit.model.passes import Pass
-from nginxaudit.model.retries import Retry, retry_of
+from nginxaudit.model.retries import Retry
 from nginxaudit.model.topology import TopologyKind
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class UpstreamView:
 
 
 def view_of(upstream: Upstream, model: Model, findings: Iterable[Finding]) -> UpstreamView:
-    """What is to be told about ``upstream``; ``findings`` are those of the whole audit."""
+    """What is to be told about ``upstream``; ``findings`` are those of the files it stands in, at least."""
     block = upstream.directive
     path, source = block.source.path, block.source
     first = source.position(block.name.start)[0]
@@ -68,7 +68,7 @@ def view_of(upstream: Upstream, model: Model, findings: Iterable[Finding]) -> Up
         or (finding.span.file, finding.span.line) in files
     ]
     passes = model.passes_to(upstream)
-    retries = [retry for each in passes if (retry := retry_of(model, each))]
+    retries = [retry for each in passes if (retry := model.retry(each))]
     topology = model.topology(upstream)
     return UpstreamView(
         name=upstream.name,
@@ -174,10 +174,15 @@ def _user(each: Pass) -> str:
 
 def views_of(models: Iterable[Model], findings: Iterable[Finding]) -> Iterator[UpstreamView]:
     """All groups of all configurations, in reading order."""
-    known = list(findings)
+    known: dict[str, list[Finding]] = {}
+    for finding in findings:
+        known.setdefault(finding.span.file, []).append(finding)
     for model in models:
         for upstream in model.all_upstreams:
-            yield view_of(upstream, model, known)
+            paths = dict.fromkeys(
+                [upstream.directive.source.path, *(line.source.path for line in upstream.directive.children)]
+            )
+            yield view_of(upstream, model, [each for path in paths for each in known.get(path, ())])
 
 
 TOPOLOGIES = tuple(kind.value for kind in TopologyKind)
