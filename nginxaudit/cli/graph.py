@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.output import Output
+from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.report.graph import FORMATS
 
 
@@ -16,26 +16,10 @@ from nginxaudit.report.graph import FORMATS
     "graph", short_help="Draw the way of a request: sockets, servers, locations, upstreams, instances."
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option(
-    "--format",
-    "-f",
-    "format_name",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="How it is drawn.",
-)
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+@output_options(FORMATS)
 @click.option("--upstream", metavar="NAME", default="", help="Only what has to do with this upstream.")
 @click.option("--server", metavar="NAME", default="", help="Only what has to do with servers of this name.")
 @target_options
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours in the text.",
-)
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Draw the way of a request: sockets, servers, locations, upstreams, instances.
 
@@ -56,7 +40,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
         with Output(options["output"]) as output:
             examination = examine(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
             views = _views(examination, options)
-            color = {"auto": None, "always": True, "never": False}[options["color"]]
+            color = COLORS[options["color"]]
 
             def draw(stream: Any) -> None:
                 from nginxaudit.report.graph import render_graph

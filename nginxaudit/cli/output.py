@@ -6,12 +6,45 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO, TypeVar
 
 import click
 
 from nginxaudit.cli.streams import writing
+
+COLORS: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def output_options(formats: Sequence[str]) -> Callable[[_F], _F]:
+    """Options for how and where a command writes: ``format_name``, ``output``, ``color``."""
+    choices = (
+        click.option(
+            "--format",
+            "-f",
+            "format_name",
+            type=click.Choice(formats),
+            default="text",
+            show_default=True,
+            help="How it is written.",
+        ),
+        click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output."),
+        click.option(
+            "--color",
+            type=click.Choice(list(COLORS)),
+            default="auto",
+            show_default=True,
+            help="Colours in the text.",
+        ),
+    )
+
+    def add(command: _F) -> _F:
+        for choice in reversed(choices):
+            command = choice(command)
+        return command
+
+    return add
 
 
 class Output:

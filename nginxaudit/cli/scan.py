@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.output import Output
+from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
@@ -20,16 +20,7 @@ _LEVELS = click.Choice(["info", "warning", "error"])
 
 @click.command("scan", short_help="Audit configurations and print what is wrong.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option(
-    "--format",
-    "-f",
-    "format_name",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="How the report is written.",
-)
-@click.option("--output", "-o", metavar="FILE", help="Write the report to FILE instead of standard output.")
+@output_options(FORMATS)
 @click.option(
     "--select",
     multiple=True,
@@ -61,13 +52,6 @@ _LEVELS = click.Choice(["info", "warning", "error"])
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every place of a rule, however many there are.")
 @click.option("--show-suppressed", is_flag=True, help="Also show findings that a comment silences.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours in the text report.",
-)
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print what is wrong.
 
@@ -110,7 +94,7 @@ def _render(report: Report, options: dict[str, Any], settings: Settings, stream:
 
     render_options = RenderOptions(
         fold=not options["show_all"],
-        color={"auto": None, "always": True, "never": False}[options["color"]],
+        color=COLORS[options["color"]],
         show_suppressed=options["show_suppressed"],
         fail_on=settings.fail_on,
     )

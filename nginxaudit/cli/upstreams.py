@@ -8,31 +8,15 @@ from typing import Any, TextIO
 import click
 
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.output import Output
+from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.report.upstreams import FORMATS
 
 
 @click.command("upstreams", short_help="Tell how every upstream balances, detects failures and fails over.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option(
-    "--format",
-    "-f",
-    "format_name",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="How it is written.",
-)
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+@output_options(FORMATS)
 @click.option("--upstream", metavar="NAME", help="Only this upstream.")
 @target_options
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours in the text.",
-)
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Tell how every upstream balances, detects failures and fails over.
 
@@ -62,7 +46,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             ]
             if wanted is not None and not views:
                 raise click.UsageError(f'there is no upstream called "{wanted}" in what was read')
-            color = {"auto": None, "always": True, "never": False}[options["color"]]
+            color = COLORS[options["color"]]
 
             def tell(stream: TextIO) -> None:
                 from nginxaudit.report.upstreams import render_upstreams

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from nginxaudit.report.base import RenderOptions
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Line = list[tuple[str, str]]
 """Pieces of one line, each with the name of its style; "" is none."""
@@ -56,6 +59,22 @@ def _terminal_width(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH
     except (OSError, ValueError):
         return _DEFAULT_WIDTH
+
+
+def console_for(stream: TextIO, color: bool | None, width: int) -> Console:
+    """A rich console on ``stream``: as wide as its terminal, else ``width``; nothing in it is markup."""
+    from rich.console import Console
+
+    colored = wants_color(stream, color)
+    return Console(
+        file=stream,
+        width=None if stream.isatty() else width,
+        force_terminal=colored,
+        no_color=not colored,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def paint(lines: Iterable[Line], stream: TextIO, *, color: bool, width: int) -> None:

@@ -16,35 +16,8 @@ from nginxaudit.nginx import DirectiveFact, directives, inner_context, known_nam
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
 from nginxaudit.syntax.tree import Statement, Token
+from tests.parity.words import METHODS, PATTERN, PEER, TYPICAL, VALUES
 
-_VALUES = (
-    "on", "off", "On", "OFF", "true", "yes", "0", "1", "2", "10", "-1", "1.5", "100000000000", "4k", "1m", "2g", "10MB",
-    "1k5", "30s", "500ms", "1min", "1h30m", "30s1m", "1.5s", "5y", "2M", "auto", "none", "default", "always", "any",
-    "all", '""', "''", "$host", "$undefined_name", "${host}", "$", "$1", "$arg_x", "a$", "${host", "*", "~", "~*",
-    "=", "!", "@named", "/path", "path", "/p?q=1", "http://", "http://127.0.0.1:8080", "127.0.0.1", "127.0.0.1:99999",
-    "127.0.0.1:", "[::1]:80", "[::1", "::1", "unix:/tmp/s", "unix:", "10.0.0.0/8", "10.0.0.1/8", "10.0.0.0/33",
-    "zone=a:1m", "zone=one:10m", "zone=one", "keys_zone=a:1m", "key=value", "=x", "x=", "rate=1r/s", "rate=1", "burst=5",
-    "nodelay", "error", "timeout", "http_500", "http_501", "warn", "debug", "info", "403", "999", "1000", "text/html",
-    "*.example.com", "example.*", "~^www", "~(", "(", ")", "[a", "a{2,3}", "\\", "a\\", "utf-8", "GET", "last", "break",
-    "permanent", "redirect", "max", "epoch", "-1d", "@12h", "SSLv3", "TLSv1.2", "TLS1.2", "HIGH:!aNULL", "reuseport",
-    "backup", "down", "weight=2", "ssl", "http2", "udp", "default_server", "volatile", "hostnames", "%", "10%", "*.",
-)  # fmt: skip
-_PEER = (
-    "weight=0", "weight=5", "weight=-1", "weight=a", "weight", "max_fails=0", "max_fails=1.5", "max_fails=x",
-    "fail_timeout=10", "fail_timeout=10s", "fail_timeout=500ms", "fail_timeout=10x", "fail_timeout=-1",
-    "max_conns=5", "max_conns=-5", "backup", "down", "drain", "slow_start=10s", "resolve", "route=a", "service=http",
-    "backup=1", "Backup", "max_fail=1", "weight =2", "down backup", "id=1",
-)  # fmt: skip
-_METHODS = (
-    "ip_hash;", "least_conn;", "hash $request_uri;", "hash $remote_addr consistent;", "hash;", "hash $x;", "random;",
-    "random two;", "random two least_conn;", "random three;", "random two least_time=header;", "keepalive 16;",
-    "keepalive 0;", "keepalive;", "keepalive_timeout 10s;", "keepalive_requests 0;", "keepalive_time 1x;", "zone u 64k;",
-    "zone u 1k;", "zone u;", "zone u 64;", "sticky cookie s;", "least_time header;", "ntlm;", "queue 10;", "state /tmp/s;",
-    "server 127.0.0.1:1;", "server unix:/tmp/x;", "server 127.0.0.1:99999;", "server [::1];", "health_check;",
-    "least_conn on;", "ip_hash; ip_hash;", "least_conn; ip_hash;", "resolver 127.0.0.1;",
-)  # fmt: skip
-_PATTERN = ("(", ")", "[", "]", "{2,3}", "*", "+", "?", "(?<a>", "(?P<a>x)", "(?<!a+)", "\\", "\\d", "(?i)", "|", "^", "$",
-            "(?<n>.)(?<n>.)", "a{3,2}", "[z-a]", "(?>x)", "x++", "\\Kx", "(?#", "\\1")  # fmt: skip
 _TYPOS = "abcdefghijklmnopqrstuvwxyz_-"
 
 
@@ -242,27 +215,9 @@ def _typical(fact: DirectiveFact, rng: random.Random) -> str:
     if parameters_of and rng.random() < 0.5:
         name = rng.choice(parameters_of)
         return rng.choice(
-            (name, f"{name}={rng.choice(_VALUES)}", f"{name}={rng.choice(('10', '1m', '10s', 'on', 'a:1m'))}")
+            (name, f"{name}={rng.choice(VALUES)}", f"{name}={rng.choice(('10', '1m', '10s', 'on', 'a:1m'))}")
         )
-    return rng.choice(_TYPICAL.get(fact.type, _TYPICAL["custom"]))
-
-
-_TYPICAL = {
-    "flag": ("on", "off", "ON", "1"),
-    "number": ("0", "1", "16", "1k", "-1", "4096"),
-    "size": ("0", "1k", "4K", "1m", "16384", "1g", "1.5k"),
-    "offset": ("0", "1k", "1m", "1g", "1t"),
-    "time-ms": ("0", "1", "10s", "500ms", "1h30m", "1d", "1M", "1y"),
-    "time-s": ("0", "1", "10s", "500ms", "1h30m", "1M", "1y"),
-    "buffers": ("4", "8", "4k", "8k", "16k", "0"),
-    "size-or-variable": ("0", "4k", "$limit_rate", "$x"),
-    "predicates": ("$arg_a", "0", "$cookie_b$arg_c", "$nothing"),
-    "key-value": ("X-A", "$host", "$http_x", "Options", "text"),
-    "access": ("user:rw", "group:r", "all:r", "user:x", "rw"),
-    "path": ("t1", "1", "2", "3", "0"),
-    "custom": ("off", "on", "name", "/path", "$host", "10s", "1m", "403", "http://127.0.0.1:8081", "127.0.0.1:8081", "~^x",
-               "zone=one", "text/html", "default", "none", "all", "127.0.0.1", "=404", "auto", "1"),
-}  # fmt: skip
+    return rng.choice(TYPICAL.get(fact.type, TYPICAL["custom"]))
 
 
 def _delete(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
@@ -330,7 +285,7 @@ def _some_value(it: _Text, rng: random.Random) -> str:
     if it.arguments and rng.random() < 0.3:
         word = rng.choice(it.arguments)
         return it.text[word.start : word.end]
-    return rng.choice(_VALUES)
+    return rng.choice(VALUES)
 
 
 def _flag(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
@@ -380,7 +335,7 @@ def _regex(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     word = rng.choice(words)
     raw = it.text[word.start : word.end]
     at = rng.randrange(len(raw) + 1)
-    return it.cut(word.start, word.end, raw[:at] + rng.choice(_PATTERN) + raw[at:])
+    return it.cut(word.start, word.end, raw[:at] + rng.choice(PATTERN) + raw[at:])
 
 
 def _peer(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
@@ -392,9 +347,9 @@ def _peer(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     if servers and rng.random() < 0.6:
         server = rng.choice(servers)
         at = rng.choice([word.end for word in server.args])
-        return it.cut(at, at, " " + rng.choice(_PEER))
+        return it.cut(at, at, " " + rng.choice(PEER))
     at = rng.choice((group.end, group.close or group.end))
-    return it.cut(at, at, f"\n{rng.choice(_METHODS)}\n")
+    return it.cut(at, at, f"\n{rng.choice(METHODS)}\n")
 
 
 _MUTATIONS: dict[str, tuple[int, _Mutation]] = {

@@ -8,7 +8,7 @@ from html import escape
 from typing import TextIO
 
 from nginxaudit.report.graph.data import as_data
-from nginxaudit.report.graph.svg import drawing, svg
+from nginxaudit.report.graph.svg import picture
 from nginxaudit.report.graph.view import GraphView
 
 _STYLE = """
@@ -88,13 +88,6 @@ field.addEventListener('input', () => {
 
 def write(views: Sequence[GraphView], stream: TextIO) -> None:
     """Write one page with all configurations."""
-    pieces: list[str] = []
-    height, width = 0.0, 0.0
-    for view in views:
-        body, wide, high = drawing(view, height)
-        pieces.append(body)
-        height += high
-        width = max(width, wide)
     data = json.dumps([as_data(view) for view in views]).replace(
         "<", "\\u003c"
     )  # nothing in it ends the script
@@ -103,7 +96,7 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title} – nginxaudit</title>'
         f"<style>{_STYLE}</style></head>\n<body><header><h1>The way of a request</h1>"
         '<input type="search" placeholder="Server, location, upstream, address …" aria-label="Search"></header>\n'
-        f'<main><div id="picture">{svg("".join(pieces), width, height)}</div>'
+        f'<main><div id="picture">{picture(views)}</div>'
         "<aside><h2>Click on a box</h2><p>It shows the ways that lead to it and from it, where it is written, and what was found there. "
         "Esc shows everything again.</p></aside></main>\n"
         f'<script type="application/json" id="data">{data}</script>\n<script>{_SCRIPT}</script></body></html>\n'

@@ -38,18 +38,23 @@ class _Place:
 
 
 def write(views: Sequence[GraphView], stream: TextIO) -> None:
-    """Write one picture with the configurations below each other."""
+    """Write one picture."""
+    stream.write(picture(views))
+
+
+def picture(views: Sequence[GraphView]) -> str:
+    """The configurations below each other."""
     pieces: list[str] = []
     offset, width = 0.0, 0.0
     for view in views:
-        body, wide, high = drawing(view, offset)
+        body, wide, high = _drawing(view, offset)
         pieces.append(body)
         offset += high
         width = max(width, wide)
-    stream.write(svg("".join(pieces), width, offset))
+    return _document("".join(pieces), width, offset)
 
 
-def svg(body: str, width: float, height: float) -> str:
+def _document(body: str, width: float, height: float) -> str:
     """The document around drawings."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
@@ -58,7 +63,7 @@ def svg(body: str, width: float, height: float) -> str:
     )
 
 
-def drawing(view: GraphView, top: float = 0.0) -> tuple[str, float, float]:
+def _drawing(view: GraphView, top: float = 0.0) -> tuple[str, float, float]:
     """The elements of one configuration, and the width and height they take."""
     kinds = [kind for kind in LAYERS if view.layer(kind)]
     places = _layout(view, kinds, top)

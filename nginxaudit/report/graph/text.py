@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
 from nginxaudit.model.graph import Node, loops, shared_peers, single_points, unused_upstreams
 from nginxaudit.report.graph.view import GraphView
-from nginxaudit.report.paint import wants_color
+from nginxaudit.report.paint import console_for
 from nginxaudit.report.sanitize import visible
 
 _STYLES = {
@@ -23,16 +23,7 @@ _WIDTH = 120
 
 def write(views: Sequence[GraphView], stream: TextIO, color: bool | None) -> None:
     """Write one tree per configuration, and what the graph tells beside it."""
-    colored = wants_color(stream, color)
-    console = Console(
-        file=stream,
-        width=None if stream.isatty() else _WIDTH,
-        force_terminal=colored,
-        no_color=not colored,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = console_for(stream, color, _WIDTH)
     for number, view in enumerate(views):
         if number:
             console.print()

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nginxaudit.report.paint import wants_color
+from nginxaudit.report.paint import console_for
 from nginxaudit.report.sanitize import visible
 from nginxaudit.report.upstreams.view import UpstreamView
 
@@ -21,16 +20,7 @@ _SEVERITIES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan
 
 def write(views: Sequence[UpstreamView], stream: TextIO, color: bool | None) -> None:
     """Write one paragraph per group."""
-    colored = wants_color(stream, color)
-    console = Console(
-        file=stream,
-        width=None if stream.isatty() else _WIDTH,
-        force_terminal=colored,
-        no_color=not colored,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = console_for(stream, color, _WIDTH)
     for number, view in enumerate(views):
         if number:
             console.print()
