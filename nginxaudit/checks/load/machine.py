@@ -16,6 +16,7 @@ from nginxaudit.checks.load.base import (
     parsed,
     reads,
 )
+from nginxaudit.finding import Confidence
 from nginxaudit.model.model import FAMILIES
 from nginxaudit.nginx import parse_number
 from nginxaudit.nginx.modules import module_of_file
@@ -133,6 +134,7 @@ def missing_events(load: Load) -> Iterator[Mistake]:
         node.name,
         'Add "events { }" at the top level.',
         node,
+        confidence=None if config.main.path.endswith("nginx.conf") else Confidence.MEDIUM,
     )
 
 

@@ -19,7 +19,7 @@ from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family
 from nginxaudit.syntax.tree import Directive
 
 for _name in (
-    "access", "filters", "groups", "listening", "logs", "machine", "mail", "maps", "passing", "rewriting", "serving",
+    "access", "filters", "groups", "listening", "logs", "machine", "mail", "maps", "mime", "passing", "rewriting", "serving",
     "structure", "tls", "zones",
 ):  # fmt: skip
     import_module(f"nginxaudit.checks.load.{_name}")

@@ -90,8 +90,10 @@ def duplicate_upstream(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def empty_upstream(ctx: CheckContext) -> Iterable[Hit]:
-    """A group without a server: "no servers are inside upstream"."""
+    """A group without a server: "no servers are inside upstream". NGINX Plus may fill it through its API."""
     for upstream in ctx.model.all_upstreams:
+        if ctx.target.edition == "plus" and upstream.zone is not None:
+            continue
         if (
             not upstream.peers
             and upstream.complete
