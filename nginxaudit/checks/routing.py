@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, name_of
+from nginxaudit.checks.base import CheckContext, Hit, arg, name_of
 from nginxaudit.finding import Severity
 
 
@@ -33,4 +33,24 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     severity=Severity.ERROR,
                     rejected=True,
+                )
+
+
+def try_files_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
+    """A named location that the server does not have: 500, and `nginx -t` says nothing."""
+    for name in ("try_files", "error_page", "post_action"):
+        for node in ctx.model.config.named(name):
+            token = node.args[-1] if node.args else None
+            if token is None or not token.startswith("@") or "$" in token:
+                continue
+            server = ctx.model.server_of(node)
+            block = server.directive if server else None
+            if server is None or block is None or ctx.model.unknown_inside(block):
+                continue
+            if token not in server.named_locations:
+                yield Hit(
+                    arg(node, token),
+                    f"this server has no location {token}: requests that get there end with 500",
+                    node,
+                    help="Define it in this server, or correct the name.",
                 )
