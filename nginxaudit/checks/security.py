@@ -34,7 +34,10 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
-    """The version of nginx in headers and error pages; once per http block."""
+    """The version of nginx in headers and error pages; once per http block.
+
+    That it is not set at all is said when asked for: it holds for most configurations, and harms little.
+    """
     for block in ctx.model.config.named("http"):
         if not block.is_block or ctx.model.unknown_inside(block):
             continue
@@ -47,8 +50,13 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
                 shown,
                 help="Write server_tokens off;",
             )
-        elif block.first("server_tokens") is None and any(
-            not ctx.model.effective(server.directive, "server_tokens") for server in ctx.model.servers("http")
+        elif (
+            ctx.options["unset"]
+            and block.first("server_tokens") is None
+            and any(
+                not ctx.model.effective(server.directive, "server_tokens")
+                for server in ctx.model.servers("http")
+            )
         ):
             yield Hit(
                 name_of(block),

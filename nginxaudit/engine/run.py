@@ -13,6 +13,8 @@ from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.rule import Rule
 from nginxaudit.model import Model
 
+_TEMPLATE_RULE = "unrendered-template"
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -49,11 +51,18 @@ def run(tasks: list[Task], model: Model) -> Outcome:
     for task in tasks:
         context = CheckContext(model, model.target, task.rule.slug, task.options)
         try:
-            outcome.hits.extend((task.rule, hit) for hit in task.check(context))
+            outcome.hits.extend(
+                (task.rule, hit) for hit in task.check(context) if _is_about(task.rule, hit, model)
+            )
         except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
             root = model.config.main.path
             outcome.crashes.append(RuleCrash(task.rule.slug, root, _describe(error)))
     return outcome
+
+
+def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
+    """Whether the hit is about the configuration, not about what a template engine will still replace."""
+    return hit.node is None or rule.slug == _TEMPLATE_RULE or not model.is_filled_in(hit.node)
 
 
 def _joined(references: list[str]) -> Check:

@@ -186,10 +186,14 @@ class Model:
     def all_upstreams(self) -> tuple[Upstream, ...]:
         """All ``upstream`` blocks in reading order, duplicates included."""
         return tuple(
-            Upstream(directive, family_of(directive), complete=not self.unknown_inside(directive))
+            Upstream(directive, family_of(directive), complete=self._is_complete(directive))
             for directive in self.config.named("upstream")
             if directive.is_block and directive.inner in ("upstream", "stream-upstream")
         )
+
+    def _is_complete(self, block: Directive) -> bool:
+        """Whether all servers of a group are known: none is in an unread file, none in a template."""
+        return not self.unknown_inside(block) and not any(map(self.is_filled_in, block.children))
 
     def upstreams(self, family: str = "http") -> tuple[Upstream, ...]:
         """``upstream`` blocks of http or stream in reading order, duplicates included."""

@@ -22,8 +22,8 @@ _LUA_BALANCER = "balancer_by_lua"
 class Upstream:
     """One ``upstream`` block. ``family`` is http or stream.
 
-    ``complete`` is False when an include inside it could not be read: servers and settings may be
-    missing then.
+    ``complete`` is False when an include inside it could not be read, or a template engine is still
+    to fill in servers: servers and settings may be missing then.
     """
 
     def __init__(self, directive: Directive, family: str, *, complete: bool = True) -> None:

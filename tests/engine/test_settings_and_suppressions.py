@@ -149,3 +149,10 @@ def test_a_finding_in_a_shared_include_is_told_once(tmp_path: Path) -> None:
     text = "events {}\nhttp {\n" + "  server { include shared.conf; }\n" * 3 + "}\n"
     report = audit(tmp_path, text)
     assert slugs(report).count("unknown-directive") == 1
+
+
+def test_an_option_widens_a_rule(tmp_path: Path) -> None:
+    settings = from_toml(tmp_path, "[rule.server-tokens]\nunset = true")
+    assert slugs(audit(tmp_path, FLAWED.format("", ""), settings)) == ["server-tokens", "missing-listen"]
+    hidden = FLAWED.format("server_tokens off;", "")
+    assert slugs(audit(tmp_path, hidden, settings)) == ["missing-listen"]

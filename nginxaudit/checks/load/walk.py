@@ -59,7 +59,7 @@ class _Reader:
                 stack.extend((child, family) for child in reversed(node.children))
         for final in FINALS:
             for mistake in final(self._load):
-                if mistake.node is not None and not self._load.model.is_filled_in(mistake.node):
+                if mistake.node is not None:
                     yield mistake.node, mistake
 
     def _plan(self, node: Directive, family: str) -> tuple[Grammar, ...]:

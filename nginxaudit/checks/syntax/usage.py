@@ -96,8 +96,6 @@ class _Judge:
             loose = config.fragment and block is config.top
             for node in block.children:
                 verdict = self._verdict(node, context)
-                if verdict is not None and self._model.is_filled_in(node):
-                    verdict = None
                 if verdict is not None and not (loose and verdict.rule == "directive-wrong-context"):
                     yield verdict.rule, self._hit(node, verdict)
                 if node.children:
