@@ -131,7 +131,7 @@ def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:
             nginx_since=front.get("nginx-since"),
             nginx_until=front.get("nginx-until"),
             tags=tuple(front.get("tags", ())),
-            cwe=tuple(front.get("cwe", ())),
+            cwe=_numbers(front, path),
             references=tuple(front.get("references", ())),
             proofs=tuple(front.get("proofs", ())),
             check=front["check"],
@@ -143,6 +143,14 @@ def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:
         )
     except KeyError as error:
         raise PageError(f"{path}: unknown value or missing key {error}") from None
+
+
+def _numbers(front: dict[str, Any], path: Path) -> tuple[int, ...]:
+    """The CWE numbers of a page: ``cwe = [22]``."""
+    numbers = front.get("cwe", [])
+    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+        raise PageError(f"{path}: cwe is a list of numbers such as [22], not {numbers!r}")
+    return tuple(numbers)
 
 
 def _check_keys(path: Path, front: dict[str, Any]) -> None:

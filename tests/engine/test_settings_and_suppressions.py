@@ -156,3 +156,15 @@ def test_an_option_widens_a_rule(tmp_path: Path) -> None:
     assert slugs(audit(tmp_path, FLAWED.format("", ""), settings)) == ["server-tokens", "missing-listen"]
     hidden = FLAWED.format("server_tokens off;", "")
     assert slugs(audit(tmp_path, hidden, settings)) == ["missing-listen"]
+
+
+def test_a_page_whose_cwe_is_no_number_is_refused(tmp_path: Path) -> None:
+    from nginxaudit.engine.catalogue import builtin
+    from nginxaudit.engine.pages import parse_page
+    from nginxaudit.engine.rule import PageError
+
+    rule = next(each for each in builtin() if each.slug == "alias-traversal")
+    page = tmp_path / "mine.md"
+    page.write_text(Path(rule.path).read_text().replace("cwe = [22]", 'cwe = ["CWE-22"]'))
+    with pytest.raises(PageError, match="cwe is a list of numbers"):
+        parse_page(page)
