@@ -59,13 +59,12 @@ def _views(examination: Any, options: dict[str, Any]) -> list[Any]:
 
     views = []
     for model in examination.models:
-        whole = build_graph(model)
-        shown = whole
+        shown = build_graph(model)
         if options["upstream"] or options["server"]:
-            shown = focus(whole, options["upstream"], options["server"])
+            shown = focus(shown, options["upstream"], options["server"])
         if shown.number_of_nodes():
             marked = findings_by_node(shown, examination.report.active)
-            views.append(GraphView(model.config.main.path, shown, whole, marked))
+            views.append(GraphView(model.config.main.path, shown, marked))
     if not views:
         wanted = options["upstream"] or options["server"]
         raise click.UsageError(

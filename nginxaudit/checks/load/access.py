@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from nginxaudit.checks.load.base import (
     Mistake,
     Use,
+    address,
     invalid,
     one_of,
     reads,
 )
 from nginxaudit.checks.load.maps import host_forms, network_error
 from nginxaudit.checks.load.scripts import expression
-from nginxaudit.nginx import parse_address
 
 _METHODS = (
     "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
@@ -48,10 +48,7 @@ def set_real_ip_from(use: Use) -> Iterator[Mistake]:
     token = use.args[0]
     if token == "unix:" or not network_error(token):
         return
-    try:
-        parse_address(token)
-    except ValueError as error:
-        yield invalid(token, f"{error}; nginx refuses to start")
+    yield from address(token)
 
 
 @reads("valid_referers")

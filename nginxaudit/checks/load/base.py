@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
-from nginxaudit.nginx import Target
+from nginxaudit.nginx import Target, parse_address, parse_number
 from nginxaudit.syntax.tree import Directive, Token
 
 INVALID = "invalid-value"
@@ -136,6 +137,13 @@ def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -
         yield invalid(token, f"{error}; nginx refuses to start")
 
 
+def address(
+    token: Token, default_port: int | None = None, text: str | None = None, *, listen: bool = False
+) -> Iterator[Mistake]:
+    """A mistake if the word, or the part ``text`` of it, is no address: see `parse_address`."""
+    return parsed(partial(parse_address, default_port=default_port, listen=listen), token, text)
+
+
 def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = None) -> Iterator[Mistake]:
     """A mistake if the word, or the part ``text`` of it, is none of ``allowed``."""
     words = list(allowed)
@@ -168,11 +176,17 @@ def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ())
     )
 
 
-def positive(text: str) -> int:
-    """A whole number above zero. Raises `ValueError`."""
-    from nginxaudit.nginx import parse_number
+def above_zero(parse: Callable[[str], int]) -> Callable[[str], int]:
+    """What ``parse`` reads, without zero. It raises `ValueError`."""
 
-    number = parse_number(text)
-    if number == 0:
-        raise ValueError(f'"{text}" must be above zero')
-    return number
+    def check(text: str) -> int:
+        value = parse(text)
+        if value == 0:
+            raise ValueError(f'"{text}" must be above zero')
+        return value
+
+    return check
+
+
+positive = above_zero(parse_number)
+"""A whole number above zero. Raises `ValueError`."""

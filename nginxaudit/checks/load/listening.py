@@ -11,6 +11,7 @@ from nginxaudit.checks.load.base import (
     Load,
     Mistake,
     Use,
+    address,
     finally_,
     invalid,
     parsed,
@@ -19,6 +20,7 @@ from nginxaudit.checks.load.base import (
     unknown_parameter,
 )
 from nginxaudit.checks.load.maps import host_forms
+from nginxaudit.checks.load.scripts import expression
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
@@ -26,7 +28,6 @@ from nginxaudit.nginx import (
     Availability,
     has_placeholder,
     parameters,
-    parse_address,
     parse_number,
     parse_size,
     parse_time_s,
@@ -47,13 +48,10 @@ _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 @reads("listen", family="http stream mail")
 def listen(use: Use) -> Iterator[Mistake]:
     """The address and the parameters of one ``listen``."""
-    address, *rest = use.args
-    if has_placeholder(address):
+    first, *rest = use.args
+    if has_placeholder(first):
         return
-    try:
-        parse_address(address, 80 if use.family == "http" else 0, listen=True)
-    except ValueError as error:
-        yield invalid(address, f"{error}; nginx refuses to start")
+    yield from address(first, 80 if use.family == "http" else 0, listen=True)
     yield from _parameters(use, rest)
     if use.family == "stream":
         names = {token.partition("=")[0]: token for token in rest}
@@ -100,8 +98,6 @@ def _so_keepalive(token: Token, value: str) -> Iterator[Mistake]:
 @reads("server_name", family="http stream")
 def server_name(use: Use) -> Iterator[Mistake]:
     """Names, wildcards and expressions of a server."""
-    from nginxaudit.checks.load.scripts import expression
-
     for token in use.args:
         if token.startswith("~"):
             if len(token) == 1:

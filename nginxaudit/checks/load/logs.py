@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from nginxaudit.checks.load.base import (
     INVALID,
     Mistake,
     Use,
+    above_zero,
+    address,
     invalid,
     one_of,
     parsed,
@@ -17,7 +19,7 @@ from nginxaudit.checks.load.base import (
     unknown_parameter,
 )
 from nginxaudit.checks.load.scripts import script
-from nginxaudit.nginx import parse_address, parse_size, parse_time_ms, parse_time_s
+from nginxaudit.nginx import parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Token
 
 _UNDEFINED = "log-format-undefined"
@@ -76,10 +78,10 @@ def _log_parameters(use: Use, path: Token, words: list[Token]) -> Iterator[Mista
     for token in words:
         name, _, value = token.partition("=")
         if name == "buffer":
-            yield from parsed(_nonzero(parse_size), token, value)
+            yield from parsed(above_zero(parse_size), token, value)
             buffered = token
         elif name == "flush":
-            yield from parsed(_nonzero(parse_time_ms), token, value)
+            yield from parsed(above_zero(parse_time_ms), token, value)
             flush = token
         elif name == "gzip":
             if token != "gzip" and not (value.isdigit() and 1 <= int(value) <= 9):
@@ -150,7 +152,7 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
         name, equals, value = part.partition("=")
         if name == "server" and equals:
             server = True
-            yield from parsed(_syslog_server, token, value)
+            yield from address(token, 514, value)
         elif name == "facility" and equals:
             yield from one_of(token, _FACILITIES, "syslog facility", value)
         elif name == "severity" and equals:
@@ -162,10 +164,6 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
             yield invalid(token, f'"{part}" is no parameter of syslog')
     if not server:
         yield invalid(token, "syslog needs a server=")
-
-
-def _syslog_server(text: str) -> None:
-    parse_address(text, 514)
 
 
 @reads("open_log_file_cache", family="http stream")
@@ -206,13 +204,3 @@ def cache_of_files(use: Use, *more: str) -> Iterator[Mistake]:
             return
     if not has_max and not off:
         yield Mistake(INVALID, f'"{use.name}" needs the parameter "max"')
-
-
-def _nonzero(parse: Callable[[str], int]) -> Callable[[str], int]:
-    def check(text: str) -> int:
-        value = parse(text)
-        if value == 0:
-            raise ValueError(f'"{text}" must be above zero')
-        return value
-
-    return check

@@ -14,6 +14,7 @@ from nginxaudit.checks.load.base import (
     one_of,
     option,
     parsed,
+    positive,
     reads,
 )
 from nginxaudit.finding import Confidence
@@ -69,7 +70,7 @@ def thread_pool(use: Use) -> Iterator[Mistake]:
     for token in use.args[1:]:
         if (number := option(token, "threads")) is not None:
             threads = True
-            yield from parsed(_above_zero, token, number)
+            yield from parsed(positive, token, number)
         elif (number := option(token, "max_queue")) is not None:
             yield from parsed(parse_number, token, number)
     if not threads:
@@ -83,11 +84,6 @@ def thread_pool(use: Use) -> Iterator[Mistake]:
             "Choose another name.",
             related=(("first defined here", earlier),),
         )
-
-
-def _above_zero(text: str) -> None:
-    if parse_number(text) == 0:
-        raise ValueError(f'"{text}" must be above zero')
 
 
 @reads("load_module", family="main")

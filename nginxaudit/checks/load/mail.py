@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import Mistake, Use, invalid, one_of, reads
-from nginxaudit.nginx import parse_address
+from nginxaudit.checks.load.base import Mistake, Use, address, one_of, reads
 
 _PROTOCOLS = ("imap", "pop3", "smtp")
 
@@ -29,7 +28,4 @@ def auth_http(use: Use) -> Iterator[Mistake]:
     authority = url.removeprefix("http://")
     if not authority.startswith("unix:"):
         authority = authority.partition("/")[0].partition("?")[0]
-    try:
-        parse_address(authority, 80)
-    except ValueError as error:
-        yield invalid(url, f"{error}; nginx refuses to start")
+    yield from address(url, 80, authority)

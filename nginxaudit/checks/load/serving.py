@@ -8,6 +8,7 @@ from nginxaudit.checks.load.base import (
     INVALID,
     Mistake,
     Use,
+    address,
     invalid,
     one_of,
     parsed,
@@ -16,7 +17,7 @@ from nginxaudit.checks.load.base import (
 )
 from nginxaudit.checks.load.scripts import expression, script
 from nginxaudit.model.location import MODIFIERS, read_modifier
-from nginxaudit.nginx import parse_address, parse_flag, parse_offset, parse_size, parse_time_ms, parse_time_s
+from nginxaudit.nginx import parse_flag, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Directive
 
 _NESTED = "nested-location-conflict"
@@ -255,9 +256,6 @@ def resolver(use: Use) -> Iterator[Mistake]:
             continue
         else:
             servers += 1
-            try:
-                parse_address(token, 53)
-            except ValueError as error:
-                yield invalid(token, f"{error}; nginx refuses to start")
+            yield from address(token, 53)
     if not servers:
         yield Mistake(INVALID, '"resolver" needs the address of a name server')

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """One configuration. ``whole`` is its graph, ``graph`` the part that is shown."""
+    """One configuration. ``graph`` is the part of it that is shown."""
 
     name: str
     graph: DiGraph
-    whole: DiGraph
     findings: dict[str, list[Finding]] = field(default_factory=dict)
 
     def data(self, name: str) -> Node:

@@ -10,7 +10,6 @@ from nginxaudit.finding import Finding
 from nginxaudit.model.graph import peer_role
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.retries import Retry
-from nginxaudit.model.topology import TopologyKind
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model
@@ -183,7 +182,3 @@ def views_of(models: Iterable[Model], findings: Iterable[Finding]) -> Iterator[U
                 [upstream.directive.source.path, *(line.source.path for line in upstream.directive.children)]
             )
             yield view_of(upstream, model, [each for path in paths for each in known.get(path, ())])
-
-
-TOPOLOGIES = tuple(kind.value for kind in TopologyKind)
-"""Values of ``UpstreamView.topology``."""
