@@ -26,11 +26,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A rule ready to run."""
+    """A rule ready to run. ``on``: it has nothing to say where none of these directives is; empty: it may always."""
 
     rule: Rule
     check: Check
     options: dict[str, Any]
+    on: tuple[str, ...] = ()
 
 
 def prepare(rule: Rule, options: dict[str, Any]) -> Task:
@@ -38,17 +39,18 @@ def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     references = rule.check.get("python")
     if references:
         check = _joined([references] if isinstance(references, str) else list(references))
-    else:
-        from nginxaudit.engine.declarative import compile_check
+        return Task(rule, check, options, tuple(rule.check.get("on", ())))
+    from nginxaudit.engine.declarative import compile_check
 
-        check = compile_check(rule.check, rule.path)
-    return Task(rule, check, options)
+    return Task(rule, compile_check(rule.check, rule.path), options)
 
 
 def run(tasks: list[Task], model: Model) -> Outcome:
     """Hits of all ``tasks`` on one root, in the order of the tasks."""
     outcome = Outcome()
     for task in tasks:
+        if task.on and not any(map(model.config.named, task.on)):
+            continue
         context = CheckContext(model, model.target, task.rule.slug, task.options)
         try:
             outcome.hits.extend(
@@ -66,11 +68,11 @@ def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
 
 
 def _joined(references: list[str]) -> Check:
-    """One check of all that ``references`` name: a rule may have several ways to be broken."""
-    checks = [_python(reference) for reference in references]
-    if len(checks) == 1:
-        return checks[0]
-    return lambda ctx: (hit for check in checks for hit in check(ctx))
+    """One check of all that ``references`` name: a rule may have several ways to be broken.
+
+    The modules are imported when the rule runs: most rules have nothing to do in a small configuration.
+    """
+    return lambda ctx: (hit for reference in references for hit in _python(reference)(ctx))
 
 
 @cache
