@@ -22,6 +22,7 @@ from nginxaudit.nginx import Target, has_placeholder
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 if TYPE_CHECKING:
+    from nginxaudit.model.expressions import Written
     from nginxaudit.model.intent import Intent
 
 FAMILIES = ("http", "stream", "mail")
@@ -267,7 +268,14 @@ class Model:
             self._retries[each.directive] = retry_of(self, each)
         return self._retries[each.directive]
 
-    # -- variables
+    # -- expressions and variables
+
+    @cached_property
+    def expressions(self) -> tuple[Written, ...]:
+        """Regular expressions of http and stream, kind by kind."""
+        from nginxaudit.model.expressions import expressions  # asked by few: not paid at every start
+
+        return tuple(expressions(self))
 
     def variables(self, family: str = "http") -> Variables:
         """Variables of http or stream."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from nginxaudit.pcre.expression import Expression
+from nginxaudit.pcre.expression import Expression, can_be_empty
 from nginxaudit.pcre.nodes import (
     ALL,
     NEWLINE,
@@ -100,7 +100,7 @@ class _Automaton:
                     any(part.empty for part in parts),
                 )
             case Group(item=item, atomic=atomic):
-                return self._once(item) if atomic else self.build(item)
+                return self._once(item, empty=can_be_empty(item)) if atomic else self.build(item)
             case Repeat():
                 return self._repeat(node)
         return _Part()
@@ -117,7 +117,7 @@ class _Automaton:
 
     def _repeat(self, node: Repeat) -> _Part:
         if node.possessive:
-            return self._once(node.item)
+            return self._once(node.item, empty=node.low == 0 or can_be_empty(node.item))
         if node.high == 0:
             return _Part()
         copies = [self.build(node.item) for _ in range(max(1, min(node.low, _COPIES)))]
@@ -125,20 +125,20 @@ class _Automaton:
             copies[0].empty = True
         if node.high is None:
             self.link(copies[-1].last, copies[-1].first)
-        elif node.high > node.low:
+        elif node.high > len(copies):
             extra = self.build(node.item)
             extra.empty = True
             copies.append(extra)
         return self._joined(copies)
 
-    def _once(self, item: Node) -> _Part:
+    def _once(self, item: Node, *, empty: bool) -> _Part:
         """What is never entered again: one step over its bytes, without a loop of its own."""
         chars = 0
         for each in walk(item):
             if isinstance(each, Chars):
                 chars |= each.chars
         position = self.add(chars, item)
-        return _Part([position], [position], empty=True)
+        return _Part([position], [position], empty)
 
 
 @lru_cache(maxsize=4096)

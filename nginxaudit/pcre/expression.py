@@ -94,12 +94,12 @@ class Expression:
     def group_may_start_with(self, group: int | str, chars: str) -> bool:
         """Whether what a group captured may begin with one of ``chars``. True for what is not known."""
         node = self.group(group)
-        return node is None or bool(self._first(node)[0] & bytes_of(chars))
+        return node is None or bool(_first(node)[0] & bytes_of(chars))
 
     def group_may_be_empty(self, group: int | str) -> bool:
         """Whether a group can capture nothing. True for what is not known."""
         node = self.group(group)
-        return node is None or self._first(node)[1]
+        return node is None or _first(node)[1]
 
     def group_is_optional(self, group: int | str) -> bool:
         """Whether the expression can match without the group taking part."""
@@ -152,34 +152,24 @@ class Expression:
         return next(iter(texts)) if texts is not None and len(texts) == 1 else None
 
     @cached_property
+    def prefix(self) -> str:
+        """The characters with which everything that it matches begins; empty if it need not begin somewhere."""
+        return _prefix(self.root) if self.starts_anchored else ""
+
+    @cached_property
     def matches_every_path(self) -> bool:
         """It matches every text that begins with a slash and has no newline, such as ``^/`` or ``.*``."""
-        return self.exact and not self.looks and bool(_ends(self.root, frozenset({0})))
+        return self._covers("/")
 
-    def _first(self, node: Node) -> tuple[int, bool]:
-        """Bytes that ``node`` can begin with, and whether it can be empty."""
-        match node:
-            case Chars(chars=chars):
-                return chars, False
-            case Sequence(items=items):
-                found = 0
-                for item in items:
-                    chars, empty = self._first(item)
-                    found |= chars
-                    if not empty:
-                        return found, False
-                return found, True
-            case Choice(branches=branches):
-                firsts = [self._first(branch) for branch in branches]
-                return _union(chars for chars, _ in firsts), any(empty for _, empty in firsts)
-            case Repeat(item=item, low=low):
-                chars, empty = self._first(item)
-                return chars, empty or low == 0
-            case Group(item=item):
-                return self._first(item)
-            case BackReference() | Opaque():
-                return ALL, True
-        return 0, True
+    @cached_property
+    def covered(self) -> str | None:
+        """A beginning so that every text with it (and without newline) matches: ``/`` for every path; None without one."""
+        if self.matches_every_path:
+            return "/"
+        return self.prefix if self.prefix and self._covers(self.prefix) else None
+
+    def _covers(self, beginning: str) -> bool:
+        return self.exact and not self.looks and bool(_ends(self.root, frozenset({0}), beginning))
 
     def _always_visits(self, node: Node, wanted: Node) -> bool:
         if node is wanted:
@@ -234,6 +224,37 @@ class Expression:
         return found if low is None else result or found
 
 
+def _first(node: Node) -> tuple[int, bool]:
+    """Bytes that ``node`` can begin with, and whether it can be empty."""
+    match node:
+        case Chars(chars=chars):
+            return chars, False
+        case Sequence(items=items):
+            found = 0
+            for item in items:
+                chars, empty = _first(item)
+                found |= chars
+                if not empty:
+                    return found, False
+            return found, True
+        case Choice(branches=branches):
+            firsts = [_first(branch) for branch in branches]
+            return _union(chars for chars, _ in firsts), any(empty for _, empty in firsts)
+        case Repeat(item=item, low=low):
+            chars, empty = _first(item)
+            return chars, empty or low == 0
+        case Group(item=item):
+            return _first(item)
+        case BackReference() | Opaque():
+            return ALL, True
+    return 0, True
+
+
+def can_be_empty(node: Node) -> bool:
+    """Whether a part can match without taking a byte."""
+    return _first(node)[1]
+
+
 def _union(sets: Iterator[int]) -> int:
     result = 0
     for each in sets:
@@ -273,33 +294,50 @@ def _takes_nothing(node: Node) -> bool:
     )
 
 
-_BEHIND_SLASH, _AT_END = 1, 2
-"""Where a way through an expression can be in a path: behind its first slash, at its end. 0 is the start."""
+_AT_END = -1
 
 
-def _ends(node: Node, begin: frozenset[int]) -> frozenset[int]:
-    """Where in any path ``node`` can end that begins at one of ``begin``."""
+def _ends(node: Node, begin: frozenset[int], text: str) -> frozenset[int]:
+    """Where ``node`` can end in any text that begins with ``text``: offsets up to its length, or `_AT_END`."""
     match node:
         case Chars(chars=chars):
-            return frozenset({_BEHIND_SLASH}) if 0 in begin and chars & bytes_of("/") else frozenset()
+            return frozenset(at + 1 for at in begin if 0 <= at < len(text) and chars & bytes_of(text[at]))
         case Anchor(kind="start"):
             return begin & {0}
         case Anchor(kind="end"):
             return begin & {_AT_END}
         case Group(item=item):
-            return _ends(item, begin)
+            return _ends(item, begin, text)
         case Sequence(items=items):
             for item in items:
-                begin = _ends(item, begin)
+                begin = _ends(item, begin, text)
             return begin
         case Choice(branches=branches):
-            return frozenset().union(*(_ends(branch, begin) for branch in branches))
+            return frozenset().union(*(_ends(branch, begin, text) for branch in branches))
         case Repeat(item=item, low=low, high=high):
-            once = _ends(item, begin) if low < 2 else frozenset()
+            once = _ends(item, begin, text) if low < 2 else frozenset()
             takes_all = isinstance(item, Chars) and item.chars | NEWLINE == ALL
             rest = frozenset({_AT_END}) if takes_all and high is None and begin and low < 2 else frozenset()
             return (begin if low == 0 else frozenset()) | once | rest
     return frozenset()
+
+
+def _prefix(node: Node) -> str:
+    """The characters that stand at the beginning, one after the other."""
+    match node:
+        case Chars(chars=chars) if chars.bit_count() == 1:
+            return next(members(chars))
+        case Group(item=item):
+            return _prefix(item)
+        case Sequence(items=items):
+            found = ""
+            for item in items:
+                own = _prefix(item)
+                found += own
+                if not (isinstance(item, Anchor) or (isinstance(item, Chars) and own)):
+                    break
+            return found
+    return ""
 
 
 @lru_cache(maxsize=16384)

@@ -113,6 +113,18 @@ def test_not_every_path(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "prefix", "covered"),
+    [
+        ("^/api/", "/api/", "/api/"), ("^/api/.*$", "/api/", "/api/"), ("^/api(/|$)", "/api", None), ("^/a\\.b", "/a.b", "/a.b"),
+        ("^/(a|b)", "/", None), ("^/.*", "/", "/"), ("/api", "", None), ("^/(?:x/)y", "/x/", None), ("^/a?", "/", "/"), ("^/ab+", "/a", None),
+    ],
+)  # fmt: skip
+def test_beginnings(pattern: str, prefix: str, covered: str | None) -> None:
+    expression = read(pattern)
+    assert (expression.prefix, expression.covered) == (prefix, covered)
+
+
+@pytest.mark.parametrize(
     ("pattern", "degree"),
     [
         ("^(a+)+$", None), ("(a|a)*b", None), ("^(\\w+\\s?)*$", None), ("(a?b?)*c", None), ("(a{1,3})*b", None),
@@ -197,6 +209,7 @@ def test_agrees_with_pcre2(pattern: str, subject: str) -> None:
         return
     assert compiled.groups == expression.groups
     start, end = match.span(0)
+    assert subject.encode()[start:end].decode().startswith(expression.prefix)
     assert not expression.starts_anchored or start == 0
     assert not expression.ends_anchored or subject[end:] in ("", "\n")
     for number in range(expression.groups + 1):
