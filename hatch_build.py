@@ -24,6 +24,7 @@ class RulePages(BuildHookInterface):  # type: ignore[type-arg]
         sys.path.insert(0, str(root))
         try:
             from nginxaudit.engine.catalogue import INDEX_NAME, compile_index
+            from nginxaudit.engine.coverage import FILE_NAME
         finally:
             sys.path.remove(str(root))
         rules = root / "rules"
@@ -32,7 +33,7 @@ class RulePages(BuildHookInterface):  # type: ignore[type-arg]
         index.write_text(json.dumps(compile_index(str(rules)), sort_keys=True), encoding="utf-8")
         included = build_data["force_include"]
         included[str(index)] = f"nginxaudit/_rules/{INDEX_NAME}"
-        for page in sorted(rules.glob("*/*.md")):
+        for page in [*sorted(rules.glob("*/*.md")), rules / FILE_NAME]:
             included[str(page)] = f"nginxaudit/_rules/{page.relative_to(rules)}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -7,7 +7,7 @@ includes expanded, never prints, never reads files and never knows about setting
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,6 +44,13 @@ def name_of(node: Directive) -> Place:
 def arg(node: Directive, token: Token) -> Place:
     """One argument of ``node``."""
     return Place(node.source, token.start, token.end, node.via)
+
+
+def listed(names: Sequence[str], limit: int = 4) -> str:
+    """``a, b and c``, cut after ``limit``."""
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
-from nginxaudit.checks.upstream.common import listed
+from nginxaudit.checks.base import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.finding import Severity
 from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Directive

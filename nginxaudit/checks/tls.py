@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, arg
-from nginxaudit.checks.upstream.common import listed
+from nginxaudit.checks.base import CheckContext, Hit, arg, listed
 from nginxaudit.finding import Severity
 
 _OLD = ("sslv2", "sslv3", "tlsv1", "tlsv1.1")

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 @click.option(
     "--default/--opt-in", "default", default=None, help="Only rules that are on, or off, by default."
 )
-def command(names: tuple[str, ...], format_name: str, severity: str | None, default: bool | None) -> None:
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="For each check of other tools: the rules that see the same. Takes no NAME.",
+)
+def command(
+    names: tuple[str, ...], format_name: str, severity: str | None, default: bool | None, coverage: bool
+) -> None:
     """List the rules, or those that NAME (slug, id, category or tag) means.
 
     \b
@@ -38,11 +45,17 @@ def command(names: tuple[str, ...], format_name: str, severity: str | None, defa
       nginxaudit rules upstream
       nginxaudit rules --severity error
       nginxaudit rules --format json | jq '.rules[].rule'
+      nginxaudit rules --coverage
     """
     from nginxaudit.engine.catalogue import builtin
     from nginxaudit.engine.selection import slugs
     from nginxaudit.engine.settings import SettingsError
 
+    if coverage:
+        if names or severity is not None or default is not None:
+            raise click.UsageError("--coverage is about all rules: it goes with --format alone")
+        _print_coverage(format_name)
+        return
     catalogue = builtin()
     try:
         wanted = slugs(catalogue, names or ("ALL",), "rules")
@@ -57,6 +70,23 @@ def command(names: tuple[str, ...], format_name: str, severity: str | None, defa
     ]
     with writing():
         click.echo(_as_json(rules) if format_name == "json" else _as_text(rules))
+
+
+def _print_coverage(format_name: str) -> None:
+    from nginxaudit.engine.coverage import coverage
+
+    tools = coverage()
+    with writing():
+        if format_name == "json":
+            listed = [{"tool": each.name, "version": each.version, "checks": each.checks} for each in tools]
+            click.echo(json.dumps({"schema_version": 1, "tools": listed}, indent=2))
+            return
+        for tool in tools:
+            click.echo(click.style(f"{tool.name} {tool.version}", bold=True))
+            width = max(map(len, tool.checks))
+            for check, rules in tool.checks.items():
+                click.echo(f"  {check:<{width}}  {', '.join(rules)}")
+            click.echo("")
 
 
 def _as_json(rules: list[Rule]) -> str:

@@ -15,6 +15,7 @@ from nginxaudit.finding import Confidence, Severity
 
 # What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+_PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
 _FORMAT = 1  # raise when the index's form changes
 
@@ -63,13 +64,18 @@ class Catalogue:
         return Catalogue([*self.rules, *own]) if own else self
 
 
+def pages_directory() -> str:
+    """Where the pages are: inside the package once it is installed, beside it in a checkout."""
+    return _PACKAGED if os.path.isdir(_PACKAGED) else os.path.join(os.path.dirname(_PACKAGE), "rules")
+
+
 @cache
 def builtin() -> Catalogue:
     """The rules that come with nginxaudit."""
-    packaged = os.path.join(_PACKAGE, "_rules")
-    if os.path.isdir(packaged):
-        return Catalogue(_from_index(packaged, _read_json(os.path.join(packaged, INDEX_NAME))))
-    return Catalogue(_from_checkout(os.path.join(os.path.dirname(_PACKAGE), "rules")))
+    directory = pages_directory()
+    if directory == _PACKAGED:
+        return Catalogue(_from_index(directory, _read_json(os.path.join(directory, INDEX_NAME))))
+    return Catalogue(_from_checkout(directory))
 
 
 def compile_index(directory: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.base import Hit, Place, arg, name_of, whole
 from nginxaudit.model import Model
@@ -52,13 +52,6 @@ def connect_timeouts(model: Model, upstream: Upstream) -> Iterator[tuple[Pass, i
 def has_active_checks(model: Model, upstream: Upstream) -> bool:
     """Something probes the servers on its own, so passive accounting matters less."""
     return model.topology(upstream).health_checks
-
-
-def listed(names: Sequence[str], limit: int = 4) -> str:
-    """``a, b and c``, cut after ``limit``."""
-    if len(names) > limit:
-        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
 def hit_on_block(node: Directive, message: str, **more: object) -> Hit:

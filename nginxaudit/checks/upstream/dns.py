@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, whole
-from nginxaudit.checks.upstream.common import group_place, listed, peer_place, related_peers
+from nginxaudit.checks.base import CheckContext, Hit, arg, listed, whole
+from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, Place, whole
+from nginxaudit.checks.base import CheckContext, Hit, Place, listed, whole
 from nginxaudit.checks.upstream.common import (
     connect_timeouts,
     has_active_checks,
-    listed,
     outage,
     parameter_place,
     peer_place,

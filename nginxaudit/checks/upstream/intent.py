@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nginxaudit.checks.base import CheckContext, Hit, Place
-from nginxaudit.checks.upstream.common import group_place, listed
+from nginxaudit.checks.base import CheckContext, Hit, Place, listed
+from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.checks.upstream.sharing import workers
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.intent import Evidence, Intent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, whole
-from nginxaudit.checks.upstream.common import group_place, listed, outage, parameter_place, related_peers
+from nginxaudit.checks.base import CheckContext, Hit, listed, whole
+from nginxaudit.checks.upstream.common import group_place, outage, parameter_place, related_peers
 from nginxaudit.finding import Severity
 from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
 
