@@ -25,7 +25,12 @@ def _line(server: Server, listen: Listen) -> Place:
 
 
 def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
-    """Several servers on a socket and none is marked; once for sockets with the same servers."""
+    """Several servers on a socket and none is marked; once for sockets with the same servers.
+
+    Of a file that is only a part nobody knows who else listens.
+    """
+    if ctx.model.config.fragment:
+        return
     for family in _families(ctx):
         groups: dict[tuple[Server, ...], list[Socket]] = {}
         for socket in ctx.model.sockets(family).values():

@@ -271,6 +271,17 @@ class Model:
     # -- expressions and variables
 
     @cached_property
+    def texts(self) -> tuple[tuple[Directive, Token], ...]:
+        """Every argument with a ``$`` in it, in reading order, with its directive; code of Lua and njs left out."""
+        return tuple(
+            (node, token)
+            for node in self.config.top.walk()
+            if node.context != "unknown" and "_by_" not in node.name
+            for token in node.args
+            if "$" in token
+        )
+
+    @cached_property
     def expressions(self) -> tuple[Written, ...]:
         """Regular expressions of http and stream, kind by kind."""
         from nginxaudit.model.expressions import expressions  # asked by few: not paid at every start

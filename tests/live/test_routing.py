@@ -68,3 +68,51 @@ def test_a_fallback_under_alias_is_no_file(tmp_path: Path) -> None:
     with nginx.running(tmp_path, server, main=f"user {getpass.getuser()};"):
         assert ask(port, "/app/index.html") == (200, "page")
         assert ask(port, "/app/missing")[0] == 404
+
+
+def test_a_rewrite_in_circles_ends_with_500(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; location /a/ {{ rewrite ^/a/ /a/x last; }} "
+        f"location /b/ {{ rewrite ^/b/ /b/x break; return 204; }} }}"
+    )
+    with nginx.running(tmp_path, server):
+        assert ask(port, "/a/")[0] == 500
+        assert ask(port, "/b/")[0] != 500
+
+
+def test_an_if_in_a_location_drops_try_files(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    root = _tree(tmp_path)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; root {root}; "
+        f"location / {{ try_files $uri /index.html; if ($arg_x) {{ add_header X-A b; }} }} }}"
+    )
+    with nginx.running(tmp_path, server, main=f"user {getpass.getuser()};"):
+        assert ask(port, "/missing") == (200, "page")
+        assert ask(port, "/missing?x=1")[0] == 404
+
+
+def test_paths_are_glued_when_slashes_do_not_match(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    servers = (
+        f"server {{ listen 127.0.0.1:{backend}; return 200 $request_uri; }} "
+        f"server {{ listen 127.0.0.1:{port}; location /a/ {{ proxy_pass http://127.0.0.1:{backend}/v1; }} "
+        f"location /b {{ proxy_pass http://127.0.0.1:{backend}/v1/; }} }}"
+    )
+    with nginx.running(tmp_path, servers):
+        assert ask(port, "/a/x")[1] == "/v1x"
+        assert ask(port, "/b/x")[1] == "/v1//x"
+        assert ask(port, "/b../x")[1] == "/v1/../x"
+
+
+def test_a_variable_host_keeps_the_path_away(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    servers = (
+        f"server {{ listen 127.0.0.1:{backend}; return 200 $request_uri; }} "
+        f"server {{ listen 127.0.0.1:{port}; set $b 127.0.0.1:{backend}; "
+        f"location /a {{ proxy_pass http://$b/; }} location /b {{ proxy_pass http://$b; }} }}"
+    )
+    with nginx.running(tmp_path, servers):
+        assert ask(port, "/a/x?y=1")[1] == "/"
+        assert ask(port, "/b/x?y=1")[1] == "/b/x?y=1"
