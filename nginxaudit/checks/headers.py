@@ -9,7 +9,7 @@ from nginxaudit.finding import Severity
 from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Directive
 
-_SECURITY = frozenset(
+SECURITY = frozenset(
     {
         "content-security-policy", "strict-transport-security", "x-frame-options", "x-content-type-options",
         "referrer-policy", "permissions-policy", "cross-origin-opener-policy", "cross-origin-embedder-policy",
@@ -70,7 +70,7 @@ def _merges(block: Directive, name: str) -> bool:
 def _is_serious(node: Directive) -> bool:
     header = node.args[0].lower()
     value = node.args[1].lower() if len(node.args) > 1 else ""
-    return header in _SECURITY or any(word in value for word in _PROTECTIVE.get(header, ()))
+    return header in SECURITY or any(word in value for word in _PROTECTIVE.get(header, ()))
 
 
 def multiline_header_value(ctx: CheckContext) -> Iterable[Hit]:
