@@ -6,8 +6,11 @@ import ipaddress
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.model.location import Location
+from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
+from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive
 
 _LISTINGS = ("download", "mirror", "pub", "repo", "archive", "dist", "files", "browse")
@@ -20,17 +23,56 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
     """``location /files`` with ``alias /dir/``: ``/files../`` is one directory up."""
     for location in ctx.model.locations:
         alias = location.directive.first("alias")
-        if alias is None or not alias.args or not location.is_prefix or not location.pattern:
+        if alias is None or not alias.args:
             continue
-        if location.pattern.endswith("/") or not alias.args[0].endswith("/"):
+        if location.is_regex:
+            yield from _captured_traversal(location, alias)
+        if not location.is_prefix or not location.pattern or location.pattern.endswith("/"):
             continue
-        yield Hit(
-            whole(alias),
-            f'a request for "{location.pattern}../" leads out of {alias.args[0]}: the location has no slash at its end, the alias has',
-            alias,
-            related=(("the location", name_of(location.directive)),),
-            help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
-        )
+        path = str(alias.args[0])
+        if path.endswith("/"):
+            yield Hit(
+                whole(alias),
+                f'a request for "{location.pattern}../" leads out of {path}: the location has no slash at its end, the alias has',
+                alias,
+                related=(("the location", name_of(location.directive)),),
+                help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
+            )
+        elif "$" not in path and "." not in path.rpartition("/")[2]:
+            yield Hit(
+                whole(alias),
+                f'"{location.pattern}-old" leads to {path}-old: what begins like the directory can be fetched, too',
+                alias,
+                related=(("the location", name_of(location.directive)),),
+                severity=Severity.WARNING,
+                confidence=Confidence.MEDIUM,
+                help="End both with a slash.",
+            )
+
+
+def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
+    """``location ~ ^/img(.*)$`` with ``alias /data/img/$1``: what is captured may begin with two dots."""
+    path = str(alias.args[0])
+    expression = parse(location.pattern, caseless=location.modifier == "~*")
+    captures = list(references(path))
+    if expression is None or expression.looks or len(captures) != 1 or path[: captures[0].start][-1:] != "/":
+        return
+    name = captures[0].name
+    number = int(name) if name.isdigit() else expression.names.get(name, 0)
+    node = expression.group(number) if number else None
+    if node is None or not expression.group_may_start_with(number, "."):
+        return
+    opening = expression.text.rfind("(", 0, node.start)
+    before = expression.text[opening - 1 : opening]
+    if before in ("/", "", "^", "(", "|") or not before.isalnum():
+        return
+    yield Hit(
+        whole(alias),
+        f"what ${name} captures may begin with ..: such a request leads out of {path[: captures[0].start]}",
+        alias,
+        related=(("the location", name_of(location.directive)),),
+        help="Put a slash before the parenthesis.",
+    )
 
 
 def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
@@ -93,6 +135,8 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
         node.parent for node in ctx.model.config.named("allow") if node.parent is not None
     ):
         allowed = [node for node in block.named("allow") if node.args and node.args[0] != "all"]
+        if any(node.args[:1] == ["all"] for node in block.named("allow")):
+            continue  # opened on purpose
         if not allowed or block.first("deny") or ctx.model.unknown_inside(block, direct=True):
             continue
         satisfy = ctx.model.value(block, "satisfy")

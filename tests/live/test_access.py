@@ -1,0 +1,71 @@
+"""When access rules are looked at: shown with a running nginx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import nginx
+from tests.support.backends import ask
+
+pytestmark = [pytest.mark.live, nginx.live]
+
+
+def _backend(port: int) -> str:
+    return f"server {{ listen 127.0.0.1:{port}; return 200 backend; }} "
+
+
+def test_return_comes_before_deny(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    servers = _backend(backend) + (
+        f"server {{ listen 127.0.0.1:{port}; deny all; location /a {{ return 200 secret; }} "
+        f"location /b {{ proxy_pass http://127.0.0.1:{backend}; }} }}"
+    )
+    with nginx.running(tmp_path, servers):
+        assert ask(port, "/a") == (200, "secret")
+        assert ask(port, "/b")[0] == 403
+
+
+def test_a_realm_without_a_file_lets_everybody_in(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    (tmp_path / "users").write_text("nobody:x\n")
+    servers = _backend(backend) + (
+        f"server {{ listen 127.0.0.1:{port}; "
+        f"location /a {{ auth_basic closed; proxy_pass http://127.0.0.1:{backend}; }} "
+        f"location /b {{ auth_basic_user_file {tmp_path}/users; proxy_pass http://127.0.0.1:{backend}; }} "
+        f"location /c {{ auth_basic closed; auth_basic_user_file {tmp_path}/users; "
+        f"proxy_pass http://127.0.0.1:{backend}; }} }}"
+    )
+    with nginx.running(tmp_path, servers):
+        assert [ask(port, path)[0] for path in ("/a", "/b", "/c")] == [200, 200, 401]
+
+
+def test_an_allowed_address_is_enough(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    (tmp_path / "users").write_text("nobody:x\n")
+    guard = (
+        f"auth_basic closed; auth_basic_user_file {tmp_path}/users; proxy_pass http://127.0.0.1:{backend};"
+    )
+    servers = _backend(backend) + (
+        f"server {{ listen 127.0.0.1:{port}; location /a {{ satisfy any; allow 0.0.0.0/0; {guard} }} "
+        f"location /b {{ satisfy any; deny all; allow all; {guard} }} "
+        f"location /c {{ satisfy any; {guard} }} }}"
+    )
+    with nginx.running(tmp_path, servers):
+        assert [ask(port, path)[0] for path in ("/a", "/b", "/c")] == [200, 401, 401]
+
+
+def test_a_trusted_client_chooses_its_address(tmp_path: Path) -> None:
+    import http.client
+
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; "
+        f"return 200 $remote_addr; }}"
+    )
+    with nginx.running(tmp_path, server):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7", "Connection": "close"})
+        assert connection.getresponse().read() == b"192.0.2.7"
+        connection.close()
