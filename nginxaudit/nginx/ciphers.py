@@ -1,0 +1,79 @@
+"""Lists of cipher suites in OpenSSL's notation: which weak families are left in the end.
+
+Facts: openssl-ciphers(1), "CIPHER LIST FORMAT". Words are taken in order: ``X`` adds, ``-X`` removes until
+added again, ``!X`` removes for good, ``+X`` only changes the order, ``A+B`` means suites that are both.
+"""
+
+from __future__ import annotations
+
+import re
+
+WEAK = ("NULL", "aNULL", "EXPORT", "DES", "3DES", "RC4", "MD5", "IDEA", "SEED", "RC2")
+"""Families without encryption, without authentication, or that can be broken."""
+
+_ALIASES = {
+    "NULL": "NULL", "ENULL": "NULL", "ANULL": "aNULL", "ADH": "aNULL", "AECDH": "aNULL", "EXP": "EXPORT", "EXPORT": "EXPORT",
+    "EXPORT40": "EXPORT", "EXPORT56": "EXPORT", "DES": "DES", "LOW": "DES", "3DES": "3DES", "RC4": "RC4", "MD5": "MD5",
+    "IDEA": "IDEA", "SEED": "SEED", "RC2": "RC2",
+}  # fmt: skip
+_LEVEL = re.compile(r"@SECLEVEL=(\d)")
+_WITHOUT_LEVEL = frozenset({"3DES"})  # 112 bits: allowed up to level 2
+
+
+def weak_families(text: str) -> dict[str, str]:
+    """Weak families that surely survive ``text``, each with the word that brings it in.
+
+    What ``ALL``, ``DEFAULT`` and the like bring depends on the library and is not counted.
+    """
+    present: dict[str, dict[str, str]] = {}
+    killed: set[str] = set()
+    for word in re.split(r"[:, ]+", text.strip()):
+        if not word or word.startswith(("@", "+")):
+            continue
+        mark, name = (word[0], word[1:]) if word[0] in "!-" else ("", word)
+        families = _families(name)
+        if mark == "!":
+            killed.update(families if _is_alias(name) else ())
+            killed.add(name.upper())
+        if mark:
+            _remove(present, families, name)
+        elif name.upper() not in killed:
+            for family in families:
+                present.setdefault(family, {})[name.upper()] = word
+    level = _LEVEL.search(text)
+    strict = level is not None and int(level[1]) >= 2
+    return {
+        family: next(iter(words.values()))
+        for family, words in present.items()
+        if words and family not in killed and not (strict and family not in _WITHOUT_LEVEL)
+    }
+
+
+def _is_alias(name: str) -> bool:
+    return name.upper() in _ALIASES
+
+
+def _remove(present: dict[str, dict[str, str]], families: set[str], name: str) -> None:
+    for family in families:
+        if _is_alias(name):
+            present.pop(family, None)
+        else:
+            present.get(family, {}).pop(name.upper(), None)
+
+
+def _families(name: str) -> set[str]:
+    """Weak families that a word means: an alias, an intersection of them, or one suite."""
+    found = {_ALIASES[part] for part in name.upper().split("+") if part in _ALIASES}
+    if found or "-" not in name:
+        return found
+    parts = name.upper().split("-")
+    found = {
+        _ALIASES[part]
+        for part in parts
+        if part in ("NULL", "RC4", "MD5", "IDEA", "SEED", "RC2", "EXP", "ADH", "AECDH")
+    }
+    if "CBC3" in parts or "3DES" in parts:
+        found.add("3DES")
+    elif "DES" in parts:
+        found.add("DES")
+    return found
