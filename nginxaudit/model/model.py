@@ -24,6 +24,7 @@ from nginxaudit.syntax.tree import Config, Directive, Token
 if TYPE_CHECKING:
     from nginxaudit.model.expressions import Written
     from nginxaudit.model.intent import Intent
+    from nginxaudit.model.taint import Taint
 
 FAMILIES = ("http", "stream", "mail")
 
@@ -269,6 +270,13 @@ class Model:
         return self._retries[each.directive]
 
     # -- expressions and variables
+
+    @cached_property
+    def taint(self) -> Taint:
+        """Where the parts of texts come from, when clients write them."""
+        from nginxaudit.model.taint import Taint  # asked by few: not paid at every start
+
+        return Taint(self)
 
     @cached_property
     def texts(self) -> tuple[tuple[Directive, Token], ...]:

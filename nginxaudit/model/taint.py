@@ -1,0 +1,202 @@
+"""Where the parts of a text come from, when clients write them.
+
+Variables are followed through ``set``, ``map`` and captures. What cannot be followed is left out: a
+caller that finds nothing says nothing. ``$uri`` is decoded, so it may hold a newline (``%0A``); raw parts of
+the request (arguments, headers, cookies, ``$request_uri``) cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nginxaudit.model.expressions import Written, condition, map_expression
+from nginxaudit.model.scope import enclosing, family_of
+from nginxaudit.model.variables import references
+from nginxaudit.pcre import Expression, parse
+from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    from nginxaudit.model.model import Model
+
+_DEPTH = 8
+_FREE = ("arg_", "http_", "cookie_")
+_PATHS = frozenset({"uri", "document_uri"})
+_RAW_PATHS = frozenset({"request_uri"})
+_ARGUMENTS = frozenset({"args", "query_string"})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A part of a text that a client writes.
+
+    ``variable`` is where it enters, such as ``$arg_next`` or ``$uri``; ``via`` the variable in the text itself.
+    ``kind``: ``free`` (arguments, headers, cookies), ``host``, ``path``. ``newline``: it may contain one.
+    ``slash``: it begins with a slash whatever the client does; ``dot``: it may contain a dot; ``raw``: it is as
+    the client wrote it; ``offset`` is its place in the text.
+    """
+
+    variable: str
+    via: str
+    kind: str
+    newline: bool = False
+    slash: bool = False
+    dot: bool = True
+    raw: bool = True
+    offset: int = 0
+
+
+class Taint:
+    """Origins of texts, cached by variable and server."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._sets: dict[tuple[str, Directive | None], list[Directive]] = {}
+        for node in model.config.named("set"):
+            if len(node.args) > 1:
+                key = (node.args[0][1:].lower(), enclosing(node, "server"))
+                self._sets.setdefault(key, []).append(node)
+        self._found: dict[tuple[str, Directive], tuple[Origin, ...]] = {}
+
+    @cached_property
+    def _blocks(self) -> dict[str, list[Directive]]:
+        found: dict[str, list[Directive]] = {}
+        for block in self._model.config.named("map"):
+            if block.is_block and len(block.args) > 1 and family_of(block) == "http":
+                found.setdefault(block.args[1][1:].lower(), []).append(block)
+        return found
+
+    @cached_property
+    def _by_server(self) -> dict[Directive | None, list[Written]]:
+        found: dict[Directive | None, list[Written]] = {}
+        for written in self._model.expressions:
+            if written.kind in ("location", "rewrite", "if", "server_name"):
+                found.setdefault(enclosing(written.directive, "server"), []).append(written)
+        return found
+
+    def origins(self, text: str, scope: Directive) -> list[Origin]:
+        """The parts of ``text``, used in the directive or block ``scope``, that clients write, in order."""
+        return list(self._text(text, scope, _DEPTH))
+
+    def _text(self, text: str, scope: Directive, depth: int) -> Iterator[Origin]:
+        for reference in references(text):
+            behind_slash = depth < _DEPTH and text.startswith("/") and reference.start > 0
+            for origin in self._variable(reference.name, scope, depth):
+                yield replace(
+                    origin,
+                    via=f"${reference.name}",
+                    offset=reference.start,
+                    slash=origin.slash or behind_slash,
+                )
+
+    def _variable(self, name: str, scope: Directive, depth: int) -> tuple[Origin, ...]:
+        builtin = _builtin(name)
+        if builtin is not None:
+            return (builtin,)
+        if depth == 0:
+            return ()
+        if name.isdigit():
+            return tuple(self._numbered(int(name), scope, depth))
+        key = (name, scope)
+        if key not in self._found:
+            self._found[key] = ()  # a cycle adds nothing
+            self._found[key] = tuple(dict.fromkeys(self._defined(name, scope, depth - 1)))
+        return self._found[key]
+
+    def _defined(self, name: str, scope: Directive, depth: int) -> Iterator[Origin]:
+        server = enclosing(scope, "server")
+        for node in self._sets.get((name, server), ()):
+            yield from self._text(node.args[1], node, depth)
+        for block in self._blocks.get(name, ()):
+            yield from self._map(block, scope, depth)
+        for written in self._by_server.get(server, ()):
+            expression = written.expression
+            if expression is not None and name in {each.lower() for each in expression.names}:
+                original = next(each for each in expression.names if each.lower() == name)
+                yield from self._captured(expression, original, written.subject, written.directive, depth)
+
+    def _map(self, block: Directive, scope: Directive, depth: int) -> Iterator[Origin]:
+        for line in block.children:
+            value = line.args[0] if line.args else ""
+            if "$" not in value:
+                continue
+            if not line.name.startswith("~"):
+                yield from self._text(value, scope, depth)
+                continue
+            caseless, pattern = map_expression(line.name)
+            expression = parse(pattern, caseless=caseless)
+            if expression is None:
+                continue
+            for reference in references(value):
+                group: int | str | None = int(reference.name) if reference.name.isdigit() else None
+                if group is None:
+                    group = next((each for each in expression.names if each.lower() == reference.name), None)
+                found = (
+                    self._captured(expression, group, str(block.args[0]), scope, depth)
+                    if group is not None
+                    else self._variable(reference.name, scope, depth)
+                )
+                behind_slash = value.startswith("/") and reference.start > 0
+                yield from (replace(each, slash=each.slash or behind_slash) for each in found)
+
+    def _numbered(self, number: int, scope: Directive, depth: int) -> Iterator[Origin]:
+        written = self._last(scope)
+        if written is not None and written.expression is not None:
+            yield from self._captured(written.expression, number, written.subject, written.directive, depth)
+
+    def _last(self, scope: Directive) -> Written | None:
+        """The expression whose captures a directive sees; None where several may have come last."""
+        block = scope if scope.is_block else scope.parent
+        written = {each.directive: each for each in self._by_server.get(enclosing(scope, "server"), ())}
+        if scope.name == "rewrite":
+            return written.get(scope)
+        if block is None:
+            return None
+        before = (
+            [each for each in block.children[: block.children.index(scope)] if each in written]
+            if scope in block.children
+            else []
+        )
+        if before:
+            return None  # whether a rewrite or an if before it matched is decided at run time
+        if block.name == "if":
+            asked = condition(block)
+            if asked is not None and asked.is_match:
+                return written.get(block) if not asked.negated else None
+            block = block.parent
+        return written.get(block) if block is not None else None
+
+    def _captured(
+        self, expression: Expression, group: int | str, subject: str, scope: Directive, depth: int
+    ) -> Iterator[Origin]:
+        """What a group takes out of its subject."""
+        if expression.group(group) is None or expression.group_texts(group) is not None or expression.looks:
+            return
+        for origin in self._text(subject, scope, depth - 1) if depth > 0 else ():
+            yield replace(
+                origin,
+                newline=origin.newline and expression.group_may_contain(group, "\n"),
+                dot=expression.group_may_contain(group, "."),
+                slash=_begins_with_slash(expression, group),
+            )
+
+
+def _begins_with_slash(expression: Expression, group: int | str) -> bool:
+    others = "".join(chr(code) for code in range(256) if chr(code) != "/")
+    return not expression.group_may_be_empty(group) and not expression.group_may_start_with(group, others)
+
+
+def _builtin(name: str) -> Origin | None:
+    """Variables of nginx that a client writes."""
+    variable = f"${name}"
+    if name in _PATHS:
+        return Origin(variable, variable, "path", newline=True, slash=True, raw=False)
+    if name in _RAW_PATHS:
+        return Origin(variable, variable, "path", slash=True)
+    if name in ("host", "http_host", "http_x_forwarded_host"):
+        return Origin(variable, variable, "free" if name == "http_x_forwarded_host" else "host")
+    if name in _ARGUMENTS or name.startswith(_FREE):
+        return Origin(variable, variable, "free")
+    return None

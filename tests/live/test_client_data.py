@@ -1,0 +1,60 @@
+"""What clients can write into headers and paths: shown with a running nginx."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support import nginx
+from tests.support.backends import ask
+
+pytestmark = [pytest.mark.live, nginx.live]
+
+
+def raw(port: int, path: str) -> str:
+    """The response to a request whose path is sent as it is."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        received = b""
+        while chunk := client.recv(65536):
+            received += chunk
+    return received.decode("latin-1")
+
+
+def test_a_decoded_path_splits_a_response(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; location /a {{ return 302 http://x$uri; }} "
+        f"location /b {{ return 302 http://x$request_uri; }} "
+        f"location ~ ^/c/([^/]*)$ {{ return 302 http://x/$1; }} location ~ ^/d/(.*)$ {{ return 302 http://x/$1; }} }}"
+    )
+    with nginx.running(tmp_path, server):
+        for path, splits in (("/a", True), ("/b", False), ("/c/", True), ("/d/", False)):
+            assert ("\r\nX-Evil: 1\r\n" in raw(port, f"{path}%0D%0AX-Evil:%201")) is splits, path
+
+
+def test_what_a_rewrite_captures_is_escaped(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; rewrite ^/a/([^/]*)$ http://x/$1 redirect; "
+        f"rewrite ^/b http://x$uri redirect; }}"
+    )
+    with nginx.running(tmp_path, server):
+        assert "\r\nX-Evil: 1\r\n" not in raw(port, "/a/%0D%0AX-Evil:%201")
+        assert "\r\nX-Evil: 1\r\n" in raw(port, "/b%0D%0AX-Evil:%201")
+
+
+def test_a_decoded_path_arrives_decoded(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    servers = (
+        f"server {{ listen 127.0.0.1:{backend}; return 200 $request_uri; }} "
+        f"server {{ listen 127.0.0.1:{port}; location /a {{ proxy_pass http://127.0.0.1:{backend}$uri; }} "
+        f"location /b {{ proxy_pass http://127.0.0.1:{backend}; }} "
+        f"location ~ ^/c/(.*)$ {{ proxy_pass http://127.0.0.1:{backend}/$1; }} }}"
+    )
+    with nginx.running(tmp_path, servers):
+        assert ask(port, "/a%3Fx")[1] == "/a?x"
+        assert ask(port, "/b%3Fx")[1] == "/b%3Fx"
+        assert ask(port, "/c/d%23e")[1] == "/d#e"
