@@ -19,7 +19,7 @@ class Advisory:
     severity: str
     title: str
     component: str
-    vulnerable: tuple[tuple[str, str], ...]
+    vulnerable: tuple[tuple[str, str | None], ...]
     fixed: tuple[str, ...]
     needs: tuple[str, ...]
     needs_all: tuple[str, ...]
@@ -30,7 +30,8 @@ class Advisory:
     def affects(self, version: Version) -> bool:
         """Whether ``version`` has the flaw: in a vulnerable range, and not behind a fix of its branch."""
         for first, last in self.vulnerable:
-            low, high = numbers(first), numbers(last)
+            # Without an end it was declared to be no vulnerability.
+            low, high = numbers(first), numbers(last) if last is not None else None
             if low is not None and high is not None and low <= version <= high:
                 return not any(
                     fix is not None and fix[:2] == version[:2] and version >= fix

@@ -21,7 +21,7 @@ from nginxaudit.syntax.lexer import Lexer
 from tests.support import certificates, nginx
 
 # Characters that a page cannot hold as themselves.
-_SYMBOLS = {"␀": "\0"}
+_SYMBOLS = {"␀": "\0", "␍": "\r", "␠": " "}
 _MARK = re.compile(r"[ \t]*# finding\b[^\n]*")
 
 

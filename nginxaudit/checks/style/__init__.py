@@ -1,0 +1,1 @@
+"""How a configuration is written: rules over the text of each file."""

@@ -1,0 +1,207 @@
+"""White space: every file once, one finding per file and rule with its first places."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from nginxaudit.checks.base import CheckContext, Hit, Place
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Directive
+
+_TRAILING = re.compile(r"[ \t]+(?=\r?\n|\Z)")
+_BEFORE_SEMICOLON = re.compile(r"(?<=[^\s;{}])[ \t]+(?=;)")
+_INDENT = re.compile(r"^[ \t]*(?=\S)", re.MULTILINE)
+_SHOWN = 4
+
+
+def _texts(ctx: CheckContext) -> Iterator[tuple[SourceText, list[tuple[int, int]]]]:
+    """Every file that was read, with the stretches of it that are data: quoted strings over several lines, code."""
+    data: dict[str, list[tuple[int, int]]] = {path: [] for path in ctx.model.config.sources}
+    seen: set[int] = set()
+    for node in ctx.model.config.top.walk():
+        statement = node.statement
+        if id(statement) in seen or not statement.args:
+            continue
+        seen.add(id(statement))
+        raw = "_by_lua" in statement.name
+        for token in statement.args:
+            if raw or "\n" in token or "\r" in token:
+                data.setdefault(node.source.path, []).append((token.start, token.end))
+    for path, source in ctx.model.config.sources.items():
+        yield source, sorted(data.get(path, []))
+
+
+def _outside(places: Iterable[tuple[int, int]], data: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Places that are in none of the stretches; both in order."""
+    at = 0
+    for start, end in places:
+        while at < len(data) and data[at][1] <= start:
+            at += 1
+        if at == len(data) or start < data[at][0]:
+            yield start, end
+
+
+def _report(source: SourceText, places: list[tuple[int, int]], what: str, help_: str) -> Iterator[Hit]:
+    if places:
+        count = f" ({len(places)} lines)" if len(places) > 1 else ""
+        yield Hit(
+            Place(source, *places[0]),
+            what + count,
+            related=tuple(("here, too", Place(source, *each)) for each in islice(places, 1, _SHOWN)),
+            help=help_,
+        )
+
+
+def trailing_whitespace(ctx: CheckContext) -> Iterable[Hit]:
+    """Blanks at the end of lines."""
+    for source, data in _texts(ctx):
+        found = _outside(((each.start(), each.end()) for each in _TRAILING.finditer(source.text)), data)
+        yield from _report(source, list(found), "blanks at the end of the line", "Remove them.")
+
+
+def space_before_semicolon(ctx: CheckContext) -> Iterable[Hit]:
+    """Blanks before the semicolon that ends a directive."""
+    seen: set[int] = set()
+    places: dict[str, tuple[SourceText, list[tuple[int, int]]]] = {}
+    for node in ctx.model.config.top.walk():
+        statement = node.statement
+        if statement.block is not None or id(statement) in seen:
+            continue
+        seen.add(id(statement))
+        last = statement.args[-1].end if statement.args else statement.name.end
+        between = node.source.text[last : statement.end]
+        if between.endswith(";") and len(between) > 1 and not between[:-1].strip(" \t"):
+            places.setdefault(node.source.path, (node.source, []))[1].append((last, statement.end))
+    for source, found in places.values():
+        yield from _report(source, found, "blanks before the semicolon", "Remove them.")
+
+
+def line_endings(ctx: CheckContext) -> Iterable[Hit]:
+    """Lines that end as on Windows, or some so and some not."""
+    for source, _ in _texts(ctx):
+        first = source.text.find("\r\n")
+        if first < 0:
+            continue
+        both = source.text.count("\r\n"), source.text.count("\n")
+        what = "lines end with CRLF" if both[0] == both[1] else f"{both[0]} of {both[1]} lines end with CRLF"
+        yield Hit(Place(source, first, first + 2), what, help="Let them end with LF.")
+
+
+def final_newline(ctx: CheckContext) -> Iterable[Hit]:
+    """A last line that does not end, or empty ones at the end."""
+    for source, _ in _texts(ctx):
+        text = source.text
+        if text and not text.endswith("\n"):
+            yield Hit(
+                Place(source, len(text) - 1, len(text)), "the last line does not end", help="Add a newline."
+            )
+        elif text.endswith(("\n\n", "\n\r\n")) and text.strip():
+            end = len(text.rstrip())
+            yield Hit(
+                Place(source, end, len(text)), "empty lines at the end of the file", help="Remove them."
+            )
+
+
+def indentation(ctx: CheckContext) -> Iterable[Hit]:
+    """Lines that are not indented as deep as the other ones of their depth; the width is that of the file."""
+    lines: dict[str, tuple[SourceText, list[tuple[int, int, str]]]] = {}
+    seen: set[int] = set()
+    for node, depth in _with_depth(ctx):
+        statement = node.statement
+        if id(statement) in seen:
+            continue
+        seen.add(id(statement))
+        start = node.source.text.rfind("\n", 0, statement.name.start) + 1
+        blank = node.source.text[start : statement.name.start]
+        if not blank.strip(" \t"):
+            lines.setdefault(node.source.path, (node.source, []))[1].append((start, depth, blank))
+    for source, found in lines.values():
+        yield from _judge(source, found)
+
+
+def _with_depth(ctx: CheckContext) -> Iterator[tuple[Directive, int]]:
+    """Directives with their depth in the file they stand in."""
+    depths: dict[Directive, int] = {ctx.model.config.top: -1}
+    for node in ctx.model.config.top.walk():
+        parent = node.parent
+        same = parent is not None and (parent.parent is None or parent.source.path == node.source.path)
+        depths[node] = depths.get(parent, -1) + 1 if same and parent is not None else 0
+        yield node, depths[node]
+
+
+def _judge(source: SourceText, lines: list[tuple[int, int, str]]) -> Iterator[Hit]:
+    units = Counter(blank for _, depth, blank in lines if depth == 1 and blank)
+    if not units:
+        return
+    unit, _ = units.most_common(1)[0]
+    # Some leave the content of http or of the top unindented: the depth of the first level is what most lines have.
+    offsets = Counter(_levels(blank, unit) - depth for _, depth, blank in lines if depth)
+    usual = offsets.most_common(1)[0][0]
+    wrong = [
+        (start, start + len(blank))
+        for start, depth, blank in lines
+        if depth and _levels(blank, unit) not in (depth, depth + usual)
+    ]
+    if wrong:
+        name = "a tab" if "\t" in unit else f"{len(unit)} blanks"
+        yield from _report(
+            source,
+            wrong,
+            f"not indented like the rest of the file, by {name}",
+            "Indent each block once more than the one around it.",
+        )
+
+
+def _levels(blank: str, unit: str) -> float:
+    """How often ``unit`` is in the white space of a line; a broken number where it does not fit."""
+    if ("\t" in blank) != ("\t" in unit) and blank:
+        return -0.5
+    return len(blank) / len(unit)
+
+
+def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
+    """Blocks that no screen shows; asked for only."""
+    limit = int(ctx.options["lines"])
+    told: set[Directive] = set()
+    blocks = [
+        node
+        for node in ctx.model.config.top.walk()
+        if node.is_block and node.inner is not None and node.name not in _DATA
+    ]
+    for node in reversed(blocks):
+        statement = node.statement
+        if statement.close is None or node in told:
+            continue
+        first, last = node.source.position(statement.name.start)[0], node.source.position(statement.close)[0]
+        if last - first + 1 > limit and node.name != "http":
+            told.update(node.ancestors())
+            yield Hit(
+                Place(node.source, statement.name.start, statement.name.end, node.via),
+                f"this block has {last - first + 1} lines",
+                node,
+                help="Put parts of it into files of their own, and include them.",
+            )
+
+
+_DATA = frozenset({"map", "geo", "types", "split_clients", "charset_map", "match"})
+
+
+def location_order(ctx: CheckContext) -> Iterable[Hit]:
+    """Locations in another order than nginx looks at them; asked for only."""
+    for server in ctx.model.servers("http"):
+        previous = None
+        for location in server.locations:
+            rank = 0 if location.is_exact else 3 if location.is_named else 2 if location.is_regex else 1
+            if previous is not None and rank < previous[0] and rank != 2:
+                node = location.directive
+                yield Hit(
+                    Place(node.source, node.name.start, node.name.end, node.via),
+                    f"{location.label} stands behind {previous[1].label}, which nginx looks at later",
+                    node,
+                    help="Exact locations first, then prefixes, expressions in their order, named ones last.",
+                )
+                break
+            previous = (rank, location)
