@@ -224,7 +224,7 @@ def _included(ctx: CheckContext) -> Iterator[tuple[Directive, dict[str, list[Dir
             via = child.via
             if via is not None and via in includes:
                 found = files.setdefault(child.source.path, [])
-                if via not in found:
+                if len(found) < 2 and via not in found:
                     found.append(via)
         yield block, files
 

@@ -66,7 +66,10 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.ERROR,
                 help="Write worker_processes auto;",
             )
-    if not nodes and _is_main(ctx) and ctx.model.servers("http"):
+    tuned = any(
+        ctx.model.config.named(name) for name in ("worker_connections", "worker_rlimit_nofile", "user")
+    )
+    if not nodes and tuned and _is_main(ctx) and ctx.model.servers("http"):
         block = ctx.model.config.named("http")[0]
         yield Hit(
             name_of(block),

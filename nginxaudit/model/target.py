@@ -75,8 +75,8 @@ def split_scheme(protocol: str, text: str) -> tuple[str, str]:
 def split_path(rest: str, *, uri_part: bool) -> tuple[str, str | None]:
     """Authority and URI part of what follows the scheme. Only proxy URLs may have a URI part."""
     if rest[:5].lower() == "unix:":
-        path, colon, uri = rest[5:].partition(":") if uri_part else (rest[5:], "", "")
-        return rest[:5] + path, uri if colon else None
+        path, _, uri = rest[5:].partition(":") if uri_part else (rest[5:], "", "")
+        return rest[:5] + path, uri or None  # a colon with nothing behind it is no URI
     bracket = rest.find("]") if rest.startswith("[") else -1
     ends = [at for at in (rest.find("/", bracket + 1), rest.find("?", bracket + 1)) if at >= 0]
     if not ends:

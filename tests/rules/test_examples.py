@@ -22,6 +22,8 @@ from tests.support import certificates, nginx
 
 # Characters that a page cannot hold as themselves.
 _SYMBOLS = {"␀": "\0", "␍": "\r", "␠": " "}
+# What nginx itself refuses, or says about groups, has its near misses in the tests of the model and of parity.
+_ABOUT_REFUSALS = ("input", "syntax", "upstream", "deprecation")
 _MARK = re.compile(r"[ \t]*# finding\b[^\n]*")
 
 
@@ -77,8 +79,9 @@ def test_every_page_has_a_bad_and_a_good_example() -> None:
         kinds = [example.kind for example in read_page(rule).examples]
         enough = 1 if rule.category == "input" else 2
         assert kinds.count("bad") >= enough, f"{rule.slug}: a page shows at least {enough} bad examples"
-        assert kinds.count("good") >= enough, (
-            f"{rule.slug}: a page shows {enough} near misses that stay silent"
+        misses = 1 if rule.category in _ABOUT_REFUSALS else enough
+        assert kinds.count("good") >= misses, (
+            f"{rule.slug}: a page shows {misses} near misses that stay silent"
         )
 
 

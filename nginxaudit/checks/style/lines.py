@@ -90,21 +90,6 @@ def line_endings(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(Place(source, first, first + 2), what, help="Let them end with LF.")
 
 
-def final_newline(ctx: CheckContext) -> Iterable[Hit]:
-    """A last line that does not end, or empty ones at the end."""
-    for source, _ in _texts(ctx):
-        text = source.text
-        if text and not text.endswith("\n"):
-            yield Hit(
-                Place(source, len(text) - 1, len(text)), "the last line does not end", help="Add a newline."
-            )
-        elif text.endswith(("\n\n", "\n\r\n")) and text.strip():
-            end = len(text.rstrip())
-            yield Hit(
-                Place(source, end, len(text)), "empty lines at the end of the file", help="Remove them."
-            )
-
-
 def indentation(ctx: CheckContext) -> Iterable[Hit]:
     """Lines that are not indented as deep as the other ones of their depth; the width is that of the file."""
     lines: dict[str, tuple[SourceText, list[tuple[int, int, str]]]] = {}
