@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from nginxaudit.model.expressions import Written, condition, map_expression
@@ -172,20 +172,26 @@ class Taint:
         self, expression: Expression, group: int | str, subject: str, scope: Directive, depth: int
     ) -> Iterator[Origin]:
         """What a group takes out of its subject."""
-        if expression.group(group) is None or expression.group_texts(group) is not None or expression.looks:
+        shape = _shape(expression, group)
+        if shape is None:
             return
+        newline, dot, slash = shape
         for origin in self._text(subject, scope, depth - 1) if depth > 0 else ():
-            yield replace(
-                origin,
-                newline=origin.newline and expression.group_may_contain(group, "\n"),
-                dot=expression.group_may_contain(group, "."),
-                slash=_begins_with_slash(expression, group),
-            )
+            yield replace(origin, newline=origin.newline and newline, dot=dot, slash=slash)
 
 
-def _begins_with_slash(expression: Expression, group: int | str) -> bool:
-    others = "".join(chr(code) for code in range(256) if chr(code) != "/")
-    return not expression.group_may_be_empty(group) and not expression.group_may_start_with(group, others)
+_NOT_SLASH = "".join(chr(code) for code in range(256) if chr(code) != "/")
+
+
+@lru_cache(maxsize=4096)
+def _shape(expression: Expression, group: int | str) -> tuple[bool, bool, bool] | None:
+    """Whether a group may hold a newline, may hold a dot, begins with a slash; None if it is a few texts, or not known."""
+    if expression.group(group) is None or expression.group_texts(group) is not None or expression.looks:
+        return None
+    slash = not expression.group_may_be_empty(group) and not expression.group_may_start_with(
+        group, _NOT_SLASH
+    )
+    return expression.group_may_contain(group, "\n"), expression.group_may_contain(group, "."), slash
 
 
 def _builtin(name: str) -> Origin | None:
