@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, listed, whole
+from nginxaudit.checks.base import CheckContext, Hit, Place, arg, listed, whole
 from nginxaudit.finding import Severity
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.secrets import is_dummy, secrets_in
 
 _SENSITIVE = frozenset(
     {
@@ -75,3 +76,26 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
                 severity=None if "secure" in lacking else Severity.INFO,
                 help=f"Add {' '.join(lacking)}.",
             )
+
+
+def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
+    """Passwords and tokens written out, once per directive; what they are is not repeated."""
+    for node in (each for name in _WITH_SECRETS for each in ctx.model.config.named(name) if each.args):
+        start, end = node.name.start, node.args[-1].end
+        for first, last in secrets_in(node.source.text[start:end]):
+            if is_dummy(node.source.text[start + first : start + last]):
+                continue
+            yield Hit(
+                Place(node.source, start + first, start + last, node.via),
+                f"a secret stands in {node.name}: who can read the configuration, its backups or its repository has it",
+                node,
+                help="Put it into a file that only nginx reads and include that, or fill it in when deploying; and renew it.",
+            )
+            break
+
+
+_WITH_SECRETS = (
+    "proxy_set_header", "grpc_set_header", "fastcgi_param", "uwsgi_param", "scgi_param", "proxy_pass", "proxy_set_body",
+    "set", "js_var", "env", "if", "auth_request_set", "perl_set",
+)  # fmt: skip
+"""What speaks to backends or keeps values. `add_header` and `return` speak to clients: what they say is no secret."""

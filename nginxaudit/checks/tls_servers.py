@@ -29,7 +29,8 @@ _NO_OCSP = re.compile(r"letsencrypt|/acme|\$acme", re.IGNORECASE)
 _AEAD = re.compile(r"GCM|CHACHA20|CCM", re.IGNORECASE)
 
 
-def _tls_servers(ctx: CheckContext, family: str = "http") -> Iterator[Server]:
+def tls_servers(ctx: CheckContext, family: str = "http") -> Iterator[Server]:
+    """Servers on a socket that speaks TLS."""
     sockets = ctx.model.sockets(family)
     for server in ctx.model.servers(family):
         if any(sockets[listen.key].ssl for listen in server.listens):
@@ -66,7 +67,7 @@ def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
 
 def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
     """TLS with the default list of ciphers; asked for only, once."""
-    for server in _tls_servers(ctx):
+    for server in tls_servers(ctx):
         if not ctx.model.effective(server.directive, "ssl_ciphers") and not ctx.model.unknown_inside(
             server.directive
         ):
@@ -117,7 +118,7 @@ def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
     """TLS with the protocols of an nginx whose default has old ones; once."""
     if ctx.target.version >= _SAFE_BY_DEFAULT or ctx.model.config.fragment:
         return
-    for server in _tls_servers(ctx):
+    for server in tls_servers(ctx):
         node = server.directive
         if (
             ctx.model.effective(node, "ssl_protocols")
@@ -234,7 +235,7 @@ def http2_misdirected_request(ctx: CheckContext) -> Iterable[Hit]:
 
 def _stapling(ctx: CheckContext) -> Iterator[tuple[Server, Directive]]:
     told: set[Directive] = set()
-    for server in _tls_servers(ctx):
+    for server in tls_servers(ctx):
         found = ctx.model.effective(server.directive, "ssl_stapling")
         if (
             found

@@ -9,6 +9,7 @@ from typing import TypeVar
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.rule import Rule
 from nginxaudit.finding import Finding, Related, Span
+from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.syntax.tree import Directive
 
 _T = TypeVar("_T")
@@ -41,11 +42,11 @@ class Collector:
             category=rule.category,
             severity=_level(hit.severity, rule.severity),
             confidence=_level(hit.confidence, rule.confidence),
-            message=hit.message,
+            message=mask_secrets(hit.message),
             span=self._span(place),
             rejected_by_nginx=rule.rejected_by_nginx if hit.rejected is None else hit.rejected,
-            related=tuple(Related(word, self._span(other)) for word, other in hit.related),
-            help=hit.help,
+            related=tuple(Related(mask_secrets(word), self._span(other)) for word, other in hit.related),
+            help=mask_secrets(hit.help),
             fix=hit.fix,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nginxaudit.finding import Span
+from nginxaudit.report import masked
 from nginxaudit.report.cells import Strip, width_of
 from nginxaudit.source.text import SourceText
 
@@ -87,7 +88,7 @@ def _row(source: SourceText, number: int, column: int, end_column: int | None, f
     low, high = start, end
     if end - start > 8 * frame.room:  # look at the surroundings of the mark only
         low, high = max(start, at - 2 * frame.room), min(end, at + 4 * frame.room)
-    text = source.text[low:high]
+    text = masked.shown(source, low, high)
     stop = high if end_column is None else min(start + end_column - 1, high)
     if end_column is None:
         stop -= len(text) - len(text.rstrip())

@@ -11,6 +11,7 @@ import sarif_om as om
 
 from nginxaudit.finding import Fix, Related, Span
 from nginxaudit.report.linehash import LineHashes
+from nginxaudit.report.masked import shown
 from nginxaudit.source.text import SourceText
 
 ROOT = "%SRCROOT%"
@@ -75,7 +76,7 @@ class Places:
         location = om.PhysicalLocation(artifact_location=artifact(span.file), region=_region(span))
         source = self._sources.get(span.file)
         if source is not None and span.end - span.start <= _MOST_TEXT:
-            location.region.snippet = om.ArtifactContent(text=source.text[span.start : span.end])
+            location.region.snippet = om.ArtifactContent(text=shown(source, span.start, span.end))
             if context:
                 location.context_region = _context(source, span)
         return location
@@ -99,7 +100,7 @@ def _context(source: SourceText, span: Span) -> om.Region | None:
     if low == span.start and high <= span.end:
         return None
     region = _region(source.span(low, high))
-    region.snippet = om.ArtifactContent(text=source.text[low:high])
+    region.snippet = om.ArtifactContent(text=shown(source, low, high))
     return region
 
 

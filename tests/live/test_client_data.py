@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -58,3 +59,27 @@ def test_a_decoded_path_arrives_decoded(tmp_path: Path) -> None:
         assert ask(port, "/a%3Fx")[1] == "/a?x"
         assert ask(port, "/b%3Fx")[1] == "/b%3Fx"
         assert ask(port, "/c/d%23e")[1] == "/d#e"
+
+
+def test_a_cache_gives_the_first_cookie_to_everybody(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    servers = (
+        f"proxy_cache_path {tmp_path}/cache keys_zone=z:1m; proxy_cache_valid 200 1m; "
+        f"server {{ listen 127.0.0.1:{backend}; add_header Set-Cookie s=$request_id; return 200 ok; }} "
+        f"server {{ listen 127.0.0.1:{port}; proxy_cache z; "
+        f"location /a {{ proxy_ignore_headers Set-Cookie; proxy_pass http://127.0.0.1:{backend}; }} "
+        f"location /b {{ proxy_pass http://127.0.0.1:{backend}; }} "
+        f"location /c {{ proxy_ignore_headers Set-Cookie; proxy_hide_header Set-Cookie; "
+        f"proxy_pass http://127.0.0.1:{backend}; }} }}"
+    )
+    owner = "user root;" if os.geteuid() == 0 else ""  # the cache is in a directory of the test's own
+    with nginx.running(tmp_path, servers, main=owner):
+        cookies = {path: [_cookie(raw(port, path)) for _ in range(2)] for path in ("/a", "/b", "/c")}
+    assert cookies["/a"][0] is not None and cookies["/a"][0] == cookies["/a"][1]
+    assert None not in cookies["/b"] and cookies["/b"][0] != cookies["/b"][1]
+    assert cookies["/c"] == [None, None]
+
+
+def _cookie(response: str) -> str | None:
+    found = [line for line in response.splitlines() if line.lower().startswith("set-cookie:")]
+    return found[0] if found else None

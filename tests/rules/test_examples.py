@@ -22,6 +22,7 @@ from tests.support import certificates, nginx
 
 # Characters that a page cannot hold as themselves.
 _SYMBOLS = {"␀": "\0", "␍": "\r", "␠": " "}
+_END = "␃"  # the file ends here, without a line end
 # What nginx itself refuses, or says about groups, has its near misses in the tests of the model and of parity.
 _ABOUT_REFUSALS = ("input", "syntax", "upstream", "deprecation")
 _MARK = re.compile(r"[ \t]*# finding\b[^\n]*")
@@ -43,7 +44,7 @@ def _ids(case: tuple[Rule, int, Example]) -> str:
 
 def clean(text: str) -> str:
     """An example as a configuration: without its marks, symbols replaced."""
-    text = _MARK.sub("", text)
+    text = _MARK.sub("", text).partition(_END)[0]
     for symbol, char in _SYMBOLS.items():
         text = text.replace(symbol, char)
     return text

@@ -190,3 +190,24 @@ def location_order(ctx: CheckContext) -> Iterable[Hit]:
                 )
                 break
             previous = (rank, location)
+
+
+def final_newline(ctx: CheckContext) -> Iterable[Hit]:
+    """Files whose last line does not end, or that end with empty lines; asked for only."""
+    for source in ctx.model.config.sources.values():
+        text = source.text
+        kept = text.rstrip(" \t\r\n")
+        if not kept:
+            continue
+        if not text.endswith("\n"):
+            yield Hit(
+                Place(source, len(text) - 1, len(text)),
+                "the last line has no line end",
+                help="End it.",
+            )
+        elif text[len(kept) :].count("\n") > 1:
+            yield Hit(
+                Place(source, text.index("\n", len(kept)) + 1, len(text)),
+                "empty lines at the end of the file",
+                help="Remove them.",
+            )

@@ -1,0 +1,85 @@
+"""What in a line of a configuration is a secret: known forms of tokens, and words that secrets follow.
+
+No guessing by entropy. Prefixes of tokens are the ones their issuers publish for secret scanners
+(docs.github.com "Supported secret scanning patterns", docs.gitlab.com "Token prefixes", AWS IAM "Unique
+identifiers", Slack "Token types", Stripe "API keys"); ``Basic`` and ``Bearer`` are RFC 7617 and RFC 6750;
+JWT is RFC 7519.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+MASK = "*"
+
+_VALUE = r"[^\s\"';{}&$<>()]"
+_FORMS = re.compile(
+    r"""
+      \b(?:AKIA|ASIA)[0-9A-Z]{16}\b
+    | \bgh[pousr]_[A-Za-z0-9]{30,}
+    | \bgithub_pat_[A-Za-z0-9_]{30,}
+    | \bglpat-[A-Za-z0-9_\-]{20,}
+    | \bxox[abprs]-[A-Za-z0-9-]{10,}
+    | \b[sr]k_live_[A-Za-z0-9]{16,}
+    | \bAIza[0-9A-Za-z_\-]{35}\b
+    | \beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*
+    | ^[ \t]*[A-Za-z0-9+/]{60,76}={0,2}[ \t]*$  # a line of a PEM
+    | -----BEGIN[ ](?:[A-Z]+[ ])*PRIVATE[ ]KEY-----[^"']*
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_AFTER = re.compile(
+    rf"""
+      \b(?:Basic|Bearer|Token|ApiKey)[ \t]+(?P<scheme>(?-i:(?=[a-z_-]*[A-Z0-9=]))[A-Za-z0-9+/=._~-]{{8,}})
+    | ://[^\s/:@"'$\[]*:(?P<url>(?:(?!/){_VALUE})+?)@
+    | [?&](?:api[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret|secret|passw(?:or)?d|token|key)=(?P<query>{_VALUE}{{6,}})
+    | \bclient_secret["']?\s*[=:\s]\s*["']?(?P<client>{_VALUE}{{6,}})
+    | \b(?:X-)?(?:api|access|auth|secret|private)-?(?:key|token|secret)["']?[ \t]+["']?(?P<header>{_VALUE}{{8,}})
+    | \$\w*(?:secret|passw(?:or)?d|api_?key|auth_?token|access_?token|private_?key)["']?[ \t]+["']?(?P<variable>{_VALUE}{{6,}})
+    | \b(?:secure_link_secret|auth_basic_password|redis_pass)[ \t]+["']?(?P<directive>{_VALUE}+)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_HINT = re.compile(
+    r"AKIA|ASIA|gh[pousr]_|github_pat|glpat-|xox[abprs]-|k_live_|AIza|eyJ|PRIVATE KEY|@"
+    r"|basic|bearer|token|key|secret|passw|redis_pass|^[ \t]*[A-Za-z0-9+/]{60}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_DUMMY = re.compile(
+    r"(?P<same>.)(?P=same)*\Z|.*(?:your|change|replace|example|dummy|sample|placeholder|redacted|insert|todo|xxxx|\*\*\*|\.\.\.)"
+    r"|(?:test|secret|password|passwd|token|key|none|null|true|false)\d*\Z",
+    re.IGNORECASE,
+)
+_PATH = re.compile(r"(?:/|\.{1,2}/|[A-Za-z]:\\)[\w./-]+\Z|[\w./-]+\.(?:pem|key|crt|jwk|json|txt)\Z")
+
+
+def secrets_in(text: str) -> Iterator[tuple[int, int]]:
+    """Offsets (0-based, end exclusive) of secrets in ``text``, in order; variables, placeholders and paths are none."""
+    if _HINT.search(text) is None:
+        return
+    found = [match.span() for match in _FORMS.finditer(text)]
+    for match in _AFTER.finditer(text):
+        name = match.lastgroup or ""
+        if not _PATH.match(match[name]):
+            found.append(match.span(name))
+    end = 0
+    for first, last in sorted(found):
+        if last > end:
+            yield max(first, end), last
+            end = last
+
+
+def is_dummy(value: str) -> bool:
+    """Whether a value is plainly no real secret: a word to be replaced, one character repeated."""
+    return _DUMMY.match(value) is not None
+
+
+def mask_secrets(text: str) -> str:
+    """``text`` with every character of its secrets replaced by ``*``: its length and its lines stay the same."""
+    parts: list[str] = []
+    at = 0
+    for first, last in secrets_in(text):
+        parts += [text[at:first], re.sub(r"[^\r\n]", MASK, text[first:last])]
+        at = last
+    return "".join([*parts, text[at:]]) if parts else text
