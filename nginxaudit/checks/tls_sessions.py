@@ -75,19 +75,16 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if ctx.model.unknown_inside(node) or ctx.model.unread_files("http"):
             continue
-        tickets = ctx.model.flag(node, "ssl_session_tickets", True)
-        old = any(
-            token.lower() in ("tlsv1", "tlsv1.1", "tlsv1.2")
-            for each in ctx.model.effective(node, "ssl_protocols")
-            for token in each.args
-        )
-        if tickets is False or (tickets and (old or not ctx.model.effective(node, "ssl_protocols"))):
+        # With tickets, which are on by default, nearly all clients of today resume without a cache.
+        if ctx.model.flag(node, "ssl_session_tickets", True) is False:
             yield Hit(
                 whole(caches[0]) if caches else name_of(node),
-                "no session can be resumed: every connection costs a full handshake"
-                if tickets is False
-                else "ssl_session_cache is not shared: clients without tickets do a full handshake for every connection",
+                "no session can be resumed, tickets are off and no cache is shared: every connection costs a full handshake",
                 caches[0] if caches else node,
+                related=tuple(
+                    ("tickets are off here", whole(each))
+                    for each in ctx.model.effective(node, "ssl_session_tickets")
+                ),
                 help="Write ssl_session_cache shared:SSL:10m; in http.",
             )
             return

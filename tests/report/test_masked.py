@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from nginxaudit.cli.main import main
 
-SECRET = "YXBwOjdnSGtMMm1Q"
+SECRET = "YXBwOlExcDhtVnpS"
 TEXT = f"""events {{}}
 http {{
     server {{
