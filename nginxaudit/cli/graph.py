@@ -53,23 +53,15 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     return 3 if examination.report.incomplete else 0
 
 
-def _views(examination: Any, options: dict[str, Any]) -> list[Any]:
-    from nginxaudit.model.graph import build_graph, focus
-    from nginxaudit.report.graph.view import GraphView, findings_by_node
+def _views(examination: Any, options: dict[str, Any]) -> Any:
+    from nginxaudit.report.graph.view import views_of
 
-    views = []
-    for model in examination.models:
-        shown = build_graph(model)
-        if options["upstream"] or options["server"]:
-            shown = focus(shown, options["upstream"], options["server"])
-        if shown.number_of_nodes():
-            marked = findings_by_node(shown, examination.report.active)
-            views.append(GraphView(model.config.main.path, shown, marked))
+    wanted = options["upstream"], options["server"]
+    views = views_of(examination.models, examination.report.active, *wanted)
     if not views:
-        wanted = options["upstream"] or options["server"]
         raise click.UsageError(
-            f'there is no upstream or server called "{wanted}" in what was read'
-            if wanted
+            f'there is no upstream or server called "{wanted[0] or wanted[1]}" in what was read'
+            if any(wanted)
             else "nothing was read that listens or passes requests on"
         )
     return views

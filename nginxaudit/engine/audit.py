@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import BinaryIO
 
 from nginxaudit.checks.base import Hit, Place
+from nginxaudit.engine.baseline import Baseline, load
 from nginxaudit.engine.catalogue import Catalogue, builtin
 from nginxaudit.engine.collect import Collector
+from nginxaudit.engine.context import Contexts
 from nginxaudit.engine.referenced_files import RULE as FILES_RULE
 from nginxaudit.engine.referenced_files import referenced_files
 from nginxaudit.engine.report import FileStatus, Report, RuleCrash
@@ -57,12 +59,19 @@ class Examination:
 
 
 def examine(
-    paths: Sequence[str] = (), settings: Settings | None = None, *, stdin: BinaryIO | None = None
+    paths: Sequence[str] = (),
+    settings: Settings | None = None,
+    *,
+    stdin: BinaryIO | None = None,
+    overlay: Mapping[str, str] | None = None,
 ) -> Examination:
-    """Like `audit`, with the models of the configurations beside the report."""
+    """Like `audit`, with the models of the configurations beside the report.
+
+    ``overlay`` maps real paths to texts that are audited in place of what is on disk.
+    """
     settings = settings or Settings()
     with _paused_collector():
-        work = _Audit(settings)
+        work = _Audit(settings, overlay)
         report = work.run(list(paths) or default_paths(settings), stdin)
         return Examination(report, tuple(work.models))
 
@@ -87,8 +96,9 @@ def _paused_collector() -> Iterator[None]:
 
 
 class _Audit:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, overlay: Mapping[str, str] | None = None) -> None:
         self._settings = settings
+        self._overlay = overlay
         self._catalogue: Catalogue = builtin().with_pages(settings.rule_directories)
         self._rules = selected(self._catalogue, settings)
         self._tasks = [
@@ -104,12 +114,16 @@ class _Audit:
         self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
         self._notes: list[str] = []
+        self._given: set[str] = set()  # real paths of files of which only they themselves are asked for
+        self._context_only: set[str] = set()  # roots that are read for the sake of a file they include
+        self._reported: set[str] = set()  # paths of files whose findings are reported
         self.models: list[Model] = []
 
     def run(self, paths: list[str], stdin: BinaryIO | None) -> Report:
         settings = self._settings
-        options = ReadOptions(settings.prefix, settings.allow_outside, settings.stdin_filename)
+        options = ReadOptions(settings.prefix, settings.allow_outside, settings.stdin_filename, self._overlay)
         roots = find_roots(paths, options, stdin)
+        self._in_context(roots, options)
         reached: set[str] = set()
         for root, config in self._independent(roots, reached):
             self._root(root, config)
@@ -119,6 +133,36 @@ class _Audit:
         return self._report()
 
     # -- roots
+
+    def _in_context(self, roots: Roots, options: ReadOptions) -> None:
+        """Put the configuration that includes it in the place of each given file that is a part of one."""
+        contexts = Contexts(self._settings.entry, options, lambda root: self._expand(root, "main"))
+        kept: list[Root] = []
+        wholes: dict[str, Root] = {}
+        for root in roots.roots:
+            source = root.source
+            if root.searched or not os.path.isabs(source.real):
+                kept.append(root)
+                continue
+            whole = None if self._stands_alone(root) else contexts.of(source.path, source.real)
+            if whole is not None:
+                self._given.add(source.real)
+                wholes.setdefault(whole[0].source.real, whole[0])
+            else:
+                if self._settings.changed:
+                    self._given.add(source.real)
+                    self._context_only.add(source.real)
+                kept.append(root)
+        named = {root.source.real for root in kept}
+        self._context_only.update(real for real in wholes if real not in named)
+        roots.roots = [*kept, *(root for real, root in wholes.items() if real not in named)]
+
+    def _stands_alone(self, root: Root) -> bool:
+        """Whether a file says itself where it stands: it is a main configuration, or declares its context."""
+        if self._settings.context is not None:
+            return True
+        parsed = self._cache.get(root.source)
+        return is_main(parsed.statements) or declared_context(parsed.comments) is not None
 
     def _independent(self, roots: Roots, reached: set[str]) -> Iterator[tuple[Root, Config | None]]:
         """Roots in order; one that was found by searching and that another one includes is none."""
@@ -144,7 +188,7 @@ class _Audit:
         if contexts == ["main"]:
             if config is None or config.fragment != fragment:
                 config = self._expand(root, "main", fragment=fragment)
-            self._take(config, self._check(config))
+            self._take(config, self._check(config), whole=root.source.real not in self._context_only)
             return
         # A fragment that may stand in several contexts: only what holds in all of them is said.
         variants = [self._expand(root, context, fragment=True) for context in contexts]
@@ -153,7 +197,7 @@ class _Audit:
         first = outcomes[0]
         first.hits = [(rule, hit) for rule, hit in first.hits if _identity(rule, hit) in common]
         first.crashes = [crash for each in outcomes for crash in each.crashes]
-        self._take(variants[0], first)
+        self._take(variants[0], first, whole=root.source.real not in self._context_only)
 
     def _is_empty_main(self, root: Root) -> bool:
         """An empty ``nginx.conf`` is what nginx is started with, and refuses."""
@@ -178,8 +222,11 @@ class _Audit:
         self.models.append(model)
         return run(self._tasks, model)
 
-    def _take(self, config: Config, outcome: Outcome) -> None:
+    def _take(self, config: Config, outcome: Outcome, *, whole: bool) -> None:
         self._sources.update(config.sources)
+        if whole:
+            self._reported.update(config.sources)
+        self._collector.enter(config.entered)
         if self._settings.check_files and FILES_RULE in {rule.slug for rule in self._rules}:
             outcome.hits.extend((self._by_slug[FILES_RULE], hit) for hit in referenced_files(config))
         self._ignores.add(config)
@@ -225,16 +272,26 @@ class _Audit:
     # -- the report
 
     def _report(self) -> Report:
-        findings = self._collector.findings()
-        findings = [self._silence(finding) for finding in findings]
-        findings = self._with_flaws(findings)
         settings = self._settings
+        hidden = {
+            path
+            for path, source in self._sources.items()
+            if self._context_only and path not in self._reported and source.real not in self._given
+        }
+        findings = [each for each in self._collector.findings() if each.span.file not in hidden]
+        findings = [self._silence(finding) for finding in findings]
+        findings = [each for each in self._with_flaws(findings) if each.span.file not in hidden]
+        baseline = None if settings.baseline is None else Baseline(settings.baseline, load(settings.baseline))
+        if baseline is not None:
+            findings = [baseline.apply(finding) for finding in findings]
+        for path in sorted(hidden & set(self._troubles)):
+            self._notes.append(f"{path}: {'; '.join(self._troubles.pop(path))}")
         shown = [
             finding
             for finding in findings
             if finding.severity >= settings.min_severity and finding.confidence >= settings.min_confidence
         ]
-        files = {*self._sources, *self._troubles}
+        files = {*self._sources, *self._troubles} - hidden
         return Report(
             nginx_version=format_version(settings.target.version),
             edition=settings.target.edition,
@@ -248,6 +305,8 @@ class _Audit:
             notes=tuple(dict.fromkeys(self._notes)),
             crashes=tuple(dict.fromkeys(self._crashes)),
             incomplete=bool(self._troubles),
+            baseline=settings.baseline,
+            gone=baseline.gone() if baseline is not None else (),
         )
 
     def _silence(self, finding: Finding) -> Finding:

@@ -17,7 +17,7 @@ from nginxaudit.finding import Confidence, Severity
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
-_FORMAT = 1  # raise when the index's form changes
+_FORMAT = 2  # raise when the index's form changes
 
 
 class Catalogue:
@@ -58,7 +58,7 @@ class Catalogue:
                 if path.name.lower() == "readme.md":
                     continue
                 rule = parse_page(path).rule
-                if "python" in rule.check:
+                if "python" in rule.check or "python" in rule.repair:
                     raise PageError(f"{path}: rules from outside may not name Python code")
                 own.append(rule)
         return Catalogue([*self.rules, *own]) if own else self

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.rule import Rule
-from nginxaudit.finding import Finding, Related, Span
+from nginxaudit.finding import Applicability, Finding, Fix, Related, Span
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.syntax.tree import Directive
 
@@ -24,6 +24,13 @@ class Collector:
         self._paths: dict[tuple[object, ...], str] = {}
         self._ways: dict[tuple[object, ...], dict[Span, None]] = {}
         self._spans: dict[tuple[str, int, int], Span] = {}
+        self._times: dict[tuple[object, ...], int] = {}  # how often the same place was found
+        self._entered: dict[str, int] = {}  # file -> in how many contexts it stands
+
+    def enter(self, entered: Mapping[str, int]) -> None:
+        """Take in how many contexts the files of a root stand: a fix in a shared one changes all of them."""
+        for path, times in entered.items():
+            self._entered[path] = self._entered.get(path, 0) + times
 
     def add(self, rule: Rule, hit: Hit) -> None:
         """Take one hit."""
@@ -33,6 +40,7 @@ class Collector:
         key = (rule.slug, place.source.path, place.start, place.end, text)
         if place.via is not None:
             self._ways.setdefault(key, {})[self._span(_include_place(place.via))] = None
+        self._times[key] = self._times.get(key, 0) + 1
         if key in self._findings:
             return
         self._paths[key] = _path_of(hit)
@@ -56,7 +64,8 @@ class Collector:
         for key, finding in self._findings.items():
             ways = list(self._ways.get(key, ()))
             related = finding.related + tuple(_chain(ways))
-            ready.append((replace(finding, related=related), self._paths[key]))
+            fix = finding.fix and self._shared(finding.fix, finding.span.file, self._times[key])
+            ready.append((replace(finding, related=related, fix=fix), self._paths[key]))
         if not ready:
             return []
         from hashlib import sha256  # 5 ms that a clean run does not spend
@@ -69,6 +78,17 @@ class Collector:
             digest = sha256(f"{finding.rule}\0{path}\0{number}".encode("utf-8", "surrogateescape"))
             result.append(replace(finding, fingerprint=digest.hexdigest()[:32]))
         return result
+
+    def _shared(self, fix: Fix, file: str, times: int) -> Fix:
+        """``fix``, saying what else it touches: unsafe where that is more than what was found."""
+        everywhere = max((self._entered.get(edit.file, 1) for edit in fix.edits), default=1)
+        if everywhere < 2:
+            return fix
+        found = times if all(edit.file == file for edit in fix.edits) else 1
+        title = f"{fix.title} (the file stands in {everywhere} places, all of which this changes)"
+        return replace(
+            fix, title=title, applicability=fix.applicability if found >= everywhere else Applicability.UNSAFE
+        )
 
     def _span(self, place: Place) -> Span:
         key = place.source.path, place.start, place.end

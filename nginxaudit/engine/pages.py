@@ -28,6 +28,7 @@ _OPTIONAL = frozenset(
         "tags",
         "cwe",
         "fix",
+        "repair",
         "since",
         "edition",
         "nginx-since",
@@ -48,7 +49,7 @@ class Example:
     ``options`` are ``key=value`` words of the fence (``edition``, ``nginx-version``, ``since``, ``name``);
     ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
     than the rule says, ``needs-dns`` where its answer depends on the machine. ``files`` maps a
-    path relative to the example to its text.
+    path relative to the example to its text. ``fixed`` is the main text after the rule's fix, None where the page does not show it.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Example:
     options: Mapping[str, str]
     flags: frozenset[str]
     files: Mapping[str, str]
+    fixed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Page:
             if "file" in options and not kind and examples:
                 last = examples[-1]
                 examples[-1] = replace(last, files={**last.files, options["file"]: fence[2]})
+            elif kind == "fixed" and examples and examples[-1].kind == "bad":
+                examples[-1] = replace(examples[-1], fixed=fence[2])
             elif kind in ("bad", "good") and _FLAGS.issuperset(flags):
                 examples.append(Example(kind, fence[2], options, frozenset(flags), {}))
             elif kind:
@@ -135,6 +139,7 @@ def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:
             references=tuple(front.get("references", ())),
             proofs=tuple(front.get("proofs", ())),
             check=front["check"],
+            repair=front.get("repair", {}),
             options=tuple(
                 Option(name, entry["type"], entry["default"], entry["description"])
                 for name, entry in front.get("options", {}).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nginxaudit.engine.baseline import Entry
 from nginxaudit.engine.rule import Rule
 from nginxaudit.finding import Finding, Severity
 from nginxaudit.source.text import SourceText
@@ -35,7 +36,8 @@ class Report:
     ``findings`` is sorted by file, place and rule, suppressed ones included. ``rules`` are the
     rules that ran. ``sources`` maps `Span.file` to its text, for excerpts. ``notes`` says in
     words what was not analysed and why. ``incomplete`` is True when some input that was asked
-    for could not be analysed: exit code 3.
+    for could not be analysed: exit code 3. ``baseline`` is the file of known findings that was used, and
+    ``gone`` are its entries without a finding.
     """
 
     nginx_version: str
@@ -47,6 +49,8 @@ class Report:
     notes: tuple[str, ...] = ()
     crashes: tuple[RuleCrash, ...] = ()
     incomplete: bool = False
+    baseline: str | None = None
+    gone: tuple[Entry, ...] = ()
 
     @property
     def active(self) -> tuple[Finding, ...]:

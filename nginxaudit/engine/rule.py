@@ -29,7 +29,7 @@ class Rule:
 
     ``title`` is the first heading, ``what``/``why``/``remedy`` the first sentence of the sections
     *What it does*, *Why it matters* and *How to fix* (plain text, one line each).
-    ``check`` is the front matter's ``[check]`` table.
+    ``check`` and ``repair`` are the front matter's tables of these names.
     """
 
     id: str
@@ -55,3 +55,4 @@ class Rule:
     proofs: tuple[str, ...] = ()  # live tests that prove the claim, as pytest node ids
     check: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
+    repair: Mapping[str, Any] = field(default_factory=dict)

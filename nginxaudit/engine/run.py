@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from nginxaudit.checks.base import Check, CheckContext, Hit
+from nginxaudit.engine.repair import Mender, mender
 from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.rule import Rule
 from nginxaudit.model import Model
@@ -32,6 +33,7 @@ class Task:
     check: Check
     options: dict[str, Any]
     on: tuple[str, ...] = ()
+    mend: Mender | None = None
 
 
 def prepare(rule: Rule, options: dict[str, Any]) -> Task:
@@ -39,10 +41,10 @@ def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     references = rule.check.get("python")
     if references:
         check = _joined([references] if isinstance(references, str) else list(references))
-        return Task(rule, check, options, tuple(rule.check.get("on", ())))
+        return Task(rule, check, options, tuple(rule.check.get("on", ())), mender(rule))
     from nginxaudit.engine.declarative import compile_check
 
-    return Task(rule, compile_check(rule.check, rule.path), options)
+    return Task(rule, compile_check(rule.check, rule.path), options, mend=mender(rule))
 
 
 def run(tasks: list[Task], model: Model) -> Outcome:
@@ -53,9 +55,10 @@ def run(tasks: list[Task], model: Model) -> Outcome:
             continue
         context = CheckContext(model, model.target, task.rule.slug, task.options)
         try:
-            outcome.hits.extend(
-                (task.rule, hit) for hit in task.check(context) if _is_about(task.rule, hit, model)
-            )
+            hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
+            if task.mend is not None:
+                hits = [hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits]
+            outcome.hits.extend((task.rule, hit) for hit in hits)
         except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
             root = model.config.main.path
             outcome.crashes.append(RuleCrash(task.rule.slug, root, _describe(error)))

@@ -50,6 +50,8 @@ class Settings:
     min_confidence: Confidence = Confidence.LOW
     fail_on: Severity | None = Severity.WARNING
     stdin_filename: str | None = None
+    baseline: str | None = None
+    changed: bool = False  # the paths are changed files: only what is found in them is reported
     base: str = "."
     origin: str | None = None  # settings file, None: built-in defaults
 
@@ -108,6 +110,7 @@ def _read_toml(file: str) -> dict[str, Any]:
 _KEYS = (
     "nginx-version", "edition", "modules", "select", "ignore", "extend-select", "per-file-ignores",
     "min-severity", "min-confidence", "fail-on", "entry", "prefix", "rules", "rule", "upstreams", "fragments",
+    "baseline",
 )  # fmt: skip
 
 
@@ -140,6 +143,7 @@ class _Reader:
             entry=tuple(self._inside(path) for path in self._names(data, "entry")),
             prefix=self._string(data, "prefix"),
             fragments=self._flag(data, "fragments"),
+            baseline=self._path(data, "baseline"),
             min_severity=self._level(data, "min-severity", Severity, Severity.INFO),
             min_confidence=self._level(data, "min-confidence", Confidence, Confidence.LOW),
             fail_on=None if fail_on == "never" else Severity[(fail_on or "warning").upper()],
@@ -208,6 +212,10 @@ class _Reader:
         if value is not None and not isinstance(value, str):
             raise self._error(key, f"a string is expected, not {value!r}")
         return value
+
+    def _path(self, data: Mapping[str, Any], key: str) -> str | None:
+        value = self._string(data, key)
+        return None if value is None else self._inside(value)
 
     def _word(self, data: Mapping[str, Any], key: str, allowed: Sequence[str]) -> str | None:
         value = self._string(data, key)

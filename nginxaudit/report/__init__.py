@@ -5,6 +5,6 @@ Importing this package imports no format: rich and sarif-om cost more than a sma
 
 from __future__ import annotations
 
-from nginxaudit.report.base import FORMATS, Renderer, RenderOptions, render, renderer
+from nginxaudit.report.base import FORMATS, WITH_GRAPHS, Renderer, RenderOptions, render, renderer
 
-__all__ = ["FORMATS", "RenderOptions", "Renderer", "render", "renderer"]
+__all__ = ["FORMATS", "WITH_GRAPHS", "RenderOptions", "Renderer", "render", "renderer"]

@@ -10,10 +10,17 @@ from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
     from nginxaudit.engine.report import Report
+    from nginxaudit.report.graph.view import GraphView
 
-_MODULES = {"text": "text", "concise": "concise", "json": "json_v1", "sarif": "sarif_log"}
+_MODULES = {
+    "text": "text", "concise": "concise", "json": "json_v1", "sarif": "sarif_log", "github": "github",
+    "gitlab": "gitlab", "junit": "junit", "checkstyle": "checkstyle", "rdjson": "rdjson",
+    "markdown": "markdown", "html": "html",
+}  # fmt: skip
 FORMATS = tuple(_MODULES)
 """Names of the output formats, the default one first."""
+WITH_GRAPHS = frozenset({"html"})
+"""Formats that draw the graphs of the configurations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,8 @@ class RenderOptions:
     ``fold`` shortens long repeats of one rule and ``width`` wraps, both in the text format only.
     ``color`` is decided by the stream and the environment when it is None. ``show_suppressed``
     shows suppressed findings to people; machine formats always hold them, marked as such.
-    ``fail_on`` is the severity from which the exit code is 1, None for never.
+    ``fail_on`` is the severity from which the exit code is 1, None for never. ``views`` are the graphs of
+    the configurations, for formats in `WITH_GRAPHS`.
     """
 
     fold: bool = True
@@ -31,6 +39,7 @@ class RenderOptions:
     width: int | None = None
     show_suppressed: bool = False
     fail_on: Severity | None = Severity.WARNING
+    views: tuple[GraphView, ...] = ()
 
 
 class Renderer(Protocol):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
     from nginxaudit.engine.report import Report, RuleCrash
@@ -54,3 +57,31 @@ def crash_line(crash: RuleCrash) -> str:
         f"rule {crash.rule} crashed on {crash.root}: {crash.error} "
         f"(this is a bug in nginxaudit, please report it: {ISSUES})"
     )
+
+
+def verdict(report: Report) -> str:
+    """One sentence: what was found in how many files, never "no findings" for what was not analysed."""
+    counts = Counter(finding.severity for finding in report.active)
+    suppressed = len(report.findings) - len(report.active)
+    aside = f" ({suppressed:,} suppressed)" if suppressed else ""
+    files = f" in {counted(analysed(report), 'file')} analysed"
+    if counts:
+        found = ", ".join(counted(counts[each], *NOUNS[each]) for each in sorted(counts, reverse=True))
+        return f"{found}{aside}{files}"
+    if is_complete(report):
+        return f"No findings{aside}{files}"
+    if not analysed(report):
+        return f"Nothing could be analysed{aside}"
+    return f"No findings in what could be analysed{aside}:{files}"
+
+
+NOUNS = {
+    Severity.ERROR: ("error", "errors"),
+    Severity.WARNING: ("warning", "warnings"),
+    Severity.INFO: ("info", "infos"),
+}
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

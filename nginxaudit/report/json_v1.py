@@ -14,6 +14,7 @@ import nginxaudit
 from nginxaudit.finding import Severity
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.coverage import crash_line
+from nginxaudit.report.masked import shareable
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "fingerprint": finding.fingerprint,
         "location": _location(finding.span),
         "related": [{"message": each.message, **_location(each.span)} for each in finding.related],
-        "fix": None if finding.fix is None else _fix(finding.fix),
+        "fix": None if (fix := shareable(finding.fix)) is None else _fix(fix),
         "suppressed": None if suppressed is None else {"kind": suppressed.kind, "reason": suppressed.reason},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nginxaudit.finding import Fix
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.source.text import SourceText
 
@@ -18,3 +19,10 @@ def shown(source: SourceText, start: int, end: int) -> str:
     last = text.find("\n", end, end + _AROUND)
     last = min(end + _AROUND, len(text)) if last < 0 else last
     return mask_secrets(text[first:last])[start - first : end - first]
+
+
+def shareable(fix: Fix | None) -> Fix | None:
+    """``fix``, None where the text that it puts in holds a secret: it is applied here, not passed on."""
+    if fix is not None and any(mask_secrets(edit.text) != edit.text for edit in fix.edits):
+        return None
+    return fix

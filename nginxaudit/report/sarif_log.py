@@ -16,6 +16,7 @@ import nginxaudit
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.masked import shareable
 from nginxaudit.report.sarif_places import Places, artifact
 from nginxaudit.report.sarif_provenance import base_ids, provenance
 from nginxaudit.report.sarif_rules import HOME, LEVELS, MESSAGE_ID, descriptor, sentence, stand_in
@@ -71,7 +72,7 @@ def _rules(report: Report) -> list[Rule]:
 
 
 def _result(finding: Finding, rule_index: int, places: Places) -> om.Result:
-    fix, text = finding.fix, sentence(finding.message)
+    fix, text = shareable(finding.fix), sentence(finding.message)
     return om.Result(
         rule_id=finding.id,
         rule_index=rule_index,

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nginxaudit.finding import Severity
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.cells import wrap
-from nginxaudit.report.coverage import Gap, analysed, crash_line, gaps, is_complete
+from nginxaudit.report.coverage import NOUNS, Gap, counted, crash_line, gaps, is_complete, verdict
 from nginxaudit.report.paint import Line
 from nginxaudit.report.sanitize import visible
 
@@ -41,31 +40,17 @@ def summary(
 
 
 def _verdict(report: Report) -> Line:
+    """The sentence of `verdict`, each count in the colour of its severity."""
+    text = verdict(report)
+    if not report.active:
+        good = "No findings" if is_complete(report) else text.split(" (")[0].split(":")[0]
+        return [(good, "good" if is_complete(report) else "warning"), (text[len(good) :], "")]
     counts = Counter(finding.severity for finding in report.active)
-    suppressed = len(report.findings) - len(report.active)
-    files = f" in {_count(analysed(report), 'file')} analysed"
-    aside = f" ({suppressed:,} suppressed)" if suppressed else ""
-    if counts:
-        words: Line = []
-        for severity in sorted(counts, reverse=True):
-            words += [(", ", ""), (_count(counts[severity], *_NOUNS[severity]), severity.label)]
-        return [*words[1:], (f"{aside}{files}", "")]
-    if is_complete(report):
-        return [("No findings", "good"), (f"{aside}{files}", "")]
-    if not analysed(report):
-        return [("Nothing could be analysed", "warning"), (aside, "")]
-    return [("No findings in what could be analysed", "warning"), (f"{aside}:{files}", "")]
-
-
-_NOUNS = {
-    Severity.ERROR: ("error", "errors"),
-    Severity.WARNING: ("warning", "warnings"),
-    Severity.INFO: ("info", "infos"),
-}
-
-
-def _count(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+    words: Line = []
+    for severity in sorted(counts, reverse=True):
+        words += [(", ", ""), (counted(counts[severity], *NOUNS[severity]), severity.label)]
+    said = "".join(word for word, _ in words[1:])
+    return [*words[1:], (text[len(said) :], "")]
 
 
 def _item(gap: Gap, width: int, encoding: str) -> Iterator[Line]:

@@ -55,6 +55,7 @@ class DiskFiles:
     ``main_dir`` is that directory as given. ``roots`` are the directories that may be read;
     with ``allow_outside`` (or when ``main_dir`` is an installed prefix) everything may.
     ``prefixes`` are the absolute directories that mean ``main_dir`` when the tree is a copy.
+    ``overlay`` maps real paths to texts that are read in place of what is on disk.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class DiskFiles:
         *,
         prefixes: Iterable[str] = INSTALL_PREFIXES,
         allow_outside: bool = False,
+        overlay: Mapping[str, str] | None = None,
     ) -> None:
+        self._overlay = overlay
         self._main_dir = main_dir or "."
         real = os.path.realpath(self._main_dir)
         self.installed = real in {os.path.realpath(prefix) for prefix in INSTALL_PREFIXES}
@@ -92,7 +95,7 @@ class DiskFiles:
         text = self._texts.get(path)
         if text is None:
             self._check(path)
-            text = self._texts[path] = read_file(path, os.path.normpath(path))
+            text = self._texts[path] = read_file(path, os.path.normpath(path), self._overlay)
         return text
 
     def _check(self, path: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -58,11 +58,13 @@ class ReadOptions:
     """How paths are turned into roots.
 
     ``prefix`` is the absolute directory where the scanned tree is installed on its target.
+    ``overlay`` maps real paths to texts that are read in place of what is on disk.
     """
 
     prefix: str | None = None
     allow_outside: bool = False
     stdin_filename: str | None = None
+    overlay: Mapping[str, str] | None = None
 
 
 def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | None = None) -> Roots:
@@ -76,19 +78,25 @@ def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | Non
             elif os.path.isdir(path):
                 _from_directory(path, found, options)
             else:
-                found.roots.append(_from_file(path, fence, options))
+                found.roots.append(root_of_file(path, fence, options))
         except ReadError as error:
             found.unread.append(Unread(path, error))
     return found
 
 
-def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
+def root_of_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
+    """The root that is the file ``path``; a dump is one, too. Raises `ReadError`."""
     if not path or "\0" in path:
         raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
-    source = read_file(path, os.path.normpath(path))
+    source = read_file(path, os.path.normpath(path), options.overlay)
     if is_dump(source.text):
         return _from_dump(source.text)
     return Root(source, _disk(os.path.dirname(path), fence, options))
+
+
+def has_main_block(text: str) -> bool:
+    """Whether a text looks like a main configuration: a block that stands nowhere else begins a line."""
+    return _MAIN_BLOCK.search(text) is not None
 
 
 def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Root:
@@ -120,11 +128,11 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
     found.unread.extend(unlisted)
     for file in files:
         try:
-            source = read_file(file, os.path.normpath(file))
+            source = read_file(file, os.path.normpath(file), options.overlay)
         except ReadError as error:
             found.unread.append(Unread(os.path.normpath(file), error))
             continue
-        is_root = _MAIN_BLOCK.search(source.text) is not None
+        is_root = has_main_block(source.text)
         # A fragment's includes are relative to the configuration it belongs to: its root's directory.
         main_dir = os.path.dirname(file) if is_root else path
         root = Root(source, _disk(main_dir, [path], options), searched=True)
@@ -167,4 +175,6 @@ def _configuration_files(directory: str) -> tuple[list[str], list[Unread]]:
 
 def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFiles:
     prefixes = (options.prefix,) if options.prefix else INSTALL_PREFIXES
-    return DiskFiles(main_dir, fence, prefixes=prefixes, allow_outside=options.allow_outside)
+    return DiskFiles(
+        main_dir, fence, prefixes=prefixes, allow_outside=options.allow_outside, overlay=options.overlay
+    )

@@ -72,6 +72,7 @@ class _Expansion:
             self.config.sources[source.path] = source
             self.config.comments.extend(parsed.comments)
             self.config.problems.extend(parsed.problems)
+        self.config.entered[source.path] = self.config.entered.get(source.path, 0) + 1
         self._stack.append(source.real)
         self._statements(parsed.statements, parent, via)
         self._stack.pop()

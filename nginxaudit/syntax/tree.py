@@ -189,6 +189,7 @@ class Config:
     problems: list[Problem]
     fragment: bool = False
     incomplete_includes: list[Directive] = field(default_factory=list)  # include whose content is unknown
+    entered: dict[str, int] = field(default_factory=dict)  # path -> in how many contexts the file stands
     barren_includes: list[Directive] = field(default_factory=list)  # include whose pattern matches no file
     _index: dict[str, list[Directive]] | None = None
 

@@ -50,14 +50,14 @@ def clean(text: str) -> str:
     return text
 
 
-def _settings(example: Example, rule: Rule) -> Settings:
+def example_settings(example: Example, rule: Rule) -> Settings:
     target = Target(edition=example.options.get("edition", "oss"))
     if "nginx-version" in example.options:
         target = replace(target, version=parse_version(example.options["nginx-version"]))
     return Settings(target=target, extend_select=(rule.slug,), check_files="check-files" in example.flags)
 
 
-def _write(example: Example, directory: Path) -> Path:
+def write_example(example: Example, directory: Path) -> Path:
     main = directory / example.options.get("name", "nginx.conf")
     for path, text in ((main, example.text), *((directory / n, t) for n, t in example.files.items())):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,8 +98,8 @@ def test_every_check_is_there() -> None:
 @pytest.mark.parametrize("case", cases(), ids=map(_ids, cases()))
 def test_example(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
     rule, _, example = case
-    main = _write(example, tmp_path)
-    report = audit([str(main)], _settings(example, rule))
+    main = write_example(example, tmp_path)
+    report = audit([str(main)], example_settings(example, rule))
     assert not report.crashes
     found = {
         (f.span.file, f.span.line) for f in report.findings if f.rule == rule.slug and f.suppressed is None
@@ -121,7 +121,7 @@ def test_example_on_nginx(case: tuple[Rule, int, Example], tmp_path: Path) -> No
     if example.options.get("edition") == "plus":
         pytest.skip("NGINX Plus is not to be had here")
     installed = nginx.version()
-    if "nginx-version" not in example.options and _needs_newer(example, installed):
+    if "nginx-version" not in example.options and needs_newer(example, installed):
         pytest.skip(f"uses what nginx {'.'.join(map(str, installed))} does not have")
     if "nginx-version" in example.options and parse_version(example.options["nginx-version"]) != installed:
         pytest.skip(f"speaks of nginx {example.options['nginx-version']}")
@@ -144,7 +144,7 @@ def _begins_with_bom(example: Example) -> bool:
     return example.text.startswith("\ufeff")
 
 
-def _needs_newer(example: Example, installed: tuple[int, ...]) -> bool:
+def needs_newer(example: Example, installed: tuple[int, ...]) -> bool:
     """Whether a good example, or one that is no matter of loading, uses a directive of a later version."""
     target = Target(version=(installed[0], installed[1], installed[2]))
     if "since" in example.options:

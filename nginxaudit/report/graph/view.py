@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nginxaudit.finding import Finding, Severity
-from nginxaudit.model.graph import LAYERS, Edge, Node, nodes
+from nginxaudit.model.graph import LAYERS, Edge, Node, build_graph, focus, nodes
 
 if TYPE_CHECKING:
     from networkx import DiGraph
+
+    from nginxaudit.model import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,23 @@ class GraphView:
     def worst(self, name: str) -> Severity | None:
         """Highest severity of the findings at a node."""
         return max((finding.severity for finding in self.findings.get(name, ())), default=None)
+
+
+def views_of(
+    models: Iterable[Model], findings: Sequence[Finding], upstream: str = "", server: str = ""
+) -> tuple[GraphView, ...]:
+    """Graphs of configurations with what was found at their nodes; those without any node are left out.
+
+    With ``upstream`` or ``server`` only what has to do with groups or servers of that name is in them.
+    """
+    views = []
+    for model in models:
+        shown = build_graph(model)
+        if upstream or server:
+            shown = focus(shown, upstream, server)
+        if shown.number_of_nodes():
+            views.append(GraphView(model.config.main.path, shown, findings_by_node(shown, findings)))
+    return tuple(views)
 
 
 def findings_by_node(graph: DiGraph, findings: Iterable[Finding]) -> dict[str, list[Finding]]:

@@ -1,0 +1,274 @@
+"""Applying fixes: as many as fit together, judged by a new audit, again until nothing is left to do.
+
+Nothing here writes a file. A fix stays only if the configuration read with it has no error that it did
+not have before.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from nginxaudit.engine.audit import Examination, default_paths, examine
+from nginxaudit.engine.catalogue import builtin
+from nginxaudit.engine.report import Report
+from nginxaudit.engine.selection import selected
+from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Applicability, Edit, Finding, Severity
+from nginxaudit.source.text import SourceText
+from nginxaudit.source.write import Change
+
+MAX_ROUNDS = 10
+STDIN = "stdin:"
+_DISK = os.sep
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What came of it.
+
+    ``report`` is the audit of the texts as they are after the fixes; ``applied`` are the findings that were
+    mended, ``rejected`` those whose fix would have brought new errors; ``changes`` are the changed files and
+    ``stdin`` is the new text of standard input, None when there was none or nothing changed.
+    """
+
+    report: Report
+    applied: tuple[Finding, ...]
+    rejected: tuple[Finding, ...]
+    changes: tuple[Change, ...]
+    stdin: str | None
+
+
+def fix(
+    paths: Sequence[str],
+    settings: Settings,
+    *,
+    unsafe: bool = False,
+    stdin: bytes | None = None,
+    only: Collection[str] | None = None,
+) -> Fixed:
+    """Mend what can be mended in ``paths``. ``only`` limits it to findings of these files (real paths)."""
+    return _Fixing(list(paths) or default_paths(settings), settings, unsafe, stdin, only).run()
+
+
+def unified_diff(changes: Iterable[Change]) -> Iterator[str]:
+    """The changes as a unified diff, line by line, as ``patch -p0`` takes it."""
+    for change in changes:
+        lines = difflib.unified_diff(
+            change.before.splitlines(keepends=True),
+            change.after.splitlines(keepends=True),
+            change.path,
+            change.path,
+        )
+        for line in lines:
+            yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+class _Taken:
+    """Edits of one file that do not touch each other, by their place."""
+
+    def __init__(self) -> None:
+        self._edits: list[tuple[int, int, str]] = []
+
+    def fits(self, edit: Edit) -> bool:
+        """Whether ``edit`` touches none of them, or is one of them."""
+        new = edit.start, edit.end, edit.text
+        at = bisect_left(self._edits, new)
+        near = self._edits[max(at - 1, 0) : at + 1]
+        return new in near or not any(_touch(new, other) for other in near)
+
+    def add(self, edit: Edit) -> None:
+        """Take one that fits."""
+        new = edit.start, edit.end, edit.text
+        at = bisect_left(self._edits, new)
+        if new not in self._edits[at : at + 1]:
+            self._edits.insert(at, new)
+
+
+class _Fixing:
+    def __init__(
+        self,
+        paths: list[str],
+        settings: Settings,
+        unsafe: bool,
+        stdin: bytes | None,
+        only: Collection[str] | None,
+    ) -> None:
+        self._paths = paths
+        self._settings = settings
+        catalogue = builtin().with_pages(settings.rule_directories)
+        self._wanted = {rule.slug for rule in selected(catalogue, settings)}
+        refusals = tuple(rule.slug for rule in catalogue if rule.rejected_by_nginx)
+        # Whatever is selected: what nginx would refuse is looked for after each fix.
+        self._judging = settings.with_options(extend_select=settings.extend_select + refusals)
+        self._allowed = {Applicability.SAFE, *([Applicability.UNSAFE] if unsafe else [])}
+        self._stdin = stdin
+        self._only = only
+        self._texts: dict[
+            str, str
+        ] = {}  # real path, or the name of standard input -> text with the fixes so far
+        self._originals: dict[str, SourceText] = {}
+        self._rejected: dict[tuple[object, ...], Finding] = {}
+        self._applied: list[Finding] = []
+
+    def run(self) -> Fixed:
+        report = self._audit(self._texts, self._judging)
+        seen = {self._state()}
+        for _ in range(MAX_ROUNDS):
+            batch = self._fitting(self._candidates(report), report.sources)
+            if not batch:
+                break
+            after = self._try(batch, report)
+            if after is None:
+                continue  # all of them were rejected: others may fit now
+            report = after
+            if self._state() in seen:
+                break
+            seen.add(self._state())
+        return Fixed(
+            self._audit(self._texts, self._settings),
+            tuple(self._applied),
+            tuple(self._rejected.values()),
+            tuple(self._changes()),
+            self._new_stdin(),
+        )
+
+    def _audit(self, texts: Mapping[str, str], settings: Settings) -> Report:
+        stdin = next(
+            (
+                text.encode("utf-8", "surrogateescape")
+                for real, text in texts.items()
+                if real.startswith(STDIN)
+            ),
+            None,
+        )
+        data = self._stdin if stdin is None else stdin
+        examination: Examination = examine(
+            self._paths, settings, stdin=None if data is None else BytesIO(data), overlay=texts
+        )
+        return examination.report
+
+    def _state(self) -> int:
+        return hash(tuple(sorted(self._texts.items())))
+
+    def _candidates(self, report: Report) -> list[Finding]:
+        return [
+            finding
+            for finding in report.active
+            if finding.fix is not None
+            and finding.rule in self._wanted
+            and finding.fix.applicability in self._allowed
+            and _key(finding) not in self._rejected
+            and all(self._is_writable(report.sources[edit.file]) for edit in finding.fix.edits)
+            and (self._only is None or report.sources[finding.span.file].real in self._only)
+        ]
+
+    @staticmethod
+    def _is_writable(source: SourceText) -> bool:
+        return source.real.startswith((_DISK, STDIN))
+
+    def _fitting(self, findings: list[Finding], sources: Mapping[str, SourceText]) -> list[Finding]:
+        """As many findings as have edits that do not touch each other, earlier places first."""
+        taken: dict[str, _Taken] = {}
+        chosen = []
+        for finding in findings:
+            assert finding.fix is not None
+            edits = [
+                (taken.setdefault(sources[edit.file].real, _Taken()), edit) for edit in finding.fix.edits
+            ]
+            if all(place.fits(edit) for place, edit in edits):
+                for place, edit in edits:
+                    place.add(edit)
+                chosen.append(finding)
+        return chosen
+
+    def _try(self, batch: list[Finding], before: Report) -> Report | None:
+        """Apply ``batch``, or the part of it that brings no new errors. None when none of it does."""
+        texts = self._with(batch, before.sources)
+        after = self._audit(texts, self._judging)
+        if not _worse(before, after):
+            for finding in batch:
+                assert finding.fix is not None
+                for edit in finding.fix.edits:
+                    source = before.sources[edit.file]
+                    self._originals.setdefault(source.real, source)
+            self._texts = texts
+            self._applied.extend(batch)
+            return after
+        if len(batch) == 1:
+            self._rejected[_key(batch[0])] = batch[0]
+            return None
+        # Halves are tried on the same text: what the first one changes, the next round sees.
+        half = len(batch) // 2
+        first = self._try(batch[:half], before)
+        return first if first is not None else self._try(batch[half:], before)
+
+    def _with(self, batch: list[Finding], sources: Mapping[str, SourceText]) -> dict[str, str]:
+        edits: dict[str, set[Edit]] = {}
+        for finding in batch:
+            assert finding.fix is not None
+            for edit in finding.fix.edits:
+                edits.setdefault(sources[edit.file].real, set()).add(
+                    Edit("", edit.start, edit.end, edit.text)
+                )
+        texts = dict(self._texts)
+        by_real = {source.real: source for source in sources.values()}
+        for real, changes in edits.items():
+            texts[real] = _apply(by_real[real].text, changes)
+        return texts
+
+    def _changes(self) -> Iterator[Change]:
+        for real, source in sorted(self._originals.items()):
+            if not real.startswith(STDIN) and self._texts[real] != source.text:
+                yield Change(real, source.path, source.text, self._texts[real])
+
+    def _new_stdin(self) -> str | None:
+        return next((text for real, text in self._texts.items() if real.startswith(STDIN)), None)
+
+
+def _apply(text: str, edits: Iterable[Edit]) -> str:
+    parts = []
+    at = 0
+    for edit in sorted(edits, key=lambda each: (each.start, each.end)):
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]])
+
+
+def _touch(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+    """Whether the order of two edits matters: they overlap, or put text in at the same place."""
+    if one[0] == one[1] or other[0] == other[1]:
+        return one[0] <= other[1] and other[0] <= one[1]
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    return finding.rule, finding.fingerprint
+
+
+def _worse(before: Report, after: Report) -> bool:
+    """Whether there are errors that were not there, or something can no longer be analysed."""
+    if after.crashes or (after.incomplete and not before.incomplete):
+        return True
+    if _gaps(after) < _gaps(before):  # what was hidden behind an error of syntax is seen now
+        return False
+    new = _errors(after)
+    old = _errors(before)
+    return any(count > old[rule] for rule, count in new.items())
+
+
+def _errors(report: Report) -> Counter[str]:
+    return Counter(
+        finding.rule
+        for finding in report.active
+        if finding.severity is Severity.ERROR or finding.rejected_by_nginx
+    )
+
+
+def _gaps(report: Report) -> int:
+    return sum(len(file.errors) for file in report.files)

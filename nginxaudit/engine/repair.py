@@ -1,0 +1,53 @@
+"""A rule's ``[repair]`` table as something that gives a hit its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from nginxaudit.checks.base import Hit
+from nginxaudit.engine.rule import PageError, Rule
+from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.model import Model
+
+Mender = Callable[[Hit, Model], Fix | None]
+
+
+def mender(rule: Rule) -> Mender | None:
+    """What mends the findings of ``rule``, None when nothing does. Raises `PageError`.
+
+    The module of a repair is imported with the first hit that asks for it.
+    """
+    spec = rule.repair
+    if not spec:
+        return None
+    if rule.fix not in ("safe", "unsafe"):
+        raise PageError(f'{rule.path}: a page with [repair] says fix = "safe" or "unsafe"')
+    applicability = Applicability(rule.fix)
+    if "python" in spec:
+        module, _, function = str(spec["python"]).rpartition(".")
+
+        def mend(hit: Hit, model: Model) -> Fix | None:
+            made = getattr(import_module(f"nginxaudit.repairs.{module}"), function)(hit, model)
+            if isinstance(made, Fix):
+                return made
+            return Fix(spec["title"], applicability, tuple(sorted(made, key=_place))) if made else None
+
+        return mend
+    from nginxaudit.repairs.declarative import RepairError, compile_repair, fill
+
+    try:
+        repair = compile_repair(spec)
+    except RepairError as error:
+        raise PageError(f"{rule.path}: repair: {error}") from None
+
+    def put(hit: Hit, model: Model) -> Fix | None:
+        made = repair(hit)
+        title = spec["title"] if hit.node is None else fill(spec["title"], hit, hit.node)
+        return Fix(title, applicability, made) if made else None
+
+    return put
+
+
+def _place(edit: Edit) -> tuple[str, int, int]:
+    return edit.file, edit.start, edit.end

@@ -1,0 +1,148 @@
+"""Edits of one directive or block, as text: everything around it stays as it is.
+
+Offsets are code points of the directive's source. A text may have several lines: each gets the
+indentation and the line end of the place where it comes to stand.
+"""
+
+from __future__ import annotations
+
+from nginxaudit.finding import Edit
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Directive, Token
+
+
+def written(node: Directive, token: Token) -> str:
+    """``token`` as it stands in the file, quotes included."""
+    return node.source.text[token.start : token.end]
+
+
+def replaced(source: SourceText, start: int, end: int, text: str) -> Edit:
+    """Put ``text`` in the place of ``start`` to ``end``."""
+    return Edit(source.path, start, end, text)
+
+
+def exchanged(node: Directive, token: Token, text: str) -> Edit:
+    """Put ``text`` in the place of one word of ``node``."""
+    return Edit(node.source.path, token.start, token.end, text)
+
+
+def rewritten(node: Directive, text: str) -> Edit:
+    """Put ``text``, without semicolon, in the place of the words of ``node``."""
+    last = node.args[-1].end if node.args else node.name.end
+    return Edit(node.source.path, node.name.start, last, text)
+
+
+def appended(node: Directive, text: str) -> Edit:
+    """Add ``text`` as a further argument."""
+    last = node.args[-1].end if node.args else node.name.end
+    return Edit(node.source.path, last, last, f" {text}")
+
+
+def without(node: Directive, token: Token) -> Edit:
+    """Take one argument out, and the blanks before it."""
+    text, start = node.source.text, token.start
+    while start > 0 and text[start - 1] in " \t":
+        start -= 1
+    return Edit(node.source.path, start, token.end, "")
+
+
+def deleted(node: Directive) -> Edit:
+    """Take the whole directive out, and its line when nothing else stands there."""
+    return cut(node.source, node.name.start, _end(node))
+
+
+def cut(source: SourceText, start: int, end: int) -> Edit:
+    """Take ``start`` to ``end`` out, and the lines they are on when nothing else stands there."""
+    text = source.text
+    first, last = start, end
+    while first > 0 and text[first - 1] in " \t":
+        first -= 1
+    while last < len(text) and text[last] in " \t\r":
+        last += 1
+    alone = (first == 0 or text[first - 1] == "\n") and (last == len(text) or text[last] == "\n")
+    if alone:
+        return Edit(source.path, first, min(last + 1, len(text)), "")
+    return Edit(source.path, first if first and text[first - 1] != "\n" else start, end, "")
+
+
+def before(node: Directive, text: str) -> Edit:
+    """Put ``text`` on lines of its own before ``node``; on the same line when that holds more."""
+    start = node.name.start
+    indent = _indent(node.source, start)
+    if indent is None:
+        return Edit(node.source.path, start, start, f"{' '.join(text.splitlines())} ")
+    return Edit(node.source.path, start, start, _lines(node.source, text, indent) + indent)
+
+
+def after(node: Directive, text: str) -> Edit:
+    """Put ``text`` on lines of its own behind ``node``, behind a comment on its line."""
+    source, end = node.source, _end(node)
+    indent = _indent(source, node.name.start)
+    stop = source.text.find("\n", end)
+    rest = source.text[end : stop if stop >= 0 else len(source.text)].strip()
+    if indent is None or (rest and not rest.startswith("#")):
+        return Edit(source.path, end, end, f" {' '.join(text.splitlines())}")
+    if stop < 0:
+        eol = line_end(source)
+        at = len(source.text)
+        return Edit(source.path, at, at, eol + _lines(source, text, indent).removesuffix(eol))
+    return Edit(source.path, stop + 1, stop + 1, _lines(source, text, indent))
+
+
+def first_in(block: Directive, text: str) -> Edit:
+    """Put ``text`` at the beginning of ``block``, behind a comment on the line of its brace."""
+    source, at = block.source, block.statement.end
+    stop = source.text.find("\n", at)
+    close = block.statement.close
+    if stop < 0 or (close is not None and close < stop) or not _blank_or_comment(source.text[at:stop]):
+        return Edit(source.path, at, at, f" {' '.join(text.splitlines())}")
+    return Edit(source.path, stop + 1, stop + 1, _lines(source, text, inner_indent(block)))
+
+
+def last_in(block: Directive, text: str) -> Edit:
+    """Put ``text`` at the end of ``block``."""
+    source, close = block.source, block.statement.close
+    if close is None:
+        return first_in(block, text)
+    start = source.text.rfind("\n", 0, close) + 1
+    if start > block.statement.end and not source.text[start:close].strip():
+        return Edit(source.path, start, start, _lines(source, text, inner_indent(block)))
+    gap = "" if source.text[close - 1] in " \t" else " "
+    return Edit(source.path, close, close, f"{gap}{' '.join(text.splitlines())} ")
+
+
+def inner_indent(block: Directive) -> str:
+    """White space that lines inside ``block`` begin with, as its first line has it."""
+    for child in (block.statement.block or ())[:1]:
+        indent = _indent(block.source, child.name.start)
+        if indent is not None:
+            return indent
+    own = _indent(block.source, block.name.start) or ""
+    return own + ("\t" if "\t" in own or "\n\t" in block.source.text else "    ")
+
+
+def line_end(source: SourceText) -> str:
+    """How the lines of a file end: as its first one does."""
+    at = source.text.find("\n")
+    return "\r\n" if at > 0 and source.text[at - 1] == "\r" else "\n"
+
+
+def _end(node: Directive) -> int:
+    close = node.statement.close
+    return node.statement.end if close is None else close + 1
+
+
+def _indent(source: SourceText, start: int) -> str | None:
+    """White space before ``start``, None when something else stands before it on its line."""
+    line = source.text.rfind("\n", 0, start) + 1
+    blank = source.text[line:start].removeprefix("\ufeff")
+    return None if blank.strip(" \t") else blank
+
+
+def _lines(source: SourceText, text: str, indent: str) -> str:
+    eol = line_end(source)
+    return "".join(f"{indent if line else ''}{line}{eol}" for line in text.splitlines())
+
+
+def _blank_or_comment(text: str) -> bool:
+    return not text.strip() or text.lstrip().startswith("#")

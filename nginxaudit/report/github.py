@@ -1,0 +1,69 @@
+"""The ``github`` format: workflow commands, which GitHub Actions shows as annotations.
+
+Documented at https://docs.github.com/actions/reference/workflow-commands-for-github-actions. A command
+is one line; what could end it or begin another one is escaped.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TextIO
+
+from nginxaudit.finding import Severity
+from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.coverage import crash_line, gaps, verdict
+from nginxaudit.report.sanitize import visible
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report
+    from nginxaudit.finding import Finding
+
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
+    """Write an annotation per finding and per thing that was not analysed, then a line of counts."""
+    stream.writelines(_annotation(finding) + "\n" for finding in report.active)
+    for gap in gaps(report):
+        level = "error" if gap.place else "warning"
+        place = f" file={_value(_path(gap.place))}" if gap.place else ""
+        stream.write(f"::{level}{place}::{_text(f'not analysed: {gap.text}')}\n")
+    stream.writelines(f"::error::{_text(crash_line(crash))}\n" for crash in report.crashes)
+    stream.write(f"nginxaudit: {verdict(report)}\n")
+
+
+def _annotation(finding: Finding) -> str:
+    span = finding.span
+    values = {
+        "file": _path(span.file),
+        "line": str(span.line),
+        "endLine": str(span.end_line),
+        # GitHub takes columns only where a single line is marked.
+        **(
+            {"col": str(span.column), "endColumn": str(span.end_column)} if span.line == span.end_line else {}
+        ),
+        "title": f"{finding.rule} ({finding.id})",
+    }
+    named = ",".join(f"{name}={_value(value)}" for name, value in values.items())
+    help_ = f"\n{finding.help}" if finding.help else ""
+    return f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.message)}{_escape(help_)}"
+
+
+def _path(path: str) -> str:
+    """``path`` as GitHub wants it: relative to the checkout."""
+    root = os.environ.get("GITHUB_WORKSPACE", "")
+    if root and os.path.isabs(path) and path.startswith(root.rstrip("/") + "/"):
+        return os.path.relpath(path, root)
+    return path
+
+
+def _text(text: str) -> str:
+    return _escape(visible(text))
+
+
+def _value(text: str) -> str:
+    return _escape(visible(text)).replace(":", "%3A").replace(",", "%2C")
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,85 @@
+"""The ``rdjson`` format of reviewdog: diagnostics with suggestions that a reviewer can take over.
+
+Documented at https://github.com/reviewdog/reviewdog/tree/master/proto/rdf. Columns count UTF-8 bytes there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from nginxaudit.finding import Fix, Severity
+from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.masked import shareable
+from nginxaudit.report.sanitize import visible
+from nginxaudit.report.strict_json import write
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report
+    from nginxaudit.finding import Finding
+    from nginxaudit.source.text import SourceText
+
+_HOME = "https://github.com/nginxaudit/nginxaudit"
+_LEVELS = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
+
+
+def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
+    """Write one result with all diagnostics."""
+    pages = {rule.slug: f"{_HOME}/blob/main/rules/{rule.category}/{rule.slug}.md" for rule in report.rules}
+    document = {
+        "source": {"name": "nginxaudit", "url": _HOME},
+        "diagnostics": [
+            *(_diagnostic(finding, report.sources, pages) for finding in report.active),
+            *_lacking(report),
+        ],
+    }
+    write(stream, document, depth=2)
+
+
+def _diagnostic(
+    finding: Finding, sources: Mapping[str, SourceText], pages: Mapping[str, str]
+) -> dict[str, Any]:
+    span = finding.span
+    code = {"value": finding.rule, **({"url": pages[finding.rule]} if finding.rule in pages else {})}
+    fix = shareable(finding.fix)
+    suggestions = list(_suggestions(fix, span.file, sources)) if fix else []
+    return {
+        "message": visible(finding.message),
+        "location": {"path": span.file, "range": _range(sources.get(span.file), span.start, span.end)},
+        "severity": _LEVELS[finding.severity],
+        "code": code,
+        **({"suggestions": suggestions} if suggestions else {}),
+    }
+
+
+def _suggestions(fix: Fix, file: str, sources: Mapping[str, SourceText]) -> Iterator[dict[str, Any]]:
+    """Edits of the same file; a fix that changes several ones cannot be taken over by a click."""
+    if all(edit.file == file for edit in fix.edits):
+        for edit in fix.edits:
+            yield {"range": _range(sources.get(file), edit.start, edit.end), "text": edit.text}
+
+
+def _range(source: SourceText | None, start: int, end: int) -> dict[str, Any]:
+    return {"start": _position(source, start), "end": _position(source, end)}
+
+
+def _position(source: SourceText | None, offset: int) -> dict[str, int]:
+    """1-based line, and column in UTF-8 bytes."""
+    if source is None:
+        return {"line": 1, "column": 1}
+    line, column = source.position(min(offset, len(source.text)))
+    start = source.line_starts[line - 1]
+    before = source.text[start : start + column - 1]
+    return {"line": line, "column": len(before.encode("utf-8", "surrogateescape")) + 1}
+
+
+def _lacking(report: Report) -> Iterator[dict[str, Any]]:
+    for gap in gaps(report):
+        yield {
+            "message": visible(f"not analysed: {gap.text}"),
+            "location": {"path": gap.place or "."},
+            "severity": "ERROR" if gap.place else "INFO",
+        }
+    for crash in report.crashes:
+        yield {"message": crash_line(crash), "location": {"path": crash.root}, "severity": "ERROR"}
