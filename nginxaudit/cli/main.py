@@ -15,7 +15,7 @@ from nginxaudit.cli.streams import discard_output
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
-_COMMANDS = ("scan", "upstreams", "graph", "rules", "explain")
+_COMMANDS = ("scan", "upstreams", "graph", "baseline", "rules", "explain", "init", "completion")
 _ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
 
 
@@ -57,12 +57,10 @@ def main() -> None:
       nginx -T | nginxaudit scan -      the running configuration, from anywhere
       nginxaudit upstreams /etc/nginx   how every group balances and fails over
       nginxaudit graph /etc/nginx       the way of a request, from socket to instance
+      nginxaudit scan --diff nginx.conf what could be mended, as a diff
       nginxaudit rules                  everything it looks for
       nginxaudit explain missing-listen why a rule matters, with examples
 
-    \b
-    Shell completion (bash; zsh and fish likewise):
-      eval "$(_NGINXAUDIT_COMPLETE=bash_source nginxaudit)"
     """
 
 

@@ -82,6 +82,8 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
         fragments=options["fragments"],
         allow_outside=options["allow_outside"],
         check_files=options.get("check_files"),
+        baseline=options.get("baseline"),
+        changed=options.get("changed"),
         prefix=options["prefix"],
         stdin_filename=options["stdin_filename"],
         min_severity=_level(Severity, options.get("min_severity")),

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TextIO, TypeVar
 
 import click
@@ -17,9 +18,32 @@ COLORS: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
+    """Like `output_options`, for a command that may write several reports at once."""
+    return _adder(
+        click.option(
+            "--format",
+            "-f",
+            "format_name",
+            type=click.Choice(formats),
+            help="How standard output is written (default: text, or github inside GitHub Actions).",
+        ),
+        click.option(
+            "--output",
+            "-o",
+            "outputs",
+            multiple=True,
+            metavar="[FORMAT:]FILE",
+            help="Write a report to FILE, in --format or the FORMAT named. Repeat for several; standard output "
+            "is written, too, when every FILE has its own FORMAT.",
+        ),
+        _color(),
+    )
+
+
 def output_options(formats: Sequence[str]) -> Callable[[_F], _F]:
     """Options for how and where a command writes: ``format_name``, ``output``, ``color``."""
-    choices = (
+    return _adder(
         click.option(
             "--format",
             "-f",
@@ -30,15 +54,21 @@ def output_options(formats: Sequence[str]) -> Callable[[_F], _F]:
             help="How it is written.",
         ),
         click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output."),
-        click.option(
-            "--color",
-            type=click.Choice(list(COLORS)),
-            default="auto",
-            show_default=True,
-            help="Colours in the text.",
-        ),
+        _color(),
     )
 
+
+def _color() -> Callable[[_F], _F]:
+    return click.option(
+        "--color",
+        type=click.Choice(list(COLORS)),
+        default="auto",
+        show_default=True,
+        help="Colours in the text; auto heeds NO_COLOR and FORCE_COLOR.",
+    )
+
+
+def _adder(*choices: Callable[[Any], Any]) -> Callable[[_F], _F]:
     def add(command: _F) -> _F:
         for choice in reversed(choices):
             command = choice(command)
@@ -90,3 +120,46 @@ class Output:
         with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
             self._file.close()
         os.unlink(self._temporary)
+
+
+class Reports:
+    """Several reports of one run, each to a file or to standard output."""
+
+    def __init__(self, format_name: str | None, outputs: Sequence[str], formats: Sequence[str]) -> None:
+        default = format_name or _usual_format()
+        targets = [_target(value, default, formats) for value in outputs]
+        if all(own for _, _, own in targets):
+            targets.append((default, None, False))
+        self._outputs = [(name, Output(path)) for name, path, _ in targets]
+
+    @property
+    def formats(self) -> list[str]:
+        """Formats that are written."""
+        return [name for name, _ in self._outputs]
+
+    def __enter__(self) -> Reports:
+        with contextlib.ExitStack() as stack:
+            for _, output in self._outputs:
+                stack.enter_context(output)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, render: Callable[[str, TextIO], None]) -> None:
+        """Let ``render`` write each format to where it goes."""
+        for name, output in self._outputs:
+            output.write(partial(render, name))
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+def _usual_format() -> str:
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+
+
+def _target(value: str, default: str, formats: Sequence[str]) -> tuple[str, str | None, bool]:
+    """Format, file (None: standard output) and whether the format was named, of one ``--output``."""
+    name, colon, file = value.partition(":")
+    if colon and name in formats:
+        return name, None if file == "-" else file, True
+    return default, None if value == "-" else value, False

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.output import COLORS, Output, output_options
+from nginxaudit.cli.output import COLORS, Reports, report_options
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
     from nginxaudit.engine.report import Report
     from nginxaudit.engine.settings import Settings
+    from nginxaudit.model import Model
+    from nginxaudit.report.graph.view import GraphView
 
 _LEVELS = click.Choice(["info", "warning", "error"])
 
 
 @click.command("scan", short_help="Audit configurations and print what is wrong.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@output_options(FORMATS)
+@report_options(FORMATS)
 @click.option(
     "--select",
     multiple=True,
@@ -51,7 +55,20 @@ _LEVELS = click.Choice(["info", "warning", "error"])
     "--rules", "rule_directories", multiple=True, metavar="DIR", help="More rule pages (declarative)."
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every place of a rule, however many there are.")
-@click.option("--show-suppressed", is_flag=True, help="Also show findings that a comment silences.")
+@click.option(
+    "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."
+)
+@click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
+@click.option("--baseline", metavar="FILE", help="Silence the findings that this baseline knows.")
+@click.option(
+    "--changed", is_flag=True, default=None, help="PATHs are changed files: report only what is in them."
+)
+@click.option("--fix", "fix", is_flag=True, help="Mend what can be mended without changing the meaning.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also apply suggestions, which need a look."
+)
+@click.option("--diff", is_flag=True, help="Show what --fix would change; change nothing.")
+@click.option("--watch", is_flag=True, help="Scan again whenever a file changes.")
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print what is wrong.
 
@@ -71,31 +88,109 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     Examples:
       nginxaudit scan /etc/nginx
       nginxaudit scan --edition plus --nginx-version 1.28 nginx.conf
-      nginx -T | nginxaudit scan --format sarif --output nginxaudit.sarif -
+      nginx -T | nginxaudit scan -
+      nginxaudit scan --output sarif:nginxaudit.sarif --output junit:report.xml nginx/
+      nginxaudit scan --diff nginx.conf, then nginxaudit scan --fix nginx.conf
       nginxaudit scan --topology 'backend*=active-passive' nginx.conf
       nginxaudit scan --context http,server snippets/proxy.conf
     """
-    from nginxaudit.engine.audit import audit
+    from nginxaudit.engine.baseline import BaselineError
     from nginxaudit.engine.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
+    _require_sense(paths, options)
     try:
         settings = settings_of(paths, options)
-        with Output(options["output"]) as output:
-            report = audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
-            output.write(lambda stream: _render(report, options, settings, stream))
-    except (SettingsError, PageError) as error:
+        if options["watch"]:
+            return _watched(paths, options, settings)
+        return _scanned(paths, options, settings)[0]
+    except (SettingsError, PageError, BaselineError) as error:
         raise click.UsageError(str(error)) from None
-    return report.exit_code(settings.fail_on)
 
 
-def _render(report: Report, options: dict[str, Any], settings: Settings, stream: TextIO) -> None:
-    from nginxaudit.report import RenderOptions, render
+def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Refuse options that contradict each other."""
+    if options["unsafe_fixes"] and not (options["fix"] or options["diff"]):
+        raise click.UsageError(
+            "--unsafe-fixes says which fixes are meant: add --fix to write them, or --diff to see them"
+        )
+    if options["fix"] and options["diff"]:
+        raise click.UsageError("--fix writes and --diff only shows: give one of them")
+    if options["watch"] and ("-" in paths or options["fix"] or options["diff"]):
+        raise click.UsageError("--watch cannot be used with standard input, --fix or --diff")
+    if options["statistics"] and options["format_name"] not in (None, "text", "json"):
+        raise click.UsageError("--statistics is written as text or json")
 
+
+def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
+    """One scan: exit code and report."""
+    from nginxaudit.cli.progress import Progress
+    from nginxaudit.engine.audit import examine
+
+    stdin = sys.stdin.buffer if "-" in paths else None
+    if options["fix"] or options["diff"]:
+        return _mended(paths, options, settings)
+    with Reports(options["format_name"], options["outputs"], FORMATS) as reports:
+        progress = Progress()
+        examination = examine(paths, settings, stdin=stdin, progress=progress)
+        progress.end()
+        _write(reports, examination.report, examination.models, options, settings)
+    return examination.report.exit_code(settings.fail_on), examination.report
+
+
+def _mended(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
+    """Fix, or show what would be fixed; the report is on what is left."""
+    from nginxaudit.cli.mending import mend
+
+    piped = "-" in paths
+    data = sys.stdin.buffer.read() if piped else None
+    fixed = mend(paths, settings, unsafe=options["unsafe_fixes"], stdin=data, only_diff=options["diff"])
+    report = fixed.report
+    if options["diff"]:
+        changed = bool(fixed.changes) or fixed.stdin is not None
+        return (report.exit_code(None) or int(changed)), report
+    # Standard output holds the mended text of standard input: the report then goes to files alone.
+    outputs = options["outputs"] or ((os.devnull,) if piped else ())
+    with Reports(options["format_name"], outputs, FORMATS) as reports:
+        _write(reports, report, (), options, settings)
+    return report.exit_code(settings.fail_on), report
+
+
+def _watched(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> int:
+    from nginxaudit.cli.watching import watch
+
+    def scan() -> list[str]:
+        report = _scanned(paths, options, settings)[1]
+        return [source.real for source in report.sources.values()]
+
+    watch(scan, paths)
+    return 0
+
+
+def _write(
+    reports: Reports, report: Report, models: Sequence[Model], options: dict[str, Any], settings: Settings
+) -> None:
+    from nginxaudit.report import WITH_GRAPHS, RenderOptions, render
+
+    views: tuple[GraphView, ...] = ()
+    if models and not WITH_GRAPHS.isdisjoint(reports.formats):
+        from nginxaudit.report.graph.view import views_of
+
+        views = views_of(models, report.active)
     render_options = RenderOptions(
         fold=not options["show_all"],
         color=COLORS[options["color"]],
         show_suppressed=options["show_suppressed"],
         fail_on=settings.fail_on,
+        views=views,
     )
-    render(options["format_name"], report, stream, render_options)
+
+    def one(name: str, stream: TextIO) -> None:
+        if options["statistics"] and name in ("text", "json", "github"):
+            from nginxaudit.report.statistics import render_statistics
+
+            render_statistics(name, report, stream, render_options)
+        else:
+            render(name, report, stream, render_options)
+
+    reports.write(one)

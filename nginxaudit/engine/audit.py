@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -64,14 +64,16 @@ def examine(
     *,
     stdin: BinaryIO | None = None,
     overlay: Mapping[str, str] | None = None,
+    progress: Callable[[int, int, str], object] | None = None,
 ) -> Examination:
     """Like `audit`, with the models of the configurations beside the report.
 
-    ``overlay`` maps real paths to texts that are audited in place of what is on disk.
+    ``overlay`` maps real paths to texts that are audited in place of what is on disk. ``progress`` is told
+    before each configuration: how many are done, of how many, and its name.
     """
     settings = settings or Settings()
     with _paused_collector():
-        work = _Audit(settings, overlay)
+        work = _Audit(settings, overlay, progress)
         report = work.run(list(paths) or default_paths(settings), stdin)
         return Examination(report, tuple(work.models))
 
@@ -96,8 +98,14 @@ def _paused_collector() -> Iterator[None]:
 
 
 class _Audit:
-    def __init__(self, settings: Settings, overlay: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        overlay: Mapping[str, str] | None,
+        progress: Callable[[int, int, str], object] | None,
+    ) -> None:
         self._settings = settings
+        self._progress = progress
         self._overlay = overlay
         self._catalogue: Catalogue = builtin().with_pages(settings.rule_directories)
         self._rules = selected(self._catalogue, settings)
@@ -125,7 +133,9 @@ class _Audit:
         roots = find_roots(paths, options, stdin)
         self._in_context(roots, options)
         reached: set[str] = set()
-        for root, config in self._independent(roots, reached):
+        for done, (root, config) in enumerate(self._independent(roots, reached)):
+            if self._progress is not None:
+                self._progress(done, len(roots.roots), root.source.path)
             self._root(root, config)
         self._loose(roots, reached)
         for unread in roots.unread:

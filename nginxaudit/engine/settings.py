@@ -107,13 +107,6 @@ def _read_toml(file: str) -> dict[str, Any]:
         raise SettingsError(f"{file}: it is not valid TOML: {error}") from None
 
 
-_KEYS = (
-    "nginx-version", "edition", "modules", "select", "ignore", "extend-select", "per-file-ignores",
-    "min-severity", "min-confidence", "fail-on", "entry", "prefix", "rules", "rule", "upstreams", "fragments",
-    "baseline",
-)  # fmt: skip
-
-
 class _Reader:
     """One settings file, key by key."""
 
@@ -122,9 +115,11 @@ class _Reader:
         self._base = os.path.dirname(os.path.abspath(file))
 
     def settings(self, data: Mapping[str, Any]) -> Settings:
+        from nginxaudit.engine.settings_keys import NAMES
+
         for key in data:
-            if key not in _KEYS:
-                raise self._error(key, f"unknown setting{did_you_mean(key, _KEYS)}")
+            if key not in NAMES:
+                raise self._error(key, f"unknown setting{did_you_mean(key, NAMES)}")
         severities, options = self._rules(self._table(data, "rule"))
         fail_on = self._word(data, "fail-on", ("error", "warning", "info", "never"))
         return Settings(

@@ -57,7 +57,10 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
         column_kind="unicodeCodePoints",
         properties={"nginxVersion": report.nginx_version, "edition": report.edition},
         # One at a time: 20,000 results as objects would take more memory than the audit did.
-        results=(_plain(_result(finding, index[finding.rule], places)) for finding in report.findings),
+        results=(
+            _plain(_result(finding, index[finding.rule], places, report.baseline is not None))
+            for finding in report.findings
+        ),
     )
     return om.SarifLog(schema_uri=_SCHEMA, version="2.1.0", runs=[run])
 
@@ -71,7 +74,7 @@ def _rules(report: Report) -> list[Rule]:
     return list(rules.values())
 
 
-def _result(finding: Finding, rule_index: int, places: Places) -> om.Result:
+def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -> om.Result:
     fix, text = shareable(finding.fix), sentence(finding.message)
     return om.Result(
         rule_id=finding.id,
@@ -88,6 +91,7 @@ def _result(finding: Finding, rule_index: int, places: Places) -> om.Result:
         partial_fingerprints=_fingerprints(finding, places),
         fixes=[places.fix(fix, sentence(fix.title))] if fix else None,
         suppressions=[_suppression(finding.suppressed)] if finding.suppressed else None,
+        baseline_state=_state(finding) if compared else None,
         properties={
             "confidence": finding.confidence.label,
             "rejectedByNginx": finding.rejected_by_nginx,
@@ -95,6 +99,11 @@ def _result(finding: Finding, rule_index: int, places: Places) -> om.Result:
             **({"fixApplicability": fix.applicability.value} if fix else {}),
         },
     )
+
+
+def _state(finding: Finding) -> str:
+    """Whether a baseline knows the finding. What a comment silences was not compared: it is as it was."""
+    return "new" if finding.suppressed is None else "unchanged"
 
 
 def _fingerprints(finding: Finding, places: Places) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nginxaudit.finding import Applicability
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.cells import wrap
 from nginxaudit.report.coverage import NOUNS, Gap, counted, crash_line, gaps, is_complete, verdict
@@ -23,6 +24,9 @@ def summary(
 ) -> Iterator[Line]:
     """Counts, what was not analysed, and where to read more (``example``: the slug of a rule shown)."""
     yield _verdict(report)
+    mended = _mendable(report)
+    if mended:
+        yield [(mended, "dim")]
     found = gaps(report)
     if found:
         most = _MOST_GAPS if options.fold else len(found)
@@ -51,6 +55,17 @@ def _verdict(report: Report) -> Line:
         words += [(", ", ""), (counted(counts[severity], *NOUNS[severity]), severity.label)]
     said = "".join(word for word, _ in words[1:])
     return [*words[1:], (text[len(said) :], "")]
+
+
+def _mendable(report: Report) -> str:
+    """What fixes could do, "" when nothing."""
+    counts = Counter(finding.fix.applicability for finding in report.active if finding.fix is not None)
+    safe, unsafe = counts[Applicability.SAFE], counts[Applicability.UNSAFE]
+    if not counts:
+        return ""
+    words = [f"{safe:,} can be mended with --fix"] if safe else []
+    words += [f"{unsafe:,} {'more ' if safe else ''}with --fix --unsafe-fixes"] if unsafe else []
+    return f"{', '.join(words) if safe else words[0].replace(' with', ' can be mended with')} (--diff shows how)"
 
 
 def _item(gap: Gap, width: int, encoding: str) -> Iterator[Line]:

@@ -1,0 +1,132 @@
+"""``nginxaudit baseline``: begin with a configuration that has findings, and fail on new ones only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nginxaudit.cli.options import settings_of, target_options
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.report import Report
+
+_FILE = "nginxaudit-baseline.json"
+
+
+@click.group("baseline", short_help="Write, check or prune the list of known findings.")
+def command() -> None:
+    """Keep a list of known findings, so that only new ones fail.
+
+    A finding is known by its fingerprint, which does not change when lines move or a file is renamed.
+
+    \b
+    Examples:
+      nginxaudit baseline write nginx.conf       know everything that is found now
+      nginxaudit scan --baseline nginxaudit-baseline.json nginx.conf
+      nginxaudit baseline prune nginx.conf       forget what was mended
+    """
+
+
+def _common(run: Callable[..., int]) -> Callable[..., int]:
+    run = target_options(run)
+    run = click.option(
+        "--baseline",
+        "file",
+        metavar="FILE",
+        help=f"The baseline (default: the settings' baseline, else {_FILE}).",
+    )(run)
+    return click.argument("paths", nargs=-1, metavar="[PATH]...")(run)
+
+
+@command.command("write")
+@_common
+def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
+    """Write all findings of PATH to the baseline."""
+    from nginxaudit.engine.baseline import dump, entry_of
+
+    report, name = _audited(paths, file, options, known=False)
+    if report.incomplete:
+        raise click.UsageError(
+            "some of the input could not be analysed: scan it first, a baseline would not know of it"
+        )
+    entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.active]
+    _replace(name, dump(entries))
+    click.echo(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known")
+    return 0
+
+
+@command.command("check")
+@_common
+def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
+    """Say what is new and what is gone, compared with the baseline. Exit code 1 when they differ."""
+    report, name = _audited(paths, file, options, known=True)
+    for finding in report.active:
+        place = f"{finding.span.file}:{finding.span.line}"
+        click.echo(_shown(f"new   {place}: {finding.rule}: {finding.message}"))
+    for entry in report.gone:
+        click.echo(_shown(f"gone  {entry.file}: {entry.rule}: {entry.message}"))
+    known = sum(
+        each.suppressed is not None and each.suppressed.kind == "baseline" for each in report.findings
+    )
+    click.echo(f"{name}: {len(report.active)} new, {len(report.gone)} gone, {known} known")
+    return 3 if report.incomplete else int(bool(report.active or report.gone))
+
+
+@command.command("prune")
+@_common
+def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
+    """Take what is found no more out of the baseline; new findings are not added."""
+    from collections import Counter
+
+    from nginxaudit.engine.baseline import dump, load
+
+    report, name = _audited(paths, file, options, known=True)
+    if report.incomplete:
+        raise click.UsageError("some of the input could not be analysed: what is gone cannot be told")
+    gone = Counter(report.gone)
+    kept = []
+    for entry in load(name):
+        if gone[entry]:
+            gone[entry] -= 1
+        else:
+            kept.append(entry)
+    if report.gone:
+        _replace(name, dump(kept))
+    click.echo(f"{name}: {len(report.gone)} removed, {len(kept)} kept")
+    return 0
+
+
+def _audited(
+    paths: tuple[str, ...], file: str | None, options: dict[str, Any], *, known: bool
+) -> tuple[Report, str]:
+    from dataclasses import replace
+
+    from nginxaudit.engine.audit import audit
+    from nginxaudit.engine.baseline import BaselineError
+    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.settings import SettingsError
+
+    try:
+        settings = settings_of(paths, options)
+        name = file or settings.baseline or _FILE
+        settings = replace(settings, baseline=name if known else None)
+        return audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None), name
+    except (SettingsError, PageError, BaselineError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _replace(path: str, text: str) -> None:
+    from nginxaudit.cli.output import Output
+
+    with Output(path) as output:
+        output.write(lambda stream: stream.writelines([text]))
+
+
+def _shown(text: str) -> str:
+    from nginxaudit.report.sanitize import visible
+
+    return visible(text)

@@ -1,0 +1,36 @@
+"""``nginxaudit init``: a settings file to begin with."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+
+@click.command("init", short_help="Write a commented settings file.")
+@click.argument("directory", default=".", type=click.Path(exists=True, file_okay=False))
+@click.option("--json-schema", is_flag=True, help="Print the JSON Schema of the settings file instead.")
+def command(directory: str, json_schema: bool) -> int:
+    """Write `nginxaudit.toml` to DIRECTORY (default: here), with every setting explained in a comment.
+
+    A file that exists is left alone. Editors that know TOML schemas complete and check it.
+    """
+    from nginxaudit.engine.settings import FILE_NAME
+    from nginxaudit.engine.settings_keys import sample, schema
+
+    if json_schema:
+        from nginxaudit.engine.catalogue import builtin
+
+        click.echo(json.dumps(schema(builtin()), indent=1))
+        return 0
+    path = os.path.join(directory, FILE_NAME)
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(sample())
+    except FileExistsError:
+        raise click.UsageError(f"{path} exists already and is left as it is") from None
+    except OSError as error:
+        raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
+    click.echo(f"wrote {path}")
+    return 0

@@ -1,0 +1,135 @@
+"""Fixes together: they do not overlap, what would break the configuration is left out, and it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nginxaudit.engine.fixing import fix, unified_diff
+from nginxaudit.engine.settings import Settings
+from nginxaudit.source.write import Change, WriteError, write_changes
+
+PAGE = """+++
+id = "ACME1"
+severity = "info"
+confidence = "high"
+rejected-by-nginx = false
+fix = "safe"
+[repair]
+title = "{title}"
+{repair}
+[check]
+directive = "{directive}"
+message = "found"
++++
+# Own rule
+
+## What it does
+It finds a directive.
+
+## Why it matters
+For a test.
+
+## How to fix
+See the repair.
+"""
+
+
+def _rules(directory: Path, **fields: str) -> Settings:
+    pages = directory / "rules" / "own"
+    pages.mkdir(parents=True)
+    (pages / "own.md").write_text(PAGE.format(**fields))
+    return Settings(select=("own",), rule_directories=(str(directory / "rules"),))
+
+
+def _main(directory: Path, text: str) -> str:
+    path = directory / "nginx.conf"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
+    wanted = _rules(
+        tmp_path, title="Break it", repair='replace = "server_tokenz off"', directive="server_tokens"
+    )
+    main = _main(tmp_path, "events {}\nhttp {\n    server_tokens on;\n}\n")
+    fixed = fix([main], wanted)
+    assert fixed.changes == () and fixed.applied == ()
+    assert [finding.rule for finding in fixed.rejected] == ["own"]
+
+
+def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
+    wanted = _rules(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
+    text = "events {}\nhttp {\n    add_header gzip;\n    add_header sendfile;\n    add_header nonsense;\n}\n"
+    fixed = fix([_main(tmp_path, text)], wanted)
+    (change,) = fixed.changes
+    assert "    gzip on;\n    sendfile on;\n    add_header nonsense;\n" in change.after
+    assert len(fixed.applied) == 2 and len(fixed.rejected) == 1
+
+
+def test_a_fix_that_never_ends_is_stopped(tmp_path: Path) -> None:
+    wanted = _rules(
+        tmp_path,
+        title="Add",
+        repair='insert = "gzip_types text/css;"\nwhere = "after"',
+        directive="gzip_types",
+    )
+    fixed = fix([_main(tmp_path, "events {}\nhttp {\n    gzip_types text/plain;\n}\n")], wanted)
+    assert sum(change.after.count("gzip_types") for change in fixed.changes) <= 2**10
+
+
+def test_edits_at_one_place_wait_for_the_next_round(tmp_path: Path) -> None:
+    wanted = _rules(
+        tmp_path, title="Add", repair='insert = "tcp_nodelay on;"\nwhere = "http"', directive="gzip"
+    )
+    text = "events {}\nhttp {\n    server {\n        listen 8080;\n        gzip on;\n    }\n    server {\n        listen 8081;\n        gzip on;\n    }\n}\n"
+    fixed = fix([_main(tmp_path, text)], wanted)
+    assert fixed.rejected or fixed.changes[0].after.count("tcp_nodelay") == 1
+
+
+def test_a_diff_tells_of_a_missing_line_end() -> None:
+    change = Change("/x", "x", "a\nb", "a\nc")
+    assert "".join(unified_diff([change])).endswith("+c\n\\ No newline at end of file\n")
+
+
+def test_a_file_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("new")
+    with pytest.raises(WriteError, match="changed since it was read"):
+        write_changes([Change(str(path), str(path), "old", "fixed")], [str(tmp_path)])
+    assert path.read_text() == "new"
+
+
+def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_bytes(
+        b"events {}\n# caf\xe9\nhttp {\n    server {\n        listen 8080;\n        health_check;\n    }\n}\n"
+    )
+    fixed = fix([str(path)], Settings(select=("health-check-requires-plus",)), unsafe=True)
+    write_changes(fixed.changes, [str(tmp_path)])
+    assert (
+        path.read_bytes() == b"events {}\n# caf\xe9\nhttp {\n    server {\n        listen 8080;\n    }\n}\n"
+    )
+
+
+_LINES = st.sampled_from(
+    [
+        "server_tokens on;", "ssl_protocols TLSv1 TLSv1.2;", "gzip on; # c", "health_check;", "add_header X-A b;",
+        "listen 80 default;", "ssl on;", "proxy_pass http://127.0.0.1:1;", "rewrite ^ /x permanent;",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_LINES, max_size=6), st.lists(_LINES, max_size=6))
+def test_fixing_twice_changes_nothing(tmp_path: Path, one: list[str], two: list[str]) -> None:
+    servers = "".join(
+        "    server {\n" + "".join(f"        {line}\n" for line in lines) + "    }\n" for lines in (one, two)
+    )
+    main = _main(tmp_path, f"events {{}}\nhttp {{\n{servers}}}\n")
+    first = fix([main], Settings(select=("ALL",)), unsafe=True)
+    write_changes(first.changes, [str(tmp_path)])
+    assert fix([main], Settings(select=("ALL",)), unsafe=True).changes == ()
