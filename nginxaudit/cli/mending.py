@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +24,7 @@ def mend(
     then none is.
     """
     from nginxaudit.engine.audit import default_paths
-    from nginxaudit.engine.fixing import fix, unified_diff
+    from nginxaudit.engine.fixing import fence_of, fix, unified_diff
     from nginxaudit.source.text import SourceText
     from nginxaudit.source.write import Change, WriteError, write_changes
 
@@ -39,9 +38,7 @@ def mend(
         _write(unified_diff(changes))
     else:
         try:
-            write_changes(
-                changes, [_directory(path) for path in paths or default_paths(settings) if path != "-"]
-            )
+            write_changes(changes, fence_of(paths or default_paths(settings)))
         except WriteError as error:
             raise click.UsageError(f"--fix: {error}") from None
         if stdin is not None:
@@ -59,13 +56,9 @@ def _refuse_dumps(stdin: bytes | None) -> None:
         )
 
 
-def _directory(path: str) -> str:
-    return path if os.path.isdir(path) else os.path.dirname(path) or "."
-
-
-def _write(texts: object) -> None:
+def _write(texts: Iterable[str]) -> None:
     with writing():
-        for text in texts:  # type: ignore[attr-defined]
+        for text in texts:
             sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
         sys.stdout.buffer.flush()
 
@@ -79,9 +72,9 @@ def _tell(fixed: Fixed, only_diff: bool) -> None:
         assert finding.fix is not None
         place = f"{finding.span.file}:{finding.span.line}"
         click.echo(visible(f"{word} {place}: {finding.rule}: {finding.fix.title}"), err=True)
-    for finding in fixed.rejected:
+    for finding, reason in fixed.rejected:
         place = f"{finding.span.file}:{finding.span.line}"
-        text = f"not fixed {place}: {finding.rule}: with this fix nginx would refuse the configuration, or there would be new errors"
+        text = f"not fixed {place}: {finding.rule}: {reason}"
         click.echo(visible(text), err=True)
     count = len(fixed.applied)
     files = len(fixed.changes) + (fixed.stdin is not None)

@@ -10,7 +10,7 @@ import difflib
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -19,13 +19,15 @@ from nginxaudit.engine.catalogue import builtin
 from nginxaudit.engine.report import Report
 from nginxaudit.engine.selection import selected
 from nginxaudit.engine.settings import Settings
-from nginxaudit.finding import Applicability, Edit, Finding, Severity
+from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity
 from nginxaudit.source.text import SourceText
-from nginxaudit.source.write import Change
+from nginxaudit.source.write import Change, is_below
 
 MAX_ROUNDS = 10
 STDIN = "stdin:"
-_DISK = os.sep
+_BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
+_OUTSIDE = "{path} lies outside the scanned directory"
+_NO_FILE = "{path} is no file of its own that could be written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class Fixed:
     """What came of it.
 
     ``report`` is the audit of the texts as they are after the fixes; ``applied`` are the findings that were
-    mended, ``rejected`` those whose fix would have brought new errors; ``changes`` are the changed files and
-    ``stdin`` is the new text of standard input, None when there was none or nothing changed.
+    mended, ``rejected`` those whose fix was not applied, each with the reason; ``changes`` are the changed files
+    and ``stdin`` is the new text of standard input, None when there was none or nothing changed.
     """
 
     report: Report
     applied: tuple[Finding, ...]
-    rejected: tuple[Finding, ...]
+    rejected: tuple[tuple[Finding, str], ...]
     changes: tuple[Change, ...]
     stdin: str | None
 
@@ -50,10 +52,14 @@ def fix(
     *,
     unsafe: bool = False,
     stdin: bytes | None = None,
-    only: Collection[str] | None = None,
 ) -> Fixed:
-    """Mend what can be mended in ``paths``. ``only`` limits it to findings of these files (real paths)."""
-    return _Fixing(list(paths) or default_paths(settings), settings, unsafe, stdin, only).run()
+    """Mend what can be mended in ``paths``: files below the scanned directories, and ``stdin``."""
+    return _Fixing(list(paths) or default_paths(settings), settings, unsafe, stdin).run()
+
+
+def fence_of(paths: Iterable[str]) -> list[str]:
+    """Directories whose files may be written when ``paths`` are scanned."""
+    return [path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths if path != "-"]
 
 
 def unified_diff(changes: Iterable[Change]) -> Iterator[str]:
@@ -97,7 +103,6 @@ class _Fixing:
         settings: Settings,
         unsafe: bool,
         stdin: bytes | None,
-        only: Collection[str] | None,
     ) -> None:
         self._paths = paths
         self._settings = settings
@@ -108,12 +113,12 @@ class _Fixing:
         self._judging = settings.with_options(extend_select=settings.extend_select + refusals)
         self._allowed = {Applicability.SAFE, *([Applicability.UNSAFE] if unsafe else [])}
         self._stdin = stdin
-        self._only = only
+        self._fence = [os.path.realpath(path) for path in fence_of(paths)]
         self._texts: dict[
             str, str
         ] = {}  # real path, or the name of standard input -> text with the fixes so far
         self._originals: dict[str, SourceText] = {}
-        self._rejected: dict[tuple[object, ...], Finding] = {}
+        self._rejected: dict[tuple[object, ...], tuple[Finding, str]] = {}
         self._applied: list[Finding] = []
 
     def run(self) -> Fixed:
@@ -157,6 +162,7 @@ class _Fixing:
         return hash(tuple(sorted(self._texts.items())))
 
     def _candidates(self, report: Report) -> list[Finding]:
+        reported = {file.path for file in report.files}
         return [
             finding
             for finding in report.active
@@ -164,13 +170,20 @@ class _Fixing:
             and finding.rule in self._wanted
             and finding.fix.applicability in self._allowed
             and _key(finding) not in self._rejected
-            and all(self._is_writable(report.sources[edit.file]) for edit in finding.fix.edits)
-            and (self._only is None or report.sources[finding.span.file].real in self._only)
+            and all(edit.file in reported for edit in finding.fix.edits)
+            and self._is_writable(finding, finding.fix, report.sources)
         ]
 
-    @staticmethod
-    def _is_writable(source: SourceText) -> bool:
-        return source.real.startswith((_DISK, STDIN))
+    def _is_writable(self, finding: Finding, fix: Fix, sources: Mapping[str, SourceText]) -> bool:
+        """Whether all files of a fix may be written; when not, it is rejected with the reason."""
+        for edit in fix.edits:
+            real = sources[edit.file].real
+            if real.startswith(STDIN) or is_below(real, self._fence):
+                continue
+            reason = _OUTSIDE if real.startswith(os.sep) else _NO_FILE
+            self._rejected[_key(finding)] = finding, reason.format(path=edit.file)
+            return False
+        return True
 
     def _fitting(self, findings: list[Finding], sources: Mapping[str, SourceText]) -> list[Finding]:
         """As many findings as have edits that do not touch each other, earlier places first."""
@@ -201,7 +214,7 @@ class _Fixing:
             self._applied.extend(batch)
             return after
         if len(batch) == 1:
-            self._rejected[_key(batch[0])] = batch[0]
+            self._rejected[_key(batch[0])] = batch[0], _BREAKS
             return None
         # Halves are tried on the same text: what the first one changes, the next round sees.
         half = len(batch) // 2

@@ -45,7 +45,7 @@ def _annotation(finding: Finding) -> str:
         "title": f"{finding.rule} ({finding.id})",
     }
     named = ",".join(f"{name}={_value(value)}" for name, value in values.items())
-    help_ = f"\n{finding.help}" if finding.help else ""
+    help_ = f"\n{visible(finding.help)}" if finding.help else ""
     return f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.message)}{_escape(help_)}"
 
 

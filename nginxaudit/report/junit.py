@@ -1,6 +1,6 @@
 """The ``junit`` format: a test suite per file, for everything that shows test results.
 
-The form is the one of https://github.com/testmoapp/junitxml. A finding that does not fail the run is a
+The form is what the xUnit plugin of Jenkins accepts (its schema junit-10.xsd), the strictest of its readers. A finding that does not fail the run is a
 test that passed, with its message as output.
 """
 
@@ -64,8 +64,6 @@ def _case(suite: Element, finding: Finding, *, fails: bool) -> None:
         "testcase",
         name=attribute(f"{finding.rule} at line {span.line}, column {span.column}"),
         classname=attribute(span.file),
-        file=attribute(span.file),
-        line=str(span.line),
     )
     text = f"{place}: {finding.severity.label} {finding.rule}: {finding.message}"
     text = f"{text}\n{finding.help}" if finding.help else text

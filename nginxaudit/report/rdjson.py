@@ -43,12 +43,23 @@ def _diagnostic(
     span = finding.span
     code = {"value": finding.rule, **({"url": pages[finding.rule]} if finding.rule in pages else {})}
     fix = shareable(finding.fix)
+    related = [
+        {
+            "message": visible(each.message),
+            "location": {
+                "path": each.span.file,
+                "range": _range(sources.get(each.span.file), each.span.start, each.span.end),
+            },
+        }
+        for each in finding.related
+    ]
     suggestions = list(_suggestions(fix, span.file, sources)) if fix else []
     return {
         "message": visible(finding.message),
         "location": {"path": span.file, "range": _range(sources.get(span.file), span.start, span.end)},
         "severity": _LEVELS[finding.severity],
         "code": code,
+        **({"related_locations": related} if related else {}),
         **({"suggestions": suggestions} if suggestions else {}),
     }
 

@@ -65,7 +65,9 @@ def _mendable(report: Report) -> str:
         return ""
     words = [f"{safe:,} can be mended with --fix"] if safe else []
     words += [f"{unsafe:,} {'more ' if safe else ''}with --fix --unsafe-fixes"] if unsafe else []
-    return f"{', '.join(words) if safe else words[0].replace(' with', ' can be mended with')} (--diff shows how)"
+    return (
+        f"{', '.join(words) if safe else words[0].replace(' with', ' can be mended with')} (--diff shows how)"
+    )
 
 
 def _item(gap: Gap, width: int, encoding: str) -> Iterator[Line]:

@@ -49,11 +49,16 @@ def write_changes(changes: Sequence[Change], fence: Iterable[str]) -> None:
                 os.unlink(temporary)
 
 
+def is_below(real: str, roots: Iterable[str]) -> bool:
+    """Whether the real path ``real`` is one of the real paths ``roots``, or below one."""
+    return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
+
 def _require_writable(change: Change, roots: Sequence[str]) -> None:
     real = change.real
     if os.path.realpath(change.path) != real:
         raise WriteError(f"{change.path}: it is another file now than the one that was read; scan again")
-    if not any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
+    if not is_below(real, roots):
         raise WriteError(f"{change.path}: it lies outside the scanned directory and is not changed")
     if not os.access(real, os.W_OK) or _is_read_only(real):
         raise WriteError(f"{change.path}: it is read-only; nothing was written")

@@ -58,7 +58,7 @@ def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
     main = _main(tmp_path, "events {}\nhttp {\n    server_tokens on;\n}\n")
     fixed = fix([main], wanted)
     assert fixed.changes == () and fixed.applied == ()
-    assert [finding.rule for finding in fixed.rejected] == ["own"]
+    assert [finding.rule for finding, _ in fixed.rejected] == ["own"]
 
 
 def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
