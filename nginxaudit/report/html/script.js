@@ -16,6 +16,17 @@ function update() {
   for (const file of files) file.hidden = ![...file.querySelectorAll('article')].some(card => !card.hidden);
   count.textContent = shown + ' of ' + cards.length + ' shown';
 }
+function restore() {  // a link may say what is shown: #file=a.conf&severity=error
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  for (const field of form.elements) {
+    if (!field.name || !wanted.has(field.name)) continue;
+    if (field.type === 'checkbox') field.checked = wanted.getAll(field.name).includes(field.value);
+    else field.value = wanted.get(field.name);
+  }
+}
 form.addEventListener('input', update);
+form.addEventListener('input', () => history.replaceState(null, '', '#' + new URLSearchParams(new FormData(form))));
+window.addEventListener('hashchange', () => { restore(); update(); });
 form.addEventListener('submit', event => event.preventDefault());
+restore();
 update();
