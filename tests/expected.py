@@ -1,4 +1,5 @@
-"""What nginxaudit says of the fixtures: ``python -m tests.expected`` writes it beside them, to be reviewed.
+"""``python -m tests.expected`` writes everything that is made, to be reviewed: what nginxaudit says of the
+fixtures beside them, the pictures and outputs in README, the schema of the settings.
 
 A case is a configuration of ``fixtures/deployments``, or a whole directory with a tree. Its findings stand
 in ``NAME.expected`` beside it, one a line.
@@ -7,12 +8,12 @@ in ``NAME.expected`` beside it, one a line.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from functools import cache
 from pathlib import Path
 
 from nginxaudit.engine.audit import audit
 from nginxaudit.engine.settings import Settings, discover, load
+from tests import shown
 
 ROOT = Path(__file__).parent.parent
 _TREES = ("etc-nginx", "nginx-plus")
@@ -48,16 +49,22 @@ def findings(case: Path) -> str:
     return "".join(lines)
 
 
-PICTURE = ROOT / "fixtures" / "etc-nginx.svg"
+SCHEMA = ROOT / "nginxaudit" / "engine" / "schema" / "settings.schema.json"
 
 
-def picture() -> str:
-    """The graph of fixtures/etc-nginx as SVG, which README shows."""
-    run = [sys.executable, "-m", "nginxaudit", "graph", "--format", "svg", "fixtures/etc-nginx"]
-    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+@cache
+def written() -> dict[Path, str]:
+    """Every file that is made from the rules, the fixtures and the commands, with its text."""
+    return {
+        **{expected_file(each): findings(each) for each in cases()},
+        **shown.pictures(),
+        SCHEMA: shown.run("init --json-schema"),
+    }
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(picture(), encoding="utf-8")
-    for each in cases():
-        expected_file(each).write_text(findings(each), encoding="utf-8")
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")
+    (ROOT / "README.md").write_text(shown.readme(), encoding="utf-8")
+    if not shown.photograph():
+        print("no browser: fixtures/pictures/page.png stays as it was")

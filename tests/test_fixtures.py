@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,13 +10,9 @@ import pytest
 from nginxaudit.engine.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
-from tests.expected import PICTURE, ROOT, cases, expected_file, findings, picture
+from tests import shown
+from tests.expected import ROOT, written
 from tests.support import nginx
-
-
-@pytest.mark.parametrize("case", cases(), ids=str)
-def test_expected_findings(case: Path) -> None:
-    assert findings(case) == expected_file(case).read_text(encoding="utf-8")
 
 
 def _rules(name: str, target: Target | None = None, *, at_least: str = "warning") -> list[str]:
@@ -52,36 +44,19 @@ def test_nginx_loads_the_corrected_versions(name: str, tmp_path: Path) -> None:
     assert answer.accepted, answer.output
 
 
-def test_the_picture_is_as_it_is_drawn_now() -> None:
-    assert PICTURE.read_text(encoding="utf-8") == picture(), "python -m tests.expected draws it anew"
-
-
-_OUTPUT = re.compile(r"<!-- output: (nginxaudit [^\n]*) -->\n```text\n(.*?)```\n<!-- end -->", re.DOTALL)
-
-
-def _run(command: str) -> str:
-    environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "CI")}
-    return subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-
-
-def rendered(readme: str) -> str:
-    """README with the outputs of its commands as they are now."""
-    return _OUTPUT.sub(lambda m: f"<!-- output: {m[1]} -->\n```text\n{_run(m[1])}```\n<!-- end -->", readme)
+@pytest.mark.parametrize("path", written(), ids=lambda path: path.name)
+def test_what_is_made_is_as_it_would_be_made_now(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == written()[path], "python -m tests.expected makes it anew"
 
 
 def test_readme_shows_what_the_commands_print() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert _OUTPUT.search(readme)
-    assert readme == rendered(readme), "python -m tests.test_fixtures rewrites the outputs in README.md"
+    shown_now = shown.readme()
+    assert "<!-- output: " in shown_now
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == shown_now, "python -m tests.expected"
 
 
-if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+def test_readme_shows_pictures_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(pictures) >= 3
+    assert all((ROOT / picture).stat().st_size > 1000 for picture in pictures)

@@ -5,7 +5,7 @@ The same report gives the same bytes: no times, no machine names, no random iden
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
+# What GitHub takes, https://docs.github.com/code-security/reference/code-scanning/sarif-files/sarif-support-for-code-scanning
+MOST_RESULTS = 25_000
+MOST_LOCATIONS = 100  # of a result; GitHub leaves out what is beyond
+
+
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
     """Write one run with all findings; suppressed ones are marked as such."""
     data = _plain(log(report, options))
@@ -38,6 +43,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
 
 def log(report: Report, options: RenderOptions) -> om.SarifLog:
     """The report as SARIF objects; ``results`` is an iterator of plain data."""
+    findings, cut = _most_severe(report)
     rules = _rules(report)
     index = {rule.slug: number for number, rule in enumerate(rules)}
     places = Places(report.sources)
@@ -51,7 +57,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
                 rules=[descriptor(rule) for rule in rules],
             )
         ),
-        invocations=[_invocation(report, options, index)],
+        invocations=[_invocation(report, options, index, cut)],
         original_uri_base_ids=base_ids(),
         version_control_provenance=provenance(),
         column_kind="unicodeCodePoints",
@@ -59,10 +65,22 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
         # One at a time: 20,000 results as objects would take more memory than the audit did.
         results=(
             _plain(_result(finding, index[finding.rule], places, report.baseline is not None))
-            for finding in report.findings
+            for finding in findings
         ),
     )
     return om.SarifLog(schema_uri=_SCHEMA, version="2.1.0", runs=[run])
+
+
+def _most_severe(report: Report) -> tuple[Sequence[Finding], int]:
+    """As many findings as GitHub takes, in their order, and how many are left out: the least severe ones."""
+    cut = len(report.findings) - MOST_RESULTS
+    if cut <= 0:
+        return report.findings, 0
+    ranked = sorted(
+        range(len(report.findings)),
+        key=lambda at: (report.findings[at].suppressed is not None, -report.findings[at].severity, at),
+    )
+    return [report.findings[at] for at in sorted(ranked[:MOST_RESULTS])], cut
 
 
 def _rules(report: Report) -> list[Rule]:
@@ -85,7 +103,7 @@ def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -
         locations=[places.primary(finding.span)],
         related_locations=[
             places.related(number, related, sentence(related.message))
-            for number, related in enumerate(finding.related, 1)
+            for number, related in enumerate(finding.related[:MOST_LOCATIONS], 1)
         ]
         or None,
         partial_fingerprints=_fingerprints(finding, places),
@@ -119,16 +137,23 @@ def _suppression(suppressed: Suppression) -> om.Suppression:
     return om.Suppression(kind=kind, justification=suppressed.reason)
 
 
-def _invocation(report: Report, options: RenderOptions, index: dict[str, int]) -> om.Invocation:
+def _invocation(report: Report, options: RenderOptions, index: dict[str, int], cut: int) -> om.Invocation:
     code = report.exit_code(options.fail_on)
     return om.Invocation(
         execution_successful=not (report.incomplete or report.crashes),
         exit_code=code,
-        tool_execution_notifications=list(_notifications(report, index)) or None,
+        tool_execution_notifications=list(_notifications(report, index, cut)) or None,
     )
 
 
-def _notifications(report: Report, index: dict[str, int]) -> Iterator[om.Notification]:
+def _notifications(report: Report, index: dict[str, int], cut: int) -> Iterator[om.Notification]:
+    if cut:
+        yield om.Notification(
+            level="warning",
+            message=om.Message(
+                text=f"{cut:,} findings are not in this log: GitHub takes {MOST_RESULTS:,}; the most severe ones are here."
+            ),
+        )
     for gap in gaps(report):
         place = om.Location(physical_location=om.PhysicalLocation(artifact_location=artifact(gap.place)))
         yield om.Notification(

@@ -1,0 +1,83 @@
+"""What README shows: outputs of commands, and pictures. ``python -m tests.expected`` makes all of it anew."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "fixtures" / "pictures"
+PAGE = PICTURES / "page.png"
+_OUTPUT = re.compile(r"<!-- output: nginxaudit (.*?) -->\n```text\n(.*?)```\n<!-- end -->", re.DOTALL)
+_NOT_OURS = ("FORCE_COLOR", "NO_COLOR", "CI", "GITHUB_ACTIONS")
+
+
+def run(command: str, *, color: bool = False) -> str:
+    """What ``nginxaudit COMMAND`` prints in the repository."""
+    environment = {key: value for key, value in os.environ.items() if key not in _NOT_OURS}
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "nginxaudit",
+            *shlex.split(command),
+            *(["--color", "always"] if color else []),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+
+
+def readme() -> str:
+    """README with the outputs of its commands as they are now."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return _OUTPUT.sub(
+        lambda m: f"<!-- output: nginxaudit {m[1]} -->\n```text\n{run(m[1])}```\n<!-- end -->", text
+    )
+
+
+def pictures() -> dict[Path, str]:
+    """The pictures that are text: SVG."""
+    return {
+        PICTURES / "graph.svg": run("graph --format svg fixtures/etc-nginx"),
+        PICTURES / "report.svg": terminal(
+            "scan --select undefined-upstream,unreachable-backup,alias-traversal fixtures/etc-nginx"
+        ),
+    }
+
+
+def terminal(command: str) -> str:
+    """A terminal with ``command`` and what it prints, in colour."""
+    console = Console(record=True, width=100, file=io.StringIO(), color_system="truecolor")
+    console.print(Text(f"$ nginxaudit {command}\n"))
+    console.print(Text.from_ansi(run(command, color=True)))
+    return console.export_svg(title="nginxaudit")
+
+
+def photograph() -> bool:
+    """Take the picture of the HTML report with a browser. False where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        page = Path(scratch) / "report.html"
+        page.write_text(run("scan --format html fixtures/etc-nginx"), encoding="utf-8")
+        subprocess.run(
+            [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,900", f"--screenshot={PAGE}", f"file://{page}"],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+    return True
