@@ -11,6 +11,7 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Reports, report_options
+from nginxaudit.cli.sections import Sectioned
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LEVELS = click.Choice(["info", "warning", "error"])
 
 
-@click.command("scan", short_help="Audit configurations and print what is wrong.")
+@click.command("scan", cls=Sectioned, short_help="Audit configurations and print what is wrong.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @report_options(FORMATS)
 @click.option(

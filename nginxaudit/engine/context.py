@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.read import ReadError
-from nginxaudit.source.roots import ReadOptions, Root, has_main_block, root_of_file
+from nginxaudit.source.root import Root, has_main_block
+from nginxaudit.source.roots import ReadOptions, root_of_file
 from nginxaudit.syntax.tree import Config
 
 _MOST_LEVELS = 4  # directories looked at where no repository ends the search

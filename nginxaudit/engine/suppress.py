@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from nginxaudit.engine.catalogue import Catalogue
@@ -93,6 +93,7 @@ class Ignores:
                         f"no finding of {', '.join(idle)} here",
                         ignore.comment,
                         f"Take {', '.join(idle)} out of the brackets.",
+                        self._narrowed(ignore.comment, idle),
                     )
 
     def _take(self, comment: Comment, extents: _Extents) -> None:
@@ -128,6 +129,19 @@ class Ignores:
             else:
                 slugs.add(rule.slug)
         return frozenset(slugs)
+
+    def _narrowed(self, comment: Comment, idle: Collection[str]) -> Fix:
+        """Take the rules ``idle`` out of the brackets of ``comment``."""
+        text = comment.source.text
+        start = text.index("[", comment.start) + 1
+        end = text.index("]", start)
+        kept = [
+            name
+            for name in (each.strip() for each in text[start:end].split(","))
+            if name and (rule := self.catalogue.get(name)) is not None and rule.slug not in idle
+        ]
+        edit = Edit(comment.source.path, start, end, ", ".join(kept))
+        return Fix(f"Take {', '.join(idle)} out", Applicability.SAFE, (edit,))
 
     def _flaw(self, comment: Comment, message: str) -> None:
         self.flaws.append(

@@ -57,7 +57,7 @@ def _delete(spec: Mapping[str, Any]) -> Repair:
         if hit.node is None:
             return None
         if what == "directive":
-            return (edits.deleted(hit.node),)
+            return None if edits.holds_comment(hit.node) else (edits.deleted(hit.node),)
         return tuple(
             edits.without(hit.node, token) for token in hit.node.args if token.start == hit.place.start
         )

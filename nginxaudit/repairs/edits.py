@@ -62,7 +62,11 @@ def cut(source: SourceText, start: int, end: int) -> Edit:
     alone = (first == 0 or text[first - 1] == "\n") and (last == len(text) or text[last] == "\n")
     if alone:
         return Edit(source.path, first, min(last + 1, len(text)), "")
-    return Edit(source.path, first if first and text[first - 1] != "\n" else start, end, "")
+    if first == 0 or text[first - 1] == "\n":  # what follows takes its place, with its indentation
+        while end < len(text) and text[end] in " \t":
+            end += 1
+        return Edit(source.path, start, end, "")
+    return Edit(source.path, first, end, "")
 
 
 def before(node: Directive, text: str) -> Edit:
@@ -125,6 +129,12 @@ def line_end(source: SourceText) -> str:
     """How the lines of a file end: as its first one does."""
     at = source.text.find("\n")
     return "\r\n" if at > 0 and source.text[at - 1] == "\r" else "\n"
+
+
+def holds_comment(node: Directive) -> bool:
+    """Whether a comment may stand between the braces of ``node``: what is deleted must not take it along."""
+    close = node.statement.close
+    return close is not None and "#" in node.source.text[node.statement.end : close]
 
 
 def _end(node: Directive) -> int:

@@ -133,3 +133,16 @@ def test_options_that_contradict_are_refused(options: tuple[str, ...], said: str
     run = nginxaudit("scan", *options, str(_config(tmp_path)))
     assert run.returncode == 2
     assert said in run.stderr
+
+
+def test_suppressions_that_silence_nothing_are_mended(tmp_path: Path) -> None:
+    text = (
+        "events {}\nhttp {\n    # nginxaudit: ignore[missing-listen, autoindex-enabled] opened by systemd\n    server {\n"
+        "        # nginxaudit: ignore[autoindex-enabled] nothing here\n        server_name a;\n    }\n}\n"
+    )
+    path = _config(tmp_path, text)
+    run = nginxaudit("scan", "--fix", "--no-settings", str(path))
+    assert path.read_text() == (
+        "events {}\nhttp {\n    # nginxaudit: ignore[missing-listen] opened by systemd\n    server {\n"
+        "        server_name a;\n    }\n}\n"
+    ), run.stderr
