@@ -57,7 +57,7 @@ def _views(examination: Any, options: dict[str, Any]) -> Any:
     from nginxaudit.report.graph.view import views_of
 
     wanted = options["upstream"], options["server"]
-    views = views_of(examination.models, examination.report.active, *wanted)
+    views = views_of(examination.models, examination.active, *wanted)
     if not views:
         raise click.UsageError(
             f'there is no upstream or server called "{wanted[0] or wanted[1]}" in what was read'

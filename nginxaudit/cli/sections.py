@@ -19,9 +19,8 @@ class Sectioned(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options."""
-        records = {
-            param.name: record for param in self.get_params(ctx) if (record := param.get_help_record(ctx))
-        }
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = {param.name: record for param in options if (record := param.get_help_record(ctx))}
         for heading, names in _SECTIONS.items():
             rows = [records.pop(name) for name in names if name in records]
             if rows:

@@ -41,7 +41,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             wanted = options["upstream"]
             views = [
                 view
-                for view in views_of(examination.models, examination.report.active)
+                for view in views_of(examination.models, examination.active)
                 if wanted is None or view.name.lower() == wanted.lower()
             ]
             if wanted is not None and not views:

@@ -26,8 +26,10 @@ from nginxaudit.engine.suppress import Ignores
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.model import Model
 from nginxaudit.nginx import format_version
+from nginxaudit.source.embedded import EmbeddedText, finding_in_host
 from nginxaudit.source.read import ReadError, Unreadable
-from nginxaudit.source.roots import ReadOptions, Root, Roots, find_roots
+from nginxaudit.source.root import Root, Roots
+from nginxaudit.source.roots import ReadOptions, find_roots
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.fragments import context_of_path, declared_context, infer_contexts, is_main
 from nginxaudit.syntax.includes import ParseCache, expand
@@ -52,10 +54,15 @@ def audit(
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A report, and the meaning of every root that it speaks of."""
+    """A report, and the meaning of every root that it speaks of.
+
+    ``active`` are the report's findings that are not suppressed at their places in the models' texts, which may be
+    embedded in the files that the report names.
+    """
 
     report: Report
     models: tuple[Model, ...]
+    active: tuple[Finding, ...]
 
 
 def examine(
@@ -75,7 +82,8 @@ def examine(
     with _paused_collector():
         work = _Audit(settings, overlay, progress)
         report = work.run(list(paths) or default_paths(settings), stdin)
-        return Examination(report, tuple(work.models))
+        active = tuple(finding for finding in work.in_place if finding.suppressed is None)
+        return Examination(report, tuple(work.models), active)
 
 
 def default_paths(settings: Settings) -> list[str]:
@@ -126,6 +134,7 @@ class _Audit:
         self._context_only: set[str] = set()  # roots that are read for the sake of a file they include
         self._reported: set[str] = set()  # paths of files whose findings are reported
         self.models: list[Model] = []
+        self.in_place: list[Finding] = []
 
     def run(self, paths: list[str], stdin: BinaryIO | None) -> Report:
         settings = self._settings
@@ -216,7 +225,7 @@ class _Audit:
 
     def _contexts(self, root: Root) -> list[str]:
         parsed = self._cache.get(root.source)
-        path = declared_context(parsed.comments) or self._settings.context
+        path = declared_context(parsed.comments) or root.context or self._settings.context
         if path is None:
             return infer_contexts(parsed.statements)
         try:
@@ -245,11 +254,11 @@ class _Audit:
         self._crashes.extend(outcome.crashes)
         for problem in config.problems:
             if not problem.analysed:
-                line = problem.source.position(problem.start)[0]
-                self._trouble(problem.source.path, f"line {line}: {problem.message}")
+                path, line = _seen_at(problem.source, problem.start)
+                self._trouble(path, f"line {line}: {problem.message}")
             elif problem.kind == "include-not-analysed":
-                line = problem.source.position(problem.start)[0]
-                self._notes.append(f"{problem.source.path}:{line}: {problem.message}")
+                path, line = _seen_at(problem.source, problem.start)
+                self._notes.append(f"{path}:{line}: {problem.message}")
 
     def _loose(self, roots: Roots, reached: set[str]) -> None:
         """Files of a scanned directory that no root includes: analysed when asked, or when alone."""
@@ -301,7 +310,8 @@ class _Audit:
             for finding in findings
             if finding.severity >= settings.min_severity and finding.confidence >= settings.min_confidence
         ]
-        files = {*self._sources, *self._troubles} - hidden
+        shown, sources = self._in_hosts(shown)
+        files = {*sources, *self._troubles} - hidden
         return Report(
             nginx_version=format_version(settings.target.version),
             edition=settings.target.edition,
@@ -311,7 +321,7 @@ class _Audit:
                 for path in sorted(files)
             ),
             rules=tuple(self._rules),
-            sources=self._sources,
+            sources=sources,
             notes=tuple(dict.fromkeys(self._notes)),
             crashes=tuple(dict.fromkeys(self._crashes)),
             incomplete=bool(self._troubles),
@@ -319,11 +329,22 @@ class _Audit:
             gone=baseline.gone() if baseline is not None else (),
         )
 
+    def _in_hosts(self, findings: list[Finding]) -> tuple[list[Finding], dict[str, SourceText]]:
+        """Findings and texts as people know them: what is embedded is shown in the file that it stands in."""
+        hosts = [source.host for source in self._sources.values() if isinstance(source, EmbeddedText)]
+        self.in_place = findings
+        if not hosts:
+            return findings, self._sources
+        sources = {path: text for path, text in self._sources.items() if not isinstance(text, EmbeddedText)}
+        sources.update((host.path, host) for host in hosts)
+        moved = [finding_in_host(finding, self._sources) for finding in findings]
+        return sorted(moved, key=_order), sources
+
     def _silence(self, finding: Finding) -> Finding:
         finding = self._ignores.apply(finding)
         if finding.suppressed is None:
             for glob, names in self._settings.per_file_ignores.items():
-                if self._covers(glob, finding.span.file) and finding.rule in self._slugs(names, glob):
+                if self._covers(glob, finding) and finding.rule in self._slugs(names, glob):
                     reason = f"per-file-ignores of {glob}"
                     return replace(finding, suppressed=Suppression("per-file", reason))
         return finding
@@ -333,7 +354,8 @@ class _Audit:
             self._catalogue, names, f"{self._settings.origin or 'settings'}: per-file-ignores.{glob}"
         )
 
-    def _covers(self, glob: str, path: str) -> bool:
+    def _covers(self, glob: str, finding: Finding) -> bool:
+        path = _seen_at(self._sources[finding.span.file], 0)[0]
         relative = os.path.relpath(path, self._settings.base)
         return fnmatch(relative, glob) or fnmatch(os.path.basename(path), glob)
 
@@ -350,7 +372,19 @@ class _Audit:
         added = extra.findings()
         if not added:
             return findings
-        return sorted([*findings, *added], key=lambda each: (each.span.file, each.span.start, each.id))
+        return sorted([*findings, *added], key=_order)
+
+
+def _order(finding: Finding) -> tuple[str, int, str]:
+    return finding.span.file, finding.span.start, finding.id
+
+
+def _seen_at(source: SourceText, offset: int) -> tuple[str, int]:
+    """File and line of an offset, as people know them."""
+    if isinstance(source, EmbeddedText):
+        span = source.in_host(offset, offset)
+        return span.file, span.line
+    return source.path, source.position(offset)[0]
 
 
 def _identity(rule: Rule, hit: Hit) -> tuple[str, int, int]:

@@ -6,9 +6,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from nginxaudit.finding import Related
 from nginxaudit.source.text import SourceText
 from tests.expected import ROOT
 from tests.report.samples import MISMATCH, finding, full, one, rendered, report, troubled
@@ -85,14 +87,60 @@ def test_validator_is_awake(tmp_path):
 
 
 def test_validator_has_nothing_to_say_about_the_fixtures(tmp_path, monkeypatch):
-    """The whole way: the command on the fixtures of this repository, in a repository of its own."""
+    """The whole way: the command on the fixtures, with fixes, suppressions and a baseline, in a repository of its own."""
     work = _repository(tmp_path / "work")
     shutil.copytree(ROOT / "fixtures", work / "fixtures", symlinks=True)
+    reports = work / "fixtures" / "etc-nginx" / "sites-enabled" / "reports.conf"
+    reports.write_text("# nginxaudit: ignore[missing-listen] opened by systemd\n" + reports.read_text())
+
+    def run(*args):
+        subprocess.run([sys.executable, "-m", "nginxaudit", *args], cwd=work, check=True, timeout=60)
+
+    run("baseline", "write", "fixtures/etc-nginx", "fixtures/deployments")
+    # Known and new ones in one log: what changes is in none of the known files.
+    shutil.copy(work / "fixtures/deployments/active-active.conf", work / "fixtures/deployments/new.conf")
     log, verdict = tmp_path / "report.sarif", tmp_path / "verdict.sarif"
-    scan = ["scan", "-f", "sarif", "-o", str(log), "--fail-on", "never", "fixtures"]
-    subprocess.run([sys.executable, "-m", "nginxaudit", *scan], cwd=work, check=True, timeout=60)
+    scan = ["--baseline", "nginxaudit-baseline.json", "-f", "sarif", "-o", str(log), "--fail-on", "never"]
+    run("scan", *scan, "fixtures")
+    found = json.loads(log.read_text(encoding="utf-8"))["runs"][0]["results"]
+    assert {each["baselineState"] for each in found} == {"new", "unchanged"}
+    assert {each["suppressions"][0]["kind"] for each in found if "suppressions" in each} == {
+        "inSource",
+        "external",
+    }
+    assert any("fixes" in each for each in found)
     arguments = ["validate", str(log), "--output", str(verdict), "--rule-kind", "Sarif;Gh"]
     arguments += ["--level", "Error;Warning;Note", "--kind", "Fail;Review;Open", "--log", "ForceOverwrite"]
     done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, check=False)
     results = json.loads(verdict.read_text(encoding="utf-8-sig"))["runs"][0]["results"]
     assert {result["ruleId"].split("/")[0] for result in results} <= ALLOWED, done.stdout
+
+
+def test_limits_of_uploads_are_kept_and_said():
+    import gzip
+
+    from nginxaudit.finding import Severity
+    from nginxaudit.report.sarif_log import MOST_LOCATIONS, MOST_RESULTS
+
+    source = SourceText("a.conf", "server_tokens on; # a line as long as lines are\n" * 26_000)
+    width = len(source.text) // 26_000
+    base = finding(MISMATCH, "the version of nginx is sent with every response", source.span(0, 16))
+    spans = [source.span(width * n, width * n + 16) for n in range(26_000)]
+    many = [
+        replace(base, span=span, severity=Severity.INFO if n % 2 else Severity.WARNING)
+        for n, span in enumerate(spans)
+    ]
+    many[0] = replace(many[0], related=tuple(Related("here, too", span) for span in spans[:2000]))
+    text = rendered("sarif", report(*many, sources=(source,)))
+    run = json.loads(text)["runs"][0]
+    assert len(run["results"]) == MOST_RESULTS
+    assert (
+        sum(each.get("level") == "warning" for each in run["results"]) == 13_000
+    )  # the least severe ones are left out
+    assert max(len(each.get("relatedLocations", ())) for each in run["results"]) == MOST_LOCATIONS
+    (note,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert "1,000 findings are not in this log" in note["message"]["text"]
+    assert len(gzip.compress(text.encode(), 6)) < 10_000_000  # GitHub takes 10 MB, compressed
+    assert (
+        max(len(rule.get("properties", {}).get("tags", ())) for rule in run["tool"]["driver"]["rules"]) <= 10
+    )

@@ -8,20 +8,22 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from nginxaudit.checks.base import CheckContext, Hit, Place
+from nginxaudit.model import Model
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive
 
-_TRAILING = re.compile(r"[ \t]+(?=\r?\n|\Z)")
-_BEFORE_SEMICOLON = re.compile(r"(?<=[^\s;{}])[ \t]+(?=;)")
-_INDENT = re.compile(r"^[ \t]*(?=\S)", re.MULTILINE)
+_TRAILING = re.compile(r"(?<![\\ \t])[ \t]+(?=\r?\n|\Z)")  # a blank behind a backslash belongs to its word
+_RETURN = re.compile(r"\r(?=\n)")
 _SHOWN = 4
 
+Places = list[tuple[int, int]]
 
-def _texts(ctx: CheckContext) -> Iterator[tuple[SourceText, list[tuple[int, int]]]]:
+
+def _texts(model: Model) -> Iterator[tuple[SourceText, Places]]:
     """Every file that was read, with the stretches of it that are data: quoted strings over several lines, code."""
-    data: dict[str, list[tuple[int, int]]] = {path: [] for path in ctx.model.config.sources}
+    data: dict[str, Places] = {path: [] for path in model.config.sources}
     seen: set[int] = set()
-    for node in ctx.model.config.top.walk():
+    for node in model.config.top.walk():
         statement = node.statement
         if id(statement) in seen or not statement.args:
             continue
@@ -30,11 +32,11 @@ def _texts(ctx: CheckContext) -> Iterator[tuple[SourceText, list[tuple[int, int]
         for token in statement.args:
             if raw or "\n" in token or "\r" in token:
                 data.setdefault(node.source.path, []).append((token.start, token.end))
-    for path, source in ctx.model.config.sources.items():
+    for path, source in model.config.sources.items():
         yield source, sorted(data.get(path, []))
 
 
-def _outside(places: Iterable[tuple[int, int]], data: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _outside(places: Iterable[tuple[int, int]], data: Places) -> Iterator[tuple[int, int]]:
     """Places that are in none of the stretches; both in order."""
     at = 0
     for start, end in places:
@@ -44,7 +46,7 @@ def _outside(places: Iterable[tuple[int, int]], data: list[tuple[int, int]]) -> 
             yield start, end
 
 
-def _report(source: SourceText, places: list[tuple[int, int]], what: str, help_: str) -> Iterator[Hit]:
+def _report(source: SourceText, places: Places, what: str, help_: str) -> Iterator[Hit]:
     if places:
         count = f" ({len(places)} lines)" if len(places) > 1 else ""
         yield Hit(
@@ -57,16 +59,27 @@ def _report(source: SourceText, places: list[tuple[int, int]], what: str, help_:
 
 def trailing_whitespace(ctx: CheckContext) -> Iterable[Hit]:
     """Blanks at the end of lines."""
-    for source, data in _texts(ctx):
-        found = _outside(((each.start(), each.end()) for each in _TRAILING.finditer(source.text)), data)
-        yield from _report(source, list(found), "blanks at the end of the line", "Remove them.")
+    for source, found in blanks_at_line_ends(ctx.model):
+        yield from _report(source, found, "blanks at the end of the line", "Remove them.")
+
+
+def blanks_at_line_ends(model: Model) -> Iterator[tuple[SourceText, Places]]:
+    """Every file with its blanks at line ends, those of data left out."""
+    for source, data in _texts(model):
+        yield source, list(_outside((each.span() for each in _TRAILING.finditer(source.text)), data))
 
 
 def space_before_semicolon(ctx: CheckContext) -> Iterable[Hit]:
     """Blanks before the semicolon that ends a directive."""
+    for source, found in blanks_before_semicolons(ctx.model):
+        yield from _report(source, found, "blanks before the semicolon", "Remove them.")
+
+
+def blanks_before_semicolons(model: Model) -> Iterator[tuple[SourceText, Places]]:
+    """Every file that has such blanks, each place with its semicolon."""
     seen: set[int] = set()
-    places: dict[str, tuple[SourceText, list[tuple[int, int]]]] = {}
-    for node in ctx.model.config.top.walk():
+    places: dict[str, tuple[SourceText, Places]] = {}
+    for node in model.config.top.walk():
         statement = node.statement
         if statement.block is not None or id(statement) in seen:
             continue
@@ -75,13 +88,12 @@ def space_before_semicolon(ctx: CheckContext) -> Iterable[Hit]:
         between = node.source.text[last : statement.end]
         if between.endswith(";") and len(between) > 1 and not between[:-1].strip(" \t"):
             places.setdefault(node.source.path, (node.source, []))[1].append((last, statement.end))
-    for source, found in places.values():
-        yield from _report(source, found, "blanks before the semicolon", "Remove them.")
+    yield from places.values()
 
 
 def line_endings(ctx: CheckContext) -> Iterable[Hit]:
     """Lines that end as on Windows, or some so and some not."""
-    for source, _ in _texts(ctx):
+    for source in ctx.model.config.sources.values():
         first = source.text.find("\r\n")
         if first < 0:
             continue
@@ -90,11 +102,29 @@ def line_endings(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(Place(source, first, first + 2), what, help="Let them end with LF.")
 
 
+def carriage_returns(model: Model) -> Iterator[tuple[SourceText, Places]]:
+    """Every file with the CRs before its line ends, those of data left out."""
+    for source, data in _texts(model):
+        yield source, list(_outside((each.span() for each in _RETURN.finditer(source.text)), data))
+
+
 def indentation(ctx: CheckContext) -> Iterable[Hit]:
     """Lines that are not indented as deep as the other ones of their depth; the width is that of the file."""
+    for source, unit, wrong in misplaced_lines(ctx.model):
+        name = "a tab" if "\t" in unit else f"{len(unit)} blanks"
+        yield from _report(
+            source,
+            [(start, end) for start, end, _ in wrong],
+            f"not indented like the rest of the file, by {name}",
+            "Indent each block once more than the one around it.",
+        )
+
+
+def misplaced_lines(model: Model) -> Iterator[tuple[SourceText, str, list[tuple[int, int, str]]]]:
+    """Every file with such lines: its unit, and for each line the white space it has and should have."""
     lines: dict[str, tuple[SourceText, list[tuple[int, int, str]]]] = {}
     seen: set[int] = set()
-    for node, depth in _with_depth(ctx):
+    for node, depth in _with_depth(model):
         statement = node.statement
         if id(statement) in seen:
             continue
@@ -104,40 +134,40 @@ def indentation(ctx: CheckContext) -> Iterable[Hit]:
         if not blank.strip(" \t"):
             lines.setdefault(node.source.path, (node.source, []))[1].append((start, depth, blank))
     for source, found in lines.values():
-        yield from _judge(source, found)
+        unit, wrong = _judge(found)
+        if wrong:
+            yield source, unit, wrong
 
 
-def _with_depth(ctx: CheckContext) -> Iterator[tuple[Directive, int]]:
+def _with_depth(model: Model) -> Iterator[tuple[Directive, int]]:
     """Directives with their depth in the file they stand in."""
-    depths: dict[Directive, int] = {ctx.model.config.top: -1}
-    for node in ctx.model.config.top.walk():
+    depths: dict[Directive, int] = {model.config.top: -1}
+    for node in model.config.top.walk():
         parent = node.parent
         same = parent is not None and (parent.parent is None or parent.source.path == node.source.path)
         depths[node] = depths.get(parent, -1) + 1 if same and parent is not None else 0
         yield node, depths[node]
 
 
-def _judge(source: SourceText, lines: list[tuple[int, int, str]]) -> Iterator[Hit]:
+def _judge(lines: list[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int, str]]]:
+    """The unit of a file, and its lines that do not fit: the white space of each, and what it should be."""
     units = Counter(blank for _, depth, blank in lines if depth == 1 and blank)
     if not units:
-        return
+        return "", []
     unit, _ = units.most_common(1)[0]
     # Some leave the content of http or of the top unindented: the depth of the first level is what most lines have.
     offsets = Counter(_levels(blank, unit) - depth for _, depth, blank in lines if depth)
     usual = offsets.most_common(1)[0][0]
-    wrong = [
-        (start, start + len(blank))
+    return unit, [
+        (start, start + len(blank), unit * _level(depth, usual))
         for start, depth, blank in lines
         if depth and _levels(blank, unit) not in (depth, depth + usual)
     ]
-    if wrong:
-        name = "a tab" if "\t" in unit else f"{len(unit)} blanks"
-        yield from _report(
-            source,
-            wrong,
-            f"not indented like the rest of the file, by {name}",
-            "Indent each block once more than the one around it.",
-        )
+
+
+def _level(depth: int, usual: float) -> int:
+    level = depth + usual
+    return int(level) if level >= 0 and level == int(level) else depth
 
 
 def _levels(blank: str, unit: str) -> float:
