@@ -1,8 +1,8 @@
 """``python -m tests.expected`` writes everything that is made, to be reviewed: what nginxaudit says of the
 fixtures beside them, the pictures and outputs in README, the schema of the settings.
 
-A case is a configuration of ``fixtures/deployments``, or a whole directory with a tree. Its findings stand
-in ``NAME.expected`` beside it, one a line.
+A case is a configuration of ``fixtures/deployments`` or ``fixtures/kubernetes``, or a whole directory with a
+tree. Its findings stand in ``NAME.expected`` beside it, one a line.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _TREES = ("etc-nginx", "nginx-plus")
 def cases() -> list[Path]:
     """Paths relative to the repository."""
     singles = sorted((ROOT / "fixtures" / "deployments").glob("*.conf"))
+    kubernetes = ROOT / "fixtures" / "kubernetes"
+    singles += sorted([*kubernetes.glob("*.conf"), *kubernetes.glob("*.yaml")])
     trees = [ROOT / "fixtures" / name for name in _TREES]
     return [path.relative_to(ROOT) for path in [*singles, *trees]]
 

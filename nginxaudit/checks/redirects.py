@@ -238,7 +238,7 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
             or (flags and flags[0] not in ("redirect", "permanent"))
         ):
             continue
-        url = _as_return(pattern, target)
+        url = as_return(pattern, target)
         if url is not None:
             code = "301" if flags == ["permanent"] else "302"
             yield Hit(
@@ -249,7 +249,7 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _as_return(pattern: str, target: str) -> str | None:
+def as_return(pattern: str, target: str) -> str | None:
     """The URL for ``return``; None where it would not be the same."""
     if target.endswith("$request_uri?"):
         return target[:-1]

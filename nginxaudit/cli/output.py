@@ -78,11 +78,15 @@ def _adder(*choices: Callable[[Any], Any]) -> Callable[[_F], _F]:
 
 
 class Output:
-    """Where the report goes. A file is opened before the work begins and put in place when complete."""
+    """Where the report goes. A file is opened before the work begins and put in place when complete.
+
+    What is no regular file (``/dev/null``, a FIFO) is written to, never replaced; a link stays a link.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._temporary: str | None = None
 
     def __enter__(self) -> Output:
         if self._path is None:
@@ -94,8 +98,10 @@ class Output:
                     raise IsADirectoryError(21, "it is a directory")
                 if os.path.exists(self._path) and not os.access(self._path, os.W_OK):
                     raise PermissionError(13, "permission denied")
-                self._temporary = f"{self._path}.{os.getpid()}.tmp"
-                self._file = open(self._temporary, "w", encoding="utf-8", newline="\n")
+                self._real = os.path.realpath(self._path)
+                if os.path.isfile(self._real) or not os.path.exists(self._real):
+                    self._temporary = f"{self._real}.{os.getpid()}.tmp"
+                self._file = open(self._temporary or self._real, "w", encoding="utf-8", newline="\n")
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise click.UsageError(f"--output {self._path}: cannot be written: {reason}") from None
@@ -115,11 +121,13 @@ class Output:
             return
         if kind is None:
             self._file.close()
-            os.replace(self._temporary, self._path)
+            if self._temporary is not None:
+                os.replace(self._temporary, self._real)
             return
         with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
             self._file.close()
-        os.unlink(self._temporary)
+        if self._temporary is not None:
+            os.unlink(self._temporary)
 
 
 class Reports:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -73,7 +72,8 @@ _LEVELS = click.Choice(["info", "warning", "error"])
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print what is wrong.
 
-    PATH is a configuration file, a directory, the output of `nginx -T`, or - for standard input.
+    PATH is a configuration file, a directory, the output of `nginx -T`, a tar archive, a Kubernetes
+    manifest, or - for standard input; each of them may be gzip'd.
     Several paths are several independent configurations. Without PATH: the settings' `entry`, else
     ./nginx.conf, else /etc/nginx.
 
@@ -150,10 +150,10 @@ def _mended(paths: tuple[str, ...], options: dict[str, Any], settings: Settings)
     if options["diff"]:
         changed = bool(fixed.changes) or fixed.stdin is not None
         return (report.exit_code(None) or int(changed)), report
-    # Standard output holds the mended text of standard input: the report then goes to files alone.
-    outputs = options["outputs"] or ((os.devnull,) if piped else ())
-    with Reports(options["format_name"], outputs, FORMATS) as reports:
-        _write(reports, report, (), options, settings)
+    outputs = options["outputs"]
+    if outputs or not piped:  # standard output holds the mended text of standard input
+        with Reports(options["format_name"], outputs, FORMATS) as reports:
+            _write(reports, report, (), options, settings)
     return report.exit_code(settings.fail_on), report
 
 

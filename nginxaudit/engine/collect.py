@@ -20,8 +20,7 @@ class Collector:
     """Findings of a run. The same place of a shared include is one finding with several ways to it."""
 
     def __init__(self) -> None:
-        self._findings: dict[tuple[object, ...], Finding] = {}
-        self._paths: dict[tuple[object, ...], str] = {}
+        self._hits: dict[tuple[object, ...], tuple[Rule, Hit]] = {}
         self._ways: dict[tuple[object, ...], dict[Span, None]] = {}
         self._spans: dict[tuple[str, int, int], Span] = {}
         self._times: dict[tuple[object, ...], int] = {}  # how often the same place was found
@@ -41,53 +40,60 @@ class Collector:
         if place.via is not None:
             self._ways.setdefault(key, {})[self._span(_include_place(place.via))] = None
         self._times[key] = self._times.get(key, 0) + 1
-        if key in self._findings:
-            return
-        self._paths[key] = _path_of(hit)
-        self._findings[key] = Finding(
+        if key not in self._hits:
+            self._hits[key] = rule, hit
+
+    def findings(self) -> list[Finding]:
+        """All findings, sorted by file, place and rule, with include chains and fingerprints."""
+        if not self._hits:
+            return []
+        from hashlib import sha256  # 5 ms that a clean run does not spend
+
+        ordered = sorted(self._hits.items(), key=_order)
+        counts: dict[tuple[str, str], int] = {}
+        result = []
+        for key, (rule, hit) in ordered:
+            path = _path_of(hit)
+            number = counts[rule.slug, path] = counts.get((rule.slug, path), 0) + 1
+            digest = sha256(f"{rule.slug}\0{path}\0{number}".encode("utf-8", "surrogateescape"))
+            result.append(self._finding(key, rule, hit, digest.hexdigest()[:32]))
+        return result
+
+    def _finding(self, key: tuple[object, ...], rule: Rule, hit: Hit, fingerprint: str) -> Finding:
+        related = [Related(mask_secrets(word), self._span(other)) for word, other in hit.related]
+        ways = self._ways.get(key)
+        if ways:
+            related += _chain(list(ways))
+        return Finding(
             id=rule.id,
             rule=rule.slug,
             category=rule.category,
             severity=_level(hit.severity, rule.severity),
             confidence=_level(hit.confidence, rule.confidence),
             message=mask_secrets(hit.message),
-            span=self._span(place),
+            span=self._span(hit.place),
             rejected_by_nginx=rule.rejected_by_nginx if hit.rejected is None else hit.rejected,
-            related=tuple(Related(mask_secrets(word), self._span(other)) for word, other in hit.related),
+            related=tuple(related),
             help=mask_secrets(hit.help),
-            fix=hit.fix,
+            fix=self._shared(hit.fix, hit, self._times[key]) if hit.fix else None,
+            fingerprint=fingerprint,
         )
 
-    def findings(self) -> list[Finding]:
-        """All findings, sorted by file, place and rule, with include chains and fingerprints."""
-        ready = []
-        for key, finding in self._findings.items():
-            ways = list(self._ways.get(key, ()))
-            related = finding.related + tuple(_chain(ways))
-            fix = finding.fix and self._shared(finding.fix, finding.span.file, self._times[key])
-            ready.append((replace(finding, related=related, fix=fix), self._paths[key]))
-        if not ready:
-            return []
-        from hashlib import sha256  # 5 ms that a clean run does not spend
+    def _shared(self, fix: Fix, hit: Hit, times: int) -> Fix:
+        """``fix``, saying what else it touches: unsafe where that is more than what was found.
 
-        ready.sort(key=lambda pair: _order(pair[0]))
-        counts: dict[tuple[str, str], int] = {}
-        result = []
-        for finding, path in ready:
-            number = counts[finding.rule, path] = counts.get((finding.rule, path), 0) + 1
-            digest = sha256(f"{finding.rule}\0{path}\0{number}".encode("utf-8", "surrogateescape"))
-            result.append(replace(finding, fingerprint=digest.hexdigest()[:32]))
-        return result
-
-    def _shared(self, fix: Fix, file: str, times: int) -> Fix:
-        """``fix``, saying what else it touches: unsafe where that is more than what was found."""
+        A hit without a directive is about the text of the file, wherever it stands.
+        """
         everywhere = max((self._entered.get(edit.file, 1) for edit in fix.edits), default=1)
         if everywhere < 2:
             return fix
-        found = times if all(edit.file == file for edit in fix.edits) else 1
+        own = all(edit.file == hit.place.source.path for edit in fix.edits)
+        found = everywhere if own and hit.node is None else times if own else 1
         title = f"{fix.title} (the file stands in {everywhere} places, all of which this changes)"
         return replace(
-            fix, title=title, applicability=fix.applicability if found >= everywhere else Applicability.UNSAFE
+            fix,
+            title=title,
+            applicability=fix.applicability if found >= everywhere else Applicability.UNSAFE,
         )
 
     def _span(self, place: Place) -> Span:
@@ -102,9 +108,10 @@ def _level(override: _T | None, default: _T) -> _T:
     return default if override is None else override
 
 
-def _order(finding: Finding) -> tuple[object, ...]:
-    span = finding.span
-    return span.file, span.start, span.end, finding.id, finding.message
+def _order(entry: tuple[tuple[object, ...], tuple[Rule, Hit]]) -> tuple[object, ...]:
+    rule, hit = entry[1]
+    place = hit.place
+    return place.source.path, place.start, place.end, rule.id, hit.message
 
 
 def _include_place(via: Directive) -> Place:

@@ -107,8 +107,10 @@ def parse_page(path: Path) -> Page:
         raise PageError(f"{path}: a rule page begins with TOML between two lines of +++")
     try:
         front = tomllib.loads(match[1])
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of thousands of digits
         raise PageError(f"{path}: {error}") from None
+    except RecursionError:
+        raise PageError(f"{path}: the front matter is nested too deeply") from None
     return Page(_rule(path, front, match[2]), match[2])
 
 

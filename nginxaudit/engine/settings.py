@@ -103,8 +103,10 @@ def _read_toml(file: str) -> dict[str, Any]:
         return tomllib.loads(read_utf8(file))
     except ReadError as error:
         raise SettingsError(f"{file}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of thousands of digits
         raise SettingsError(f"{file}: it is not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: it is nested too deeply") from None
 
 
 class _Reader:

@@ -41,11 +41,12 @@ _AFTER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_HINT = re.compile(
-    r"AKIA|ASIA|gh[pousr]_|github_pat|glpat-|xox[abprs]-|k_live_|AIza|eyJ|PRIVATE KEY|@"
-    r"|basic|bearer|token|key|secret|passw|redis_pass|^[ \t]*[A-Za-z0-9+/]{60}",
-    re.IGNORECASE | re.MULTILINE,
-)
+# Nearly all texts have none of these: looking for words is ten times as fast as the expressions.
+_HINTS = (
+    "key", "token", "secret", "passw", "basic", "bearer", "@", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
+    "github_pat", "glpat-", "xox", "k_live_", "aiza", "eyj", "redis_pass",
+)  # fmt: skip
+_PEM = re.compile(r"^[ \t]*[A-Za-z0-9+/]{60}", re.MULTILINE)
 _DUMMY = re.compile(
     r"(?P<same>.)(?P=same)*\Z|.*(?:your|change|replace|example|dummy|sample|placeholder|redacted|insert|todo|xxxx|\*\*\*|\.\.\.)"
     r"|(?:test|secret|password|passwd|token|key|none|null|true|false)\d*\Z",
@@ -56,7 +57,8 @@ _PATH = re.compile(r"(?:/|\.{1,2}/|[A-Za-z]:\\)[\w./-]+\Z|[\w./-]+\.(?:pem|key|c
 
 def secrets_in(text: str) -> Iterator[tuple[int, int]]:
     """Offsets (0-based, end exclusive) of secrets in ``text``, in order; variables, placeholders and paths are none."""
-    if _HINT.search(text) is None:
+    low = text.lower()
+    if not any(hint in low for hint in _HINTS) and (len(text) < 60 or _PEM.search(text) is None):
         return
     found = [match.span() for match in _FORMS.finditer(text)]
     for match in _AFTER.finditer(text):

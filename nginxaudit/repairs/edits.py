@@ -156,3 +156,28 @@ def _lines(source: SourceText, text: str, indent: str) -> str:
 
 def _blank_or_comment(text: str) -> bool:
     return not text.strip() or text.lstrip().startswith("#")
+
+
+def on_one_line(node: Directive) -> bool:
+    """Whether a directive without block has no line end inside, and so no comment that would go with it."""
+    return "\n" not in node.source.text[node.name.start : node.statement.end]
+
+
+def statement(node: Directive) -> str:
+    """A directive without block as it is written, with its semicolon."""
+    last = node.args[-1].end if node.args else node.name.end
+    return f"{node.source.text[node.name.start : last]};"
+
+
+def standing_in(block: Directive, node: Directive) -> Directive | None:
+    """What of ``node`` stands in the text of ``block``: itself, or the include that brings it."""
+    at: Directive | None = node
+    while at is not None and not (at.source is block.source and at.via is block.via):
+        at = at.via
+    return at if at is not None and at.parent is block else None
+
+
+def behind_text(node: Directive, token: Token, text: str) -> Edit:
+    """Put ``text`` at the end of one word, inside its quotes."""
+    at = token.end - 1 if token.quoted else token.end
+    return Edit(node.source.path, at, at, text)

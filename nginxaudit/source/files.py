@@ -136,11 +136,13 @@ class DumpFiles:
             raise ReadError(Unreadable.MISSING, "the dump does not contain it") from None
 
 
+def name_matches(name: str, pattern: str) -> bool:
+    """Whether a glob without slashes matches a file's name, as in glob(3)."""
+    return fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
+
+
 def _matches(path: list[str], pattern: list[str]) -> bool:
-    return len(path) == len(pattern) and all(
-        fnmatchcase(part, glob_part) and (not part.startswith(".") or glob_part.startswith("."))
-        for part, glob_part in zip(path, pattern, strict=True)
-    )
+    return len(path) == len(pattern) and all(map(name_matches, path, pattern))
 
 
 def _fence(roots: Iterable[str]) -> tuple[str, ...]:

@@ -51,6 +51,17 @@ def read_file(path: str, display: str, overlay: Mapping[str, str] | None = None)
         real = os.path.realpath(path)
         if real in overlay:
             return SourceText(display, overlay[real], real)
+    with open_regular(path) as file:
+        _require_small(os.fstat(file.fileno()))
+        try:
+            data = read_bounded(file)
+        except OSError as error:
+            raise explain(error) from None
+    return SourceText(display, decode(data), os.path.realpath(path))
+
+
+def open_regular(path: str) -> BinaryIO:
+    """The regular file ``path``, open for reading; of any size. Raises `ReadError`."""
     try:
         # O_NONBLOCK: opening a FIFO without a writer would wait for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
@@ -58,13 +69,10 @@ def read_file(path: str, display: str, overlay: Mapping[str, str] | None = None)
         raise explain(error) from None
     try:
         _require_regular(os.fstat(handle))
-        with os.fdopen(os.dup(handle), "rb") as file:
-            data = read_bounded(file)
-    except OSError as error:
-        raise explain(error) from None
-    finally:
+    except ReadError:
         os.close(handle)
-    return SourceText(display, decode(data), os.path.realpath(path))
+        raise
+    return os.fdopen(handle, "rb")
 
 
 def read_utf8(path: str) -> str:
@@ -117,6 +125,9 @@ def _require_regular(status: os.stat_result) -> None:
     for is_kind, word in _SPECIAL:
         if is_kind(status.st_mode):
             raise ReadError(Unreadable.REFUSED, f"it is {word}, not a regular file", _NOT_REGULAR)
+
+
+def _require_small(status: os.stat_result) -> None:
     if status.st_size > MAX_BYTES:
         raise ReadError(
             Unreadable.REFUSED,

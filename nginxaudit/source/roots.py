@@ -5,52 +5,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from nginxaudit.source.compressed import Content, content_of
 from nginxaudit.source.dump import is_dump, split_dump
-from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles, Files
-from nginxaudit.source.read import ReadError, Unreadable, decode, explain, read_bounded, read_file
+from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles
+from nginxaudit.source.read import (
+    ReadError,
+    Unreadable,
+    decode,
+    explain,
+    open_regular,
+    read_bounded,
+    read_file,
+)
+from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
 from nginxaudit.source.text import SourceText
 
 STDIN = "-"
-_MAIN_BLOCK = re.compile(r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)", re.MULTILINE)
+_MANIFEST = r"""\A\s*\{\s*(?:"(?:[^"\\]|\\.)*"\s*:|\})|^(?:apiVersion|kind)[ \t]*:[ \t]*["'{\w]"""
 _SKIPPED_DIRECTORIES = frozenset({"node_modules", "__pycache__", "venv"})
-_SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """One text to start from and the files it may include.
-
-    ``searched`` says that it was found in a directory rather than named: then it is a root only
-    if no other root includes it.
-    """
-
-    source: SourceText
-    files: Files
-    searched: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Something that was asked for and could not be read."""
-
-    path: str
-    error: ReadError
-
-
-@dataclass(slots=True)
-class Roots:
-    """Everything behind the paths of one run.
-
-    ``loose`` are configuration files of scanned directories that contain no main block: whoever
-    is not included by a root is a fragment.
-    """
-
-    roots: list[Root] = field(default_factory=list)
-    loose: list[Root] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +49,102 @@ def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | Non
     for path in dict.fromkeys(paths):
         try:
             if path == STDIN:
-                found.roots.append(_from_stdin(stdin, options))
+                _add(found, _from_stdin(stdin, options))
             elif os.path.isdir(path):
                 _from_directory(path, found, options)
             else:
-                found.roots.append(root_of_file(path, fence, options))
+                _add(found, _from_file(path, fence, options))
         except ReadError as error:
             found.unread.append(Unread(path, error))
     return found
 
 
 def root_of_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
-    """The root that is the file ``path``; a dump is one, too. Raises `ReadError`."""
+    """The root that is the text file ``path``; a dump is one, too. Raises `ReadError`."""
     if not path or "\0" in path:
         raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
     source = read_file(path, os.path.normpath(path), options.overlay)
-    if is_dump(source.text):
-        return _from_dump(source.text)
-    return Root(source, _disk(os.path.dirname(path), fence, options))
+    return _of_text(source, os.path.dirname(path), fence, options)
 
 
-def has_main_block(text: str) -> bool:
-    """Whether a text looks like a main configuration: a block that stands nowhere else begins a line."""
-    return _MAIN_BLOCK.search(text) is not None
+def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
+    """The configurations in a file of any kind."""
+    if "\0" not in path and path and not (options.overlay and os.path.realpath(path) in options.overlay):
+        content = content_of(open_regular(path), path, seekable=True)
+        if content.tar or content.packed:
+            return _from_content(content, os.path.normpath(path), os.path.realpath(path), fence, options)
+        content.file.close()
+    if _is_manifest_name(path):
+        return _from_manifest(read_file(path, os.path.normpath(path), options.overlay))
+    return Roots([root_of_file(path, fence, options)])
 
 
-def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Root:
+def _is_manifest_name(path: str) -> bool:
+    return path.removesuffix(".gz").endswith((".yaml", ".yml", ".json"))
+
+
+def _looks_like_manifest(text: str) -> bool:
+    """Whether a text without a name is a manifest: JSON, or YAML with what every object of Kubernetes has."""
+    return re.search(_MANIFEST, text.removeprefix("\ufeff"), re.MULTILINE) is not None
+
+
+def _from_manifest(source: SourceText) -> Roots:
+    from nginxaudit.source.manifest import roots_of_manifest  # 4 ms that other runs do not spend
+
+    return roots_of_manifest(source)
+
+
+def _from_content(
+    content: Content, display: str, real: str, fence: Sequence[str], options: ReadOptions
+) -> Roots:
+    """The configurations in an archive, or in text that was compressed: its ``real`` is no place on disk."""
+    if content.tar:
+        from nginxaudit.source.archive import roots_of_archive
+
+        return roots_of_archive(content.file, display, real, _prefixes(options))
+    with content.file:
+        source = SourceText(display, decode(read_bounded(content.file)), f"gzip:{real}")
+    _require_text(source.text, "the compressed text is empty")
+    if _is_manifest_name(display) or _looks_like_manifest(source.text):
+        return _from_manifest(source)
+    return Roots([_of_text(source, os.path.dirname(display), fence, options)])
+
+
+def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
     if stdin is None:
         raise ReadError(Unreadable.REFUSED, "there is no standard input")
-    text = decode(read_bounded(stdin))
-    if not text.strip():  # `nginx -T` that failed prints nothing here: that must not look like a clean report
-        raise ReadError(
-            Unreadable.REFUSED,
-            "standard input is empty",
-            "See what the command before the pipe said on its standard error.",
-        )
-    if is_dump(text):
-        return _from_dump(text)
     name = options.stdin_filename
-    source = SourceText(os.path.normpath(name) if name else "<stdin>", text, f"stdin:{name or ''}")
-    return Root(source, _disk(os.path.dirname(name or ""), [], options))
+    display = os.path.normpath(name) if name else "<stdin>"
+    content = content_of(stdin, name or "", seekable=False)
+    if content.tar or content.packed:
+        return _from_content(content, display, display, [], options)
+    text = decode(read_bounded(content.file))
+    _require_text(text, "standard input is empty")
+    source = SourceText(display, text, f"stdin:{name or ''}")
+    if _is_manifest_name(name or "") or _looks_like_manifest(text):
+        return _from_manifest(source)
+    return Roots([_of_text(source, os.path.dirname(name or ""), [], options)])
+
+
+def _require_text(text: str, otherwise: str) -> None:
+    """`nginx -T` that failed prints nothing into a pipe: that must not look like a clean report."""
+    if not text.strip():
+        raise ReadError(
+            Unreadable.REFUSED, otherwise, "See what the command before the pipe said on its standard error."
+        )
+
+
+def _of_text(source: SourceText, main_dir: str, fence: Sequence[str], options: ReadOptions) -> Root:
+    """The root that a text is: a dump, or a configuration whose files are on disk."""
+    if is_dump(source.text):
+        return _from_dump(source.text)
+    return Root(source, _disk(main_dir, fence, options))
+
+
+def _add(found: Roots, more: Roots) -> None:
+    found.roots += more.roots
+    found.loose += more.loose
+    found.unread += more.unread
 
 
 def _from_dump(text: str) -> Root:
@@ -160,11 +191,10 @@ def _configuration_files(directory: str) -> tuple[list[str], list[Unread]]:
         directories[:] = sorted(
             name for name in directories if not name.startswith(".") and name not in _SKIPPED_DIRECTORIES
         )
-        sites = os.path.basename(base) in _SITE_DIRECTORIES
         candidates += (
             os.path.join(base, name)
             for name in sorted(names)
-            if not name.startswith(".") and (name.endswith(".conf") or (sites and "." not in name))
+            if is_configuration_name(os.path.basename(base), name)
         )
     candidates.sort(key=lambda path: os.path.basename(path) != "nginx.conf")
     first_names: dict[str, str] = {}
@@ -174,7 +204,14 @@ def _configuration_files(directory: str) -> tuple[list[str], list[Unread]]:
 
 
 def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFiles:
-    prefixes = (options.prefix,) if options.prefix else INSTALL_PREFIXES
     return DiskFiles(
-        main_dir, fence, prefixes=prefixes, allow_outside=options.allow_outside, overlay=options.overlay
+        main_dir,
+        fence,
+        prefixes=_prefixes(options),
+        allow_outside=options.allow_outside,
+        overlay=options.overlay,
     )
+
+
+def _prefixes(options: ReadOptions) -> tuple[str, ...]:
+    return (options.prefix,) if options.prefix else INSTALL_PREFIXES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 
 from nginxaudit.finding import Span
 
@@ -29,12 +30,8 @@ class SourceText:
         """Offset at which each line begins; lines end at LF, as nginx counts them."""
         starts = self._line_starts
         if starts is None:
-            starts = [0]
-            find = self.text.find
-            at = find("\n")
-            while at >= 0:
-                starts.append(at + 1)
-                at = find("\n", at + 1)
+            starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))]
+            starts.pop()  # behind the last line is no line
             self._line_starts = starts
         return starts
 

@@ -69,6 +69,13 @@ def unescape(raw: str) -> str:
     return _ESCAPE.sub(lambda m: _UNESCAPED.get(m[1], m[1]), raw)
 
 
+def end_of_unclosed(text: str, start: int) -> int:
+    """Where a string that begins at ``start`` and is never closed probably ends: before what ends the directive."""
+    newline = text.find("\n", start)
+    line = text[start : newline if newline >= 0 else len(text)]
+    return start + max(1, len(_LINE_TAIL.sub("", line)))
+
+
 def _may_be_torn(text: str) -> bool:
     """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster."""
     return any(sign in text for sign in ("{{", "{%", "<%")) or (
@@ -196,10 +203,7 @@ class Lexer:
     def _unclosed(self, start: int) -> Token:
         """Take the string to end with its line, before what ends the directive there."""
         text = self.text
-        newline = text.find("\n", start)
-        line = text[start : newline if newline >= 0 else len(text)]
-        end = start + max(1, len(_LINE_TAIL.sub("", line)))
-        self.position = end
+        self.position = end = end_of_unclosed(text, start)
         self._report(
             "unclosed-quote",
             f"the string that starts with {text[start]} is never closed",

@@ -67,10 +67,14 @@ class Directive:
     ``context`` is the name of the context it stands in, ``inner`` of the one it opens (None
     without a block); names as in `nginxaudit.nginx` (``http``, ``server``, ``stream-server``,
     ``if-in-location``, ``map-block``, …; ``unknown`` inside blocks nobody knows).
-    ``via`` is the ``include`` directive through which it came, None in the root file.
+    ``via`` is the ``include`` directive through which it came, None in the root file. ``name``, ``args`` and
+    ``source`` are those of its statement; ``is_block`` says that it was written with braces.
     """
 
-    __slots__ = ("_named", "children", "context", "inner", "parent", "statement", "via")
+    # What is asked most is kept here, too: a property would be a call for each of a million questions.
+    __slots__ = (
+        "_named", "args", "children", "context", "inner", "is_block", "name", "parent", "source", "statement", "via",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -81,6 +85,10 @@ class Directive:
         via: Directive | None,
     ) -> None:
         self.statement = statement
+        self.name = statement.name
+        self.args = statement.args  # the parentheses of ``if`` are kept as nginx sees them
+        self.source = statement.source
+        self.is_block = statement.block is not None  # written with braces
         self.parent = parent
         self.context = context
         self.inner = inner
@@ -88,33 +96,13 @@ class Directive:
         self.children: list[Directive] = []
         self._named: dict[str, list[Directive]] | None = None
 
-    @property
-    def name(self) -> Token:
-        """Directive name."""
-        return self.statement.name
-
-    @property
-    def args(self) -> list[Token]:
-        """Arguments; the parentheses of ``if`` are kept as nginx sees them."""
-        return self.statement.args
-
-    @property
-    def source(self) -> SourceText:
-        """File it is written in."""
-        return self.statement.source
-
-    @property
-    def is_block(self) -> bool:
-        """Written with braces."""
-        return self.statement.block is not None
-
     def named(self, name: str) -> list[Directive]:
         """Direct children called ``name``, in order, includes expanded. Do not modify."""
         index = self._named
         if index is None:
             index = self._named = {}
             for child in self.children:
-                index.setdefault(child.statement.name, []).append(child)
+                index.setdefault(child.name, []).append(child)
         return index.get(name, _NONE)
 
     def first(self, name: str) -> Directive | None:
@@ -198,7 +186,7 @@ class Config:
         if self._index is None:
             index: dict[str, list[Directive]] = {}
             for node in self.top.walk():
-                index.setdefault(node.statement.name, []).append(node)
+                index.setdefault(node.name, []).append(node)
             self._index = index
         return self._index.get(name, _NONE)
 

@@ -96,6 +96,20 @@ def test_a_report_that_cannot_be_written_is_said_before_any_is(config: Path) -> 
     assert not (config.parent / "a.sarif").exists()
 
 
+def test_what_is_no_file_is_written_to_and_never_replaced(config: Path) -> None:
+    fifo, link, real = (config.parent / name for name in ("fifo", "link.json", "real.json"))
+    os.mkfifo(fifo)
+    reader = subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE, text=True)
+    assert nginxaudit("scan", str(config), "-f", "concise", "-o", str(fifo)).returncode == 1
+    assert "autoindex-enabled" in reader.communicate(timeout=30)[0]
+    assert fifo.is_fifo()
+    link.symlink_to(real)
+    nginxaudit("scan", str(config), "-f", "json", "-o", str(link))
+    assert link.is_symlink() and json.loads(real.read_text())["findings"]
+    nginxaudit("scan", str(config), "-o", os.devnull)
+    assert Path(os.devnull).is_char_device()
+
+
 def test_inside_actions_the_format_is_github_unless_one_is_given(config: Path) -> None:
     inside = {"GITHUB_ACTIONS": "true"}
     assert nginxaudit("scan", str(config), env=inside).stdout.startswith("::")

@@ -308,12 +308,21 @@ def test_wrong_usage(arguments: list[str], expected: str, tmp_path: Path) -> Non
 
 PAGE = """+++
 id = "XYZ0001"
-title = "A page of one's own"
 severity = "warning"
 confidence = "high"
+rejected-by-nginx = false
 {check}
 +++
+# A page of one's own
+
+## What it does
 {body}
+
+## Why it matters
+It does not.
+
+## How to fix
+Leave it.
 """
 
 
@@ -322,7 +331,7 @@ confidence = "high"
     [
         ("no front matter", "begins with TOML"),
         ("+++\nid = [\n+++\n", "security/own.md"),
-        (PAGE.format(check='[check]\npython = "os:system"', body="Why."), "python"),
+        (PAGE.format(check='[check]\npython = "os:system"', body="Why."), "may not name Python code"),
     ],
 )
 def test_rule_pages_of_others_are_data_not_code(text: str, expected: str, tmp_path: Path) -> None:

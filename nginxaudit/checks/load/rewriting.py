@@ -12,7 +12,7 @@ from nginxaudit.syntax.tree import Token
 _FLAGS = ("last", "break", "redirect", "permanent")
 _REGEX = frozenset({"~", "~*", "!~", "!~*"})
 _FILE_TESTS = frozenset({"-f", "!-f", "-d", "!-d", "-e", "!-e", "-x", "!-x"})
-_OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
+OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
 _URL_STARTS = ("http://", "https://", "$scheme")
 _CONDITION = "if-invalid-condition"
 _SHAPES = "Allowed: $variable, $variable = text, $variable != text, $variable ~ regex, -f file, -d file, -e file, -x file."
@@ -161,7 +161,7 @@ def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mist
     elif operator in ("=", "!="):
         yield from script(use, words[2], value)
     else:
-        meant = _OTHER_LANGUAGES.get(operator)
+        meant = OTHER_LANGUAGES.get(operator)
         remedy = f'nginx writes it "{meant}".' if meant else _SHAPES
         yield Mistake(_CONDITION, f'"{operator}" is no operator of nginx', words[1], remedy)
 

@@ -26,7 +26,7 @@ from nginxaudit.nginx import (
     Target,
     directives,
 )
-from nginxaudit.nginx.modules import module_of, module_of_file
+from nginxaudit.nginx.modules import UNKNOWN_IN_STREAM, module_of, module_of_file
 from nginxaudit.syntax.tree import Directive
 
 HEALTH_CHECK_NAMES = frozenset({"health_check", "match", "health_check_timeout"})
@@ -135,6 +135,8 @@ class _Judge:
             return self._lacking(name, lacking[0], context)
         elsewhere = [fact for fact in facts if fact.available(self._target) is Availability.YES]
         if elsewhere:
+            if context.startswith("stream") and elsewhere[0].third_party in UNKNOWN_IN_STREAM:
+                return None
             return _Verdict(
                 "directive-wrong-context",
                 f'"{name}" is not allowed {context_label(context)}',

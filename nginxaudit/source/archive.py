@@ -1,0 +1,162 @@
+"""Configurations in a tar archive: where they start, and the files of the archive that they include.
+
+``docker export`` and ``docker cp CONTAINER:/etc/nginx -`` make such archives, ``kubectl cp`` and backups do.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from nginxaudit.source.files import INSTALL_PREFIXES, is_pattern, name_matches
+from nginxaudit.source.read import ReadError, Unreadable
+from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
+from nginxaudit.source.tartree import Archive
+from nginxaudit.source.text import SourceText
+
+_MAX_MATCHES = 100_000  # of one glob: links to directories can make a tree endless
+_MAX_TRIED = 2_000  # files of any name that are looked into when none is called like a configuration
+
+
+def roots_of_archive(file: BinaryIO, display: str, real: str, prefixes: Iterable[str]) -> Roots:
+    """Configurations of the tar archive ``file``, which is closed when they are forgotten. Raises `ReadError`."""
+    archive = Archive(file, display, real)
+    search = _Search(archive, display, tuple(prefixes))
+    search.run()
+    if not search.found:
+        raise archive.hint()
+    return search.found
+
+
+class _Search:
+    """The configurations of one archive: below the install prefixes, else beside ``nginx.conf``, else all."""
+
+    def __init__(self, archive: Archive, display: str, prefixes: tuple[str, ...]) -> None:
+        self.found = Roots()
+        self._archive = archive
+        self._display = display
+        self._prefixes = prefixes
+        self._seen: set[str] = set()
+
+    def run(self) -> None:
+        """Fill ``found``."""
+        archive = self._archive
+        named = [name for name in archive.files("") if name.rsplit("/", 1)[-1] == "nginx.conf"]
+        installed = [
+            prefix[1:] for prefix in INSTALL_PREFIXES if self._is_file(f"{prefix[1:]}/nginx.conf", prefix[1:])
+        ]
+        scopes = installed or ([posixpath.dirname(name) for name in named] if archive.whole else [""])
+        for scope in scopes:
+            self._take(self._candidates(scope), scope)
+        if self.found.roots or self.found.unread:
+            return
+        if archive.whole:  # a file system has many a *.conf
+            self.found.loose.clear()
+            self._take(name for name in archive.files("") if name.endswith(".conf"))
+        elif not self.found:
+            self._take(list(archive.files(""))[:_MAX_TRIED])
+
+    def _is_file(self, path: str, scope: str) -> bool:
+        try:
+            real = self._archive.follow(path, scope, self._prefixes)
+        except ReadError:
+            return self._archive.has(path)  # it is told why it cannot be read
+        return self._archive.has(real) and not self._archive.is_directory(real)
+
+    def _candidates(self, scope: str) -> list[str]:
+        """Files that are called like a configuration, ``nginx.conf`` first, as in a directory on disk."""
+        found = []
+        for name in self._archive.files(scope):
+            *directories, last = name.removeprefix(scope).strip("/").split("/")
+            if any(directory.startswith(".") for directory in directories):
+                continue
+            if is_configuration_name(directories[-1] if directories else posixpath.basename(scope), last):
+                found.append(name)
+        return sorted(found, key=lambda name: posixpath.basename(name) != "nginx.conf")
+
+    def _take(self, names: Iterable[str], scope: str | None = None) -> None:
+        """Read files, each once. Without ``scope`` they are of any kind: only main configurations count."""
+        for name in names:
+            main_dir = posixpath.dirname(name)
+            try:
+                real = self._archive.follow(name, main_dir if scope is None else scope, self._prefixes)
+                if real in self._seen:
+                    continue
+                self._seen.add(real)
+                source = self._archive.text(real, name)
+            except ReadError as error:
+                if self._matters(name, scope):
+                    self.found.unread.append(Unread(f"{self._display}!{name}", error))
+                continue
+            is_root = has_main_block(source.text)
+            if not is_root and scope is None:
+                continue
+            # A fragment's includes are relative to the configuration it belongs to: its root's directory.
+            files = ArchiveFiles(self._archive, main_dir if is_root else scope or "", self._prefixes)
+            (self.found.roots if is_root else self.found.loose).append(Root(source, files, searched=True))
+
+    def _matters(self, name: str, scope: str | None) -> bool:
+        """Whether a file that cannot be read has to be told: links and devices only when something needs them."""
+        return scope is not None and (
+            posixpath.basename(name) == "nginx.conf" or self._archive.is_plain(name)
+        )
+
+
+class ArchiveFiles:
+    """The files that a configuration in ``main_dir`` of an archive may include."""
+
+    def __init__(self, archive: Archive, main_dir: str, prefixes: Iterable[str]) -> None:
+        self._archive = archive
+        self._main_dir = main_dir
+        self._prefixes = tuple(prefixes)
+        self._texts: dict[str, SourceText] = {}
+        self.installed = archive.whole
+
+    def resolve(self, argument: str) -> str:
+        """Name in the archive; an absolute path that has no place in it stays absolute."""
+        if not argument.startswith("/"):
+            return f"{self._main_dir}/{argument}" if self._main_dir else argument
+        inside = self._archive.inside(argument, self._main_dir, self._prefixes)
+        return argument if inside is None else inside
+
+    def expand(self, pattern: str) -> list[str]:
+        """Names that match, sorted as nginx's are; links to directories are followed."""
+        if pattern.startswith("/"):
+            raise self._archive.outside()
+        found = [""]
+        for part in pattern.split("/"):
+            found = list(self._step(found, part))
+            if len(found) > _MAX_MATCHES:
+                raise ReadError(Unreadable.REFUSED, f"more than {_MAX_MATCHES:,} names match")
+        return sorted(found, key=os.fsencode)
+
+    def read(self, path: str) -> SourceText:
+        """Text of one member."""
+        text = self._texts.get(path)
+        if text is None:
+            if path.startswith("/"):
+                raise self._archive.outside()
+            real = self._follow(path)
+            text = self._texts[path] = self._archive.text(real, posixpath.normpath(path))
+        return text
+
+    def _follow(self, path: str) -> str:
+        return self._archive.follow(path, self._main_dir, self._prefixes)
+
+    def _step(self, bases: Iterable[str], part: str) -> Iterator[str]:
+        for base in bases:
+            prefix = f"{base}/" if base else ""
+            if part in ("", ".", ".."):
+                yield prefix + part
+                continue
+            try:
+                real = self._follow(base)
+            except ReadError:
+                continue
+            if is_pattern(part):
+                names = (name for name in self._archive.names(real) if name_matches(name, part))
+                yield from (prefix + name for name in names)
+            elif self._archive.has(f"{real}/{part}" if real else part):
+                yield prefix + part

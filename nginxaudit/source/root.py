@@ -1,0 +1,64 @@
+"""What was asked for, as data: the texts to start from, and what could not be read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from nginxaudit.source.files import Files
+from nginxaudit.source.read import ReadError
+from nginxaudit.source.text import SourceText
+
+_MAIN_BLOCK = re.compile(r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)", re.MULTILINE)
+_SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One text to start from and the files it may include.
+
+    ``searched`` says that it was found in a directory rather than named: then it is a root only
+    if no other root includes it. ``context`` is the path of blocks in which a fragment is known to stand
+    (``http,server``; ``main`` for the top), None where that has to be found out.
+    """
+
+    source: SourceText
+    files: Files
+    searched: bool = False
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that was asked for and could not be read."""
+
+    path: str
+    error: ReadError
+
+
+@dataclass(slots=True)
+class Roots:
+    """Everything behind the paths of one run.
+
+    ``loose`` are configuration files of scanned directories that contain no main block: whoever
+    is not included by a root is a fragment.
+    """
+
+    roots: list[Root] = field(default_factory=list)
+    loose: list[Root] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.roots) + len(self.loose) + len(self.unread)
+
+
+def has_main_block(text: str) -> bool:
+    """Whether a text looks like a main configuration: a block that stands nowhere else begins a line."""
+    return _MAIN_BLOCK.search(text) is not None
+
+
+def is_configuration_name(directory: str, name: str) -> bool:
+    """Whether a file called ``name`` in a directory called ``directory`` looks like a configuration."""
+    if name.startswith("."):
+        return False
+    return name.endswith(".conf") or (directory in _SITE_DIRECTORIES and "." not in name)
