@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -36,6 +37,13 @@ def _shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
     shutil.copytree(ROOT / "fixtures", directory / "fixtures")
     shutil.copytree(ROOT / "fixtures" / "etc-nginx", directory / "nginx")
     shutil.copy(ROOT / "fixtures" / "deployments" / "active-active-fixed.conf", directory / "nginx.conf")
+    text = (directory / "nginx.conf").read_bytes()
+    (directory / "nginx.conf.gz").write_bytes(gzip.compress(text))
+    (directory / "dump.gz").write_bytes(
+        gzip.compress(b"# configuration file /etc/nginx/nginx.conf:\n" + text)
+    )
+    (directory / "deploy").mkdir()
+    shutil.copy(ROOT / "fixtures" / "kubernetes" / "configmap.yaml", directory / "deploy")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
     return subprocess.run(
         ["bash", "-e", "-c", script],

@@ -11,7 +11,6 @@ from nginxaudit.model.passes import split_authority
 from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin
 from nginxaudit.model.variables import references
-from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive, Token
 
 _URL_STARTS = ("http://", "https://", "$scheme")
@@ -270,7 +269,7 @@ def _may_be_escaped(ctx: CheckContext, node: Directive, origin: Origin) -> bool:
     location = ctx.model.location_of(node)
     if location is None or not location.is_regex:
         return False
-    expression = parse(location.pattern, caseless=location.modifier == "~*")
+    expression = location.expression
     name = origin.via[1:]
     if expression is None:
         return False

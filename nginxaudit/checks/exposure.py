@@ -10,7 +10,6 @@ from nginxaudit.checks.access import is_restricted
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.checks.locations import handlers
 from nginxaudit.finding import Severity
-from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive, Token
 
 _SYSTEM = (
@@ -142,7 +141,7 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if each.target_kind == "address" and not each.host.startswith("127."):
             continue  # on another machine nginx cannot look whether the script exists
-        expression = parse(location.pattern, caseless=location.modifier == "~*")
+        expression = location.expression
         node = location.directive
         if expression is None or expression.starts_anchored or node.first("try_files") or node.first("if"):
             continue

@@ -10,7 +10,6 @@ from nginxaudit.finding import Severity
 from nginxaudit.model.location import Location
 from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
-from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive
 
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
@@ -188,7 +187,7 @@ def alias_in_regex_without_capture(ctx: CheckContext) -> Iterable[Hit]:
         if alias is None or not alias.args or not location.is_regex:
             continue
         path = alias.args[0]
-        expression = parse(location.pattern, caseless=location.modifier == "~*")
+        expression = location.expression
         if (
             path.endswith("/")
             and not list(references(path))

@@ -98,15 +98,26 @@ def _is_identity(node: Directive) -> bool:
 def array_directive_inheritance(ctx: CheckContext) -> Iterable[Hit]:
     """Other lists of which an inner block has its own or the outer one, never both."""
     yield from _lost_parameters(ctx)
-    for name, key in _OVERLAPPING.items():
+    for name in _OVERLAPPING:
         for level in dict.fromkeys(node.parent for node in ctx.model.config.named(name)):
             if level is None or level.parent is None or level.inner not in ("server", "location"):
                 continue
-            own = {each for node in level.named(name) for each in key(node)}
-            outer = ctx.model.effective(level.parent, name)
-            lost = [node for node in outer if own.isdisjoint(key(node))]
-            if lost and len(lost) < len(outer):
+            lost = left_out(ctx.model, level, name)
+            if lost and len(lost) < len(ctx.model.effective(level.parent, name)):
                 yield _lost_entries(level, name, lost)
+
+
+def left_out(model: Model, level: Directive, name: str) -> list[Directive]:
+    """Lines of the outer blocks that a list of its own keeps from ``level``, and that it does not repeat."""
+    if level.parent is None:
+        return []
+    key = _OVERLAPPING.get(name, _first_word)
+    own = {each for node in level.named(name) for each in key(node)}
+    return [node for node in model.effective(level.parent, name) if node.args and own.isdisjoint(key(node))]
+
+
+def _first_word(node: Directive) -> Sequence[str]:
+    return node.args[:1]
 
 
 def _lost_parameters(ctx: CheckContext) -> Iterator[Hit]:
@@ -117,10 +128,7 @@ def _lost_parameters(ctx: CheckContext) -> Iterator[Hit]:
         if name is None or level is None or level.parent is None or level in told:
             continue
         told.add(level)
-        own = {str(node.args[0]) for node in level.named(name) if node.args}
-        lost = [
-            node for node in ctx.model.effective(level.parent, name) if node.args and node.args[0] not in own
-        ]
+        lost = left_out(ctx.model, level, name)
         if lost:
             yield _lost_entries(level, name, lost)
 
@@ -143,33 +151,44 @@ def _of_group_or_address(each: Pass) -> bool:
 def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
     """A backend that is told the name of the group as the host; once per server."""
     told: set[object] = set()
-    for each in filter(_of_group_or_address, ctx.model.passes):
-        if each.server in told or (each.location is not None and each.location.directive.first("internal")):
-            continue
-        name = each.upstream.name if each.upstream is not None else ""
-        if not name or "." in name:
-            continue  # named after the host that the backend knows
-        headers = ctx.model.effective(each.scope, "proxy_set_header")
-        if any(node.args and node.args[0].lower() == "host" for node in headers) or ctx.model.config.fragment:
+    for each in ctx.model.passes:
+        if each.server in told or not lacks_host(ctx.model, each):
             continue
         told.add(each.server)
         yield Hit(
             whole(each.directive),
-            f'the backend gets "{name}" as the host, not the name that the client asked for',
+            f'the backend gets "{each.upstream.name if each.upstream else ""}" as the host, not the name that the client asked for',
             each.directive,
             help="Write proxy_set_header Host $host; (and repeat the other headers of the outer block).",
         )
 
 
+def lacks_host(model: Model, each: Pass) -> bool:
+    """Whether a pass tells its backend the name of a group as the host."""
+    if not _of_group_or_address(each) or model.config.fragment:
+        return False
+    if each.location is not None and each.location.directive.first("internal"):
+        return False
+    if each.upstream is None or "." in each.upstream.name:
+        return False  # named after the host that the backend knows
+    headers = model.effective(each.scope, "proxy_set_header")
+    return not any(node.args and node.args[0].lower() == "host" for node in headers)
+
+
+def lacks_client(model: Model, each: Pass) -> bool:
+    """Whether a pass sends no header that tells the client."""
+    if not _of_group_or_address(each):
+        return False
+    headers = {node.args[0].lower() for node in model.effective(each.scope, "proxy_set_header") if node.args}
+    return not any(
+        header.startswith("x-forwarded") or header in ("x-real-ip", "forwarded") for header in headers
+    )
+
+
 def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
     """A backend that does not learn who asks; asked for only."""
-    for each in filter(_of_group_or_address, ctx.model.passes):
-        headers = {
-            node.args[0].lower() for node in ctx.model.effective(each.scope, "proxy_set_header") if node.args
-        }
-        if not any(
-            header.startswith("x-forwarded") or header in ("x-real-ip", "forwarded") for header in headers
-        ):
+    for each in ctx.model.passes:
+        if lacks_client(ctx.model, each):
             yield Hit(
                 whole(each.directive),
                 "the backend does not learn the address of the client",

@@ -91,8 +91,8 @@ def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
         elif header == "x-frame-options" and value.startswith("allow-from"):
             reason = "browsers ignore ALLOW-FROM, and with it the whole header"
         elif not reason and header not in SECURITY:
-            meant = get_close_matches(header, SECURITY, n=1, cutoff=0.93)
-            reason = f"misspelt, browsers know {meant[0]}" if meant else ""
+            meant = meant_header(header)
+            reason = f"misspelt, browsers know {meant}" if meant else ""
         if reason:
             yield Hit(
                 arg(node, node.args[0]),
@@ -102,6 +102,11 @@ def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
                 if "misspelt" not in reason
                 else "Correct the name.",
             )
+
+
+def meant_header(name: str) -> str:
+    """The header that protects and is called almost like ``name``; empty if there is none."""
+    return next(iter(get_close_matches(name, SECURITY, n=1, cutoff=0.93)), "")
 
 
 def cache_control_conflict(ctx: CheckContext) -> Iterable[Hit]:

@@ -35,7 +35,7 @@ def add_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
 
 def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
     outer = block.parent
-    if outer is None or _merges(block, name):
+    if outer is None or merges(block, name):
         return
     own = {node.args[0].lower() for node in block.named(name) if node.args}
     dropped = [node for node in model.effective(outer, name) if node.args and node.args[0].lower() not in own]
@@ -56,7 +56,7 @@ def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
     )
 
 
-def _merges(block: Directive, name: str) -> bool:
+def merges(block: Directive, name: str) -> bool:
     """Whether the mode in effect keeps the outer lines, or drops them on purpose."""
     at: Directive | None = block
     while at is not None:

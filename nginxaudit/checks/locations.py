@@ -186,6 +186,8 @@ def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:
         node = location.directive
         if not location.is_prefix or location.pattern.endswith("/") or "." in location.pattern:
             continue
+        if not node.args:
+            continue
         guarded = any(node.first(name) for name in ("allow", "deny", "auth_basic", "auth_request"))
         if guarded or any(node.first(name) for name in _PASSES):
             yield Hit(

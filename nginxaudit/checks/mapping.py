@@ -164,18 +164,20 @@ def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
         for block in ctx.model.config.named(name)
         if block.is_block and block.args
     }
+    in_servers: dict[Directive, dict[str, Directive]] = {}
     for node in ctx.model.config.named("set"):
         if not node.args or ctx.model.family_of(node) != "http":
             continue
         name = node.args[0].lower()
         server = ctx.model.enclosing(node, "server")
-        outer = [
-            each
-            for each in (server.named("set") if server is not None else ())
-            if each.args and each.args[0].lower() == name
-        ]
-        inside = node.parent is not None and node.parent.inner != "server"
-        other = blocks.get(name) or (outer[0] if inside and outer else None)
+        outer: Directive | None = None
+        if server is not None and node.parent is not None and node.parent.inner != "server":
+            if server not in in_servers:
+                in_servers[server] = {
+                    each.args[0].lower(): each for each in reversed(server.named("set")) if each.args
+                }
+            outer = in_servers[server].get(name)
+        other = blocks.get(name) or outer
         if other is not None:
             yield Hit(
                 whole(node),

@@ -95,7 +95,7 @@ def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
             lacking = "Upgrade is sent without Connection, and the backend ignores it"
         elif wants and not upgrade:
             lacking = "Connection asks for an upgrade, and no Upgrade says to what"
-        elif asks and wants and _speaks_10(ctx, each.scope):
+        elif asks and wants and speaks_10(ctx.model, each.scope):
             lacking = "the backend is spoken to in HTTP/1.0, which knows no Upgrade"
         else:
             continue
@@ -107,11 +107,12 @@ def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-def _speaks_10(ctx: CheckContext, scope: Directive) -> bool:
-    written = ctx.model.value(scope, "proxy_http_version")
+def speaks_10(model: Model, scope: Directive) -> bool:
+    """Whether backends are spoken to in HTTP/1.0 from ``scope``."""
+    written = model.value(scope, "proxy_http_version")
     if written is not None:
         return written == "1.0"
-    return ctx.target.version < _HTTP_11_BY_DEFAULT
+    return model.target.version < _HTTP_11_BY_DEFAULT
 
 
 def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.model.location import Location
-from nginxaudit.model.regex import compiled, to_bytes
+from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.model.variables import references
@@ -23,6 +23,7 @@ _BARE_HOST = re.compile(
     r"(?:www\.[a-z0-9-]+\.|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|info|edu|gov|eu)(?:/|$))", re.IGNORECASE
 )
 _EVERYTHING = ("^", ".*", "^.*", "^.*$", "^(.*)", "^(.*)$", "(.*)", "^/(.*)$", "^/(.*)")
+_REDIRECTS = ("301", "302", "303", "307", "308")
 _MAX_HOPS = 8
 _Ports = Mapping[int | None, Sequence[Socket]]
 
@@ -164,6 +165,23 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     help=f"Write https://{token}",
                 )
+            elif token is not None and _is_torn(ctx, node, token):
+                yield Hit(
+                    arg(node, token),
+                    f'"{token}" begins with a slash: nginx puts its own scheme and host before it',
+                    node,
+                    help=f"Write $scheme:{token}, or absolute_redirect off;",
+                )
+
+
+def _is_torn(ctx: CheckContext, node: Directive, token: Token) -> bool:
+    """Whether a target ``//host`` of a redirect is made absolute as if it were a path."""
+    redirects = node.name == "return" and node.args[0] in _REDIRECTS
+    return (
+        redirects
+        and re.match(r"//[\w-]+\.[\w.-]+", token) is not None
+        and ctx.model.flag(node, "absolute_redirect", True) is True
+    )
 
 
 def rewrite_loop(ctx: CheckContext) -> Iterable[Hit]:
@@ -209,14 +227,8 @@ def _returns(location: Location, node: Directive) -> bool:
         return False
     beginning = target.partition("$")[0]
     if "$" not in target:
-        pattern = compiled(str(node.args[0]))
         found = location.server.match(target)
-        return (
-            pattern is not None
-            and pattern.search(to_bytes(target)) is not None
-            and found.certain
-            and found.location is location
-        )
+        return matches(str(node.args[0]), target) is True and found.certain and found.location is location
     if expression.covered is None or not beginning.startswith(expression.covered) or not location.is_prefix:
         return False
     others = [each for each in location.server.locations if each is not location]

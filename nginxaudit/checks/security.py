@@ -10,7 +10,6 @@ from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
-from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive
 
 _LISTINGS = ("download", "mirror", "pub", "repo", "archive", "dist", "files", "browse")
@@ -53,7 +52,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
 def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
     """``location ~ ^/img(.*)$`` with ``alias /data/img/$1``: what is captured may begin with two dots."""
     path = str(alias.args[0])
-    expression = parse(location.pattern, caseless=location.modifier == "~*")
+    expression = location.expression
     captures = list(references(path))
     if expression is None or expression.looks or len(captures) != 1 or path[: captures[0].start][-1:] != "/":
         return

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from nginxaudit.checks.base import CheckContext, Hit, name_of, whole
 from nginxaudit.finding import Severity
 from nginxaudit.model.location import Location
-from nginxaudit.pcre import Expression, parse
+from nginxaudit.pcre import Expression
 
 _NAMING = ("try_files", "error_page", "post_action")
 
@@ -29,9 +29,7 @@ def unreachable_location(ctx: CheckContext) -> Iterable[Hit]:
 
 def _level(locations: Sequence[Location]) -> Iterator[Hit]:
     """Locations of one block."""
-    read = [
-        (each, parse(each.pattern, caseless=each.modifier == "~*")) for each in locations if each.is_regex
-    ]
+    read = [(each, each.expression) for each in locations if each.is_regex]
     if not read:
         return
     prefixes = [each for each in locations if each.is_prefix]

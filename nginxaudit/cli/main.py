@@ -72,7 +72,7 @@ def run() -> NoReturn:
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:
-        error.show()
+        _show(error)
         code = error.exit_code
     except BrokenPipeError:
         # The reader of --help has seen enough (`| head`).
@@ -81,8 +81,19 @@ def run() -> NoReturn:
     except Exception as error:
         if os.environ.get("NGINXAUDIT_DEBUG"):
             raise
-        print(f"nginxaudit: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        from nginxaudit.report.sanitize import visible
+
+        reason = visible(f"{type(error).__name__}: {error}")
+        print(f"nginxaudit: internal error: {reason}", file=sys.stderr)
         print(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", file=sys.stderr)
         code = EXIT_INTERNAL
     gc.freeze()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: click.ClickException) -> None:
+    """Show an error; it may quote a path, a key or a name of a stranger."""
+    from nginxaudit.report.sanitize import visible
+
+    error.message = "\n".join(map(visible, error.message.split("\n")))
+    error.show()

@@ -23,8 +23,11 @@ def mend(
     Text from standard input is written to standard output. Raises `click.UsageError` when a file cannot be written;
     then none is.
     """
+    from dataclasses import replace
+
     from nginxaudit.engine.audit import default_paths
     from nginxaudit.engine.fixing import fence_of, fix, unified_diff
+    from nginxaudit.report.sanitize import visible
     from nginxaudit.source.text import SourceText
     from nginxaudit.source.write import Change, WriteError, write_changes
 
@@ -35,7 +38,7 @@ def mend(
         if fixed.stdin is not None and stdin is not None:
             before = SourceText("", stdin.decode("utf-8", "surrogateescape"))
             changes.append(Change("", settings.stdin_filename or "<stdin>", before.text, fixed.stdin))
-        _write(unified_diff(changes))
+        _write(unified_diff([replace(each, path=visible(each.path)) for each in changes]))
     else:
         try:
             write_changes(changes, fence_of(paths or default_paths(settings)))

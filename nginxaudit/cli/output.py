@@ -101,7 +101,8 @@ class Output:
                 self._real = os.path.realpath(self._path)
                 if os.path.isfile(self._real) or not os.path.exists(self._real):
                     self._temporary = f"{self._real}.{os.getpid()}.tmp"
-                self._file = open(self._temporary or self._real, "w", encoding="utf-8", newline="\n")
+                mode = "x" if self._temporary else "w"  # nobody's link is followed
+                self._file = open(self._temporary or self._real, mode, encoding="utf-8", newline="\n")
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise click.UsageError(f"--output {self._path}: cannot be written: {reason}") from None

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.baseline import Baseline, load
+from nginxaudit.engine.bounds import at_most, too_long
 from nginxaudit.engine.catalogue import Catalogue, builtin
 from nginxaudit.engine.collect import Collector
 from nginxaudit.engine.context import Contexts
@@ -125,7 +126,7 @@ class _Audit:
         self._by_slug = {rule.slug: rule for rule in self._catalogue}
         self._ignores = Ignores(self._catalogue)
         self._collector = Collector()
-        self._cache = ParseCache()
+        self._cache = ParseCache(settings.limits)
         self._sources: dict[str, SourceText] = {}
         self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
@@ -138,7 +139,9 @@ class _Audit:
 
     def run(self, paths: list[str], stdin: BinaryIO | None) -> Report:
         settings = self._settings
-        options = ReadOptions(settings.prefix, settings.allow_outside, settings.stdin_filename, self._overlay)
+        options = ReadOptions(
+            settings.prefix, settings.allow_outside, settings.stdin_filename, self._overlay, settings.limits
+        )
         roots = find_roots(paths, options, stdin)
         self._in_context(roots, options)
         reached: set[str] = set()
@@ -237,9 +240,11 @@ class _Audit:
         return expand(root.source, root.files, self._cache, context, fragment=fragment)
 
     def _check(self, config: Config) -> Outcome:
-        model = Model(config, self._settings.target, self._settings.topologies)
+        settings = self._settings
+        model = Model(config, settings.target, settings.topologies, settings.limits)
         self.models.append(model)
-        return run(self._tasks, model)
+        config.problems.extend(too_long(model))
+        return run(self._tasks, model, settings.limits.max_findings_per_rule)
 
     def _take(self, config: Config, outcome: Outcome, *, whole: bool) -> None:
         self._sources.update(config.sources)
@@ -281,7 +286,8 @@ class _Audit:
         self._trouble(path, str(error))
         remedy = error.remedy or ("Check the path." if error.kind is Unreadable.MISSING else "")
         hit = Hit(Place(source, 0, 0), f"{path} could not be read: {error}", help=remedy)
-        self._collector.add(self._by_slug["unreadable-file"], hit)
+        rule = "limit-exceeded" if error.kind is Unreadable.LIMIT else "unreadable-file"
+        self._collector.add(self._by_slug[rule], hit)
 
     def _trouble(self, path: str, reason: str) -> None:
         reasons = self._troubles.setdefault(path, [])
@@ -310,6 +316,8 @@ class _Audit:
             for finding in findings
             if finding.severity >= settings.min_severity and finding.confidence >= settings.min_confidence
         ]
+        shown, more = at_most(shown, settings.limits.max_findings_per_rule)
+        self._notes += more
         shown, sources = self._in_hosts(shown)
         files = {*sources, *self._troubles} - hidden
         return Report(

@@ -51,12 +51,15 @@ class Catalogue:
             from pathlib import Path
 
             from nginxaudit.engine.pages import parse_page
+            from nginxaudit.source.write import is_below
         for directory in directories:
             if not os.path.isdir(directory):
                 raise PageError(f"{directory}: no such directory of rule pages")
             for path in sorted(Path(directory).rglob("*.md")):
                 if path.name.lower() == "readme.md":
                     continue
+                if not is_below(os.path.realpath(path), [os.path.realpath(directory)]):
+                    raise PageError(f"{path}: it is a link that leads out of the directory of rule pages")
                 rule = parse_page(path).rule
                 if "python" in rule.check or "python" in rule.repair:
                     raise PageError(f"{path}: rules from outside may not name Python code")

@@ -13,6 +13,7 @@ from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.read import ReadError
 from nginxaudit.source.root import Root, has_main_block
 from nginxaudit.source.roots import ReadOptions, root_of_file
+from nginxaudit.source.write import is_below
 from nginxaudit.syntax.tree import Config
 
 _MOST_LEVELS = 4  # directories looked at where no repository ends the search
@@ -43,6 +44,8 @@ class Contexts:
         key = os.path.realpath(path)
         if key not in self._tried:
             self._tried[key] = None
+            if not self._may_look(path, key):
+                return None
             try:
                 root = root_of_file(path, [os.path.dirname(path) or "."], self._options)
             except ReadError:
@@ -50,6 +53,14 @@ class Contexts:
             if has_main_block(root.source.text):
                 self._tried[key] = root, self._expand(root)
         return self._tried[key]
+
+
+    def _may_look(self, path: str, real: str) -> bool:
+        """A link that leads out of the repository, or out of its directory where there is none, is not followed."""
+        if self._options.allow_outside:
+            return True
+        directory = os.path.realpath(os.path.dirname(path) or ".")
+        return is_below(real, [_top(directory) or directory])
 
 
 def _upward(path: str) -> Iterator[str]:

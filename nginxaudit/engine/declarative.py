@@ -36,6 +36,7 @@ _KEYS = frozenset(
         "help",
     }
 )
+_TEXTS = frozenset({"parameter", "matches", "unit", "lacks", "help"})
 _UNITS: dict[str, Callable[[str], int]] = {
     "number": parse_number,
     "size": parse_offset,
@@ -50,6 +51,9 @@ def compile_check(spec: Mapping[str, Any], where: str) -> Check:
         raise PageError(f"{where}: [check] has unknown keys: {', '.join(unknown)}")
     if not isinstance(spec.get("message"), str):
         raise PageError(f"{where}: [check] needs a message")
+    for key in _TEXTS & set(spec):
+        if not isinstance(spec[key], str):
+            raise PageError(f"{where}: {key}: a text is expected, not {spec[key]!r}")
     if "lacks" in spec:
         return _lacks(spec, where)
     if "directive" not in spec:

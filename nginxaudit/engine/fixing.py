@@ -26,6 +26,7 @@ from nginxaudit.source.write import Change, is_below
 MAX_ROUNDS = 10
 STDIN = "stdin:"
 _BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
+_CIRCLE = "with it the text would be again what it was before another fix"
 _OUTSIDE = "{path} lies outside the scanned directory"
 _NO_FILE = "{path} is no file of its own that could be written"
 
@@ -118,12 +119,13 @@ class _Fixing:
             str, str
         ] = {}  # real path, or the name of standard input -> text with the fixes so far
         self._originals: dict[str, SourceText] = {}
+        self._seen: set[int] = set()  # states of the texts: fixes that undo each other would go on for ever
         self._rejected: dict[tuple[object, ...], tuple[Finding, str]] = {}
         self._applied: list[Finding] = []
 
     def run(self) -> Fixed:
         report = self._audit(self._texts, self._judging)
-        seen = {self._state()}
+        self._seen = {self._state(self._texts, report.sources)}
         for _ in range(MAX_ROUNDS):
             batch = self._fitting(self._candidates(report), report.sources)
             if not batch:
@@ -132,9 +134,6 @@ class _Fixing:
             if after is None:
                 continue  # all of them were rejected: others may fit now
             report = after
-            if self._state() in seen:
-                break
-            seen.add(self._state())
         return Fixed(
             self._audit(self._texts, self._settings),
             tuple(self._applied),
@@ -158,8 +157,11 @@ class _Fixing:
         )
         return examination.report
 
-    def _state(self) -> int:
-        return hash(tuple(sorted(self._texts.items())))
+    def _state(self, texts: Mapping[str, str], sources: Mapping[str, SourceText]) -> int:
+        """What tells one set of texts from another; a file that is as it was on disk counts as not changed."""
+        originals = {source.real: source.text for source in sources.values()}
+        originals.update((real, source.text) for real, source in self._originals.items())
+        return hash(tuple(sorted((real, text) for real, text in texts.items() if text != originals[real])))
 
     def _candidates(self, report: Report) -> list[Finding]:
         reported = {file.path for file in report.files}
@@ -201,20 +203,23 @@ class _Fixing:
         return chosen
 
     def _try(self, batch: list[Finding], before: Report) -> Report | None:
-        """Apply ``batch``, or the part of it that brings no new errors. None when none of it does."""
+        """Apply ``batch``, or the part of it that brings no new errors and takes nothing back. None when none of it does."""
         texts = self._with(batch, before.sources)
-        after = self._audit(texts, self._judging)
-        if not _worse(before, after):
+        state = self._state(texts, before.sources)
+        circle = state in self._seen
+        after = before if circle else self._audit(texts, self._judging)
+        if not circle and not _worse(before, after):
             for finding in batch:
                 assert finding.fix is not None
                 for edit in finding.fix.edits:
                     source = before.sources[edit.file]
                     self._originals.setdefault(source.real, source)
             self._texts = texts
+            self._seen.add(state)
             self._applied.extend(batch)
             return after
         if len(batch) == 1:
-            self._rejected[_key(batch[0])] = batch[0], _BREAKS
+            self._rejected[_key(batch[0])] = batch[0], _CIRCLE if circle else _BREAKS
             return None
         # Halves are tried on the same text: what the first one changes, the next round sees.
         half = len(batch) // 2

@@ -38,6 +38,16 @@ _OPTIONAL = frozenset(
         "options",
     }
 )
+_KINDS: dict[type, tuple[str, frozenset[str]]] = {
+    str: (
+        "a text",
+        frozenset({"id", "severity", "confidence", "fix", "since", "edition", "nginx-since", "nginx-until"}),
+    ),
+    bool: ("true or false", frozenset({"default", "rejected-by-nginx"})),
+    list: ("a list of texts", frozenset({"tags", "references", "proofs"})),
+    dict: ("a table", frozenset({"check", "repair", "options"})),
+}
+_OPTION_TYPES = ("integer", "number", "string", "boolean", "duration", "list")
 _FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files"})
 
 
@@ -166,6 +176,23 @@ def _check_keys(path: Path, front: dict[str, Any]) -> None:
     if missing or unknown:
         what = f"lacks {', '.join(missing)}" if missing else f"has unknown keys: {', '.join(unknown)}"
         raise PageError(f"{path}: the front matter {what}")
+    for kind, (words, keys) in _KINDS.items():
+        for key in sorted(keys & set(front)):
+            if not _is(kind, front[key]):
+                raise PageError(f"{path}: {key}: {words} is expected, not {front[key]!r}")
+    for name, entry in front.get("options", {}).items():
+        _check_option(path, name, entry)
+
+
+def _is(kind: Any, value: Any) -> bool:
+    return isinstance(value, kind) and (kind is not list or all(isinstance(each, str) for each in value))
+
+
+def _check_option(path: Path, name: str, entry: Any) -> None:
+    if not isinstance(entry, dict) or not {"type", "default", "description"} <= set(entry):
+        raise PageError(f"{path}: options.{name}: a table with type, default and description is expected")
+    if entry["type"] not in _OPTION_TYPES:
+        raise PageError(f"{path}: options.{name}.type: one of {', '.join(_OPTION_TYPES)} is expected")
 
 
 def _first_sentence(path: Path, body: str, section: str) -> str:

@@ -47,8 +47,8 @@ def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     return Task(rule, compile_check(rule.check, rule.path), options, mend=mender(rule))
 
 
-def run(tasks: list[Task], model: Model) -> Outcome:
-    """Hits of all ``tasks`` on one root, in the order of the tasks."""
+def run(tasks: list[Task], model: Model, most_mended: int) -> Outcome:
+    """Hits of all ``tasks`` on one root, in the order of the tasks; the first ``most_mended`` of each with a fix."""
     outcome = Outcome()
     for task in tasks:
         if task.on and not any(map(model.config.named, task.on)):
@@ -57,7 +57,10 @@ def run(tasks: list[Task], model: Model) -> Outcome:
         try:
             hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
             if task.mend is not None:
-                hits = [hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits]
+                mended = (
+                    hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits[:most_mended]
+                )
+                hits = [*mended, *hits[most_mended:]]
             outcome.hits.extend((task.rule, hit) for hit in hits)
         except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
             root = model.config.main.path

@@ -9,6 +9,7 @@ from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.rule import Option, Rule
 from nginxaudit.engine.settings import Settings, SettingsError
 from nginxaudit.engine.suggest import did_you_mean
+from nginxaudit.nginx import parse_time_ms
 
 ALL = "ALL"
 ALWAYS = frozenset({"unreadable-file", "limit-exceeded"})
@@ -89,6 +90,11 @@ def _checked(option: Option, value: object, where: str) -> object:
     expected = _TYPES[option.type]
     if not isinstance(value, expected) or (isinstance(value, bool) and option.type != "boolean"):  # type: ignore[arg-type]
         raise SettingsError(f"{where}: {value!r} is no {option.type}")
+    if option.type == "duration":
+        try:
+            parse_time_ms(str(value))
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from None
     return value
 
 

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.nginx import Target, parse_version
+from nginxaudit.source.limits import Limit, Limits, limits, read_size
+from nginxaudit.source.write import is_below
 
 FILE_NAME = "nginxaudit.toml"
 TOPOLOGIES = ("active-active", "active-passive")
@@ -51,6 +53,7 @@ class Settings:
     fail_on: Severity | None = Severity.WARNING
     stdin_filename: str | None = None
     baseline: str | None = None
+    limits: Limits = field(default_factory=Limits)
     changed: bool = False  # the paths are changed files: only what is found in them is reported
     base: str = "."
     origin: str | None = None  # settings file, None: built-in defaults
@@ -66,14 +69,35 @@ def discover(path: str) -> str | None:
     while True:
         own = os.path.join(directory, FILE_NAME)
         if os.path.isfile(own):
+            _require_inside(own)
             return own
         project = os.path.join(directory, "pyproject.toml")
-        if os.path.isfile(project) and _has_table(project):
+        if os.path.isfile(project) and _stays_inside(project) and _has_table(project):
             return project
         parent = os.path.dirname(directory)
         if os.path.exists(os.path.join(directory, ".git")) or parent == directory:
             return None
         directory = parent
+
+
+def _stays_inside(file: str) -> bool:
+    """Whether a settings file is what it seems to be, and no link out of its repository (or directory)."""
+    top = directory = os.path.realpath(os.path.dirname(file))
+    while not os.path.exists(os.path.join(top, ".git")):
+        parent = os.path.dirname(top)
+        if parent == top:
+            top = directory
+            break
+        top = parent
+    return is_below(os.path.realpath(file), [top])
+
+
+def _require_inside(file: str) -> None:
+    if not _stays_inside(file):
+        raise SettingsError(
+            f"{file}: it is a link that leads out of the repository: give it with --settings if you trust it, "
+            "or scan with --no-settings"
+        )
 
 
 def load(file: str) -> Settings:
@@ -91,7 +115,8 @@ def _has_table(project: str) -> bool:
                 return False
     except OSError:
         return False
-    return "nginxaudit" in _read_toml(project).get("tool", {})
+    tools = _read_toml(project).get("tool")
+    return isinstance(tools, dict) and isinstance(tools.get("nginxaudit"), dict)
 
 
 def _read_toml(file: str) -> dict[str, Any]:
@@ -144,6 +169,7 @@ class _Reader:
             min_severity=self._level(data, "min-severity", Severity, Severity.INFO),
             min_confidence=self._level(data, "min-confidence", Confidence, Confidence.LOW),
             fail_on=None if fail_on == "never" else Severity[(fail_on or "warning").upper()],
+            limits=self._limits(self._table(data, "limits")),
             base=self._base,
             origin=self._file,
         )
@@ -188,8 +214,31 @@ class _Reader:
             topologies[name] = entry["topology"]
         return topologies
 
+    def _limits(self, table: Mapping[str, Any]) -> Limits:
+        known = {each.key: each for each in limits()}
+        values = {}
+        for key, value in table.items():
+            if key not in known:
+                raise self._error(f"limits.{key}", f"unknown limit{did_you_mean(key, known)}")
+            values[known[key].name] = self._limit(f"limits.{key}", value, known[key])
+        return Limits(**values)
+
+    def _limit(self, key: str, value: Any, limit: Limit) -> int:
+        if limit.size and isinstance(value, str):
+            try:
+                value = read_size(value)
+            except ValueError as error:
+                raise self._error(key, str(error)) from None
+        if type(value) is not int or not 1 <= value <= limit.highest:
+            example = f", e.g. {limit.shown(limit.default)!r}" if limit.size else ""
+            highest = limit.shown(limit.highest)
+            raise self._error(key, f"a number from 1 to {highest} is expected{example}, not {value!r}")
+        return value
+
     def _inside(self, path: str) -> str:
         """``path`` relative to the settings file; a settings file may not point out of its tree."""
+        if "\0" in path:
+            raise self._error(repr(path), "it is no path")
         joined = os.path.normpath(os.path.join(self._base, path))
         real, base = os.path.realpath(joined), os.path.realpath(self._base)
         if real != base and not real.startswith(base.rstrip("/") + "/"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.rule import Option
+from nginxaudit.source.limits import limits
 
 SCHEMA_URL = "https://raw.githubusercontent.com/nginxaudit/nginxaudit/main/nginxaudit/engine/schema/settings.schema.json"
 
@@ -39,6 +40,7 @@ KEYS = (
     Key("baseline", "text", "File with known findings (nginxaudit baseline write).", '"nginxaudit-baseline.json"'),
     Key("rules", "names", "Directories with rule pages of your own (declarative).", '["nginx-rules"]'),
     Key("rule", "table", "Severity and options of single rules.", 'server-tokens = { severity = "error" }'),
+    Key("limits", "table", "How much is read and analysed at most.", 'max-file-size = "16m"'),
     Key("upstreams", "table", "What groups are meant to be; names may be globs.", 'backend = { topology = "active-passive" }'),
 )  # fmt: skip
 NAMES = tuple(key.name for key in KEYS)
@@ -78,6 +80,8 @@ def _value(key: Key, catalogue: Catalogue) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {"$ref": "#/definitions/names"}}
     if key.name == "rule":
         return _rules(catalogue)
+    if key.name == "limits":
+        return _limits()
     if key.name == "upstreams":
         topology = {"enum": ["active-active", "active-passive"]}
         group = {"type": "object", "properties": {"topology": topology}, "required": ["topology"]}
@@ -87,6 +91,17 @@ def _value(key: Key, catalogue: Catalogue) -> dict[str, Any]:
     if key.kind == "flag":
         return {"type": "boolean"}
     return {"enum": list(key.choices)} if key.choices else {"type": "string"}
+
+
+def _limits() -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for each in limits():
+        number = {"type": "integer", "minimum": 1, "maximum": each.highest}
+        size = {"type": "string", "pattern": "^[0-9]+[kmgKMG]?$"}
+        default = each.shown(each.default) if each.size else each.default
+        kind = {"anyOf": [size, number]} if each.size else number
+        properties[each.key] = {"description": each.about, "default": default, **kind}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def _rules(catalogue: Catalogue) -> dict[str, Any]:
@@ -120,10 +135,20 @@ def sample() -> str:
     for key in KEYS:
         choices = f" One of: {', '.join(key.choices)}." if key.choices else ""
         lines.append(f"# {key.description}{choices}")
-        lines += (
-            [f"# [{key.name}]", f"# {key.sample}"]
-            if key.kind == "table"
-            else [f"# {key.name} = {key.sample}"]
-        )
+        if key.name == "limits":
+            lines += ["# [limits]", *_limit_lines()]
+        elif key.kind == "table":
+            lines += [f"# [{key.name}]", f"# {key.sample}"]
+        else:
+            lines.append(f"# {key.name} = {key.sample}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _limit_lines() -> list[str]:
+    return [
+        f'# {each.key} = "{each.shown(each.default)}"  # {each.about}'
+        if each.size
+        else f"# {each.key} = {each.default}  # {each.about}"
+        for each in limits()
+    ]

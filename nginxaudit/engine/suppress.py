@@ -10,6 +10,7 @@ from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
 from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.fragments import flaw_of_declaration
 from nginxaudit.syntax.tree import Comment, Config, Directive
 
 _MARK = re.compile(r"\s*nginxaudit:\s*(?P<word>[\w-]+)(?P<rest>.*)", re.DOTALL)
@@ -105,6 +106,8 @@ class Ignores:
             if not (word + mark["rest"]).startswith(_OTHERS):
                 known = ("ignore", "ignore-file", "context", "topology")
                 self._flaw(comment, f'unknown instruction "{word}"{did_you_mean(word, known)}')
+            elif (reason := flaw_of_declaration(comment)) is not None:
+                self._flaw(comment, reason, "context=http,server")
             return
         parts = _IGNORE.match(mark["rest"])
         if parts is None or not parts["names"].strip():
@@ -143,13 +146,13 @@ class Ignores:
         edit = Edit(comment.source.path, start, end, ", ".join(kept))
         return Fix(f"Take {', '.join(idle)} out", Applicability.SAFE, (edit,))
 
-    def _flaw(self, comment: Comment, message: str) -> None:
+    def _flaw(self, comment: Comment, message: str, form: str = "ignore[rule-name] reason") -> None:
         self.flaws.append(
             Flaw(
                 "invalid-suppression",
                 f"nginxaudit comment: {message}",
                 comment,
-                "Write it as: # nginxaudit: ignore[rule-name] reason",
+                f"Write it as: # nginxaudit: {form}",
             )
         )
 

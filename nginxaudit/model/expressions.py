@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxaudit.model.scope import family_of, is_directive
-from nginxaudit.pcre import Expression, parse
+from nginxaudit.pcre import MAX_LENGTH, Expression, parse
 from nginxaudit.syntax.tree import Directive, Token
 
 if TYPE_CHECKING:
@@ -32,11 +32,17 @@ class Written:
     text: str
     caseless: bool
     subject: str = ""
+    limit: int = MAX_LENGTH  # bytes; longer ones are not analysed
+
+    @property
+    def too_long(self) -> bool:
+        """Whether it is longer than what is analysed."""
+        return len(self.text.encode("utf-8", "surrogateescape")) > self.limit
 
     @cached_property
     def expression(self) -> Expression | None:
         """What it says; None for what is not understood."""
-        return parse(self.text, caseless=self.caseless)
+        return parse(self.text, caseless=self.caseless, limit=self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,11 @@ def condition(node: Directive) -> Condition | None:
 
 def expressions(model: Model) -> Iterator[Written]:
     """All expressions of http and stream, kind by kind, each in reading order."""
+    limit = model.limits.max_regex_size
+    return (each if limit == each.limit else replace(each, limit=limit) for each in _expressions(model))
+
+
+def _expressions(model: Model) -> Iterator[Written]:
     yield from _locations(model)
     for node in _directives(model, "rewrite"):
         if len(node.args) > 1:

@@ -12,7 +12,8 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nginxaudit.model.regex import compiled, to_bytes
+from nginxaudit.model.regex import matches
+from nginxaudit.pcre import Expression, parse
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class Location:
     ``pattern`` keeps the ``@``). ``server`` is None in a fragment that has no ``server`` around it.
     """
 
-    def __init__(self, directive: Directive, server: Server | None, parent: Location | None) -> None:
+    def __init__(
+        self, directive: Directive, server: Server | None, parent: Location | None, max_regex_size: int
+    ) -> None:
+        self._max_regex_size = max_regex_size
         self.directive = directive
         self.server = server
         self.parent = parent
@@ -40,6 +44,11 @@ class Location:
     def is_regex(self) -> bool:
         """Matched as a regular expression."""
         return self.modifier in ("~", "~*")
+
+    @cached_property
+    def expression(self) -> Expression | None:
+        """What its regular expression says; None for what is not understood."""
+        return parse(self.pattern, caseless=self.modifier == "~*", limit=self._max_regex_size)
 
     @property
     def is_named(self) -> bool:
@@ -165,7 +174,6 @@ class _Search:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self.raw = to_bytes(uri)
         self.certain = True
 
     def run(self, level: Level, start: Location | None) -> tuple[_Answer, Location | None]:
@@ -184,11 +192,9 @@ class _Search:
         return answer, chosen if chosen is not None else start
 
     def _matches(self, location: Location) -> bool:
-        expression = compiled(location.pattern, caseless=location.modifier == "~*")
-        if expression is None:
-            self.certain = False
-            return False
-        return expression.search(self.raw) is not None
+        found = matches(location.pattern, self.uri, caseless=location.modifier == "~*")
+        self.certain = self.certain and found is not None
+        return bool(found)
 
 
 def match(level: Level, uri: str) -> Match:

@@ -19,6 +19,7 @@ from nginxaudit.model.topology import Declaration, Topology, find_declaration, t
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
 from nginxaudit.nginx import Target, has_placeholder
+from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 if TYPE_CHECKING:
@@ -36,11 +37,18 @@ class Model:
     name or glob of a group -> ``active-active`` or ``active-passive``.
     """
 
-    def __init__(self, config: Config, target: Target, topologies: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        target: Target,
+        topologies: Mapping[str, str] | None = None,
+        limits: Limits = DEFAULTS,
+    ) -> None:
+        self.limits = limits
         self.config = config
         self.target = target
         self.topologies: Mapping[str, str] = topologies or {}
-        self._scopes = Scopes()
+        self._scopes = Scopes(config)
         self._variables: dict[str, Variables] = {}
         self._topology: dict[Upstream, Topology] = {}
         self._declared: dict[Upstream, Declaration | None] = {}
@@ -139,7 +147,7 @@ class Model:
                 continue
             parent = found.get(directive.parent)
             server = self._servers.get(directive.parent) or (parent.server if parent else None)
-            location = found[directive] = Location(directive, server, parent)
+            location = found[directive] = Location(directive, server, parent, self.limits.max_regex_size)
             if parent is not None:
                 parent.children.append(location)
             elif server is not None:

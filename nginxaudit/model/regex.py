@@ -1,24 +1,18 @@
-"""PCRE as far as Python's ``re`` can stand in for it.
+"""Regular expressions as nginx tries them: PCRE2 itself, byte by byte, and never for long.
 
-nginx compiles expressions without UTF-8 mode, so they are matched byte by byte here too.
+nginx compiles expressions without UTF-8 mode, so they are matched byte by byte here too. Both the expression and
+the text may be a stranger's: what backtracks too much is given up, not waited for.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 _NAMED = re.compile(r"\(\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)')")
-_ANGLE_NAMED = re.compile(r"(?<!\\)\(\?<(?![=!])")
-_QUOTE_NAMED = re.compile(r"\(\?'([A-Za-z_]\w*)'")
-_FOREIGN = re.compile(
-    r"\\[QEKRXGghHvVNZCLlUupPz]"  # escapes that Python lacks or reads differently
-    r"|\(\*"  # verbs
-    r"|\(\?(?:\||R|&|\d|[+-]\d|P>|C)"  # branch reset, recursion, callouts
-    r"|\[\[:"  # POSIX classes
-    r"|\[\[|&&|\|\||~~|--"  # sets that Python warns about
-    r"|\{,\d"  # literal or not, by the version of PCRE
-)
+_BY_VERSION = re.compile(r"\{,\d")  # literal or not, by the version of PCRE
+_BOUNDED = b"(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=5000)"  # milliseconds
 
 
 def names(pattern: str) -> list[str]:
@@ -26,17 +20,28 @@ def names(pattern: str) -> list[str]:
     return [match[1] or match[2] for match in _NAMED.finditer(pattern)]
 
 
-@lru_cache(maxsize=16384)
-def compiled(pattern: str, *, caseless: bool = False) -> re.Pattern[bytes] | None:
-    """Equivalent Python expression, or None when there is no sure one."""
-    bare = re.sub(r"\\\\", "", pattern)  # an escaped backslash escapes nothing
-    if _FOREIGN.search(bare):
+def matches(pattern: str, text: str, *, caseless: bool = False) -> bool | None:
+    """Whether nginx finds ``pattern`` in ``text``; None where that is not sure, or takes too long to find out."""
+    import pcre2  # only who has expressions pays for it
+
+    expression = _compiled(pattern, caseless=caseless)
+    if expression is None:
         return None
-    text = _QUOTE_NAMED.sub(r"(?P<\1>", pattern)
-    text = _ANGLE_NAMED.sub("(?P<", text)
     try:
-        return re.compile(to_bytes(text), re.IGNORECASE if caseless else 0)
-    except (re.error, OverflowError, RecursionError):
+        return expression.search(to_bytes(text)) is not None
+    except pcre2.LibraryError:  # a limit
+        return None
+
+
+@lru_cache(maxsize=16384)
+def _compiled(pattern: str, *, caseless: bool) -> Any:
+    import pcre2
+
+    if _BY_VERSION.search(pattern):
+        return None
+    try:
+        return pcre2.compile(_BOUNDED + to_bytes(pattern), pcre2.I if caseless else 0)
+    except pcre2.LibraryError:  # that it is invalid is told elsewhere
         return None
 
 

@@ -31,7 +31,7 @@ from nginxaudit.nginx import (
     parse_size,
     parse_time_ms,
 )
-from nginxaudit.syntax.tree import Directive, Token
+from nginxaudit.syntax.tree import Config, Directive, Token
 
 T = TypeVar("T")
 
@@ -95,9 +95,14 @@ def levels(node: Directive) -> Iterator[Directive]:
 
 
 class Scopes:
-    """Look-ups of effective directives, cached per block and name."""
+    """Look-ups of effective directives, cached per block and name.
 
-    def __init__(self) -> None:
+    Most questions are about directives that the whole configuration does not have: those are answered first.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._absent: dict[str, bool] = {}
         self._found: dict[tuple[str, str], dict[Directive, list[Directive]]] = {}
 
     def effective(self, node: Directive, name: str) -> list[Directive]:
@@ -105,12 +110,22 @@ class Scopes:
 
         In the order in which nginx has them; empty when no level has one. Do not modify.
         """
+        absent = self._absent.get(name)
+        if absent is None:
+            absent = self._absent[name] = self._is_absent(name)
+        if absent:
+            return _NONE
         block = node if node.is_block else node.parent
         if block is None:
             return _NONE
         family = family_of(block)
         found = self._found.setdefault((name, family), {})
         return _at(block, name, _rule(name, family), found)
+
+    def _is_absent(self, name: str) -> bool:
+        """Whether neither ``name`` nor a directive that is inherited together with it is anywhere."""
+        names = {name, *(other for fact in directives(name) for other in fact.inherits_with)}
+        return not any(map(self._config.named, names))
 
     def value(self, node: Directive, name: str) -> Token | None:
         """First argument of the effective directive ``name``; None without one.

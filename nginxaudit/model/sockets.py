@@ -8,7 +8,7 @@ from functools import cached_property
 
 from nginxaudit.model.listen import Listen, SocketKey
 from nginxaudit.model.names import ServerName
-from nginxaudit.model.regex import compiled, to_bytes
+from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
 
 
@@ -44,7 +44,7 @@ class Socket:
         marked = self.explicit_default
         return marked[0] if marked else self.members[0][0]
 
-    @property
+    @cached_property
     def ssl(self) -> bool:
         """TLS is spoken on it: one member with ``ssl`` (or ``quic``) decides for all."""
         return any(listen.ssl or listen.quic for _, listen in self.members)
@@ -75,10 +75,10 @@ class Socket:
         certain = True
         for server, name in self._regexes if host else ():
             # Capital letters in the expression make nginx ignore case; the host is lower-case anyway.
-            expression = compiled(name.name, caseless=name.name.lower() != name.name)
-            if expression is None:
+            found_it = matches(name.name, host, caseless=name.name.lower() != name.name)
+            if found_it is None:
                 certain = False
-            elif expression.search(to_bytes(host)):
+            elif found_it:
                 return Choice(server, name, certain)
         return Choice(self.default, None, certain)
 

@@ -126,7 +126,7 @@ class Taint:
                 yield from self._text(value, scope, depth)
                 continue
             caseless, pattern = map_expression(line.name)
-            expression = parse(pattern, caseless=caseless)
+            expression = parse(pattern, caseless=caseless, limit=self._model.limits.max_regex_size)
             if expression is None:
                 continue
             for reference in references(value):

@@ -7,6 +7,6 @@ tells whether an expression is valid, not what it means.
 """
 
 from nginxaudit.pcre.backtracking import Danger, danger
-from nginxaudit.pcre.expression import Expression, parse
+from nginxaudit.pcre.expression import MAX_LENGTH, Expression, parse
 
-__all__ = ["Danger", "Expression", "danger", "parse"]
+__all__ = ["MAX_LENGTH", "Danger", "Expression", "danger", "parse"]

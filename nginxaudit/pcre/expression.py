@@ -27,7 +27,7 @@ from nginxaudit.pcre.nodes import (
 from nginxaudit.pcre.read import NotUnderstoodError, Reader
 
 MAX_TEXTS = 64  # texts of a finite group
-_MAX_LENGTH = 4096  # longer expressions are data
+MAX_LENGTH = 4096  # longer expressions are data
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,10 +341,10 @@ def _prefix(node: Node) -> str:
 
 
 @lru_cache(maxsize=16384)
-def parse(pattern: str, *, caseless: bool = False) -> Expression | None:
-    """``pattern`` as PCRE2 reads it, or None for what is not understood here."""
+def parse(pattern: str, *, caseless: bool = False, limit: int = MAX_LENGTH) -> Expression | None:
+    """``pattern`` as PCRE2 reads it, or None for what is not understood here or has more than ``limit`` bytes."""
     text = pattern.encode("utf-8", "surrogateescape").decode("latin-1")
-    if len(text) > _MAX_LENGTH:
+    if len(text) > limit:
         return None
     reader = Reader(text, caseless=caseless)
     try:

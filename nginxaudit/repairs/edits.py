@@ -75,7 +75,8 @@ def before(node: Directive, text: str) -> Edit:
     indent = _indent(node.source, start)
     if indent is None:
         return Edit(node.source.path, start, start, f"{' '.join(text.splitlines())} ")
-    return Edit(node.source.path, start, start, _lines(node.source, text, indent) + indent)
+    start -= len(indent)
+    return Edit(node.source.path, start, start, _lines(node.source, text, indent))
 
 
 def after(node: Directive, text: str) -> Edit:
@@ -138,8 +139,8 @@ def holds_comment(node: Directive) -> bool:
 
 
 def _end(node: Directive) -> int:
-    close = node.statement.close
-    return node.statement.end if close is None else close + 1
+    close = node.statement.close  # behind the text for a block that is never closed
+    return node.statement.end if close is None else min(close + 1, len(node.source.text))
 
 
 def _indent(source: SourceText, start: int) -> str | None:

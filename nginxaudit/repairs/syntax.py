@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
+from functools import cache
 
 from nginxaudit.checks.base import Hit
 from nginxaudit.checks.load.rewriting import OTHER_LANGUAGES
 from nginxaudit.checks.syntax.usage import usable_facts
-from nginxaudit.checks.syntax.words import NAME_HINTS, suggest_directive
+from nginxaudit.checks.syntax.words import NAME_HINTS, plausible, suggest_directive
 from nginxaudit.finding import Applicability, Confidence, Edit, Fix
 from nginxaudit.model import Model
 from nginxaudit.nginx import (
     PSEUDO_CONTEXTS,
     Availability,
+    Target,
     directives,
     has_placeholder,
     known_names,
@@ -151,11 +153,22 @@ def brace(hit: Hit, model: Model) -> Edits:
     if found == "}":
         return (edits.cut(source, start, end),)
     if not found.endswith("{"):
-        return None  # Lua code, in which something else may be unclosed
+        return None  # Lua code that is never closed, in which something else may be unclosed
     line = source.text.rfind("\n", 0, start) + 1
     indent = source.text[line:start] if not source.text[line:start].strip(" \t") else ""
     at = hit.related[0][1].start if hit.related else len(source.text)
-    return (_closed_before(source, at, indent),)
+    return None if _is_in_lua(source, at, model) else (_closed_before(source, at, indent),)
+
+
+def _is_in_lua(source: SourceText, at: int, model: Model) -> bool:
+    """Whether Lua code that is never closed would swallow a brace at ``at``."""
+    return any(
+        each.source is source
+        and each.kind == "unmatched-braces"
+        and each.start < at
+        and not source.text[each.start : each.end].endswith(("{", "}"))
+        for each in model.config.problems
+    )
 
 
 def _closed_before(source: SourceText, at: int, indent: str) -> Edit:
@@ -195,7 +208,7 @@ def directive_name(hit: Hit, model: Model) -> Fix | None:
     if node is None or hit.confidence is Confidence.LOW or node.name.lower() in NAME_HINTS:
         return None
     spelled = node.name.lower().replace("-", "_")
-    meant = spelled if spelled in known_names() else clear_match(spelled, known_names())
+    meant = spelled if spelled in known_names() else _meant(spelled)
     if meant is None or meant != suggest_directive(str(node.name), node.context, model.target):
         return None
     fits = any(
@@ -209,20 +222,20 @@ def directive_name(hit: Hit, model: Model) -> Fix | None:
     return Fix(f"Write {meant}", Applicability.UNSAFE, made) if fits else None
 
 
+@cache
+def _meant(spelled: str) -> str | None:
+    return clear_match(spelled, plausible(spelled, known_names(), NEAR_ENOUGH))
+
+
 def variable_name(hit: Hit, model: Model) -> Fix | None:
     """The variable that was meant, when there is one only."""
     found, token = _UNKNOWN.match(hit.message), found_word(hit)
     if hit.node is None or found is None or token is None:
         return None
     family = model.family_of(hit.node)
-    builtin = [
-        name
-        for name in variables(family)
-        if (fact := variable(name, family)) is not None
-        and not fact.prefix
-        and fact.available(model.target) is Availability.YES
-    ]
-    meant = clear_match(found[1].lower(), {*model.variable_definitions(family), *builtin})
+    spelled = found[1].lower()
+    known = {*model.variable_definitions(family), *_builtin(family, model.target)}
+    meant = clear_match(spelled, plausible(spelled, known, NEAR_ENOUGH))
     if meant is None:
         return None
     uses = re.finditer(rf"\$(\{{?){found[1]}(?![A-Za-z0-9_])", edits.written(hit.node, token))
@@ -231,6 +244,17 @@ def variable_name(hit: Hit, model: Model) -> Fix | None:
         for use in uses
     )
     return Fix(f"Write ${meant}", Applicability.UNSAFE, made) if made else None
+
+
+@cache
+def _builtin(family: str, target: Target) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in variables(family)
+        if (fact := variable(name, family)) is not None
+        and not fact.prefix
+        and fact.available(target) is Availability.YES
+    )
 
 
 # -- conditions

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from nginxaudit.checks.base import Hit
 from nginxaudit.checks.load.types import buffers_of
@@ -209,16 +211,30 @@ _ALWAYS_HTML = frozenset({"gzip_types", "sub_filter_types", "ssi_types"})
 
 def _extension(node: Directive, word: Token) -> Edits:
     """The last line wins: the extension goes out of the one before it."""
-    lines = node.parent.children if node.parent is not None else []
-    before = lines[: lines.index(node)]
-    losing = [line for line in before if word.lower() in _lower(line)]
-    if not losing or losing[-1].source is not node.source:
+    if node.parent is None:
         return None
-    line = losing[-1]
-    later = {each for other in lines[lines.index(line) + 1 :] for each in _lower(other)}
-    if all(each in later for each in _lower(line)):
+    numbers, places = _places(node.parent)
+    own = places.get(word.lower(), [])
+    before = bisect_left(own, numbers[node])
+    if not before:
+        return None
+    losing = own[before - 1]
+    line = node.parent.children[losing]
+    if line.source is not node.source:
+        return None
+    if all(places[each][-1] > losing for each in _lower(line)):
         return (edits.deleted(line),) if edits.on_one_line(line) else None
     return tuple(edits.without(line, token) for token in line.args if token.lower() == word.lower())
+
+
+@lru_cache(maxsize=4)
+def _places(block: Directive) -> tuple[dict[Directive, int], dict[str, list[int]]]:
+    """The number of each line of a block, and for each word the numbers of the lines that have it."""
+    places: dict[str, list[int]] = {}
+    for number, line in enumerate(block.children):
+        for each in _lower(line):
+            places.setdefault(each, []).append(number)
+    return {line: number for number, line in enumerate(block.children)}, places
 
 
 def _lower(line: Directive) -> list[str]:

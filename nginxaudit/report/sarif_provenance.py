@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import sarif_om as om
 
 from nginxaudit.report.sarif_places import ROOT
+from nginxaudit.source.read import ReadError, open_regular
+from nginxaudit.source.write import is_below
 
 _ORIGIN = re.compile(r'\[remote "origin"\][^\[]*?^\s*url\s*=\s*(\S+)\s*$', re.MULTILINE | re.DOTALL)
 _SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+\.[\w-]+):(?!//)(.+)")  # git@host:owner/name
@@ -63,10 +65,14 @@ def _git_directory(directory: Path) -> Path | None:
 
 
 def _read(path: Path) -> str:
+    """Begin of a file below ``.git``; empty for what is none, or leads out of it."""
+    git = next((each for each in path.parents if each.name == ".git"), path.parent)
+    if not is_below(os.path.realpath(path), [os.path.realpath(git)]):
+        return ""
     try:
-        with path.open("rb") as file:
+        with open_regular(str(path)) as file:
             return file.read(_MOST).decode("utf-8", "replace")
-    except OSError:
+    except (OSError, ReadError):
         return ""
 
 

@@ -10,7 +10,9 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from nginxaudit.source.files import INSTALL_PREFIXES, is_pattern, name_matches
+from nginxaudit.source.files import INSTALL_PREFIXES
+from nginxaudit.source.globbing import is_pattern, name_matches
+from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
 from nginxaudit.source.tartree import Archive
@@ -20,9 +22,11 @@ _MAX_MATCHES = 100_000  # of one glob: links to directories can make a tree endl
 _MAX_TRIED = 2_000  # files of any name that are looked into when none is called like a configuration
 
 
-def roots_of_archive(file: BinaryIO, display: str, real: str, prefixes: Iterable[str]) -> Roots:
+def roots_of_archive(
+    file: BinaryIO, display: str, real: str, prefixes: Iterable[str], limits: Limits = DEFAULTS
+) -> Roots:
     """Configurations of the tar archive ``file``, which is closed when they are forgotten. Raises `ReadError`."""
-    archive = Archive(file, display, real)
+    archive = Archive(file, display, real, limits)
     search = _Search(archive, display, tuple(prefixes))
     search.run()
     if not search.found:

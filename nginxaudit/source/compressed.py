@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
-from nginxaudit.source.read import MAX_BYTES, ReadError, Unreadable, explain
+from nginxaudit.source.limits import raised, spoken
+from nginxaudit.source.read import ReadError, Unreadable, explain
 
 MAX_ARCHIVE_BYTES = 1 << 30
 """Of one archive, unpacked: images of nginx have 0.2 GB, few with an application in them have more than 1 GB."""
@@ -45,15 +46,15 @@ class _Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-def content_of(file: BinaryIO, name: str, *, seekable: bool) -> Content:
-    """What is in ``file``, which is called ``name``. Raises `ReadError`."""
+def content_of(file: BinaryIO, name: str, *, seekable: bool, limit: int) -> Content:
+    """What is in ``file``, which is called ``name``; text of at most ``limit`` bytes. Raises `ReadError`."""
     head = _first_block(file)
     if seekable:
         file.seek(0)
     else:
         file = _joined(head, file)
     try:
-        content = _unpacked(file) if head.startswith(_GZIP) else _plain(file, head, seekable)
+        content = _unpacked(file, limit) if head.startswith(_GZIP) else _plain(file, head, seekable)
     except ReadError:
         file.close()
         raise
@@ -86,7 +87,7 @@ def _plain(file: BinaryIO, head: bytes, seekable: bool) -> Content:
     return Content(file, tar=True, packed=False)
 
 
-def _unpacked(file: BinaryIO) -> Content:
+def _unpacked(file: BinaryIO, text_limit: int) -> Content:
     import gzip  # 5 ms that plain texts do not spend
     import zlib
 
@@ -95,8 +96,8 @@ def _unpacked(file: BinaryIO) -> Content:
         try:
             head = _first_block(unzipped)
             tar = is_tar(head)
-            limit = MAX_ARCHIVE_BYTES if tar else MAX_BYTES
-            kept = _kept(_guarded(head, unzipped, counted), limit)
+            chunks = _guarded(head, unzipped, counted)
+            kept = _kept(chunks, MAX_ARCHIVE_BYTES) if tar else _kept(chunks, text_limit, text=True)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             reason = "ends in the middle" if isinstance(error, EOFError) else "is damaged"
             raise ReadError(
@@ -123,7 +124,7 @@ def _guarded(head: bytes, unzipped: _Readable, counted: _Counted) -> Iterator[by
         yield chunk
 
 
-def _kept(chunks: Iterator[bytes], limit: int) -> BinaryIO:
+def _kept(chunks: Iterator[bytes], limit: int, *, text: bool = False) -> BinaryIO:
     """The chunks as a file at its begin. Raises `ReadError` when they are more than ``limit``."""
     import tempfile
 
@@ -134,11 +135,11 @@ def _kept(chunks: Iterator[bytes], limit: int) -> BinaryIO:
             size += len(chunk)
             if size > limit:
                 raise ReadError(
-                    Unreadable.REFUSED,
-                    f"unpacked it is larger than {limit >> 20} MiB",
-                    "Pack the configuration alone: tar -czf FILE -C /etc/nginx ."
-                    if limit > MAX_BYTES
-                    else "Split the configuration, or scan its parts.",
+                    Unreadable.LIMIT,
+                    f"unpacked it is larger than {spoken(limit)}",
+                    f"Split the configuration, {raised('max_file_size')}."
+                    if text
+                    else "Pack the configuration alone: tar -czf FILE -C /etc/nginx .",
                 )
             kept.write(chunk)
     except BaseException:

@@ -6,12 +6,12 @@ configuration file, and a pattern's matches sorted bytewise.
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Protocol
 
+from nginxaudit.source.globbing import Globs, TooManyError, name_matches
+from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import ReadError, Unreadable, read_file
 from nginxaudit.source.text import SourceText
 
@@ -25,13 +25,6 @@ INSTALL_PREFIXES = (
     "/etc/openresty",
 )
 """Directories in which packages, images and builds of nginx keep ``nginx.conf``."""
-
-_MAGIC = frozenset("*?[")
-
-
-def is_pattern(argument: str) -> bool:
-    """Whether nginx takes an ``include`` argument as a glob (it looks for ``*``, ``?`` and ``[``)."""
-    return not _MAGIC.isdisjoint(argument)
 
 
 class Files(Protocol):
@@ -66,7 +59,9 @@ class DiskFiles:
         prefixes: Iterable[str] = INSTALL_PREFIXES,
         allow_outside: bool = False,
         overlay: Mapping[str, str] | None = None,
+        limits: Limits = DEFAULTS,
     ) -> None:
+        self._limits = limits
         self._overlay = overlay
         self._main_dir = main_dir or "."
         real = os.path.realpath(self._main_dir)
@@ -74,6 +69,7 @@ class DiskFiles:
         self._fence = None if allow_outside or self.installed else _fence([*roots, self._main_dir])
         self._prefixes = () if self.installed else tuple(prefix.rstrip("/") for prefix in prefixes)
         self._texts: dict[str, SourceText] = {}
+        self._globs = Globs(self._is_outside, limits.max_files)
 
     def resolve(self, argument: str) -> str:
         """Path on this machine; an absolute one below an install prefix maps into the tree."""
@@ -86,23 +82,33 @@ class DiskFiles:
 
     def expand(self, pattern: str) -> list[str]:
         """Matches of a glob, sorted as nginx's are (C locale)."""
-        fixed = pattern[: min(pattern.find(char) for char in _MAGIC if char in pattern)]
-        self._check(os.path.dirname(fixed) or ".")
-        return sorted(glob.glob(pattern), key=os.fsencode)
+        try:
+            return self._globs.expand(pattern)
+        except TooManyError:
+            raise ReadError(
+                Unreadable.LIMIT,
+                f"it matches more than {self._limits.max_files:,} files, or has to look at too many",
+                f"Include less, {raised('max_files')}.",
+            ) from None
 
     def read(self, path: str) -> SourceText:
         """Text of ``path``; read once however often it is included."""
         text = self._texts.get(path)
         if text is None:
             self._check(path)
-            text = self._texts[path] = read_file(path, os.path.normpath(path), self._overlay)
+            text = self._texts[path] = read_file(
+                path, os.path.normpath(path), self._overlay, self._limits.max_file_size
+            )
         return text
 
-    def _check(self, path: str) -> None:
+    def _is_outside(self, path: str) -> bool:
         if self._fence is None:
-            return
+            return False
         real = os.path.realpath(path)
-        if not any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._fence):
+        return not any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._fence)
+
+    def _check(self, path: str) -> None:
+        if self._is_outside(path):
             raise ReadError(
                 Unreadable.OUTSIDE,
                 "it lies outside the scanned directory",
@@ -134,11 +140,6 @@ class DumpFiles:
             return self._texts[path]
         except KeyError:
             raise ReadError(Unreadable.MISSING, "the dump does not contain it") from None
-
-
-def name_matches(name: str, pattern: str) -> bool:
-    """Whether a glob without slashes matches a file's name, as in glob(3)."""
-    return fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 
 def _matches(path: list[str], pattern: list[str]) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import BinaryIO
 
+from nginxaudit.source.limits import DEFAULTS, raised, spoken
 from nginxaudit.source.text import SourceText
 
-MAX_BYTES = 16 * 1024 * 1024  # per file; generated configurations of 20,000 servers stay below
 _CHUNK = 1 << 20
 
 
@@ -21,7 +21,8 @@ class Unreadable(Enum):
     MISSING = "missing"
     DIRECTORY = "directory"
     OUTSIDE = "outside"  # the read fence
-    REFUSED = "refused"  # permissions, special files, binary, too large, I/O errors
+    REFUSED = "refused"  # permissions, special files, binary, I/O errors
+    LIMIT = "limit"  # more than one of the `Limits` allows
 
 
 class ReadError(Exception):
@@ -34,6 +35,7 @@ class ReadError(Exception):
 
 
 _NOT_REGULAR = "Take it out of what is scanned; a stream can be given on standard input (-)."
+_TOO_LARGE = f"Split the configuration, {raised('max_file_size')}."
 _SPECIAL = (
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
@@ -42,8 +44,13 @@ _SPECIAL = (
 )
 
 
-def read_file(path: str, display: str, overlay: Mapping[str, str] | None = None) -> SourceText:
-    """Text of the regular file ``path``, shown to people as ``display``.
+def read_file(
+    path: str,
+    display: str,
+    overlay: Mapping[str, str] | None = None,
+    limit: int = DEFAULTS.max_file_size,
+) -> SourceText:
+    """Text of the regular file ``path`` of at most ``limit`` bytes, shown to people as ``display``.
 
     ``overlay`` maps real paths to texts that are read in place of what is on disk. Raises `ReadError`.
     """
@@ -52,9 +59,9 @@ def read_file(path: str, display: str, overlay: Mapping[str, str] | None = None)
         if real in overlay:
             return SourceText(display, overlay[real], real)
     with open_regular(path) as file:
-        _require_small(os.fstat(file.fileno()))
+        require_small(os.fstat(file.fileno()).st_size, limit)
         try:
-            data = read_bounded(file)
+            data = read_bounded(file, limit)
         except OSError as error:
             raise explain(error) from None
     return SourceText(display, decode(data), os.path.realpath(path))
@@ -88,17 +95,13 @@ def read_utf8(path: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def read_bounded(file: BinaryIO) -> bytes:
-    """All bytes of ``file``. Raises `ReadError` past `MAX_BYTES`."""
+def read_bounded(file: BinaryIO, limit: int = DEFAULTS.max_file_size) -> bytes:
+    """All bytes of ``file``. Raises `ReadError` past ``limit``."""
     chunks, size = [], 0
     while chunk := file.read(_CHUNK):
         size += len(chunk)
-        if size > MAX_BYTES:
-            raise ReadError(
-                Unreadable.REFUSED,
-                f"larger than {MAX_BYTES >> 20} MiB",
-                "Split the configuration, or scan its parts.",
-            )
+        if size > limit:
+            raise ReadError(Unreadable.LIMIT, f"larger than {spoken(limit)}", _TOO_LARGE)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -127,12 +130,11 @@ def _require_regular(status: os.stat_result) -> None:
             raise ReadError(Unreadable.REFUSED, f"it is {word}, not a regular file", _NOT_REGULAR)
 
 
-def _require_small(status: os.stat_result) -> None:
-    if status.st_size > MAX_BYTES:
+def require_small(size: int, limit: int) -> None:
+    """Raise `ReadError` for a file of more bytes than ``limit``."""
+    if size > limit:
         raise ReadError(
-            Unreadable.REFUSED,
-            f"it has {status.st_size:,} bytes, more than the limit of {MAX_BYTES >> 20} MiB",
-            "Split the configuration, or scan its parts.",
+            Unreadable.LIMIT, f"it has {size:,} bytes, more than the limit of {spoken(limit)}", _TOO_LARGE
         )
 
 

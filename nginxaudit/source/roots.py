@@ -11,6 +11,7 @@ from typing import BinaryIO
 from nginxaudit.source.compressed import Content, content_of
 from nginxaudit.source.dump import is_dump, split_dump
 from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles
+from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import (
     ReadError,
     Unreadable,
@@ -40,6 +41,7 @@ class ReadOptions:
     allow_outside: bool = False
     stdin_filename: str | None = None
     overlay: Mapping[str, str] | None = None
+    limits: Limits = DEFAULTS
 
 
 def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | None = None) -> Roots:
@@ -63,19 +65,19 @@ def root_of_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
     """The root that is the text file ``path``; a dump is one, too. Raises `ReadError`."""
     if not path or "\0" in path:
         raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
-    source = read_file(path, os.path.normpath(path), options.overlay)
+    source = _read(path, options)
     return _of_text(source, os.path.dirname(path), fence, options)
 
 
 def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
     """The configurations in a file of any kind."""
     if "\0" not in path and path and not (options.overlay and os.path.realpath(path) in options.overlay):
-        content = content_of(open_regular(path), path, seekable=True)
+        content = content_of(open_regular(path), path, seekable=True, limit=options.limits.max_file_size)
         if content.tar or content.packed:
             return _from_content(content, os.path.normpath(path), os.path.realpath(path), fence, options)
         content.file.close()
     if _is_manifest_name(path):
-        return _from_manifest(read_file(path, os.path.normpath(path), options.overlay))
+        return _from_manifest(_read(path, options))
     return Roots([root_of_file(path, fence, options)])
 
 
@@ -101,9 +103,11 @@ def _from_content(
     if content.tar:
         from nginxaudit.source.archive import roots_of_archive
 
-        return roots_of_archive(content.file, display, real, _prefixes(options))
+        return roots_of_archive(content.file, display, real, _prefixes(options), options.limits)
     with content.file:
-        source = SourceText(display, decode(read_bounded(content.file)), f"gzip:{real}")
+        source = SourceText(
+            display, decode(read_bounded(content.file, options.limits.max_file_size)), f"gzip:{real}"
+        )
     _require_text(source.text, "the compressed text is empty")
     if _is_manifest_name(display) or _looks_like_manifest(source.text):
         return _from_manifest(source)
@@ -115,15 +119,19 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
         raise ReadError(Unreadable.REFUSED, "there is no standard input")
     name = options.stdin_filename
     display = os.path.normpath(name) if name else "<stdin>"
-    content = content_of(stdin, name or "", seekable=False)
+    content = content_of(stdin, name or "", seekable=False, limit=options.limits.max_file_size)
     if content.tar or content.packed:
         return _from_content(content, display, display, [], options)
-    text = decode(read_bounded(content.file))
+    text = decode(read_bounded(content.file, options.limits.max_file_size))
     _require_text(text, "standard input is empty")
     source = SourceText(display, text, f"stdin:{name or ''}")
     if _is_manifest_name(name or "") or _looks_like_manifest(text):
         return _from_manifest(source)
     return Roots([_of_text(source, os.path.dirname(name or ""), [], options)])
+
+
+def _read(path: str, options: ReadOptions) -> SourceText:
+    return read_file(path, os.path.normpath(path), options.overlay, options.limits.max_file_size)
 
 
 def _require_text(text: str, otherwise: str) -> None:
@@ -157,9 +165,13 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
     before = len(found.roots), len(found.loose), len(found.unread)
     files, unlisted = _configuration_files(path)
     found.unread.extend(unlisted)
-    for file in files:
+    limit = options.limits.max_files
+    if len(files) > limit:
+        found.unread.append(Unread(os.path.normpath(path), _too_many(len(files), limit)))
+    tree = _disk(path, [path], options)  # a link in the tree leads no further than an include
+    for file in files[:limit]:
         try:
-            source = read_file(file, os.path.normpath(file), options.overlay)
+            source = tree.read(file)
         except ReadError as error:
             found.unread.append(Unread(os.path.normpath(file), error))
             continue
@@ -203,6 +215,14 @@ def _configuration_files(directory: str) -> tuple[list[str], list[Unread]]:
     return list(first_names.values()), unlisted
 
 
+def _too_many(count: int, limit: int) -> ReadError:
+    return ReadError(
+        Unreadable.LIMIT,
+        f"it holds {count:,} configuration files; those behind the first {limit:,} were not analysed",
+        f"Scan its parts, {raised('max_files')}.",
+    )
+
+
 def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFiles:
     return DiskFiles(
         main_dir,
@@ -210,6 +230,7 @@ def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFile
         prefixes=_prefixes(options),
         allow_outside=options.allow_outside,
         overlay=options.overlay,
+        limits=options.limits,
     )
 
 

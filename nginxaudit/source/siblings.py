@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nginxaudit.source.embedded import EmbeddedText
-from nginxaudit.source.files import is_pattern, name_matches
+from nginxaudit.source.globbing import is_pattern, name_matches
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import has_main_block
 from nginxaudit.source.text import SourceText

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from nginxaudit.source.files import INSTALL_PREFIXES
-from nginxaudit.source.read import MAX_BYTES, ReadError, Unreadable, decode, explain
+from nginxaudit.source.limits import DEFAULTS, Limits
+from nginxaudit.source.read import ReadError, Unreadable, decode, explain, require_small
 from nginxaudit.source.text import SourceText
 
 MAX_MEMBERS = 200_000
@@ -20,6 +21,7 @@ MAX_MEMBERS = 200_000
 MAX_LINKS = 40  # as many as Linux follows
 _LONGEST = 4096  # bytes of a path, as on Linux
 _DEEPEST = 100
+_LARGEST_HEADER = 16 << 20
 _SYSTEM = frozenset({"bin", "dev", "etc", "lib", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"})
 _SPECIAL = {
     tarfile.CHRTYPE: "a character device",
@@ -48,7 +50,8 @@ class Archive:
     says that absolute paths are meant from its top.
     """
 
-    def __init__(self, file: BinaryIO, display: str, real: str) -> None:
+    def __init__(self, file: BinaryIO, display: str, real: str, limits: Limits = DEFAULTS) -> None:
+        self.limits = limits
         self._file = file
         self._display = display
         self._real = real
@@ -155,12 +158,7 @@ class Archive:
             raise ReadError(Unreadable.MISSING, "the archive does not contain it")
         if member.special:
             raise ReadError(Unreadable.REFUSED, f"it is {member.special}, not a regular file")
-        if member.size > MAX_BYTES:
-            raise ReadError(
-                Unreadable.REFUSED,
-                f"it has {member.size:,} bytes, more than the limit of {MAX_BYTES >> 20} MiB",
-                "Split the configuration, or scan its parts.",
-            )
+        require_small(member.size, self.limits.max_file_size)
         try:
             self._file.seek(member.start)
             data = self._file.read(member.size)
@@ -274,6 +272,6 @@ class _Wary:
         self.tell = file.tell
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_BYTES:
+        if not 0 <= size <= _LARGEST_HEADER:
             raise tarfile.ReadError("a header of this size")
         return self._file.read(size)

@@ -42,11 +42,22 @@ def context_of_path(path: str) -> str:
 
 
 def declared_context(comments: list[Comment]) -> str | None:
-    """Path of contexts in a ``# nginxaudit: context=http,server`` comment, or None."""
+    """Path of contexts in a ``# nginxaudit: context=http,server`` comment, or None; one that is wrong does not count."""
     for comment in comments:
         found = _DECLARED.match(comment.text)
-        if found:
+        if found and flaw_of_declaration(comment) is None:
             return found[1]
+    return None
+
+
+def flaw_of_declaration(comment: Comment) -> str | None:
+    """What is wrong with the path of a ``# nginxaudit: context=…`` comment; None for all others."""
+    found = _DECLARED.match(comment.text)
+    if found:
+        try:
+            context_of_path(found[1])
+        except ValueError as error:
+            return str(error)
     return None
 
 

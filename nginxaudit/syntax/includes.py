@@ -5,28 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nginxaudit.nginx import inner_context
-from nginxaudit.source.files import Files, is_pattern
+from nginxaudit.source.files import Files
+from nginxaudit.source.globbing import is_pattern
+from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import ParsedFile, parse
 from nginxaudit.syntax.tree import ROOT_STATEMENT, Config, Directive, Problem, Statement
 
-MAX_INCLUDE_DEPTH = 40
-MAX_TREE_DEPTH = 200  # blocks and includes together
-MAX_DIRECTIVES = 2_000_000  # in one root, includes expanded
-
 
 class ParseCache:
     """Parsed files of one run: a snippet shared by several roots is parsed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULTS) -> None:
+        self.limits = limits
         self._parsed: dict[SourceText, ParsedFile] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether the run has read as many files as it may."""
+        return len(self._parsed) >= self.limits.max_files
 
     def get(self, source: SourceText) -> ParsedFile:
         """``source`` parsed."""
         parsed = self._parsed.get(source)
         if parsed is None:
-            parsed = self._parsed[source] = parse(source)
+            parsed = self._parsed[source] = parse(source, self.limits)
         return parsed
 
 
@@ -46,6 +50,8 @@ class _Expansion:
     ) -> None:
         self._files = files
         self._cache = cache
+        self._limits = cache.limits
+        self._exceeded = ""  # the limit that ended the reading of includes
         self._count = 0
         self._depth = 0
         self._stack: list[str] = []
@@ -74,17 +80,13 @@ class _Expansion:
             self.config.problems.extend(parsed.problems)
         self.config.entered[source.path] = self.config.entered.get(source.path, 0) + 1
         self._stack.append(source.real)
+        self._count += parsed.count
         self._statements(parsed.statements, parent, via)
         self._stack.pop()
 
     def _statements(self, statements: list[Statement], parent: Directive, via: Directive | None) -> None:
-        if self._depth >= MAX_TREE_DEPTH:
-            self._too_deep(statements, via)
-            return
-        self._depth += 1
         context = parent.inner or "unknown"
         append = parent.children.append
-        self._count += len(statements)
         for statement in statements:
             name = statement.name
             block = statement.block
@@ -99,8 +101,12 @@ class _Expansion:
                 inner = self._inner[context, name] = inner_context(context, name)
             node = Directive(statement, parent, context, inner, via)
             append(node)
+            if self._depth >= self._limits.max_depth:
+                self._too_deep(block, via)
+                continue
+            self._depth += 1
             self._statements(block, node, via)
-        self._depth -= 1
+            self._depth -= 1
 
     def _include(self, node: Directive, parent: Directive) -> None:
         argument = node.args[0]
@@ -113,6 +119,8 @@ class _Expansion:
         if not paths:
             self.config.barren_includes.append(node)
         for each in paths:
+            if self._stopped(node, each if is_pattern(path) else argument):
+                return
             try:
                 source = self._files.read(each)
             except ReadError as error:
@@ -121,6 +129,8 @@ class _Expansion:
             if self._may_enter(node, source):
                 self._resolved += 1
                 self._file(source, parent, node)
+            elif self._exceeded:
+                return
 
     def _may_enter(self, node: Directive, source: SourceText) -> bool:
         if source.real in self._stack:
@@ -133,13 +143,21 @@ class _Expansion:
                 "Remove one include of the cycle; nginx crashes on it.",
             )
             return False
-        if len(self._stack) > MAX_INCLUDE_DEPTH:
-            self._limit(node, f"includes are nested more than {MAX_INCLUDE_DEPTH} deep")
-            return False
-        if self._count > MAX_DIRECTIVES:
-            self._limit(node, f"the configuration has more than {MAX_DIRECTIVES:,} directives")
-            return False
+        if self._count + self._cache.get(source).count > self._limits.max_directives:
+            self._exceeded = "max_directives"
+            return not self._stopped(node, source.path)
         return True
+
+    def _stopped(self, node: Directive, shown: str) -> bool:
+        """Whether a limit ends the reading of includes; it is told where they stand."""
+        if len(self._stack) > self._limits.max_include_depth:
+            self._limit(node, "max_include_depth", shown)
+            return True
+        if not self._exceeded and self._cache.full:
+            self._exceeded = "max_files"
+        if self._exceeded:
+            self._limit(node, self._exceeded, shown)
+        return bool(self._exceeded)
 
     def _unread(self, node: Directive, shown: str, error: ReadError) -> None:
         self.config.incomplete_includes.append(node)
@@ -154,6 +172,10 @@ class _Expansion:
         elif missing:
             reason = "it does not exist" if error.kind is Unreadable.MISSING else str(error)
             self._problem(node, "include-not-found", f"{shown} cannot be included: {reason}", error.remedy)
+        elif error.kind is Unreadable.LIMIT:
+            self._problem(
+                node, "limit-exceeded", f"{shown} was not analysed: {error}", error.remedy, analysed=False
+            )
         else:
             self._problem(
                 node,
@@ -171,10 +193,15 @@ class _Expansion:
             return False
         return argument.rsplit("/", 1)[-1] not in _DISTRIBUTED
 
-    def _limit(self, node: Directive, reason: str) -> None:
+    def _limit(self, node: Directive, name: str, shown: str) -> None:
         self.config.incomplete_includes.append(node)
+        reason = _EXCEEDED[name].format(getattr(self._limits, name))
         self._problem(
-            node, "limit-exceeded", f"{reason}; {node.args[0]} was not analysed", "", analysed=False
+            node,
+            "limit-exceeded",
+            f"{reason}; {shown} was not analysed",
+            f"Include less, {raised(name)}.",
+            analysed=False,
         )
 
     def _too_deep(self, statements: list[Statement], via: Directive | None) -> None:
@@ -183,10 +210,11 @@ class _Expansion:
             self.config.problems.append(
                 Problem(
                     "limit-exceeded",
-                    f"blocks and includes are nested more than {MAX_TREE_DEPTH} deep; what is inside was not analysed",
+                    f"blocks are nested more than {self._limits.max_depth} deep; what is inside was not analysed",
                     first.source,
                     first.name.start,
                     first.name.end,
+                    help=f"Flatten the configuration, {raised('max_depth')}.",
                     analysed=False,
                     via=via,
                 )
@@ -215,6 +243,12 @@ def _doubted(problem: Problem) -> Problem:
         replace(problem, certain=False) if problem.kind in ("include-not-found", "include-cycle") else problem
     )
 
+
+_EXCEEDED = {
+    "max_include_depth": "includes are nested more than {:,} deep",
+    "max_directives": "the configuration has more than {:,} directives",
+    "max_files": "more than {:,} files were read",
+}
 
 _DISTRIBUTED = frozenset(
     {

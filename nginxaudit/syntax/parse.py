@@ -14,6 +14,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.statements import Bounds, Piece, read_statements
 from nginxaudit.syntax.tree import Comment, Problem, Statement
@@ -23,19 +24,21 @@ MAX_PROBLEMS = 200  # per file; past that it is no nginx configuration, or one m
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """A parsed text: statements in order, its comments, and what was wrong with it."""
+    """A parsed text: statements in order, its comments, what was wrong with it, and how many directives it has."""
 
     source: SourceText
     statements: list[Statement]
     comments: list[Comment]
     problems: list[Problem]
+    count: int
 
 
-def parse(source: SourceText) -> ParsedFile:
+def parse(source: SourceText, limits: Limits = DEFAULTS) -> ParsedFile:
     """Parse one text. Never raises for bad input: see ``problems``."""
-    reader, payload = read_statements(source, _crossplane)
+    reader, payload = read_statements(source, _crossplane, limits)
     statements = _Builder(source, reader.bounds).build(payload)
-    return ParsedFile(source, statements, reader.comments, _bounded(reader.problems))
+    problems = _bounded(reader.problems)
+    return ParsedFile(source, statements, reader.comments, problems, len(reader.bounds.ends))
 
 
 def _bounded(problems: list[Problem]) -> list[Problem]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from nginxaudit.nginx import PSEUDO_CONTEXTS
+from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.braces import Brace, Diagnosis, diagnose
 from nginxaudit.syntax.lexer import Lexer
@@ -20,7 +21,6 @@ from nginxaudit.syntax.lua import end_of_lua_block
 from nginxaudit.syntax.semicolons import split_point
 from nginxaudit.syntax.tree import Comment, Problem, Token
 
-MAX_DEPTH = 100  # nested blocks; real configurations stay below ten
 _DATA_BLOCKS = frozenset(context.removesuffix("-block") for context in PSEUDO_CONTEXTS)
 _LUA_SUFFIX = "_by_lua_block"
 _INDENT = re.compile(r"[ \t\r]*")
@@ -56,7 +56,7 @@ class StatementReader:
     ``mend`` is the diagnosis of a first reading that did not balance.
     """
 
-    def __init__(self, source: SourceText, mend: Diagnosis | None = None) -> None:
+    def __init__(self, source: SourceText, mend: Diagnosis | None = None, limits: Limits = DEFAULTS) -> None:
         self.source = source
         self.text = source.text
         self.problems: list[Problem] = []
@@ -64,6 +64,8 @@ class StatementReader:
         self.bounds = Bounds()
         self.braces: list[Brace] = []
         self.balanced = True
+        self.cut = False  # a limit ended the reading
+        self._limits = limits
         self._out: list[Piece] = []
         self._stack: list[_Open] = []
         self._data_depth = 0
@@ -96,6 +98,9 @@ class StatementReader:
             words = []
             yield from out
             out.clear()
+            if len(self.bounds.ends) > self._limits.max_directives:
+                self._skip_rest(token)
+                break
         self._finish(words)
         yield from out
 
@@ -120,7 +125,7 @@ class StatementReader:
             self._push(token, token, -1)
         elif words[0].endswith(_LUA_SUFFIX):
             self._lua_body(words, token)
-        elif len(self._stack) >= MAX_DEPTH:
+        elif len(self._stack) >= self._limits.max_depth:
             self._skip_deep_block(words, token)
         else:
             name = self._statement(words, token.end, _OPEN)
@@ -226,11 +231,27 @@ class StatementReader:
         self.problems.append(
             Problem(
                 "limit-exceeded",
-                f"blocks are nested more than {MAX_DEPTH} deep; what is inside was not analysed",
+                f"blocks are nested more than {self._limits.max_depth} deep; what is inside was not analysed",
                 self.source,
                 words[0].start,
                 token.end,
-                help="Flatten the configuration; nginx needs less than ten levels.",
+                help=f"Flatten the configuration, {raised('max_depth')}; nginx needs less than ten levels.",
+                analysed=False,
+            )
+        )
+
+    def _skip_rest(self, token: Token) -> None:
+        """Leave out everything behind ``token``; blocks that are open end there."""
+        self._closings = []
+        self.cut = True
+        self.problems.append(
+            Problem(
+                "limit-exceeded",
+                f"the file has more than {self._limits.max_directives:,} directives; the others were not analysed",
+                self.source,
+                token.start,
+                token.end,
+                help=f"Split the configuration, {raised('max_directives')}.",
                 analysed=False,
             )
         )
@@ -271,18 +292,18 @@ _PUNCTUATION: Collection[str] = frozenset(";{}")
 
 
 def read_statements(
-    source: SourceText, consume: Callable[[Iterator[Piece]], _T]
+    source: SourceText, consume: Callable[[Iterator[Piece]], _T], limits: Limits = DEFAULTS
 ) -> tuple[StatementReader, _T]:
     """Read ``source`` through ``consume`` (crossplane); a text that does not balance is read twice.
 
     Returns the reader with its problems and places, and what ``consume`` returned.
     """
-    reader = StatementReader(source)
+    reader = StatementReader(source, limits=limits)
     tree = consume(reader.pieces())
-    if reader.balanced:
+    if reader.balanced or reader.cut:
         return reader, tree
     diagnosis = diagnose(reader.braces, len(source.text))
-    second = StatementReader(source, diagnosis)
+    second = StatementReader(source, diagnosis, limits)
     tree = consume(second.pieces())
     second.problems.extend(_brace_problems(source, diagnosis))
     return second, tree

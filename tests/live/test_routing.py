@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,24 @@ def test_a_variable_host_keeps_the_path_away(tmp_path: Path) -> None:
     with nginx.running(tmp_path, servers):
         assert ask(port, "/a/x?y=1")[1] == "/"
         assert ask(port, "/b/x?y=1")[1] == "/b/x?y=1"
+
+
+def test_a_target_that_begins_with_slashes_gets_the_own_host(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; location /a {{ return 301 //www.example.org/x; }} "
+        f"location /b {{ absolute_redirect off; return 301 //www.example.org/x; }} }}"
+    )
+    with nginx.running(tmp_path, server):
+        answers = {path: _location(port, path) for path in ("/a", "/b")}
+    assert answers["/a"].startswith("http://") and answers["/a"].endswith("//www.example.org/x")
+    assert answers["/b"] == "//www.example.org/x"
+
+
+def _location(port: int, path: str) -> str:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().getheader("Location") or ""
+    finally:
+        connection.close()

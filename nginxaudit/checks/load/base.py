@@ -19,6 +19,7 @@ from nginxaudit.nginx import Target, parse_address, parse_number
 from nginxaudit.syntax.tree import Directive, Token
 
 INVALID = "invalid-value"
+NEAR_ENOUGH = 0.6  # of difflib: below it two words have nothing to do with each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def suggestion(word: str, allowed: Iterable[str]) -> str:
     """What was probably meant, and everything that is allowed."""
     words = list(allowed)
     folded = {each.lower(): each for each in words}
-    near = get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)
+    near = get_close_matches(word.lower(), list(folded), n=1, cutoff=NEAR_ENOUGH)
     listing = ", ".join(words[:12]) + (" …" if len(words) > 12 else "")
     return (f'Did you mean "{folded[near[0]]}"? ' if near else "") + f"Allowed: {listing}."
 

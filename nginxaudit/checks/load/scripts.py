@@ -10,7 +10,17 @@ from collections.abc import Iterator
 from functools import lru_cache
 from string import ascii_letters, digits
 
-from nginxaudit.checks.load.base import Load, Mistake, Reference, Use, finally_, invalid, suggestion
+from nginxaudit.checks.load.base import (
+    NEAR_ENOUGH,
+    Load,
+    Mistake,
+    Reference,
+    Use,
+    finally_,
+    invalid,
+    suggestion,
+)
+from nginxaudit.checks.syntax.words import plausible
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
 from nginxaudit.syntax.tree import Token
 
@@ -142,5 +152,5 @@ def _lacking(load: Load, name: str, family: str) -> str | None:
 
 def _nearest(load: Load, reference: Reference) -> str:
     known = [*load.model.variable_definitions(reference.family), *variables(reference.family)]
-    hint = suggestion(reference.name, known)
+    hint = suggestion(reference.name, plausible(reference.name.lower(), known, NEAR_ENOUGH))
     return hint.partition(" Allowed")[0] if hint.startswith("Did") else "Define it, or correct its name."

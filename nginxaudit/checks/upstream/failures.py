@@ -20,7 +20,7 @@ from nginxaudit.checks.upstream.common import (
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
-from nginxaudit.nginx import parse_time_s
+from nginxaudit.nginx import parse_time_ms
 
 _DEFAULT_FAIL_TIMEOUT = 10  # seconds
 
@@ -46,8 +46,8 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
 
 def fail_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
     """An explicit pause far longer than an outage of one instance."""
-    after_one = parse_time_s(str(ctx.options["after-one-failure"]))
-    after_many = parse_time_s(str(ctx.options["after-several-failures"]))
+    after_one = parse_time_ms(str(ctx.options["after-one-failure"])) / 1000
+    after_many = parse_time_ms(str(ctx.options["after-several-failures"])) / 1000
     for upstream in _counting(ctx):
         if has_active_checks(ctx.model, upstream):
             continue

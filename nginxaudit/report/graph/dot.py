@@ -8,6 +8,7 @@ from typing import TextIO
 from nginxaudit.model.graph import LAYERS
 from nginxaudit.report.graph.colors import fill, line
 from nginxaudit.report.graph.view import GraphView
+from nginxaudit.report.sanitize import visible
 
 
 def write(views: Sequence[GraphView], stream: TextIO) -> None:
@@ -40,5 +41,5 @@ def _id(number: int, name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = "\n".join(map(visible, text.split("\n"))).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -8,6 +8,7 @@ from typing import TextIO
 from nginxaudit.model.graph import LAYERS, Node
 from nginxaudit.report.graph.colors import CLASSES, fill_of, line_of, name_of
 from nginxaudit.report.graph.view import GraphView
+from nginxaudit.report.sanitize import visible
 
 _SHAPES = {
     "socket": ("([", "])"),
@@ -27,13 +28,13 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
             for at, node in enumerate(node for kind in LAYERS for node in view.layer(kind))
         }
         if len(views) > 1:
-            stream.write(f"  subgraph g{number}[{_quoted(view.name)}]\n")
+            stream.write(f"  subgraph g{number}[{_quoted(_plain(view.name))}]\n")
         for kind in LAYERS:
             for node in view.layer(kind):
                 stream.write(f"  {ids[node.id]}{_shaped(view, node)}:::{name_of(node)}\n")
         for tail, head, edge in view.graph.edges(data="data"):
             arrow = "-.->" if edge.how in ("backup", "down", "this nginx") else "-->"
-            label = f"|{_quoted(edge.condition)}|" if edge.condition else ""
+            label = f"|{_quoted(_plain(edge.condition))}|" if edge.condition else ""
             stream.write(f"  {ids[tail]} {arrow}{label} {ids[head]}\n")
         if len(views) > 1:
             stream.write("  end\n")
@@ -52,8 +53,10 @@ def _shaped(view: GraphView, node: Node) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("&", "#amp;").replace("<", "#lt;").replace(">", "#gt;").replace('"', "#quot;")
+    """``text`` without what Mermaid or the page around it would act on: entities, tags, ``%%{init}%%``."""
+    text = visible(text).replace("#", "#35;").replace("&", "#amp;").replace("%", "#37;")
+    return text.replace("<", "#lt;").replace(">", "#gt;").replace('"', "#quot;")
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace('"', "#quot;").replace("\n", " ") + '"'
+    return f'"{text}"'

@@ -88,10 +88,10 @@ field.addEventListener('input', () => {
 
 def write(views: Sequence[GraphView], stream: TextIO) -> None:
     """Write one page with all configurations."""
-    data = json.dumps([as_data(view) for view in views]).replace(
+    data = json.dumps(_seen([as_data(view) for view in views])).replace(
         "<", "\\u003c"
     )  # nothing in it ends the script
-    title = escape(", ".join(view.name for view in views))
+    title = escape(", ".join(visible(view.name) for view in views))
     stream.write(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title} – nginxaudit</title>'
         f"<style>{_STYLE}</style></head>\n<body><header><h1>The way of a request</h1>"
@@ -101,3 +101,12 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
         "Esc shows everything again.</p></aside></main>\n"
         f'<script type="application/json" id="data">{data}</script>\n<script>{_SCRIPT}</script></body></html>\n'
     )
+
+
+def _seen(value: Any) -> Any:
+    """Data with every text as the picture shows it: names in it are the names there."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, list):
+        return [_seen(each) for each in value]
+    return {key: _seen(each) for key, each in value.items()} if isinstance(value, dict) else value

@@ -11,6 +11,7 @@ from nginxaudit.finding import Severity
 from nginxaudit.model.graph import LAYERS, Node
 from nginxaudit.report.graph.colors import CLASSES, SEVERITIES, fill, line
 from nginxaudit.report.graph.view import GraphView
+from nginxaudit.report.sanitize import visible
 
 _WIDTH, _HEIGHT = 192, 40  # of a node
 _GAP_X, _GAP_Y = 62, 16
@@ -109,7 +110,7 @@ def _visits(view: GraphView) -> dict[str, int]:
 
 def _heading(view: GraphView, kinds: list[str]) -> str:
     parts = [
-        f'<text x="24" y="30" font-size="17" font-weight="600" fill="#1f2933">{escape(view.name)}</text>'
+        f'<text x="24" y="30" font-size="17" font-weight="600" fill="#1f2933">{_safe(view.name)}</text>'
     ]
     x = 24
     for name, words in _LEGEND:
@@ -138,14 +139,14 @@ def _node(view: GraphView, node: Node, place: _Place) -> str:
     detail = node.role if node.kind == "peer" and node.role != "direct" else node.detail
     middle = place.y + (17 if detail else 24)
     lines = [
-        f'<text x="{place.x + 12:g}" y="{middle:g}" fill="{ink}" font-weight="500">{escape(_short(node.label))}</text>'
+        f'<text x="{place.x + 12:g}" y="{middle:g}" fill="{ink}" font-weight="500">{_safe(_short(node.label))}</text>'
     ]
     if detail:
         lines.append(
-            f'<text x="{place.x + 12:g}" y="{place.y + 32:g}" fill="#7b8794" font-size="10.5">{escape(_short(detail, 33))}</text>'
+            f'<text x="{place.x + 12:g}" y="{place.y + 32:g}" fill="#7b8794" font-size="10.5">{_safe(_short(detail, 33))}</text>'
         )
     return (
-        f'<g class="node" data-id="{escape(node.id)}"><title>{escape(_title(view, node))}</title>'
+        f'<g class="node" data-id="{_safe(node.id)}"><title>{"\n".join(map(_safe, _title(view, node)))}</title>'
         f'<rect x="{place.x:g}" y="{place.y:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="8" fill="{fill(node)}" '
         f'stroke="{line(node)}" stroke-width="1.4"{dashed}/>{"".join(lines)}{_badge(view, node, place)}</g>'
     )
@@ -164,10 +165,10 @@ def _badge(view: GraphView, node: Node, place: _Place) -> str:
     )
 
 
-def _title(view: GraphView, node: Node) -> str:
+def _title(view: GraphView, node: Node) -> list[str]:
     place = f"{node.file}:{node.line}" if node.file else ""
     said = [f"{finding.severity.label}: {finding.message}" for finding in view.findings.get(node.id, ())]
-    return "\n".join(filter(None, [f"{node.kind} {node.label}", node.role, node.detail, place, *said]))
+    return list(filter(None, [f"{node.kind} {node.label}", node.role, node.detail, place, *said]))
 
 
 def _edge(view: GraphView, tail: str, head: str, places: dict[str, _Place]) -> str:
@@ -186,7 +187,7 @@ def _edge(view: GraphView, tail: str, head: str, places: dict[str, _Place]) -> s
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     words = " ".join(filter(None, (edge.how, edge.condition)))
     return (
-        f'<g class="edge" data-from="{escape(tail)}" data-to="{escape(head)}"><title>{escape(words)}</title>'
+        f'<g class="edge" data-from="{_safe(tail)}" data-to="{_safe(head)}"><title>{_safe(words)}</title>'
         f'<path d="{path}" fill="none" stroke="{color}" stroke-width="1.5"{dashed}/></g>'
     )
 
@@ -203,3 +204,7 @@ def _curve(x1: float, y1: float, x2: float, y2: float, forward: bool) -> Iterato
 
 def _short(text: str, most: int = _CHARS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _safe(text: str) -> str:
+    return escape(visible(text))
