@@ -161,6 +161,14 @@ def mark_key(hit: Hit, model: Model) -> Edits:
     return (prefixed(node, node.name, "~"),)
 
 
+def add_listen(hit: Hit, model: Model) -> Edits:
+    """The port that the server has when nginx is started as root, written down; http only."""
+    node = hit.node
+    if node is None or model.family_of(node) != "http":
+        return None
+    return (edits.first_in(node, "listen 80;"),)
+
+
 def add_scheme(hit: Hit, model: Model) -> Edits:
     """``https://`` before the host of a redirect, ``$scheme:`` before one that begins with slashes."""
     node = hit.node
