@@ -34,14 +34,23 @@ class Collector:
     def add(self, rule: Rule, hit: Hit) -> None:
         """Take one hit."""
         place = hit.place
-        # In a shared file the message may name the block it was reached from: that is no new finding.
-        text = hit.message if place.via is None else ""
-        key = (rule.slug, place.source.path, place.start, place.end, text)
+        key = self._key(rule, hit)
         if place.via is not None:
             self._ways.setdefault(key, {})[self._span(_include_place(place.via))] = None
         self._times[key] = self._times.get(key, 0) + 1
         if key not in self._hits:
             self._hits[key] = rule, hit
+
+    def _key(self, rule: Rule, hit: Hit) -> tuple[object, ...]:
+        """What makes a finding: in a shared file the message may name the block it was reached from, which does not."""
+        place = hit.place
+        where = rule.slug, place.source.path, place.start, place.end
+        shared, own = (*where, ""), (*where, hit.message)
+        key, other = (own, shared) if place.via is None else (shared, own)
+        # The same file may be read alone, too, as a fragment.
+        if other in self._hits and self._hits[other][1].message == hit.message:
+            return other
+        return key
 
     def findings(self) -> list[Finding]:
         """All findings, sorted by file, place and rule, with include chains and fingerprints."""

@@ -98,16 +98,21 @@ def _zone_names(nodes: Iterable[Directive]) -> Iterable[str]:
 # -- roles and failures
 
 
-def mark_backup(hit: Hit, model: Model) -> Edits:
-    """``backup`` on the servers that the evidence calls a standby; which one it is, is never guessed."""
+def mark_backup(hit: Hit, model: Model) -> Fix | None:
+    """``backup`` on the servers that the evidence calls a standby; of two without evidence on the second one."""
     upstream = group_of(hit.node, model)
     if upstream is None:
         return None
     intent = model.intent(upstream)
-    active = [peer for peer in upstream.primaries if peer.is_live and peer not in intent.standby]
-    if not intent.missing_backup or not active:
+    live = [peer for peer in upstream.primaries if peer.is_live]
+    standby, title = list(intent.standby), "Mark the standby backup"
+    if not standby and len(live) == 2:
+        standby, title = live[1:], f"Mark {live[1].address} backup, if it is the one that waits"
+    if not intent.missing_backup or all(peer in standby for peer in live) or not standby:
         return None
-    return tuple(edits.appended(peer.directive, "backup") for peer in intent.standby)
+    return Fix(
+        title, Applicability.UNSAFE, tuple(edits.appended(peer.directive, "backup") for peer in standby)
+    )
 
 
 def default_fail_timeout(hit: Hit, model: Model) -> Edits:
