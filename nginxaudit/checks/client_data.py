@@ -100,7 +100,7 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
 def ssrf(ctx: CheckContext) -> Iterable[Hit]:
     """A backend that the client chooses."""
     for each in ctx.model.passes:
-        if not each.runtime or each.family != "http":
+        if not each.runtime or each.family != "http" or not each.directive.args:
             continue
         if each.location is not None and (
             each.location.directive.first("internal") or each.location.is_named

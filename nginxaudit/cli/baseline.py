@@ -55,7 +55,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
         )
     entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.active]
     _replace(name, dump(entries))
-    click.echo(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known")
+    click.echo(_shown(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known"))
     return 0
 
 
@@ -72,7 +72,7 @@ def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     known = sum(
         each.suppressed is not None and each.suppressed.kind == "baseline" for each in report.findings
     )
-    click.echo(f"{name}: {len(report.active)} new, {len(report.gone)} gone, {known} known")
+    click.echo(_shown(f"{name}: {len(report.active)} new, {len(report.gone)} gone, {known} known"))
     return 3 if report.incomplete else int(bool(report.active or report.gone))
 
 
@@ -96,7 +96,7 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
             kept.append(entry)
     if report.gone:
         _replace(name, dump(kept))
-    click.echo(f"{name}: {len(report.gone)} removed, {len(kept)} kept")
+    click.echo(_shown(f"{name}: {len(report.gone)} removed, {len(kept)} kept"))
     return 0
 
 
@@ -113,7 +113,9 @@ def _audited(
     try:
         settings = settings_of(paths, options)
         name = file or settings.baseline or _FILE
-        settings = replace(settings, baseline=name if known else None)
+        # All of them: a list that a limit cut short would make known findings look new.
+        limits = replace(settings.limits, max_findings_per_rule=sys.maxsize)
+        settings = replace(settings, baseline=name if known else None, limits=limits)
         return audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None), name
     except (SettingsError, PageError, BaselineError) as error:
         raise click.UsageError(str(error)) from None

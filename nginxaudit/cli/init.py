@@ -32,5 +32,7 @@ def command(directory: str, json_schema: bool) -> int:
         raise click.UsageError(f"{path} exists already and is left as it is") from None
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
-    click.echo(f"wrote {path}")
+    from nginxaudit.report.sanitize import visible
+
+    click.echo(f"wrote {visible(path)}")
     return 0

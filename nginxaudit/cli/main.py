@@ -95,5 +95,8 @@ def _show(error: click.ClickException) -> None:
     """Show an error; it may quote a path, a key or a name of a stranger."""
     from nginxaudit.report.sanitize import visible
 
-    error.message = "\n".join(map(visible, error.message.split("\n")))
-    error.show()
+    message = visible(error.format_message())
+    if isinstance(error, click.UsageError):
+        click.UsageError(message, error.ctx).show()
+    else:
+        click.ClickException(message).show()

@@ -101,16 +101,20 @@ class Output:
                 self._real = os.path.realpath(self._path)
                 if os.path.isfile(self._real) or not os.path.exists(self._real):
                     self._temporary = f"{self._real}.{os.getpid()}.tmp"
-                mode = "x" if self._temporary else "w"  # nobody's link is followed
-                self._file = open(self._temporary or self._real, mode, encoding="utf-8", newline="\n")
+                self._file = _opened(self._temporary, self._real)
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise click.UsageError(f"--output {self._path}: cannot be written: {reason}") from None
         return self
 
-    def write(self, render: Callable[[TextIO], None]) -> None:
-        """Let ``render`` write to where the output goes. Raises `click.UsageError` when that fails."""
+    def write(self, render: Callable[[TextIO], None], *, lines: bool = False) -> None:
+        """Let ``render`` write to where the output goes; ``lines`` says that it is text for a log.
+
+        Raises `click.UsageError` when that fails.
+        """
         stream = self._file or sys.stdout
+        if lines and self._file is None and in_actions():
+            render = partial(_inert, render)
         if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         with writing(f"--output {self._path}" if self._path else "standard output"):
@@ -156,14 +160,36 @@ class Reports:
     def write(self, render: Callable[[str, TextIO], None]) -> None:
         """Let ``render`` write each format to where it goes."""
         for name, output in self._outputs:
-            output.write(partial(render, name))
+            output.write(partial(render, name), lines=name in ("text", "concise"))
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
 
 def _usual_format() -> str:
-    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+    return "github" if in_actions() else "text"
+
+
+def in_actions() -> bool:
+    """Whether this is a job of GitHub Actions, which obeys certain lines of its log."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _inert(render: Callable[[TextIO], None], stream: TextIO) -> None:
+    from nginxaudit.report.sanitize import without_commands
+
+    text = io.StringIO()
+    render(text)
+    stream.write(without_commands(text.getvalue()))
+
+
+def _opened(temporary: str | None, real: str) -> TextIO:
+    """A file to write to: a new one where it can be put in place, and nobody's link is followed then."""
+    if temporary is None:
+        return open(real, "w", encoding="utf-8", newline="\n")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    return open(temporary, "x", encoding="utf-8", newline="\n")
 
 
 def _target(value: str, default: str, formats: Sequence[str]) -> tuple[str, str | None, bool]:

@@ -54,13 +54,13 @@ class Contexts:
                 self._tried[key] = root, self._expand(root)
         return self._tried[key]
 
-
     def _may_look(self, path: str, real: str) -> bool:
         """A link that leads out of the repository, or out of its directory where there is none, is not followed."""
         if self._options.allow_outside:
             return True
         directory = os.path.realpath(os.path.dirname(path) or ".")
-        return is_below(real, [_top(directory) or directory])
+        top = _top(directory) or directory
+        return top in INSTALL_PREFIXES or is_below(real, [top])
 
 
 def _upward(path: str) -> Iterator[str]:

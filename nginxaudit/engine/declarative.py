@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from nginxaudit.checks.base import Check, CheckContext, Hit, arg, name_of, whole
 from nginxaudit.engine.rule import PageError
+from nginxaudit.model.regex import matches
 from nginxaudit.nginx import parse_number, parse_offset, parse_time_ms
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -142,7 +142,7 @@ def _condition(spec: Mapping[str, Any], where: str) -> Callable[[str], bool] | N
         tests.append(lambda value: value.lower() not in fine)
     if "matches" in spec:
         pattern = _pattern(spec["matches"], where)
-        tests.append(lambda value: pattern.search(value) is not None)
+        tests.append(lambda value: matches(pattern, value) is True)
     if "above" in spec or "below" in spec:
         tests.append(_bound(spec, where))
     if not tests:
@@ -150,12 +150,14 @@ def _condition(spec: Mapping[str, Any], where: str) -> Callable[[str], bool] | N
     return lambda value: all(test(value) for test in tests)
 
 
-@lru_cache(maxsize=256)
-def _pattern(text: str, where: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise PageError(f"{where}: matches: {error}") from None
+def _pattern(text: str, where: str) -> str:
+    """A regular expression that PCRE2 accepts: a page of a stranger must not make a scan endless."""
+    from nginxaudit.checks.load.scripts import regex_error
+
+    error = regex_error(text)
+    if error:
+        raise PageError(f"{where}: matches: {error}")
+    return text
 
 
 def _bound(spec: Mapping[str, Any], where: str) -> Callable[[str], bool]:

@@ -23,7 +23,7 @@ from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity
 from nginxaudit.source.text import SourceText
 from nginxaudit.source.write import Change, is_below
 
-MAX_ROUNDS = 10
+MAX_ROUNDS = 100  # each puts one brace in where several are missing; circles end by themselves
 STDIN = "stdin:"
 _BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
 _CIRCLE = "with it the text would be again what it was before another fix"

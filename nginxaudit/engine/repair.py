@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 
 from nginxaudit.checks.base import Hit
@@ -30,8 +31,8 @@ def mender(rule: Rule) -> Mender | None:
         def mend(hit: Hit, model: Model) -> Fix | None:
             made = getattr(import_module(f"nginxaudit.repairs.{module}"), function)(hit, model)
             if isinstance(made, Fix):
-                return made
-            return Fix(spec["title"], applicability, tuple(sorted(made, key=_place))) if made else None
+                return _sound(made)
+            return _sound(Fix(spec["title"], applicability, tuple(made))) if made else None
 
         return mend
     from nginxaudit.repairs.declarative import RepairError, compile_repair, fill
@@ -44,9 +45,29 @@ def mender(rule: Rule) -> Mender | None:
     def put(hit: Hit, model: Model) -> Fix | None:
         made = repair(hit)
         title = spec["title"] if hit.node is None else fill(spec["title"], hit, hit.node)
-        return Fix(title, applicability, made) if made else None
+        return _sound(Fix(title, applicability, made)) if made else None
 
     return put
+
+
+def _sound(fix: Fix) -> Fix | None:
+    """``fix`` with its edits in order, deletions that share blanks as one; None where it would write beside the files.
+
+    The block in which a fragment will stand is in no file.
+    """
+    made: list[Edit] = []
+    for edit in sorted(fix.edits, key=_place):
+        last = made[-1] if made else None
+        if (
+            last is not None
+            and last.file == edit.file
+            and edit.start < last.end
+            and not (last.text or edit.text)
+        ):
+            made[-1] = replace(last, end=max(last.end, edit.end))
+        else:
+            made.append(edit)
+    return replace(fix, edits=tuple(made)) if made and all(edit.file for edit in made) else None
 
 
 def _place(edit: Edit) -> tuple[str, int, int]:

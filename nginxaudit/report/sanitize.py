@@ -46,6 +46,14 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+_COMMAND = re.compile(r"^([ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
+
+
+def without_commands(text: str) -> str:
+    """``text`` for the log of a CI server: no line of it is a command of GitHub Actions or Azure Pipelines."""
+    return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", text)
+
+
 def unicode_only(text: str) -> str:
     """``text`` with U+FFFD for what is not Unicode: the bytes of a file that were not UTF-8."""
     return text if text.isascii() else _LONE.sub("\ufffd", text)

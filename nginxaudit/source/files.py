@@ -87,7 +87,7 @@ class DiskFiles:
         except TooManyError:
             raise ReadError(
                 Unreadable.LIMIT,
-                f"it matches more than {self._limits.max_files:,} files, or has to look at too many",
+                f"it matches more than {self._limits.max_files:,} files, or too many have to be looked at",
                 f"Include less, {raised('max_files')}.",
             ) from None
 
@@ -101,14 +101,13 @@ class DiskFiles:
             )
         return text
 
-    def _is_outside(self, path: str) -> bool:
+    def _is_outside(self, real: str) -> bool:
         if self._fence is None:
             return False
-        real = os.path.realpath(path)
         return not any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._fence)
 
     def _check(self, path: str) -> None:
-        if self._is_outside(path):
+        if self._is_outside(os.path.realpath(path)):
             raise ReadError(
                 Unreadable.OUTSIDE,
                 "it lies outside the scanned directory",

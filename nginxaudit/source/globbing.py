@@ -31,7 +31,8 @@ def name_matches(name: str, pattern: str) -> bool:
 class Globs:
     """The globs of one configuration.
 
-    ``is_closed`` says that a directory may not be looked into; ``most`` is how many paths one glob may match.
+    ``is_closed`` says of a real path that this directory may not be looked into; ``most`` is how many paths one
+    glob may match.
     """
 
     def __init__(self, is_closed: Callable[[str], bool], most: int) -> None:
@@ -45,35 +46,49 @@ class Globs:
         For a directory that is closed the path of the rest of the glob in it stands, whatever is there.
         """
         parts = pattern.split("/")
-        found, closed = [""], []
-        for number, part in enumerate(parts):
-            steps: list[str] = []
-            for base in found:
-                if is_pattern(part) or any(map(is_pattern, parts[:number])):
-                    if self._is_closed(base or "."):
-                        closed.append(base + "/".join(parts[number:]))
-                        continue
-                    steps += self._step(base, part)
-                else:
-                    steps.append(base + part)
+        first = next(number for number, part in enumerate(parts) if is_pattern(part))
+        start = "".join(f"{part}/" for part in parts[:first])
+        found: list[str] = []
+        real = os.path.realpath(start or ".")
+        bases = [(start, real)] if self._is_closed(real) or os.path.isdir(start or ".") else []
+        steps: list[tuple[str, str]] = []
+        for number in range(first, len(parts)):
+            steps = []
+            for base, real in bases:
+                if self._is_closed(real):
+                    found.append(base + "/".join(parts[number:]))
+                    continue
+                steps += self._step(base, real, parts[number])
                 if len(steps) > self._most:
+                    self._left = 0
                     raise TooManyError
-            last = number == len(parts) - 1
-            found = steps if last else [f"{step}/" for step in steps]
-        return sorted([*found, *closed], key=os.fsencode)
+            bases = [(f"{path}/", real) for path, real in steps]
+        return sorted([*found, *(path for path, _ in steps)], key=os.fsencode)
 
-    def _step(self, base: str, part: str) -> Iterator[str]:
-        if not is_pattern(part):
-            if not part or os.path.lexists(base + part):
-                yield base + part
-            return
-        try:
-            names = os.listdir(base or ".")
-        except OSError:
-            return
-        self._left -= len(names)
-        if self._left < 0:
-            raise TooManyError
+    def _step(self, base: str, real: str, part: str) -> Iterator[tuple[str, str]]:
+        """What ``part`` stands for in the directory ``base``, each with its real path."""
+        if part in ("", ".", ".."):
+            if os.path.isdir(real):
+                yield base + part, os.path.dirname(real) if part == ".." else real
+        elif not is_pattern(part):
+            there = f"{real}/{part}"
+            if os.path.lexists(there):
+                yield base + part, os.path.realpath(there)
+        else:
+            for entry in self._names(real, part):
+                there = f"{real}/{entry.name}"
+                yield base + entry.name, os.path.realpath(there) if entry.is_symlink() else there
+
+    def _names(self, real: str, part: str) -> Iterator[os.DirEntry[str]]:
         fits = re.compile(translate(part)).match
         hidden = part.startswith(".")
-        yield from (base + name for name in names if fits(name) and (hidden or not name.startswith(".")))
+        try:
+            with os.scandir(real) as entries:
+                for entry in entries:
+                    self._left -= 1
+                    if self._left < 0:
+                        raise TooManyError
+                    if fits(entry.name) and (hidden or not entry.name.startswith(".")):
+                        yield entry
+        except OSError:
+            return  # no directory, or one that may not be listed

@@ -41,5 +41,10 @@ def _id(number: int, name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = "\n".join(map(visible, text.split("\n"))).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = (
+        "\n".join(map(visible, text.split("\n")))
+        .replace("\\", "\\\\")
+        .replace('"', '\\"')
+        .replace("\n", "\\n")
+    )
     return f'"{escaped}"'

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from html import escape
-from typing import TextIO
+from typing import Any, TextIO
 
 from nginxaudit.report.graph.data import as_data
 from nginxaudit.report.graph.svg import picture
 from nginxaudit.report.graph.view import GraphView
+from nginxaudit.report.sanitize import visible
 
 _STYLE = """
 body { margin: 0; font: 14px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: #1f2933; background: #fafbfc; }

@@ -109,9 +109,7 @@ def _visits(view: GraphView) -> dict[str, int]:
 
 
 def _heading(view: GraphView, kinds: list[str]) -> str:
-    parts = [
-        f'<text x="24" y="30" font-size="17" font-weight="600" fill="#1f2933">{_safe(view.name)}</text>'
-    ]
+    parts = [f'<text x="24" y="30" font-size="17" font-weight="600" fill="#1f2933">{_safe(view.name)}</text>']
     x = 24
     for name, words in _LEGEND:
         color = CLASSES[name]
@@ -146,7 +144,7 @@ def _node(view: GraphView, node: Node, place: _Place) -> str:
             f'<text x="{place.x + 12:g}" y="{place.y + 32:g}" fill="#7b8794" font-size="10.5">{_safe(_short(detail, 33))}</text>'
         )
     return (
-        f'<g class="node" data-id="{_safe(node.id)}"><title>{"\n".join(map(_safe, _title(view, node)))}</title>'
+        f'<g class="node" data-id="{_safe(node.id)}"><title>{_title(view, node)}</title>'
         f'<rect x="{place.x:g}" y="{place.y:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="8" fill="{fill(node)}" '
         f'stroke="{line(node)}" stroke-width="1.4"{dashed}/>{"".join(lines)}{_badge(view, node, place)}</g>'
     )
@@ -165,10 +163,11 @@ def _badge(view: GraphView, node: Node, place: _Place) -> str:
     )
 
 
-def _title(view: GraphView, node: Node) -> list[str]:
+def _title(view: GraphView, node: Node) -> str:
     place = f"{node.file}:{node.line}" if node.file else ""
     said = [f"{finding.severity.label}: {finding.message}" for finding in view.findings.get(node.id, ())]
-    return list(filter(None, [f"{node.kind} {node.label}", node.role, node.detail, place, *said]))
+    lines = filter(None, [f"{node.kind} {node.label}", node.role, node.detail, place, *said])
+    return "\n".join(map(_safe, lines))
 
 
 def _edge(view: GraphView, tail: str, head: str, places: dict[str, _Place]) -> str:
