@@ -23,7 +23,7 @@ from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity
 from nginxaudit.source.text import SourceText
 from nginxaudit.source.write import Change, is_below
 
-MAX_ROUNDS = 100  # each puts one brace in where several are missing; circles end by themselves
+MAX_ROUNDS = 10  # that leave no fewer fixes to do than there were: a fix may call for itself
 STDIN = "stdin:"
 _BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
 _CIRCLE = "with it the text would be again what it was before another fix"
@@ -126,10 +126,16 @@ class _Fixing:
     def run(self) -> Fixed:
         report = self._audit(self._texts, self._judging)
         self._seen = {self._state(self._texts, report.sources)}
-        for _ in range(MAX_ROUNDS):
-            batch = self._fitting(self._candidates(report), report.sources)
+        rounds, fewest = 1, -1
+        while rounds < MAX_ROUNDS:
+            candidates = self._candidates(report)
+            batch = self._fitting(candidates, report.sources)
             if not batch:
                 break
+            if 0 <= fewest <= len(candidates):
+                rounds += 1
+            else:
+                fewest = len(candidates)
             after = self._try(batch, report)
             if after is None:
                 continue  # all of them were rejected: others may fit now

@@ -13,9 +13,9 @@ from tests.fuzz.sources import INPUTS, seeds
 from tests.fuzz.targets import TARGETS, leave_nothing
 
 pytestmark = pytest.mark.fuzz
-# So many inputs as fit into about two seconds for each target.
-EXAMPLES = {"words": 400, "tree": 400, "regex": 1000, "settings": 400, "remarks": 120, "dump": 150, "page": 300, "scan": 120, "command": 120,
-            "fixes": 40, "folder": 40}  # fmt: skip
+# So many inputs as fit into one or two seconds for each target.
+EXAMPLES = {"words": 250, "tree": 250, "regex": 600, "settings": 250, "remarks": 80, "dump": 100, "page": 200, "scan": 80, "command": 80,
+            "fixes": 30, "folder": 30}  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")
