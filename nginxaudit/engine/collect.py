@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from nginxaudit.checks.base import Hit, Place
+from nginxaudit.engine.concealed import Concealed
 from nginxaudit.engine.rule import Rule
 from nginxaudit.finding import Applicability, Finding, Fix, Related, Span
-from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.syntax.tree import Directive
 
 _T = TypeVar("_T")
@@ -69,7 +69,8 @@ class Collector:
         return result
 
     def _finding(self, key: tuple[object, ...], rule: Rule, hit: Hit, fingerprint: str) -> Finding:
-        related = [Related(mask_secrets(word), self._span(other)) for word, other in hit.related]
+        shown = Concealed(hit)
+        related = [Related(shown(word), self._span(other)) for word, other in hit.related]
         ways = self._ways.get(key)
         if ways:
             related += _chain(list(ways))
@@ -79,12 +80,12 @@ class Collector:
             category=rule.category,
             severity=_level(hit.severity, rule.severity),
             confidence=_level(hit.confidence, rule.confidence),
-            message=mask_secrets(hit.message),
+            message=shown(hit.message),
             span=self._span(hit.place),
             rejected_by_nginx=rule.rejected_by_nginx if hit.rejected is None else hit.rejected,
             related=tuple(related),
-            help=mask_secrets(hit.help),
-            fix=self._shared(hit.fix, hit, self._times[key]) if hit.fix else None,
+            help=shown(hit.help),
+            fix=self._shared(shown.fix(hit.fix), hit, self._times[key]) if hit.fix else None,
             fingerprint=fingerprint,
         )
 

@@ -48,6 +48,7 @@ def document(report: Report) -> dict[str, Any]:
             "suppressed": len(report.findings) - len(report.active),
             "files": len(files),
         },
+        "notes": list(report.notes),
     }
 
 

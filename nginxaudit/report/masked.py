@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from nginxaudit.finding import Fix
-from nginxaudit.nginx.secrets import mask_secrets
+from nginxaudit.nginx.secrets import MASK, mask_secrets
 from nginxaudit.source.text import SourceText
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    _T = TypeVar("_T", bound=DataclassInstance)
 
 _AROUND = 4096  # code points looked at on either side of the text: a directive is rarely longer
 
@@ -19,6 +28,27 @@ def shown(source: SourceText, start: int, end: int) -> str:
     last = text.find("\n", end, end + _AROUND)
     last = min(end + _AROUND, len(text)) if last < 0 else last
     return mask_secrets(text[first:last])[start - first : end - first]
+
+
+_USER = re.compile(r"(?<![^\s\"'/])([^\s/:@\"'$\[]*:)([^\s/@\"']+)(?=@)")
+
+
+def veiled(text: str) -> str:
+    """A label without secrets, those before an address (``user:password@host``) among them."""
+    return _USER.sub(lambda match: match[1] + MASK * len(match[2]), mask_secrets(text))
+
+
+def veiled_fields(item: _T) -> _T:
+    """A frozen dataclass with every text in it veiled; what is no text or tuple of texts stays."""
+    return replace(item, **{each.name: _veiled(getattr(item, each.name)) for each in fields(item)})
+
+
+def _veiled(value: Any) -> Any:
+    if isinstance(value, str):
+        return veiled(value)
+    if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
+        return tuple(map(veiled, value))
+    return value
 
 
 def shareable(fix: Fix | None) -> Fix | None:

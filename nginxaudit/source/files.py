@@ -87,7 +87,7 @@ class DiskFiles:
         except TooManyError:
             raise ReadError(
                 Unreadable.LIMIT,
-                f"it matches more than {self._limits.max_files:,} files, or too many have to be looked at",
+                "it matches too many files, or leads through too many directories",
                 f"Include less, {raised('max_files')}.",
             ) from None
 

@@ -31,8 +31,8 @@ def name_matches(name: str, pattern: str) -> bool:
 class Globs:
     """The globs of one configuration.
 
-    ``is_closed`` says of a real path that this directory may not be looked into; ``most`` is how many paths one
-    glob may match.
+    ``is_closed`` says of a real path that this directory may not be looked into; ``most`` is how many files are read
+    at most: a glob may lead through as many directories, and match some more files.
     """
 
     def __init__(self, is_closed: Callable[[str], bool], most: int) -> None:
@@ -59,7 +59,7 @@ class Globs:
                     found.append(base + "/".join(parts[number:]))
                     continue
                 steps += self._step(base, real, parts[number])
-                if len(steps) > self._most:
+                if len(steps) > (4 * self._most if number == len(parts) - 1 else self._most):
                     self._left = 0
                     raise TooManyError
             bases = [(f"{path}/", real) for path, real in steps]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nginxaudit.finding import Finding, Severity
 from nginxaudit.model.graph import LAYERS, Edge, Node, build_graph, focus, nodes
+from nginxaudit.report.masked import veiled, veiled_fields
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -61,8 +62,27 @@ def views_of(
         if upstream or server:
             shown = focus(shown, upstream, server)
         if shown.number_of_nodes():
-            views.append(GraphView(model.config.main.path, shown, findings_by_node(shown, findings)))
+            views.append(_veiled(GraphView(model.config.main.path, shown, findings_by_node(shown, findings))))
     return tuple(views)
+
+
+def _veiled(view: GraphView) -> GraphView:
+    """``view`` without secrets: addresses with passwords, locations and conditions with tokens."""
+    from networkx import relabel_nodes
+
+    names: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    for name in view.graph:
+        new = veiled(name)
+        taken[new] = number = taken.get(new, 0) + 1
+        names[name] = new if number == 1 else f"{new} ({number})"
+    changed = any(old != new for old, new in names.items())
+    graph = relabel_nodes(view.graph, names) if changed else view.graph
+    for name, node in graph.nodes(data="data"):
+        graph.nodes[name]["data"] = replace(veiled_fields(node), id=name)
+    for tail, head, edge in graph.edges(data="data"):
+        graph.edges[tail, head]["data"] = veiled_fields(edge)
+    return GraphView(view.name, graph, {names[name]: found for name, found in view.findings.items()})
 
 
 def findings_by_node(graph: DiGraph, findings: Iterable[Finding]) -> dict[str, list[Finding]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nginxaudit.finding import Finding
 from nginxaudit.model.graph import peer_role
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.retries import Retry
+from nginxaudit.report.masked import veiled_fields
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model
@@ -181,4 +182,5 @@ def views_of(models: Iterable[Model], findings: Iterable[Finding]) -> Iterator[U
             paths = dict.fromkeys(
                 [upstream.directive.source.path, *(line.source.path for line in upstream.directive.children)]
             )
-            yield view_of(upstream, model, [each for path in paths for each in known.get(path, ())])
+            view = view_of(upstream, model, [each for path in paths for each in known.get(path, ())])
+            yield replace(veiled_fields(view), peers=tuple(map(veiled_fields, view.peers)))
