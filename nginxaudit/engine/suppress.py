@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.suggest import did_you_mean
@@ -15,6 +17,7 @@ from nginxaudit.syntax.tree import Comment, Config, Directive
 
 _MARK = re.compile(r"\s*nginxaudit:\s*(?P<word>[\w-]+)(?P<rest>.*)", re.DOTALL)
 _IGNORE = re.compile(r"\s*\[(?P<names>[^\]]*)\]\s*:?\s*(?P<reason>.*)", re.DOTALL)
+_MOST_COMPARED = 1_000  # unknown names that are compared with the known ones, which takes milliseconds
 _OTHERS = ("context=", "topology=")
 
 
@@ -27,6 +30,7 @@ class Ignore:
     reason: str
     start: int
     end: int
+    everywhere: bool = False  # ignore-file
     used: set[str] = field(default_factory=set)
 
 
@@ -41,6 +45,37 @@ class Flaw:
     fix: Fix | None = None
 
 
+class _Index:
+    """The ignore comments of one file: there may be as many as findings."""
+
+    def __init__(self, ignores: list[Ignore]) -> None:
+        by_slug: dict[str, list[tuple[int, int, Ignore]]] = {}
+        for order, ignore in enumerate(ignores):
+            for slug in ignore.slugs:
+                by_slug.setdefault(slug, []).append((ignore.start, order, ignore))
+        self._whole: dict[str, tuple[int, Ignore]] = {}  # what is ignored in the whole file
+        self._parts: dict[str, tuple[list[tuple[int, int, Ignore]], list[int]]] = {}
+        for slug, entries in by_slug.items():
+            parts = sorted((each for each in entries if not each[2].everywhere), key=lambda each: each[:2])
+            ends = list(accumulate((ignore.end for _, _, ignore in parts), max))
+            self._parts[slug] = parts, ends
+            whole = next((each for each in entries if each[2].everywhere), None)
+            if whole is not None:
+                self._whole[slug] = whole[1], whole[2]
+
+    def first(self, slug: str, offset: int) -> Ignore | None:
+        """The comment that silences a finding of ``slug`` at ``offset``; the earlier one of two."""
+        parts, ends = self._parts.get(slug, ([], []))
+        number = bisect_right(ends, offset)  # the first one that ends behind the offset
+        found = None
+        if number < len(parts) and parts[number][0] <= offset:
+            found = parts[number][1], parts[number][2]
+        whole = self._whole.get(slug)
+        if found is None or (whole is not None and whole[0] < found[0]):
+            found = whole
+        return None if found is None else found[1]
+
+
 @dataclass(slots=True)
 class Ignores:
     """All ignore comments of one run, by file."""
@@ -49,6 +84,7 @@ class Ignores:
     by_file: dict[str, list[Ignore]] = field(default_factory=dict)
     flaws: list[Flaw] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
+    _indices: dict[str, _Index] = field(default_factory=dict)
 
     def add(self, config: Config) -> None:
         """Take the comments of a root; a file that several roots share is taken once."""
@@ -68,11 +104,17 @@ class Ignores:
 
     def apply(self, finding: Finding) -> Finding:
         """``finding`` with its suppression, if a comment silences it."""
-        for ignore in self.by_file.get(finding.span.file, ()):
-            if finding.rule in ignore.slugs and ignore.start <= finding.span.start < ignore.end:
-                ignore.used.add(finding.rule)
-                return replace(finding, suppressed=Suppression("inline", ignore.reason))
-        return finding
+        path = finding.span.file
+        if path not in self.by_file:
+            return finding
+        index = self._indices.get(path)
+        if index is None:
+            index = self._indices[path] = _Index(self.by_file[path])
+        ignore = index.first(finding.rule, finding.span.start)
+        if ignore is None:
+            return finding
+        ignore.used.add(finding.rule)
+        return replace(finding, suppressed=Suppression("inline", ignore.reason))
 
     def unused(self, ran: Iterable[str]) -> Iterator[Flaw]:
         """Comments that silenced nothing, as far as their rules ran."""
@@ -120,15 +162,17 @@ class Ignores:
             return
         start, end = extents.of(comment) if word == "ignore" else (0, len(comment.source.text) + 1)
         if slugs:
-            ignore = Ignore(comment, slugs, reason, start, end)
+            ignore = Ignore(comment, slugs, reason, start, end, everywhere=word == "ignore-file")
             self.by_file.setdefault(comment.source.path, []).append(ignore)
+            self._indices.pop(comment.source.path, None)
 
     def _slugs(self, comment: Comment, names: str) -> frozenset[str]:
         slugs = set()
         for name in filter(None, (each.strip() for each in names.split(","))):
             rule = self.catalogue.get(name)
             if rule is None:
-                self._flaw(comment, f'unknown rule "{name}"{did_you_mean(name, self.catalogue.names)}')
+                near = did_you_mean(name, self.catalogue.names) if len(self.flaws) < _MOST_COMPARED else ""
+                self._flaw(comment, f'unknown rule "{name}"{near}')
             else:
                 slugs.add(rule.slug)
         return frozenset(slugs)
@@ -162,6 +206,7 @@ class _Extents:
 
     def __init__(self, config: Config, paths: set[str]) -> None:
         self._lines: dict[tuple[str, int], tuple[int, int]] = {}
+        self._code: dict[str, list[int]] = {}  # by file: the numbers of its lines with code
         for node in config.top.walk():
             if node.source.path in paths:
                 self._note(node)
@@ -181,15 +226,22 @@ class _Extents:
         source = comment.source
         line = source.position(comment.start)[0]
         if comment.own_line:
-            line += 1
-            while line <= len(source.line_starts) and _is_empty(source, line):
-                line += 1
+            code = self._code_lines(source)
+            at = bisect_right(code, line)
+            line = code[at] if at < len(code) else len(source.line_starts) + 1
         starts = source.line_starts
         if line > len(starts):
             return comment.start, comment.start
         start, end = starts[line - 1], starts[line] if line < len(starts) else len(source.text) + 1
         extent = self._lines.get((source.path, line))
         return (min(start, extent[0]), max(end, extent[1])) if extent else (start, end)
+
+    def _code_lines(self, source: SourceText) -> list[int]:
+        code = self._code.get(source.path)
+        if code is None:
+            numbers = range(1, len(source.line_starts) + 1)
+            code = self._code[source.path] = [line for line in numbers if not _is_empty(source, line)]
+        return code
 
 
 def _is_empty(source: SourceText, line: int) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
 from nginxaudit.nginx.secrets import secrets_in
 from nginxaudit.source.embedded import EmbeddedText, Scalar, stretches_of, veiled
+from nginxaudit.source.limits import DEFAULTS, Limits, raised, spoken
 from nginxaudit.source.nodes import Node, documents
 from nginxaudit.source.read import ReadError, Unreadable, decode
 from nginxaudit.source.root import Root, Roots, Unread
-from nginxaudit.source.siblings import Holder, Siblings, is_configuration
+from nginxaudit.source.siblings import Holder, Keys, Siblings, is_configuration
 from nginxaudit.source.text import SourceText
 
 _Mapping: TypeAlias = "dict[str, Node]"
@@ -52,9 +54,9 @@ _ANNOTATIONS = {
 """Annotations of an Ingress, likewise."""
 
 
-def roots_of_manifest(host: SourceText) -> Roots:
+def roots_of_manifest(host: SourceText, limits: Limits = DEFAULTS) -> Roots:
     """Configurations of the manifest ``host``. Raises `ReadError`."""
-    reading = _Reading(host, is_json=host.path.removesuffix(".gz").endswith(".json"))
+    reading = _Reading(host, is_json=host.path.removesuffix(".gz").endswith(".json"), limits=limits)
     reading.run()
     if not reading.found:
         raise ReadError(
@@ -66,11 +68,13 @@ def roots_of_manifest(host: SourceText) -> Roots:
 
 
 class _Reading:
-    def __init__(self, host: SourceText, *, is_json: bool) -> None:
+    def __init__(self, host: SourceText, *, is_json: bool, limits: Limits) -> None:
+        self._limits = limits
+        self._size = 0  # of all texts: an alias is a text once more
         self.found = Roots()
         self._host = host
         self._is_json = is_json
-        self._labels: set[str] = set()
+        self._labels: Counter[str] = Counter()
         self._objects: list[Holder] = []
         self._embedded: list[EmbeddedText] = []
         self._veils: list[tuple[int, int]] = []  # what no report may show
@@ -85,8 +89,9 @@ class _Reading:
                 )
             elif kind in ("ConfigMap", "Secret"):
                 self._holder(item, kind)
+        keys = Keys(self._objects, self._limits)
         for each in self._objects:
-            self._roots(each)
+            self._roots(each, keys)
         shown = veiled(self._host, self._veils)
         for embedded in self._embedded:
             embedded.host = shown
@@ -115,7 +120,7 @@ class _Reading:
             if isinstance(node, Scalar) and node.value.strip():
                 label = label or self._label(item)
                 source = self._embed(f"{label}/{key.rsplit('/', 1)[-1]}", node, node.value)
-                self.found.roots.append(Root(source, Siblings(None, ()), context=context))
+                self.found.roots.append(Root(source, Siblings(None, Keys(())), context=context))
 
     def _label(self, item: _Mapping) -> str:
         """Name of an object, which no other of the manifest has."""
@@ -124,11 +129,11 @@ class _Reading:
         label = f"{kind}/{name}"
         if label in self._labels:
             label = f"{kind}/{_word(metadata.get('namespace')) or 'default'}/{name}"
-        first, number = label, 1
+        first = label
         while label in self._labels:
-            number += 1
-            label = f"{first}~{number}"
-        self._labels.add(label)
+            self._labels[first] += 1
+            label = f"{first}~{self._labels[first]}"
+        self._labels[label] = 1
         return label
 
     def _decode(self, held: Holder, key: str, node: Scalar) -> None:
@@ -158,6 +163,13 @@ class _Reading:
 
     def _embed(self, name: str, node: Scalar, text: str) -> EmbeddedText:
         host = self._host
+        self._size += len(text)
+        if self._size > max(self._limits.max_file_size, len(host.text)):
+            raise ReadError(
+                Unreadable.LIMIT,
+                f"its texts have more than {spoken(self._limits.max_file_size)}, each alias counted",
+                f"Scan its parts, {raised('max_file_size')}.",
+            )
         stretches = stretches_of(host.text, node) if text is node.value else None
         text = _LONE.sub("\ufffd", text) if text is node.value else text
         source = EmbeddedText(
@@ -187,16 +199,15 @@ class _Reading:
         if isinstance(copy, Scalar):
             self._veil(copy)
 
-    def _roots(self, held: Holder) -> None:
-        others = tuple(each for each in self._objects if each is not held)
+    def _roots(self, held: Holder, keys: Keys) -> None:
         mains = list(held.mains())
         for source in mains:
-            self.found.roots.append(Root(source, Siblings(held, others, source), searched=True))
+            self.found.roots.append(Root(source, Siblings(held, keys, source), searched=True))
         for source in held.fragments():
             if mains:
-                self.found.loose.append(Root(source, Siblings(held, others, source), searched=True))
+                self.found.loose.append(Root(source, Siblings(held, keys, source), searched=True))
             elif not source.text.strip() or _STATEMENT.search(source.text):  # redis.conf is none of ours
-                self.found.roots.append(Root(source, Siblings(held, others, source), searched=True))
+                self.found.roots.append(Root(source, Siblings(held, keys, source), searched=True))
 
 
 def _objects(roots: list[Node]) -> Iterator[_Mapping]:

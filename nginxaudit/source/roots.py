@@ -77,7 +77,7 @@ def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
             return _from_content(content, os.path.normpath(path), os.path.realpath(path), fence, options)
         content.file.close()
     if _is_manifest_name(path):
-        return _from_manifest(_read(path, options))
+        return _from_manifest(_read(path, options), options)
     return Roots([root_of_file(path, fence, options)])
 
 
@@ -90,10 +90,10 @@ def _looks_like_manifest(text: str) -> bool:
     return re.search(_MANIFEST, text.removeprefix("\ufeff"), re.MULTILINE) is not None
 
 
-def _from_manifest(source: SourceText) -> Roots:
+def _from_manifest(source: SourceText, options: ReadOptions) -> Roots:
     from nginxaudit.source.manifest import roots_of_manifest  # 4 ms that other runs do not spend
 
-    return roots_of_manifest(source)
+    return roots_of_manifest(source, options.limits)
 
 
 def _from_content(
@@ -110,7 +110,7 @@ def _from_content(
         )
     _require_text(source.text, "the compressed text is empty")
     if _is_manifest_name(display) or _looks_like_manifest(source.text):
-        return _from_manifest(source)
+        return _from_manifest(source, options)
     return Roots([_of_text(source, os.path.dirname(display), fence, options)])
 
 
@@ -126,7 +126,7 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
     _require_text(text, "standard input is empty")
     source = SourceText(display, text, f"stdin:{name or ''}")
     if _is_manifest_name(name or "") or _looks_like_manifest(text):
-        return _from_manifest(source)
+        return _from_manifest(source, options)
     return Roots([_of_text(source, os.path.dirname(name or ""), [], options)])
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, groupby
+from typing import TypeAlias
 
 from nginxaudit.source.embedded import EmbeddedText
 from nginxaudit.source.globbing import is_pattern, name_matches
+from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import has_main_block
 from nginxaudit.source.text import SourceText
 
 _INCLUDE = re.compile(r"^[^#\n]*?\binclude\s+[\"']?([^\s;\"'*?\[{]+)[\"']?\s*;", re.MULTILINE)
+
+_LOOKED_AT = 200  # keys that globs may look at, for each file that may be read
 
 
 @dataclass(slots=True)
@@ -34,6 +39,66 @@ class Holder:
                 yield text
 
 
+_Key: TypeAlias = "tuple[int, Holder, str, EmbeddedText]"  # place in the manifest, object, name, text
+
+
+class Keys:
+    """All keys of a manifest, found by their names without looking at each of them again."""
+
+    def __init__(self, holders: Iterable[Holder], limits: Limits = DEFAULTS) -> None:
+        self._limits = limits
+        self._left = _LOOKED_AT * limits.max_files
+        self._texts: dict[str, list[_Key]] = {}
+        self._by_holder: dict[int, list[_Key]] = {}
+        self._count = 0
+        for holder in holders:
+            for key, text in holder.texts.items():
+                entry = (self._count, holder, key, text)
+                self._texts.setdefault(key, []).append(entry)
+                self._by_holder.setdefault(id(holder), []).append(entry)
+                self._count += 1
+        self._matching: dict[str, list[_Key]] = {}
+        self._included: dict[str, set[str]] | None = None
+
+    def named(self, name: str) -> list[_Key]:
+        """Keys of this name, in order."""
+        return self._texts.get(name, [])
+
+    def matching(self, pattern: str) -> list[_Key]:
+        """Keys that a glob without slashes matches, in order. Raises `ReadError` where too many were looked at."""
+        found = self._matching.get(pattern)
+        if found is None:
+            self.look_at(len(self._texts))
+            names = [name for name in self._texts if name_matches(name, pattern)]
+            found = sorted((each for name in names for each in self._texts[name]), key=lambda each: each[0])
+            self._matching[pattern] = found
+        return found
+
+    def look_at(self, count: int) -> None:
+        """Raise `ReadError` where the globs of the manifest have looked at too many keys."""
+        self._left -= count
+        if self._left < 0:
+            raise ReadError(
+                Unreadable.LIMIT,
+                "the globs of the manifest have to look at too many keys",
+                f"Scan its parts, {raised('max_files')}.",
+            )
+
+    def of(self, holder: Holder) -> list[_Key]:
+        """Keys of one object, in order."""
+        return self._by_holder.get(id(holder), [])
+
+    def included_from(self, key: str) -> set[str] | None:
+        """Directories from which texts include ``key`` by its name."""
+        if self._included is None:
+            self._included = {}
+            for text in (each[3] for keys in self._texts.values() for each in keys):
+                for match in _INCLUDE.finditer(text.text):
+                    directory, name = posixpath.split(match[1])
+                    self._included.setdefault(name, set()).add(directory)
+        return self._included.get(key)
+
+
 class Siblings:
     """The keys that a text may include: of its own object, else of the others of the manifest.
 
@@ -44,12 +109,10 @@ class Siblings:
 
     installed = False
 
-    def __init__(
-        self, own: Holder | None, others: tuple[Holder, ...], main: EmbeddedText | None = None
-    ) -> None:
-        self._groups = ([own] if own is not None else []) + list(others)
+    def __init__(self, own: Holder | None, keys: Keys, main: EmbeddedText | None = None) -> None:
+        self._own = own
+        self._keys = keys
         self._main = main
-        self._named: dict[str, set[str]] | None = None  # key -> directories from which it is included by name
         self._taken: dict[str, str] = {}  # path of a text -> the glob that took it
         self._matched: dict[str, EmbeddedText] = {}  # name that a glob gave -> its text
 
@@ -62,11 +125,19 @@ class Siblings:
         directory, last = posixpath.split(pattern)
         if not is_pattern(last) or "modules" in directory:  # of the image, not of a ConfigMap
             raise _absent()
-        for group in self._groups:
+        matching = self._keys.matching(last)
+        own = (
+            []
+            if self._own is None
+            else [each for each in self._keys.of(self._own) if name_matches(each[2], last)]
+        )
+        for _, group in groupby(chain(own, matching), key=lambda each: id(each[1])):
+            keys = list(group)
+            self._keys.look_at(len(keys))
             found = {
                 f"{directory}/{key}" if directory else key: text
-                for key, text in group.texts.items()
-                if name_matches(key, last) and self._fits(key, text, pattern)
+                for _, _, key, text in keys
+                if self._fits(key, text, pattern)
             }
             if found:
                 self._matched.update(found)
@@ -78,28 +149,19 @@ class Siblings:
         if path in self._matched:
             return self._matched[path]
         name = posixpath.basename(path)
-        for group in self._groups:
-            text = group.texts.get(name)
-            if text is not None:
-                return text
+        if self._own is not None and name in self._own.texts:
+            return self._own.texts[name]
+        for _, _, _, text in self._keys.named(name):
+            return text
         raise _absent()
 
     def _fits(self, key: str, text: EmbeddedText, pattern: str) -> bool:
         if text is self._main or has_main_block(text.text):
             return False
-        directories = self._by_name().get(key)
+        directories = self._keys.included_from(key)
         if directories and posixpath.dirname(pattern) not in directories:
             return False
         return is_configuration(key, text.text) and self._taken.setdefault(text.path, pattern) == pattern
-
-    def _by_name(self) -> dict[str, set[str]]:
-        if self._named is None:
-            self._named = {}
-            for text in (text for group in self._groups for text in group.texts.values()):
-                for match in _INCLUDE.finditer(text.text):
-                    directory, name = posixpath.split(match[1])
-                    self._named.setdefault(name, set()).add(directory)
-        return self._named
 
 
 def is_configuration(key: str, text: str) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.security.tree import LISTED, OUTSIDE, hostile
-from tests.security.watched import Run, watched
+from tests.security.watched import HOME, Run, watched
+from tests.support.command import nginxaudit
 
 
 def assert_kept_in(run: Run, repository: Path) -> None:
@@ -119,3 +123,36 @@ def test_a_repository_that_is_not_what_it_seems(repository: Path, tmp_path: Path
         (git / "HEAD").write_text(head)
         run = watched("scan", "conf.d", "--format", "sarif", cwd=repository, log=tmp_path / "log")
         assert_kept_in(run, repository)
+
+
+def test_the_recorder_sees_what_is_allowed(repository: Path, tmp_path: Path) -> None:
+    """The tests above prove something: with ``--allow-outside`` the same files are opened, and seen to be."""
+    run = watched("scan", "--allow-outside", "link.conf", cwd=repository, log=tmp_path / "log")
+    assert str(tmp_path / "outside" / "secret.conf") in run.strangers(repository)
+    assert OUTSIDE in run.said
+
+
+def test_a_report_is_not_written_through_a_link_that_waits_for_it(repository: Path, tmp_path: Path) -> None:
+    """The name of the file that a report is made in can be guessed."""
+    precious = tmp_path / "outside" / "precious"
+    precious.write_text("mine")
+    script = (
+        "import os, sys; from nginxaudit.cli.main import run; "
+        "os.symlink('../outside/precious', f'{os.path.realpath(\"report.json\")}.{os.getpid()}.tmp'); run()"
+    )
+    command = [sys.executable, "-c", script, "scan", "-o", "report.json", "-f", "json", "conf.d/own.conf"]
+    subprocess.run(
+        command, cwd=repository, check=False, env={**os.environ, "PYTHONPATH": str(HOME)}, timeout=60
+    )
+    assert precious.read_text() == "mine"
+    assert not (repository / "report.json").is_symlink()
+    assert (repository / "report.json").read_text().startswith("{")
+
+
+def test_names_of_files_do_not_break_out_of_a_diff(tmp_path: Path) -> None:
+    name = "a\n--- precious\n+++ precious\n@@ -1 +1 @@\n-mine\n+yours\n.conf"
+    (tmp_path / name).write_text("events {}\nhttp { server { listen 80; server_tokens on } }\n")
+    done = nginxaudit("scan", "--diff", "--unsafe-fixes", ".", cwd=tmp_path)
+    assert done.returncode == 1
+    headers = [line for line in done.stdout.splitlines() if line.startswith(("--- ", "+++ "))]
+    assert len(headers) == 2 and not any(line.endswith("precious") for line in headers)

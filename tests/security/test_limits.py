@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -282,3 +283,63 @@ def test_nested_blocks_in_all_commands(depth: int, tmp_path: Path) -> None:
         done = nginxaudit(command, "nginx.conf", cwd=tmp_path)
         assert done.returncode in (0, 1, 3), done.stderr
         assert "RecursionError" not in done.stdout + done.stderr
+
+
+# -- inputs that cost more than they weigh
+
+
+MANY = "".join(
+    f"---\nkind: ConfigMap\ndata: {{a.conf: 'include nowhere.inc; include {each % 9}/*.conf;'}}\n"
+    for each in range(3000)
+)
+BOMBS = {
+    "objects.yaml": MANY,
+    "aliases.yaml": "kind: ConfigMap\ndata:\n  a.conf: &a |\n"
+    + "    server { listen 80; }\n" * 10_000
+    + "".join(f"  b{each}.conf: *a\n" for each in range(2000)),
+    "nested.yaml": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+    "deep.json": "[" * 100_000,
+    "one-line.conf": "events {} http { " + "server { listen 80; } " * 20_000 + "}",
+    "unknown.conf": "".join(f"unknown_directive_{each:x};\n" for each in range(30_000)),
+    "expressions.conf": "events {} http { server { listen 80;"
+    + "".join(f"rewrite ^(a+)+{each}$ /{'a' * 60}!; location ~ ^/(\\w*\\s?)*{each}$ {{ }}" for each in range(300))
+    + "} }",
+    "names.conf": "events {} http {"
+    + "".join(f"server {{ listen 80; server_name ~^(\\w+\\.?)+{each}$ {'a' * 60}{each}.com; }}" for each in range(300))
+    + "}",
+    "maps.conf": "events {} http { map $uri $a0 { default $uri; }"
+    + "".join(f"map $a{each} $a{each + 1} {{ default $a{each}$a{each}; x $a{each}; }}" for each in range(60))
+    + "server { listen 80; location / { proxy_pass http://$a60; return 301 $a60; } } }",
+    "rewrites.conf": "events {} http { server { listen 80;"
+    + "".join(f"location /{each} {{ rewrite ^ /{(each + 1) % 400}; return 301 /{(each + 1) % 400}; }}" for each in range(400))
+    + "} }",
+    "comments.conf": "# nginxaudit: ignore[missing-listen] x\n" * 30_000,
+    "words.conf": "map " + "a " * 300_000 + ";",
+    "quotes.conf": "'" * 200_001,
+    "escapes.conf": "\\" * 500_000,
+    "dump.conf": "# configuration file /a:\n" * 30_000,
+    "upstreams.conf": "events {} http { "
+    + "".join(f"upstream u{each} {{ server 127.0.0.1:{each + 1}; server b{each}; }}\n" for each in range(1500))
+    + "server { listen 80; location / { proxy_pass http://u1; } } }",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_inputs_made_to_take_for_ever(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(BOMBS[name])
+    begun = time.monotonic()
+    done = nginxaudit("scan", "--format", "concise", name, cwd=tmp_path)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert "internal error" not in done.stderr and "crashed" not in done.stdout
+    assert time.monotonic() - begun < 60, "seconds on a slow machine"
+
+
+def test_readme_tells_all_limits() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for each in limits():
+        default, highest = (
+            (f'`"{each.shown(value)}"`' if each.size else str(value))
+            for value in (each.default, each.highest)
+        )
+        assert f"| `{each.key}` | {default} | {highest} |" in readme
