@@ -5,8 +5,9 @@ Nothing here knows how a finding came to be or how it is printed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+
+from msgspec import Struct
 
 
 class Severity(IntEnum):
@@ -42,8 +43,7 @@ class Applicability(Enum):
     UNSAFE = "unsafe"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A stretch of one file.
 
     Lines and columns are 1-based and count Unicode code points; the end is exclusive.
@@ -60,16 +60,14 @@ class Span:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """A second place that explains a finding, with a word on why it is shown."""
 
     message: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Replace the code points ``start`` to ``end`` (exclusive) of ``file`` by ``text``."""
 
     file: str
@@ -78,8 +76,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """Non-overlapping edits, sorted by place, that mend one finding."""
 
     title: str
@@ -87,16 +84,14 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(Struct, frozen=True):
     """Why a finding is not counted: ``kind`` is inline, per-file or baseline."""
 
     kind: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One problem at one place."""
 
     id: str
@@ -111,4 +106,4 @@ class Finding:
     help: str = ""  # what to do about this very finding, one line; empty: see the rule page
     fix: Fix | None = None
     fingerprint: str = ""
-    suppressed: Suppression | None = field(default=None)
+    suppressed: Suppression | None = None

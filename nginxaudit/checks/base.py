@@ -8,8 +8,9 @@ includes expanded, never prints, never reads files and never knows about setting
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
 
 from nginxaudit.finding import Confidence, Fix, Severity
 from nginxaudit.source.text import SourceText
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from nginxaudit.nginx import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A stretch of a source text by offsets; ``via`` is the include through which it was reached."""
 
     source: SourceText
@@ -53,8 +53,7 @@ def listed(names: Sequence[str], limit: int = 4) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """What a check found: where, in words, and how it differs from the rule's own metadata.
 
     ``node`` is the directive the hit is about (for its fingerprint and inline suppressions).
@@ -73,8 +72,7 @@ class Hit:
     fix: Fix | None = None
 
 
-@dataclass(slots=True)
-class CheckContext:
+class CheckContext(Struct):
     """One root, its meaning, the target, and the options of the running rule."""
 
     model: Model

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.model.location import Location
@@ -28,8 +29,7 @@ _MAX_HOPS = 8
 _Ports = Mapping[int | None, Sequence[Socket]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Redirect:
+class _Redirect(Struct, frozen=True):
     """A ``return`` that always answers its block with another URL."""
 
     node: Directive

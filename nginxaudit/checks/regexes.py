@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg
 from nginxaudit.finding import Severity

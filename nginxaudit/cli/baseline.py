@@ -103,7 +103,7 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 def _audited(
     paths: tuple[str, ...], file: str | None, options: dict[str, Any], *, known: bool
 ) -> tuple[Report, str]:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from nginxaudit.engine.audit import audit
     from nginxaudit.engine.baseline import BaselineError

@@ -23,7 +23,7 @@ def mend(
     Text from standard input is written to standard output. Raises `click.UsageError` when a file cannot be written;
     then none is.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from nginxaudit.engine.audit import default_paths
     from nginxaudit.engine.fixing import fence_of, fix, unified_diff

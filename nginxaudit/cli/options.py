@@ -59,7 +59,7 @@ def target_options(command: _F) -> _F:
 
 def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
     """Settings of the file that belongs to the paths, with the command line over them."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from nginxaudit.engine.settings import Settings, discover, load
     from nginxaudit.finding import Confidence, Severity
@@ -97,7 +97,7 @@ def _first_path(paths: tuple[str, ...], stdin_filename: str | None) -> str:
 
 
 def _target(settings: Settings, options: dict[str, Any]) -> Any:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from nginxaudit.nginx import parse_version
 

@@ -6,9 +6,11 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.baseline import Baseline, load
@@ -53,8 +55,7 @@ def audit(
     return examine(paths, settings, stdin=stdin).report
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
+class Examination(Struct, frozen=True):
     """A report, and the meaning of every root that it speaks of.
 
     ``active`` are the report's findings that are not suppressed at their places in the models' texts, which may be

@@ -11,8 +11,10 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.source.read import ReadError, read_utf8
@@ -26,8 +28,7 @@ class BaselineError(ValueError):
     """A baseline that cannot be used; the message says which file, what is wrong and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A known finding."""
 
     rule: str

@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import Any
+
+from msgspec import to_builtins
 
 from nginxaudit.engine.rule import Option, PageError, Rule
 from nginxaudit.finding import Confidence, Severity
@@ -136,7 +137,7 @@ def _stamp(pages: list[tuple[str, int]]) -> str:
 
 
 def _to_row(rule: Rule, directory: str) -> dict[str, Any]:
-    row = asdict(rule)
+    row: dict[str, Any] = to_builtins(rule)
     row["severity"], row["confidence"] = rule.severity.label, rule.confidence.label
     row["path"] = os.path.relpath(rule.path, directory)
     return row

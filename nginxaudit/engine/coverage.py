@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nginxaudit.engine.catalogue import pages_directory
 
 FILE_NAME = "coverage.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """Another tool: its checks by name, each with the slugs of the rules that see the same."""
 
     name: str

@@ -11,8 +11,9 @@ import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
+
+from msgspec import Struct
 
 from nginxaudit.engine.audit import Examination, default_paths, examine
 from nginxaudit.engine.catalogue import builtin
@@ -31,8 +32,7 @@ _OUTSIDE = "{path} lies outside the scanned directory"
 _NO_FILE = "{path} is no file of its own that could be written"
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """What came of it.
 
     ``report`` is the audit of the texts as they are after the fixes; ``applied`` are the findings that were

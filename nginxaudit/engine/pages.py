@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.engine.rule import Option, PageError, Rule
 from nginxaudit.finding import Confidence, Severity
@@ -51,8 +53,7 @@ _OPTION_TYPES = ("integer", "number", "string", "boolean", "duration", "list")
 _FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files"})
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """An example of a page: the main text and files beside it.
 
     ``kind`` is ``bad`` or ``good``; in a bad one ``# finding`` marks the lines of the findings.
@@ -70,8 +71,7 @@ class Example:
     fixed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A rule and the Markdown below its front matter."""
 
     rule: Rule

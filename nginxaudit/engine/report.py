@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nginxaudit.engine.baseline import Entry
 from nginxaudit.engine.rule import Rule
@@ -11,8 +12,7 @@ from nginxaudit.finding import Finding, Severity
 from nginxaudit.source.text import SourceText
 
 
-@dataclass(frozen=True, slots=True)
-class FileStatus:
+class FileStatus(Struct, frozen=True):
     """One input file. ``analysed`` is False when any part of it was not understood."""
 
     path: str
@@ -20,8 +20,7 @@ class FileStatus:
     errors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCrash:
+class RuleCrash(Struct, frozen=True):
     """A rule that raised: its other findings on this root are lost, everything else is kept."""
 
     rule: str
@@ -29,8 +28,7 @@ class RuleCrash:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """Everything an audit has to say.
 
     ``findings`` is sorted by file, place and rule, suppressed ones included. ``rules`` are the

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from nginxaudit.finding import Confidence, Severity
 
@@ -13,8 +14,7 @@ class PageError(ValueError):
     """A rule page that is not well-formed; the message names file and reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A setting of one rule: ``type`` is one of integer, number, string, boolean, duration, list."""
 
     name: str
@@ -23,8 +23,7 @@ class Option:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule. ``path`` is the file of its page; its body is read by `nginxaudit.engine.pages`.
 
     ``title`` is the first heading, ``what``/``why``/``remedy`` the first sentence of the sections

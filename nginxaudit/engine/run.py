@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nginxaudit.checks.base import Check, CheckContext, Hit
 from nginxaudit.engine.repair import Mender, mender
@@ -17,16 +19,14 @@ from nginxaudit.model import Model
 _TEMPLATE_RULE = "unrendered-template"
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What the rules found in one root."""
 
     hits: list[tuple[Rule, Hit]] = field(default_factory=list)
     crashes: list[RuleCrash] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """A rule ready to run. ``on``: it has nothing to say where none of these directives is; empty: it may always."""
 
     rule: Rule

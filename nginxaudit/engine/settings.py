@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Confidence, Severity
@@ -23,8 +25,7 @@ class SettingsError(ValueError):
     """Settings that cannot be used; the message says file, key, and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How an audit is to be done.
 
     ``select``/``ignore``/``extend_select`` hold slugs, ids, categories, tags or ``ALL``;

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.rule import Option
@@ -12,8 +13,7 @@ from nginxaudit.source.limits import limits
 SCHEMA_URL = "https://raw.githubusercontent.com/nginxaudit/nginxaudit/main/nginxaudit/engine/schema/settings.schema.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key: ``kind`` is text, flag, names (a list of texts) or table; ``sample`` is TOML for ``init``."""
 
     name: str

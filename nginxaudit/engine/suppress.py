@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from itertools import accumulate
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.suggest import did_you_mean
@@ -21,8 +23,7 @@ _MOST_COMPARED = 1_000  # unknown names that are compared with the known ones, w
 _OTHERS = ("context=", "topology=")
 
 
-@dataclass(slots=True)
-class Ignore:
+class Ignore(Struct):
     """One ignore comment. ``start``/``end`` are the offsets it covers in its file."""
 
     comment: Comment
@@ -34,8 +35,7 @@ class Ignore:
     used: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(Struct, frozen=True):
     """A comment that does not do what its author meant."""
 
     rule: str  # slug of the rule that tells it
@@ -76,8 +76,7 @@ class _Index:
         return None if found is None else found[1]
 
 
-@dataclass(slots=True)
-class Ignores:
+class Ignores(Struct):
     """All ignore comments of one run, by file."""
 
     catalogue: Catalogue

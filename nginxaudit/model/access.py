@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.scope import enclosing, family_of
 from nginxaudit.nginx import parse_inet4
@@ -53,8 +54,7 @@ _NO_IDENTITY = frozenset(
 _LOOPBACK4 = ipaddress.IPv4Network("127.0.0.0/8")
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRule:
+class AccessRule(Struct, frozen=True):
     """One ``allow`` or ``deny``.
 
     ``network`` is None for ``all`` and ``unix:``; ``families`` are those it can decide about (none for
@@ -107,8 +107,7 @@ def read_rule(node: Directive) -> AccessRule:
     )
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(Struct, frozen=True, dict=True):
     """What stands between clients and one block.
 
     ``rules`` are the ``allow`` and ``deny`` in effect. ``logins`` are the directives in effect that ask who

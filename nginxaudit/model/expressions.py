@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.model.scope import family_of, is_directive
 from nginxaudit.pcre import MAX_LENGTH, Expression, parse
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 _MATCHES = frozenset({"~", "~*", "!~", "!~*"})
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True, dict=True):
     """One expression as it is written.
 
     ``kind`` is location, rewrite, if, server_name, map, referer or proxy (``proxy_redirect`` and its like);
@@ -45,8 +46,7 @@ class Written:
         return parse(self.text, caseless=self.caseless, limit=self.limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What an ``if`` asks: ``$name``, ``$name = text``, ``-f path``. Empty where a part is missing."""
 
     left: str

@@ -7,8 +7,9 @@ networkx is imported when a graph is really asked for. Every node carries a `Nod
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import Address
@@ -29,8 +30,7 @@ LAYERS = ("socket", "server", "location", "upstream", "peer")
 FAMILIES = ("http", "stream")
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One node. ``role`` of a peer is primary, backup, down or direct (no upstream around it).
 
     ``file`` and ``line`` (1-based) say where it is written; 0 for what nobody wrote. ``start`` and
@@ -50,8 +50,7 @@ class Node:
     end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """Why one node leads to another: the directive, its place, and the condition (empty: always)."""
 
     how: str

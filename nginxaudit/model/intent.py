@@ -21,8 +21,9 @@ So a name alone never decides, nor does one hint; a hint is worth an information
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.suppressors import suppressors
 from nginxaudit.model.topology import ACTIVE_ACTIVE, ACTIVE_PASSIVE
@@ -40,8 +41,7 @@ EXTREME_WEIGHTS = 50  # largest to smallest weight from which the small one look
 _MAX_WEAK = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One reason to believe in an intent, as a sentence for people, and the text that shows it.
 
     ``kind``: declared, roles, sibling, words, file, name, cold-standby, weights or outlier.
@@ -67,8 +67,7 @@ class Evidence:
         return self.kind in ("name", "file") and self.weight < THRESHOLD
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """What a group is meant to be.
 
     ``kind`` is ``active-passive``, ``active-active`` or None (the evidence does not suffice).

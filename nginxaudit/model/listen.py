@@ -9,8 +9,9 @@ and QUIC and UDP sockets are never those of TCP.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from nginxaudit.nginx import Address, has_placeholder, parse_address
 from nginxaudit.syntax.tree import Directive, Token
@@ -44,8 +45,7 @@ class SocketKey(NamedTuple):
         return f"{host}:{self.port}" + ("/udp" if self.transport == "udp" else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Struct, frozen=True, eq=False):
     """One socket of a ``listen`` line; a range of ports gives several.
 
     ``kind`` is inet, inet6, unix or name (a host name, whose addresses are unknown). ``host`` is
@@ -65,8 +65,8 @@ class Listen:
     proxy_protocol: bool = False
     default_server: bool = False
     dual_stack: bool = False
-    options: dict[str, str | None] = field(default_factory=dict, compare=False)
-    directive: Directive | None = field(default=None, compare=False)
+    options: dict[str, str | None] = field(default_factory=dict)
+    directive: Directive | None = None
 
     @property
     def implicit(self) -> bool:
@@ -92,6 +92,16 @@ class Listen:
     def socket_options(self) -> dict[str, str | None]:
         """The parameters that only one ``listen`` of a socket may have."""
         return {name: value for name, value in self.options.items() if name in _SOCKET_OPTIONS}
+
+    def _compared(self) -> tuple[object, ...]:
+        flags = (self.ssl, self.http2, self.proxy_protocol, self.default_server, self.dual_stack)
+        return (self.kind, self.host, self.port, self.udp, self.quic, *flags)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listen) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
     def __str__(self) -> str:
         return str(self.key)

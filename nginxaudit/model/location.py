@@ -7,10 +7,11 @@ Modifier and text are read as ``ngx_http_core_location`` reads them, the choice 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.regex import matches
 from nginxaudit.pcre import Expression, parse
@@ -108,8 +109,7 @@ def read_modifier(args: list[str]) -> tuple[str, str]:
     return ("@" if text.startswith("@") else ""), text
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """What a URI leads to.
 
     ``location`` None: the server itself answers. ``redirect``: nginx answers 301 to the same URI

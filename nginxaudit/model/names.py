@@ -6,13 +6,12 @@ the longest ``*.suffix``, the longest ``prefix.*``, then the regular expressions
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from nginxaudit.syntax.tree import Directive, Token
 
 
-@dataclass(frozen=True, slots=True)
-class ServerName:
+class ServerName(Struct, frozen=True):
     """One name of a server.
 
     ``kind``: ``exact``, ``leading`` (``*.example.com``), ``trailing`` (``www.example.*``),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.scope import PASS_DIRECTIVES, enclosing, family_of, is_directive
 from nginxaudit.model.target import Target, has_variables, parse_target
@@ -25,8 +26,7 @@ _STARTS_PATH = frozenset({"request_uri", "uri", "document_uri", "is_args"})
 _AUTHORITY = re.compile(r"^((?:[A-Za-z$][A-Za-z0-9+.${}_-]*)?://)?([^/?]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One value that the variable target of a pass can have, and the group it names."""
 
     text: str
@@ -34,8 +34,7 @@ class Candidate:
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Struct, frozen=True):
     """One pass directive.
 
     ``scope`` is the block it stands in, ``location`` the nearest location around it. ``protocol``

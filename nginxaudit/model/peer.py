@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from nginxaudit.nginx import Address, has_placeholder, parameters, parse_address, parse_number, parse_time_s
 from nginxaudit.syntax.tree import Directive, Token
@@ -14,8 +15,7 @@ HTTP_PORT = 80  # default port of a server in an http group, whatever the scheme
 MAX_ROUTE = 32  # NGX_HTTP_UPSTREAM_SID_LEN
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A parameter as written; ``value`` is None for a word without ``=``."""
 
     name: str
@@ -23,8 +23,7 @@ class Parameter:
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """One ``server`` line of a group with nginx's defaults filled in.
 
     ``text`` is the address as written. ``address`` is None when nginx refuses it or it is a

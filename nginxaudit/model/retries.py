@@ -6,8 +6,9 @@ src/stream/ngx_stream_proxy_module.c.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.passes import Pass
 from nginxaudit.syntax.tree import Directive
@@ -27,8 +28,7 @@ def directive_of(each: Pass, suffix: str) -> str:
     return f"{_PREFIXES.get(each.protocol, each.protocol)}_{suffix}"
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """How one pass treats failures. Times are milliseconds; ``tries`` and ``budget`` 0 mean no limit."""
 
     each: Pass

@@ -16,9 +16,10 @@ by default, and duplicates of it that collapse to the last one since 1.31.4).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
+
+from msgspec import Struct
 
 from nginxaudit.nginx import (
     PSEUDO_CONTEXTS,
@@ -47,8 +48,7 @@ _FROM_ABOVE_UPSTREAM = frozenset({"resolver", "resolver_timeout"})
 _MERGE_SWITCH = {"add_header": "add_header_inherit", "add_trailer": "add_trailer_inherit"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """How one directive behaves in one family."""
 
     names: tuple[str, ...]  # the directive and those that share its list

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from nginxaudit.model.listen import IMPLICIT, Listen, parse_listen
 from nginxaudit.model.location import Level, Location, Match, match
@@ -12,8 +13,7 @@ from nginxaudit.model.names import NO_NAME, ServerName, parse_names
 from nginxaudit.syntax.tree import Directive
 
 
-@dataclass(frozen=True, slots=True)
-class BadListen:
+class BadListen(Struct, frozen=True):
     """A ``listen`` line whose address could not be read, and why."""
 
     directive: Directive

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from nginxaudit.model.listen import Listen, SocketKey
 from nginxaudit.model.names import ServerName
@@ -12,8 +13,7 @@ from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The server for a name; ``certain`` is False if an expression before it could not be judged."""
 
     server: Server

@@ -8,9 +8,11 @@ the request (arguments, headers, cookies, ``$request_uri``) cannot.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.model.expressions import Written, condition, map_expression
 from nginxaudit.model.scope import enclosing, family_of
@@ -28,8 +30,7 @@ _RAW_PATHS = frozenset({"request_uri"})
 _ARGUMENTS = frozenset({"args", "query_string"})
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """A part of a text that a client writes.
 
     ``variable`` is where it enters, such as ``$arg_next`` or ``$uri``; ``via`` the variable in the text itself.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.nginx import Address, parse_address
 
@@ -23,8 +24,7 @@ _SCHEMES: dict[str, dict[str, int | None]] = {
 _TLS = frozenset({"https", "grpcs", "suwsgi"})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A target without variables.
 
     ``kind``: ``upstream`` (a group of this family), ``address`` (an IP literal), ``unix``,

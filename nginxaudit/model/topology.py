@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.comments import annotation
 from nginxaudit.syntax.tree import Comment
@@ -39,8 +40,7 @@ class TopologyKind(Enum):
     UNKNOWN = "unknown"  # a file with servers could not be read
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """What an author says a group is. ``comment`` is None when the settings say it.
 
     ``valid`` is False for a word that is not in `DECLARABLE`; such a declaration has no effect.
@@ -56,8 +56,7 @@ class Declaration:
         return self.topology in DECLARABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
+class Topology(Struct, frozen=True):
     """Topology of one group. ``declared_by`` is ``comment`` or ``settings``."""
 
     kind: TopologyKind

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.definitions import definitions
 from nginxaudit.model.scope import enclosing, family_of, is_directive
@@ -36,8 +37,7 @@ _CODE = (
 """Directives whose code may set variables of ``set``, or choose where a request goes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(Struct, frozen=True):
     """Known values of a text. ``complete``: it has no others."""
 
     constants: frozenset[str]
@@ -51,8 +51,7 @@ UNKNOWN = Values(frozenset(), complete=False)
 _EMPTY = Values(frozenset({""}), complete=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A variable in a text: its lower-case name and its place, offsets into the text."""
 
     name: str
@@ -66,8 +65,7 @@ def references(text: str) -> Iterator[Reference]:
         yield Reference((found[1] or found[2] or found[3]).lower(), found.start(), found.end())
 
 
-@dataclass(frozen=True, slots=True)
-class _Entries:
+class _Entries(Struct, frozen=True):
     """Values of a block such as ``map``: plain ones, and those that contain variables."""
 
     plain: Values

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.model.comments import Comments, is_annotation
 from nginxaudit.syntax.tree import Comment, Token
@@ -64,8 +65,7 @@ _GROUP_PAIRS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(Struct, frozen=True):
     """A standby word for one server, and the sentence that tells where it stands."""
 
     word: str

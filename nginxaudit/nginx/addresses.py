@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAX_UNIX_PATH = 107  # bytes: sizeof(sockaddr_un.sun_path) on Linux, less the final NUL
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where something listens or is reached.
 
     ``kind``: ``inet``, ``inet6`` (literals), ``unix`` (``host`` is the path), ``name`` (a host

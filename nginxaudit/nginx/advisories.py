@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from nginxaudit.nginx.availability import numbers
 from nginxaudit.nginx.data_files import load
@@ -11,8 +12,7 @@ from nginxaudit.nginx.records import ADVISORY_FIELDS
 from nginxaudit.nginx.version import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Advisory:
+class Advisory(Struct, frozen=True):
     """One advisory. ``needs``: any of these features; ``needs_all``: all of these too."""
 
     cve: str

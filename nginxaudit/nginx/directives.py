@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
 from nginxaudit.nginx.data_files import load
@@ -13,8 +14,7 @@ from nginxaudit.nginx.records import DIRECTIVE_FIELDS
 from nginxaudit.nginx.version import NEWEST, Target, Version
 
 
-@dataclass(frozen=True, slots=True)
-class ArgCount:
+class ArgCount(Struct, frozen=True):
     """How many arguments are allowed: ``counts`` if not contiguous, else ``minimum`` to ``maximum``."""
 
     minimum: int
@@ -38,8 +38,7 @@ class ArgCount:
         return f"{self.minimum} to {self.maximum}"
 
 
-@dataclass(frozen=True, slots=True)
-class DirectiveFact:
+class DirectiveFact(Struct, frozen=True):
     """One directive of one module. Fields as in README.md of this folder."""
 
     name: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
 from nginxaudit.nginx.data_files import load
@@ -12,8 +13,7 @@ from nginxaudit.nginx.records import BALANCER_FIELDS, PARAMETER_FIELDS
 from nginxaudit.nginx.version import Target
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterFact:
+class ParameterFact(Struct, frozen=True):
     """One parameter of a directive; ``name`` None states something about the directive itself.
 
     ``kind`` is flag, number, time, size or string; ``unit`` narrows it.
@@ -45,8 +45,7 @@ class ParameterFact:
         return availability(self, target)
 
 
-@dataclass(frozen=True, slots=True)
-class BalancerFact:
+class BalancerFact(Struct, frozen=True):
     """What a balancing method makes of the parameters of ``server`` in one version."""
 
     method: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from nginxaudit.nginx.availability import Availability, availability
 from nginxaudit.nginx.data_files import load
@@ -12,8 +13,7 @@ from nginxaudit.nginx.records import VARIABLE_FIELDS
 from nginxaudit.nginx.version import Target
 
 
-@dataclass(frozen=True, slots=True)
-class VariableFact:
+class VariableFact(Struct, frozen=True):
     """One variable; with ``prefix`` it is a family such as ``arg_``."""
 
     name: str

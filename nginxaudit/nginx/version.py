@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Version = tuple[int, int, int]
 NEWEST: Version = (1, 31, 4)
@@ -27,8 +28,7 @@ def format_version(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The nginx that a configuration is meant for.
 
     ``edition`` is ``oss`` or ``plus`` (for Plus, ``version`` is the open source version it is

@@ -11,8 +11,9 @@ Matchers by Using Ambiguity of NFA", CIAA 2016. The expression is never run.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from nginxaudit.pcre.expression import Expression, can_be_empty
 from nginxaudit.pcre.nodes import (
@@ -37,8 +38,7 @@ _COPIES = 2  # of a part with a bounded count: enough to see what it borders on
 _CUBIC = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Danger:
+class Danger(Struct, frozen=True):
     """What makes an expression slow. ``degree`` is None for exponential time, else the power of the length.
 
     ``start`` and ``end`` are offsets of the part that repeats, into `Expression.text`.
@@ -49,8 +49,7 @@ class Danger:
     end: int
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     """A part of the automaton: where it can begin and end, and whether it can be empty."""
 
     first: list[int] = field(default_factory=list)

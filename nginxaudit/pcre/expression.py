@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
+
+from msgspec import Struct
 
 from nginxaudit.pcre.nodes import (
     ALL,
@@ -30,8 +31,7 @@ MAX_TEXTS = 64  # texts of a finite group
 MAX_LENGTH = 4096  # longer expressions are data
 
 
-@dataclass(frozen=True, eq=False)
-class Expression:
+class Expression(Struct, frozen=True, eq=False, dict=True):
     """An expression that was read.
 
     ``text`` is the expression with one character per byte. ``groups`` is the number of capture groups,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 ALL = (1 << 256) - 1
 NOTHING = 0
@@ -38,38 +39,33 @@ WORD = DIGITS | UPPER | LOWER | bytes_of("_")
 SPACE = bytes_of(" \t\n\v\f\r")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(Struct, frozen=True, eq=False):
     """Any part. ``start`` and ``end`` are offsets into the text of the expression."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chars(Node):
+class Chars(Node, frozen=True, eq=False):
     """One byte out of a set. ``kind``: ``literal``, ``dot``, or ``class`` for ``[…]`` and ``\\d``."""
 
     chars: int
     kind: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sequence(Node):
+class Sequence(Node, frozen=True, eq=False):
     """Parts behind each other."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice(Node):
+class Choice(Node, frozen=True, eq=False):
     """Branches of which one matches; the first that does is tried first."""
 
     branches: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Repeat(Node):
+class Repeat(Node, frozen=True, eq=False):
     """``item`` ``low`` to ``high`` times (None: no limit). ``possessive``: never given back."""
 
     item: Node
@@ -78,8 +74,7 @@ class Repeat(Node):
     possessive: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Group(Node):
+class Group(Node, frozen=True, eq=False):
     """Parentheses. ``number`` is None without capture; ``atomic``: never entered again."""
 
     item: Node
@@ -88,8 +83,7 @@ class Group(Node):
     atomic: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Look(Node):
+class Look(Node, frozen=True, eq=False):
     """A look ahead or behind: it takes no bytes."""
 
     item: Node
@@ -97,22 +91,19 @@ class Look(Node):
     negative: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Anchor(Node):
+class Anchor(Node, frozen=True, eq=False):
     """A place: ``start`` or ``end`` of the text, ``line`` (either end of a line), ``word`` for a boundary."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BackReference(Node):
+class BackReference(Node, frozen=True, eq=False):
     """What a group matched, once more. ``group``: its number or its name."""
 
     group: int | str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opaque(Node):
+class Opaque(Node, frozen=True, eq=False):
     """Something whose meaning is not followed: recursion, a condition, a verb. Takes anything or nothing."""
 
 

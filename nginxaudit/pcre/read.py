@@ -7,7 +7,9 @@ to understand valid ones. Facts: pcre2pattern(3).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.pcre.classes import ESCAPES, LINE_BREAK, POSIX, SHORTHAND, fold
 from nginxaudit.pcre.nodes import (
@@ -53,8 +55,7 @@ class NotUnderstoodError(ValueError):
     """The expression uses something that this reader does not know, or is not valid."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Flags:
+class _Flags(Struct, frozen=True):
     caseless: bool = False
     dotall: bool = False
     multiline: bool = False

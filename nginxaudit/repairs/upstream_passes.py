@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Applicability, Edit, Fix
@@ -176,8 +177,7 @@ def _set(each: Pass, model: Model, name: str, value: str) -> tuple[Edit, ...]:
     return (edits.after(each.directive, f"{name} {value};"),)
 
 
-@dataclass(slots=True)
-class _Change:
+class _Change(Struct):
     """Words exchanged, lines put in, and whether both leave alone what somebody wrote."""
 
     edits: list[Edit]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TextIO
+
+from msgspec import Struct
 
 from nginxaudit.finding import Severity
 
@@ -23,8 +24,7 @@ WITH_GRAPHS = frozenset({"html"})
 """Formats that draw the graphs of the configurations."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
+class RenderOptions(Struct, frozen=True):
     """How a report is to be written.
 
     ``fold`` shortens long repeats of one rule and ``width`` wraps, both in the text format only.

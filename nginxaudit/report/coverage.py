@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nginxaudit.finding import Severity
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Something that was not analysed: a file, or "" where the text names it, and why."""
 
     place: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nginxaudit.finding import Span
 from nginxaudit.report import masked
@@ -11,8 +12,7 @@ from nginxaudit.report.cells import Strip, width_of
 from nginxaudit.source.text import SourceText
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A line of an excerpt. ``mark`` is the first and the end cell to underline in ``text``.
 
     ``number`` is 0 for the row that stands for lines left out.
@@ -23,8 +23,7 @@ class Row:
     mark: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """The screen an excerpt is fitted to."""
 
     room: int

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from nginxaudit.finding import Fix
 from nginxaudit.nginx.secrets import MASK, mask_secrets
 from nginxaudit.source.text import SourceText
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    _T = TypeVar("_T", bound=DataclassInstance)
+_T = TypeVar("_T", bound=Struct)
 
 _AROUND = 4096  # code points looked at on either side of the text: a directive is rarely longer
 
@@ -39,7 +38,7 @@ def veiled(text: str) -> str:
 
 
 def veiled_fields(item: _T) -> _T:
-    """A frozen dataclass with every text in it veiled; what is no text or tuple of texts stays."""
+    """A record with every text in it veiled; what is no text or tuple of texts stays."""
     return replace(item, **{each.name: _veiled(getattr(item, each.name)) for each in fields(item)})
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
+
+from msgspec import Struct
 
 from nginxaudit.source.limits import raised, spoken
 from nginxaudit.source.read import ReadError, Unreadable, explain
@@ -33,8 +34,7 @@ _OTHERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """Bytes to be read. ``tar``: they are an archive and can be sought in; ``packed``: they were gzip'd."""
 
     file: BinaryIO

@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.finding import Finding, Related, Span
 from nginxaudit.source.text import SourceText
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A text as a file holds it: its value, the offsets of how it is written, and YAML's style (``| > " '``)."""
 
     value: str

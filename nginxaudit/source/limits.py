@@ -6,46 +6,44 @@ Every limit ends in a finding or in a note, never in silence. Real configuration
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any
+
+from msgspec import Struct
 
 
-def _limit(default: int, highest: int, about: str, *, size: bool = False) -> Any:
-    """A limit; ``highest`` is the most that settings may make of it, ``size`` says that it counts bytes."""
-    return field(default=default, metadata={"highest": highest, "about": about, "size": size})
+class Limits(Struct, frozen=True):
+    """Bounds of one run; `limits` tells what each of them is about."""
+
+    max_file_size: int = 16 << 20
+    max_files: int = 50_000
+    max_include_depth: int = 40
+    max_depth: int = 100
+    max_directives: int = 2_000_000
+    max_regex_size: int = 4096
+    max_findings_per_rule: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one run. The highest values keep what is recursive within Python's own limit."""
-
-    max_file_size: int = _limit(16 << 20, 1 << 30, "Size of one file.", size=True)
-    max_files: int = _limit(
-        50_000,
+# The most that settings may make of each, and what it bounds. What is recursive stays within Python's own limit.
+_HIGHEST = {
+    "max_file_size": (1 << 30, "Size of one file."),
+    "max_files": (
         1_000_000,
         "Files of one run, those that are included and those that are found in directories.",
-    )
-    max_include_depth: int = _limit(40, 60, "Files that include each other in a row.")
-    max_depth: int = _limit(100, 200, "Blocks in blocks, those of included files counted.")
-    max_directives: int = _limit(
-        2_000_000, 50_000_000, "Directives of one configuration with everything that it includes."
-    )
-    max_regex_size: int = _limit(
-        4096, 65_536, "Size of a regular expression; nginx refuses words of 4 KiB.", size=True
-    )
-    max_findings_per_rule: int = _limit(
-        10_000,
+    ),
+    "max_include_depth": (60, "Files that include each other in a row."),
+    "max_depth": (200, "Blocks in blocks, those of included files counted."),
+    "max_directives": (50_000_000, "Directives of one configuration with everything that it includes."),
+    "max_regex_size": (65_536, "Size of a regular expression; nginx refuses words of 4 KiB."),
+    "max_findings_per_rule": (
         10_000_000,
         "Findings of one rule in a report, the most severe ones first; a note counts the rest.",
-    )
-
+    ),
+}
 
 DEFAULTS = Limits()
 _UNITS = ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k"))
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """One of the `Limits`: ``key`` is what it is called in settings, ``size`` says that it counts bytes."""
 
     name: str
@@ -62,8 +60,8 @@ class Limit:
 
 def limits() -> Iterator[Limit]:
     """The limits one by one."""
-    for each in fields(Limits):
-        yield Limit(each.name, key_of(each.name), getattr(DEFAULTS, each.name), **each.metadata)
+    for name, (highest, about) in _HIGHEST.items():
+        yield Limit(name, key_of(name), getattr(DEFAULTS, name), highest, about, size=name.endswith("_size"))
 
 
 def key_of(name: str) -> str:

@@ -9,8 +9,9 @@ import json
 import json.scanner
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from nginxaudit.source.embedded import Scalar
 from nginxaudit.source.read import ReadError, Unreadable
@@ -94,8 +95,7 @@ def _skip(text: str, at: int) -> int:
 # -- YAML
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A mapping or list that is being read; ``key`` is what the next value belongs to."""
 
     node: dict[str, Node] | list[Node]
@@ -103,8 +103,7 @@ class _Open:
     has_key: bool = False
 
 
-@dataclass(slots=True)
-class _Yaml:
+class _Yaml(Struct):
     """One stream, read event by event: no recursion, and an alias is the node it names, once more."""
 
     text: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nginxaudit.source.files import Files
 from nginxaudit.source.read import ReadError
@@ -13,8 +14,7 @@ _MAIN_BLOCK = re.compile(r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)", re.MULTI
 _SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """One text to start from and the files it may include.
 
     ``searched`` says that it was found in a directory rather than named: then it is a root only
@@ -28,16 +28,14 @@ class Root:
     context: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """Something that was asked for and could not be read."""
 
     path: str
     error: ReadError
 
 
-@dataclass(slots=True)
-class Roots:
+class Roots(Struct):
     """Everything behind the paths of one run.
 
     ``loose`` are configuration files of scanned directories that contain no main block: whoever

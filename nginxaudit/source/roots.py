@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from nginxaudit.source.compressed import Content, content_of
 from nginxaudit.source.dump import is_dump, split_dump
@@ -29,8 +30,7 @@ _MANIFEST = r"""\A\s*\{\s*(?:"(?:[^"\\]|\\.)*"\s*:|\})|^(?:apiVersion|kind)[ \t]
 _SKIPPED_DIRECTORIES = frozenset({"node_modules", "__pycache__", "venv"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(Struct, frozen=True):
     """How paths are turned into roots.
 
     ``prefix`` is the absolute directory where the scanned tree is installed on its target.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from nginxaudit.source.embedded import EmbeddedText
 from nginxaudit.source.globbing import is_pattern, name_matches
@@ -21,8 +22,7 @@ _INCLUDE = re.compile(r"^[^#\n]*?\binclude\s+[\"']?([^\s;\"'*?\[{]+)[\"']?\s*;",
 _LOOKED_AT = 200  # keys that globs may look at, for each file that may be read
 
 
-@dataclass(slots=True)
-class Holder:
+class Holder(Struct):
     """A ConfigMap or Secret: its texts by key."""
 
     label: str

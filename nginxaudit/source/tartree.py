@@ -7,8 +7,9 @@ import tarfile
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
+
+from msgspec import Struct
 
 from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.limits import DEFAULTS, Limits
@@ -32,8 +33,7 @@ _SPECIAL = {
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(Struct, frozen=True):
     """``start`` and ``size`` of a file; ``target`` of a link; ``special`` says what else it is."""
 
     start: int = 0

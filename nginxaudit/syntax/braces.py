@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Brace:
+class Brace(Struct, frozen=True):
     """One brace: ``at`` is its offset, ``indent`` the columns before the first word of its line.
 
     For an opening brace ``name_start``/``name_end`` are the offsets of the directive's name.
@@ -21,8 +20,7 @@ class Brace:
     name_end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """``missing``: (unclosed opening brace, offset where its ``}`` belongs); ``extra``: braces too many."""
 
     missing: tuple[tuple[Brace, int], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from nginxaudit.nginx import inner_context
 from nginxaudit.source.files import Files

@@ -9,10 +9,11 @@ in the process.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
 from typing import Any
+
+from msgspec import Struct
 
 from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.source.text import SourceText
@@ -22,8 +23,7 @@ from nginxaudit.syntax.tree import Comment, Problem, Statement
 MAX_PROBLEMS = 200  # per file; past that it is no nginx configuration, or one mistake told over and over
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedFile:
+class ParsedFile(Struct, frozen=True):
     """A parsed text: statements in order, its comments, what was wrong with it, and how many directives it has."""
 
     source: SourceText

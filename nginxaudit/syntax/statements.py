@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from nginxaudit.nginx import PSEUDO_CONTEXTS
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -32,8 +33,7 @@ _T = TypeVar("_T")
 Piece = tuple[Token, int, bool]  # what crossplane's lexer yields: word, line, quoted
 
 
-@dataclass(slots=True)
-class Bounds:
+class Bounds(Struct):
     """Places that crossplane's tree has no room for: one entry per statement, in reading order.
 
     ``ends``: offset behind the ``;`` or ``{``. ``closes``: offset of the matching ``}``, or None.
@@ -43,8 +43,7 @@ class Bounds:
     closes: list[int | None] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     name: Token
     index: int  # position of its statement in Bounds; -1 for braces that belong to no directive
     brace: Brace

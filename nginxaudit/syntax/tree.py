@@ -8,7 +8,8 @@ included from two servers yields two sets of nodes with different parents and th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nginxaudit.source.text import SourceText
 
@@ -132,8 +133,7 @@ class Directive:
 _NONE: list[Directive] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """A ``#`` comment: offsets of the ``#`` and of the end of the line; ``text`` without ``#``."""
 
     source: SourceText
@@ -143,8 +143,7 @@ class Comment:
     own_line: bool  # nothing but white space before it on its line
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something wrong that was seen while reading; ``kind`` is the slug of the rule that tells it.
 
     ``analysed`` is False when a part of the input was not understood because of it.
@@ -162,8 +161,7 @@ class Problem:
     via: Directive | None = None
 
 
-@dataclass(slots=True)
-class Config:
+class Config(Struct):
     """One root with its includes expanded.
 
     ``top`` is a node without a name whose children are the top-level directives;

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import nginxaudit
 from nginxaudit.engine.settings import Settings, SettingsError, discover, load

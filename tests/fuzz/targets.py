@@ -10,13 +10,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 import click
 import pcre2
+from msgspec.structs import replace
 
 from nginxaudit.cli.main import main
 from nginxaudit.engine.audit import audit

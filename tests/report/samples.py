@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from nginxaudit.engine.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rule import Rule

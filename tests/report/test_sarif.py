@@ -1,10 +1,10 @@
 import json
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import nginxaudit
 from nginxaudit.engine import pages

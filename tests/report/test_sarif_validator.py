@@ -6,9 +6,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from nginxaudit.finding import Related
 from nginxaudit.source.text import SourceText

@@ -8,10 +8,11 @@ nginx does while it reads it. It is called in the order of the file, so that it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
+
+from msgspec import Struct, field
 
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
@@ -22,8 +23,7 @@ INVALID = "invalid-value"
 NEAR_ENOUGH = 0.6  # of difflib: below it two words have nothing to do with each other
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """Something nginx refuses. The place is ``token``, or the whole ``node`` without one.
 
     ``node`` None means the directive that is being read.
@@ -40,8 +40,7 @@ class Mistake:
     severity: Severity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(Struct, frozen=True):
     """A shared memory zone: what it is for, its size in bytes, and who declared it."""
 
     purpose: str
@@ -49,8 +48,7 @@ class Zone:
     node: Directive
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A name that is used before it need be defined: judged when everything has been read."""
 
     name: str
@@ -59,8 +57,7 @@ class Reference:
     family: str
 
 
-@dataclass(slots=True)
-class Load:
+class Load(Struct):
     """What nginx has read so far."""
 
     model: Model
@@ -76,8 +73,7 @@ class Load:
         return None if (earlier := self.seen.setdefault(key, node)) is node else earlier
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """One directive as it is read. ``family``: http, stream, mail or main."""
 
     node: Directive

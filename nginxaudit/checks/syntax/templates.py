@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg
 from nginxaudit.finding import Severity
@@ -35,8 +36,7 @@ def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
+class _Gap(Struct, frozen=True):
     place: Place
     text: str
     node: Directive | None

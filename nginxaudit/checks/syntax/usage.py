@@ -7,8 +7,9 @@ mistakes, so each is judged as if the others were not there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, name_of, whole
 from nginxaudit.checks.syntax.words import (
@@ -36,8 +37,7 @@ _UPSTREAM_CONTEXTS = frozenset({"upstream", "stream-upstream"})
 _OPAQUE = PSEUDO_CONTEXTS | {"unknown", "mgmt", "oidc_provider", "acme_issuer", "otel_exporter"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Struct, frozen=True):
     """What is wrong with a use of a directive; ``message`` may name ``{context}``."""
 
     rule: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nginxaudit.checks.base import CheckContext, Hit, whole
 from nginxaudit.model import Model
@@ -23,8 +24,7 @@ _SAME_HOST = frozenset({"$host", "$http_host", "$host:$server_port", "$server_na
 _Sockets = dict[int | None, list[Socket]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
+class _Stop(Struct, frozen=True):
     """Where a request is: a server, its location, and the path it asks for."""
 
     server: Server

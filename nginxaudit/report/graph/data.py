@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, TextIO
+
+from msgspec.structs import asdict
 
 from nginxaudit.model.graph import loops, nodes, shared_peers, single_points, unused_upstreams
 from nginxaudit.report.graph.view import GraphView

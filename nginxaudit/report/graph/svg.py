@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import TextIO
+
+from msgspec import Struct
 
 from nginxaudit.finding import Severity
 from nginxaudit.model.graph import LAYERS, Node
@@ -32,8 +33,7 @@ _LEGEND = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     x: float
     y: float
 

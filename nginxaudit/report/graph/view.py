@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nginxaudit.finding import Finding, Severity
 from nginxaudit.model.graph import LAYERS, Edge, Node, build_graph, focus, nodes
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
     from nginxaudit.model import Model
 
 
-@dataclass(frozen=True, slots=True)
-class GraphView:
+class GraphView(Struct, frozen=True):
     """One configuration. ``graph`` is the part of it that is shown."""
 
     name: str

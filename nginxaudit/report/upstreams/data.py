@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TextIO
+
+from msgspec import to_builtins
 
 from nginxaudit.report.strict_json import write as write_json
 from nginxaudit.report.upstreams.view import UpstreamView
@@ -16,7 +17,7 @@ def write(views: Sequence[UpstreamView], stream: TextIO) -> None:
     """Write all ``views`` as one document."""
     found = []
     for view in views:
-        data = asdict(view)
+        data = to_builtins(view)
         data["findings"] = [
             {
                 "rule": each.rule,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.finding import Finding
 from nginxaudit.model.graph import peer_role
@@ -21,8 +23,7 @@ _ALWAYS = {"http": "a failed connection, a timeout or an invalid answer", "strea
 _NO_FAILURES = frozenset({"http_403", "http_404"})  # tried again, but never counted
 
 
-@dataclass(frozen=True, slots=True)
-class PeerView:
+class PeerView(Struct, frozen=True):
     """One ``server`` line with the defaults filled in. Times are seconds, ``max_conns`` 0 is no limit."""
 
     address: str
@@ -35,8 +36,7 @@ class PeerView:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamView:
+class UpstreamView(Struct, frozen=True):
     """One group; every field is a sentence or a list of them, ready to be shown."""
 
     name: str
