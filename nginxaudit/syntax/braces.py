@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from typing import TypeAlias
+
 from msgspec import Struct
+
+_INDENT = re.compile(r"[ \t\r]*")
+
+Seen: TypeAlias = tuple[int, int, int]
+"""A brace as it is read: its offset, and those of the directive's name; -1 twice for a closing one."""
 
 
 class Brace(Struct, frozen=True):
@@ -25,6 +34,25 @@ class Diagnosis(Struct, frozen=True):
 
     missing: tuple[tuple[Brace, int], ...] = ()
     extra: tuple[Brace, ...] = ()
+
+
+def located(text: str, seen: Iterable[Seen]) -> list[Brace]:
+    """The braces ``seen`` in ``text``, with their indentation. It is looked for where a text does not balance only."""
+    braces = []
+    line_start = searched = 0
+    for at, name_start, name_end in seen:
+        opening = name_start >= 0
+        start = name_start if opening else at
+        # Only what is new is searched: all braces of a generated file may stand on one line.
+        newline = text.rfind("\n", searched, start)
+        searched = start
+        if newline >= 0:
+            line_start = newline + 1
+        blanks = _INDENT.match(text, line_start)
+        content = blanks.end() if blanks else start
+        indent = len(text[line_start:content].expandtabs(8))
+        braces.append(Brace(opening, at, indent, content == start, max(name_start, 0), max(name_end, 0)))
+    return braces
 
 
 def diagnose(braces: list[Brace], end: int) -> Diagnosis:

@@ -88,7 +88,8 @@ class Lexer:
 
     Iterating yields ``Token``s; punctuation is an unquoted token ``;``, ``{`` or ``}``.
     ``comments`` and ``problems`` fill up on the way. ``position`` may be moved by the reader of the
-    tokens, to skip a body with a grammar of its own.
+    tokens, to skip a body with a grammar of its own. ``torn`` says that the text may hold what only
+    `_TOLERANT` keeps whole.
     """
 
     def __init__(self, source: SourceText, problems: list[Problem]) -> None:
@@ -97,6 +98,7 @@ class Lexer:
         self.position = 0
         self.comments: list[Comment] = []
         self.problems = problems
+        self.torn = _may_be_torn(source.text)
         if source.text.startswith("\ufeff"):
             self.position = 1
             self._report(
@@ -112,13 +114,13 @@ class Lexer:
         # kept where the reader may want to move it.
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
-        torn = _may_be_torn(text)
+        torn = self.torn
         pattern = _TOLERANT if torn else _TOKEN
         while self.position < len(text):
             for found in pattern.finditer(text, self.position):
                 kind = found.lastindex
                 if kind == 3:
-                    self._comment(*found.span())
+                    self.comment(*found.span())
                     continue
                 value = found[0]
                 start, end = found.span()
@@ -133,10 +135,11 @@ class Lexer:
                     self._check_length(value, start, end, quoted=kind == 4)
                 if "\\" in value:
                     value = unescape(value)
-                token = new(Token, value)
-                token.start = start
-                token.end = end
-                token.quoted = kind == 4
+                if kind == 4 or end - start != len(value):
+                    token = _make(value, start, end, kind == 4)
+                else:
+                    token = new(Token, value)
+                    token.start = start
                 if kind == 2:
                     self.position = end
                     yield token
@@ -172,7 +175,8 @@ class Lexer:
             )
         return False
 
-    def _comment(self, start: int, end: int) -> None:
+    def comment(self, start: int, end: int) -> None:
+        """Remember the comment at ``start``..``end``."""
         text = self.text
         if end - start >= BUFFER_BYTES // 4:
             self._check_comment(start, end)

@@ -108,7 +108,10 @@ class _Builder:
         for entry in parsed:
             index = self._next
             self._next = index + 1
-            statement = Statement(entry["directive"], entry["args"], source, ends[index], closes[index])
+            args = entry["args"]  # nothing, or `Words` taken for one word
+            statement = Statement(
+                entry["directive"], args[0] if args else args, source, ends[index], closes[index]
+            )
             block = entry.get("block")
             if block is not None:
                 statement.block = self.build(block)

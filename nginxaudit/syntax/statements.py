@@ -16,21 +16,39 @@ from msgspec import Struct, field
 from nginxaudit.nginx import PSEUDO_CONTEXTS
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.text import SourceText
-from nginxaudit.syntax.braces import Brace, Diagnosis, diagnose
-from nginxaudit.syntax.lexer import Lexer
+from nginxaudit.syntax.braces import Diagnosis, Seen, diagnose, located
+from nginxaudit.syntax.lexer import BUFFER_BYTES, Lexer
 from nginxaudit.syntax.lua import end_of_lua_block
 from nginxaudit.syntax.semicolons import split_point
-from nginxaudit.syntax.tree import Comment, Problem, Token
+from nginxaudit.syntax.tree import Comment, Problem, Token, Words
 
 _DATA_BLOCKS = frozenset(context.removesuffix("-block") for context in PSEUDO_CONTEXTS)
 _LUA_SUFFIX = "_by_lua_block"
-_INDENT = re.compile(r"[ \t\r]*")
-_CLOSE = Token.make("}", 0, 0)
-_OPEN = Token.make("{", 0, 0)
-_SEMICOLON = Token.make(";", 0, 0)
 
 _T = TypeVar("_T")
-Piece = tuple[Token, int, bool]  # what crossplane's lexer yields: word, line, quoted
+Piece = tuple[Token | Words | str, int, bool]  # what crossplane's lexer yields: word, line, quoted
+_CLOSE: Piece = ("}", 0, False)
+_OPEN: Piece = ("{", 0, False)
+_SEMICOLON: Piece = (";", 0, False)
+_LONG = BUFFER_BYTES // 4  # in code points: nothing shorter is too long for nginx in any encoding
+
+_WORDS = re.compile(r"[^ \t\r\n]+")
+_OTHER_SPACE = re.compile(r"[\x0b\x0c\x1c-\x1f]")
+
+# A whole statement without quotes, backslashes and ${, a closing brace, or a comment. What does not look
+# like this is read word by word.
+_PLAIN = re.compile(
+    r"""
+    [ \t\r\n]*+
+    (?: ([^ \t\r\n;{}"'#\\$][^ \t\r\n;{\\$]*+)                              # 1: name
+        ((?:[ \t\r\n]++[^ \t\r\n;{}"'#\\][^ \t\r\n;{\\]*+)*+)               # 2: arguments
+        [ \t\r\n]*+ (?: (;) | (?<!\$)({) )                                    # 3, 4: its end
+      | (\})                                                                  # 5
+      | (\#[^\n]*+)                                                           # 6: comment
+    )
+    """,
+    re.VERBOSE,
+)
 
 
 class Bounds(Struct):
@@ -46,7 +64,6 @@ class Bounds(Struct):
 class _Open(Struct):
     name: Token
     index: int  # position of its statement in Bounds; -1 for braces that belong to no directive
-    brace: Brace
 
 
 class StatementReader:
@@ -61,17 +78,17 @@ class StatementReader:
         self.problems: list[Problem] = []
         self.lexer = Lexer(source, self.problems)
         self.bounds = Bounds()
-        self.braces: list[Brace] = []
+        self.braces: list[Seen] = []
         self.balanced = True
         self.cut = False  # a limit ended the reading
         self._limits = limits
         self._out: list[Piece] = []
         self._stack: list[_Open] = []
         self._data_depth = 0
-        self._line_start = self._line_searched = 0
         self._mend = mend or Diagnosis()
         self._closings = sorted(at for _, at in self._mend.missing)
         self._extra = {brace.at for brace in self._mend.extra}
+        self._split_words = str.split if _is_simple(source.text) else _WORDS.findall
 
     @property
     def comments(self) -> list[Comment]:
@@ -82,6 +99,9 @@ class StatementReader:
         """The stream for crossplane. Consuming it fills ``bounds``, ``problems`` and ``comments``."""
         words: list[Token] = []
         out = self._out
+        plain = not self.lexer.torn and not self._closings and not self._extra
+        if plain:
+            yield from self._plain()
         for token in self.lexer:
             if token.quoted or token not in _PUNCTUATION:
                 if not words and self._closings:
@@ -100,8 +120,53 @@ class StatementReader:
             if len(self.bounds.ends) > self._limits.max_directives:
                 self._skip_rest(token)
                 break
+            if plain:
+                yield from self._plain()
         self._finish(words)
         yield from out
+
+    def _plain(self) -> Iterator[Piece]:
+        """What follows as long as it is written plainly: whole statements at a time, as most of any text is."""
+        text, match, new = self.text, _PLAIN.match, str.__new__
+        split = self._split_words
+        ends, closes, stack, position = self.bounds.ends, self.bounds.closes, self._stack, self.lexer.position
+        while len(ends) < self._limits.max_directives:
+            found = match(text, position)
+            if found is None:
+                break
+            kind = found.lastindex
+            if kind == 5:
+                if not stack:
+                    break
+                self.braces.append((found.end() - 1, -1, -1))
+                self._pop(found.end() - 1)
+                yield from self._out
+                self._out.clear()
+            elif kind == 6:
+                self.lexer.comment(*found.span(6))
+            else:
+                word, written = found.group(1, 2)
+                start, end = found.start(1), found.end()
+                several = "\n" in written and not self._data_depth
+                if several or end - start >= _LONG or (kind == 4 and self._is_special_block(word)):
+                    break
+                name = new(Token, word)
+                name.start = start
+                yield name, 0, False
+                if written:
+                    yield _located(split(written), written, found.start(2)), 0, False
+                ends.append(end)
+                closes.append(None)
+                if kind == 3:
+                    yield _SEMICOLON
+                else:
+                    self._push(name, end - 1, len(ends) - 1)
+                    yield _OPEN
+            position = found.end()
+        self.lexer.position = position
+
+    def _is_special_block(self, name: str) -> bool:
+        return name.endswith(_LUA_SUFFIX) or len(self._stack) >= self._limits.max_depth
 
     # -- the four ways a statement ends
 
@@ -121,21 +186,21 @@ class StatementReader:
                 token,
                 "Name the block, or delete the brace and its partner.",
             )
-            self._push(token, token, -1)
+            self._push(token, token.start, -1)
         elif words[0].endswith(_LUA_SUFFIX):
             self._lua_body(words, token)
         elif len(self._stack) >= self._limits.max_depth:
             self._skip_deep_block(words, token)
         else:
             name = self._statement(words, token.end, _OPEN)
-            self._push(name, token, len(self.bounds.ends) - 1)
+            self._push(name, token.start, len(self.bounds.ends) - 1)
 
     def _close(self, words: list[Token], token: Token) -> None:
         if words:
             self._unterminated(words, "the block is closed before it ends")
         if self._closings:
             self._virtual_closings(token.start)
-        self.braces.append(self._brace(token, opening=False))
+        self.braces.append((token.start, -1, -1))
         if token.start in self._extra:
             return
         if not self._stack:
@@ -155,7 +220,7 @@ class StatementReader:
 
     # -- pieces of the above: they append to ``_out``
 
-    def _statement(self, words: list[Token], end: int, terminator: Token) -> Token:
+    def _statement(self, words: list[Token], end: int, terminator: Piece) -> Token:
         """Emit ``words``, or the several statements that they are; returns the name of the last one."""
         first = 0
         if not self._data_depth and "\n" in self.text[words[0].start : words[-1].start]:
@@ -178,16 +243,17 @@ class StatementReader:
         self._report_missing_semicolon(words[first:], why)
         self._emit(words[first:], words[-1].end, _SEMICOLON)
 
-    def _emit(self, words: list[Token], end: int, terminator: Token) -> None:
+    def _emit(self, words: list[Token], end: int, terminator: Piece) -> None:
         self.bounds.ends.append(end)
         self.bounds.closes.append(None)
-        self._out.extend([(word, 0, word.quoted) for word in words])
-        self._out.append((terminator, 0, False))
+        self._out.append((words[0], 0, words[0].quoted))
+        if len(words) > 1:
+            self._out.append((Words(words[1:]), 0, False))
+        self._out.append(terminator)
 
-    def _push(self, name: Token, token: Token, index: int) -> None:
-        brace = self._brace(token, opening=True, name=name)
-        self.braces.append(brace)
-        self._stack.append(_Open(name, index, brace))
+    def _push(self, name: Token, at: int, index: int) -> None:
+        self.braces.append((at, name.start, name.end))
+        self._stack.append(_Open(name, index))
         self._data_depth += name in _DATA_BLOCKS
 
     def _pop(self, at: int) -> None:
@@ -195,7 +261,7 @@ class StatementReader:
         self._data_depth -= opened.name in _DATA_BLOCKS
         if opened.index >= 0:
             self.bounds.closes[opened.index] = at
-            self._out.append((_CLOSE, 0, False))
+            self._out.append(_CLOSE)
 
     def _virtual_closings(self, before: int) -> None:
         """Close the blocks whose missing ``}`` belongs somewhere before ``before``."""
@@ -255,20 +321,6 @@ class StatementReader:
             )
         )
 
-    def _brace(self, token: Token, *, opening: bool, name: Token | None = None) -> Brace:
-        start = (name or token).start
-        # Only what is new is searched: all braces of a generated file may stand on one line.
-        newline = self.text.rfind("\n", self._line_searched, start)
-        self._line_searched = start
-        if newline >= 0:
-            self._line_start = newline + 1
-        blanks = _INDENT.match(self.text, self._line_start)
-        content = blanks.end() if blanks else start
-        indent = len(self.text[self._line_start : content].expandtabs(8))
-        if name is None:
-            return Brace(opening, token.start, indent, first=content == start)
-        return Brace(opening, token.start, indent, content == start, name.start, name.end)
-
     def _report_missing_semicolon(self, words: list[Token], why: str) -> None:
         self.problems.append(
             Problem(
@@ -290,6 +342,25 @@ class StatementReader:
 _PUNCTUATION: Collection[str] = frozenset(";{}")
 
 
+def _is_simple(text: str) -> bool:
+    """Whether Python and nginx mean the same by white space, as far as this text goes."""
+    return text.isascii() and _OTHER_SPACE.search(text) is None
+
+
+def _located(plain: list[str], written: str, start: int) -> Words:
+    """The ``plain`` words of ``written``, which begins at ``start``."""
+    new = str.__new__
+    words = Words()
+    position = 0
+    for word in plain:
+        position = written.index(word, position)
+        token = new(Token, word)
+        token.start = start + position
+        position += len(word)
+        words.append(token)
+    return words
+
+
 def read_statements(
     source: SourceText, consume: Callable[[Iterator[Piece]], _T], limits: Limits = DEFAULTS
 ) -> tuple[StatementReader, _T]:
@@ -301,7 +372,7 @@ def read_statements(
     tree = consume(reader.pieces())
     if reader.balanced or reader.cut:
         return reader, tree
-    diagnosis = diagnose(reader.braces, len(source.text))
+    diagnosis = diagnose(located(source.text, reader.braces), len(source.text))
     second = StatementReader(source, diagnosis, limits)
     tree = consume(second.pieces())
     second.problems.extend(_brace_problems(source, diagnosis))
