@@ -66,7 +66,6 @@ def main() -> None:
 
 def run() -> NoReturn:
     """Entry point: never a traceback for the user, always one of the documented exit codes."""
-    gc.disable()  # a short-lived process: its memory is freed at its end, not looked through before
     try:
         code = main(standalone_mode=False, prog_name="nginxaudit")
     except click.exceptions.Abort:

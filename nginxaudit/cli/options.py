@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from nginxaudit.engine.settings import Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_MOST_JOBS = 256
+
+
+def jobs_of(_: click.Context, __: click.Parameter, value: str) -> int | None:
+    """The number of processes that ``--jobs`` asks for; None for ``auto``."""
+    if value == "auto":
+        return None
+    if value.isascii() and value.isdigit() and len(value) < 4 and 1 <= int(value) <= _MOST_JOBS:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to {_MOST_JOBS}")
+
 
 _OPTIONS = [
     click.option(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from nginxaudit.cli.options import settings_of, target_options
+from nginxaudit.cli.options import jobs_of, settings_of, target_options
 from nginxaudit.cli.output import COLORS, Reports, report_options
 from nginxaudit.cli.sections import Sectioned
 from nginxaudit.report import FORMATS
@@ -69,6 +70,16 @@ _LEVELS = click.Choice(["info", "warning", "error"])
 )
 @click.option("--diff", is_flag=True, help="Show what --fix would change; change nothing.")
 @click.option("--watch", is_flag=True, help="Scan again whenever a file changes.")
+@click.option(
+    "--jobs",
+    "-j",
+    metavar="N|auto",
+    callback=jobs_of,
+    default="auto",
+    show_default=True,
+    help="How many processes run rules: a number, or auto for as many as pay.",
+)
+@click.option("--profile", is_flag=True, help="Say on standard error where the time went, in one process.")
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print what is wrong.
 
@@ -117,6 +128,8 @@ def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
         )
     if options["fix"] and options["diff"]:
         raise click.UsageError("--fix writes and --diff only shows: give one of them")
+    if options["profile"] and (options["fix"] or options["diff"] or options["watch"]):
+        raise click.UsageError("--profile cannot be used with --fix, --diff or --watch")
     if options["watch"] and ("-" in paths or options["fix"] or options["diff"]):
         raise click.UsageError("--watch cannot be used with standard input, --fix or --diff")
     if options["statistics"] and options["format_name"] not in (None, "text", "json"):
@@ -127,15 +140,24 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
     """One scan: exit code and report."""
     from nginxaudit.cli.progress import Progress
     from nginxaudit.engine.audit import examine
+    from nginxaudit.engine.clock import NO_CLOCK, Clock, Stopwatch
 
     stdin = sys.stdin.buffer if "-" in paths else None
     if options["fix"] or options["diff"]:
         return _mended(paths, options, settings)
+    begun = time.process_time()
+    clock: Clock = Stopwatch() if options["profile"] else NO_CLOCK
+    jobs = 1 if options["profile"] else options["jobs"]
     with Reports(options["format_name"], options["outputs"], FORMATS) as reports:
         progress = Progress()
-        examination = examine(paths, settings, stdin=stdin, progress=progress)
+        examination = examine(paths, settings, stdin=stdin, progress=progress, jobs=jobs, clock=clock)
         progress.end()
-        _write(reports, examination.report, examination.models, options, settings)
+        with clock.phase("report"):
+            _write(reports, examination.report, examination.models, options, settings)
+    if isinstance(clock, Stopwatch):
+        from nginxaudit.cli.profiling import show
+
+        show(clock, begun)
     return examination.report.exit_code(settings.fail_on), examination.report
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -11,10 +11,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nginxaudit.checks.base import Check, CheckContext, Hit
+from nginxaudit.engine.clock import NO_CLOCK, Clock
 from nginxaudit.engine.repair import Mender, mender
 from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.rule import Rule
 from nginxaudit.model import Model
+from nginxaudit.source.limits import Limits
 
 _TEMPLATE_RULE = "unrendered-template"
 
@@ -34,38 +36,64 @@ class Task(Struct, frozen=True):
     options: dict[str, Any]
     on: tuple[str, ...] = ()
     mend: Mender | None = None
+    room: str = ""  # where its check is found: the first part of the Python reference
 
 
 def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     """``rule`` with its check. Raises `PageError` for a table that is not understood."""
     references = rule.check.get("python")
     if references:
-        check = _joined([references] if isinstance(references, str) else list(references))
-        return Task(rule, check, options, tuple(rule.check.get("on", ())), mender(rule))
+        names = [references] if isinstance(references, str) else list(references)
+        room = names[0].partition(".")[0]
+        return Task(rule, _joined(names), options, tuple(rule.check.get("on", ())), mender(rule), room)
     from nginxaudit.engine.declarative import compile_check
 
     return Task(rule, compile_check(rule.check, rule.path), options, mend=mender(rule))
 
 
-def run(tasks: list[Task], model: Model, most_mended: int) -> Outcome:
-    """Hits of all ``tasks`` on one root, in the order of the tasks; the first ``most_mended`` of each with a fix."""
-    outcome = Outcome()
-    for task in tasks:
-        if task.on and not any(map(model.config.named, task.on)):
-            continue
-        context = CheckContext(model, model.target, task.rule.slug, task.options)
-        try:
-            hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
-            if task.mend is not None:
-                mended = (
-                    hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits[:most_mended]
-                )
-                hits = [*mended, *hits[most_mended:]]
-            outcome.hits.extend((task.rule, hit) for hit in hits)
-        except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
-            root = model.config.main.path
-            outcome.crashes.append(RuleCrash(task.rule.slug, root, _describe(error)))
-    return outcome
+def run(
+    models: Sequence[Model],
+    tasks: Sequence[Task],
+    limits: Limits,
+    jobs: int | None = 1,
+    clock: Clock = NO_CLOCK,
+) -> Iterator[Outcome]:
+    """Hits of all ``tasks`` on each root, in the order of the roots and of the tasks.
+
+    ``jobs``: in how many processes; None for as many as pay.
+    """
+    most_mended = limits.max_findings_per_rule
+    if jobs != 1:
+        from nginxaudit.engine.parallel import processes, run_side_by_side
+
+        count = processes(jobs, models)
+        if count > 1:
+            yield from run_side_by_side(models, tasks, most_mended, count)
+            return
+    with clock.watch(Model, "model"):
+        for model in models:
+            outcome = Outcome()
+            for task in tasks:
+                with clock.rule(task.rule.slug):
+                    apply(task, model, most_mended, outcome)
+            yield outcome
+
+
+def apply(task: Task, model: Model, most_mended: int, outcome: Outcome) -> None:
+    """Add the hits of one task on one root; the first ``most_mended`` of them with a fix."""
+    if task.on and not any(map(model.config.named, task.on)):
+        return
+    context = CheckContext(model, model.target, task.rule.slug, task.options)
+    try:
+        hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
+        if task.mend is not None:
+            mended = (
+                hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits[:most_mended]
+            )
+            hits = [*mended, *hits[most_mended:]]
+        outcome.hits.extend((task.rule, hit) for hit in hits)
+    except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
+        outcome.crashes.append(RuleCrash(task.rule.slug, model.config.main.path, _describe(error)))
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from nginxaudit.nginx import inner_context
@@ -17,8 +19,11 @@ from nginxaudit.syntax.tree import ROOT_STATEMENT, Config, Directive, Problem, S
 class ParseCache:
     """Parsed files of one run: a snippet shared by several roots is parsed once."""
 
-    def __init__(self, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self, limits: Limits = DEFAULTS, parser: Callable[[SourceText, Limits], ParsedFile] = parse
+    ) -> None:
         self.limits = limits
+        self._parse = parser
         self._parsed: dict[SourceText, ParsedFile] = {}
 
     @property
@@ -30,7 +35,7 @@ class ParseCache:
         """``source`` parsed."""
         parsed = self._parsed.get(source)
         if parsed is None:
-            parsed = self._parsed[source] = parse(source, self.limits)
+            parsed = self._parsed[source] = self._parse(source, self.limits)
         return parsed
 
 
@@ -60,6 +65,7 @@ class _Expansion:
         self.config = Config(top, main, {}, [], [], fragment=fragment)
         self._resolved = 0
         self._file(main, top, None)
+        self.config.count = self._count
         if not self._in_place():
             self.config.problems = [_doubted(problem) for problem in self.config.problems]
 

@@ -192,7 +192,6 @@ class Config(Struct):
     """One root with its includes expanded.
 
     ``top`` is a node without a name whose children are the top-level directives;
-    ``contexts`` is the path of contexts the file is taken to stand in (empty: the main one).
     """
 
     top: Directive
@@ -201,6 +200,7 @@ class Config(Struct):
     comments: list[Comment]
     problems: list[Problem]
     fragment: bool = False
+    count: int = 0  # directives as they take effect, those of included files among them
     incomplete_includes: list[Directive] = field(default_factory=list)  # include whose content is unknown
     entered: dict[str, int] = field(default_factory=dict)  # path -> in how many contexts the file stands
     barren_includes: list[Directive] = field(default_factory=list)  # include whose pattern matches no file

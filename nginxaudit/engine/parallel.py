@@ -1,0 +1,232 @@
+"""Rules side by side: the work is cut into pieces, and each process takes the next one when it is done with its last.
+
+The processes are forks of this one, made when everything has been read: nothing is copied to them, and what they
+find comes back as plain data in which directives and texts are named by their identity, which a fork shares.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, NoReturn
+
+from msgspec import Struct
+
+from nginxaudit.checks.base import Hit, Place
+from nginxaudit.engine.report import RuleCrash
+from nginxaudit.engine.run import Outcome, Task, apply
+from nginxaudit.model import Model
+
+PAYS = 4_000
+"""Directives of a run from which a second process saves more time than it costs."""
+_LARGE = 1_000  # directives of a configuration whose rules are worth being spread over processes
+_MOST = 8  # processes: what they share is computed by each of them
+_PIECE = struct.Struct("=I")
+_AT_ONCE = 4096  # bytes that a pipe takes in one piece on every system (PIPE_BUF)
+
+_Found = tuple[list[tuple[int, tuple[Any, ...]]], list[tuple[int, str, str, str]]]
+
+
+class _Piece(Struct, frozen=True):
+    """Some of the tasks on some of the models, by their numbers."""
+
+    models: range
+    tasks: tuple[int, ...]
+
+
+def processes(jobs: int | None, models: Sequence[Model]) -> int:
+    """How many processes shall run the rules; None: as many as pay."""
+    if not _can_fork():
+        return 1
+    if jobs is not None:
+        return jobs
+    if sum(model.config.count for model in models) < PAYS:
+        return 1
+    return min(_processors(), _MOST)
+
+
+def _can_fork() -> bool:
+    """A fork has only the thread that made it: others may hold locks that nobody would ever release."""
+    return hasattr(os, "fork") and sys.platform != "darwin" and threading.active_count() == 1
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_side_by_side(
+    models: Sequence[Model], tasks: Sequence[Task], most_mended: int, count: int
+) -> Iterator[Outcome]:
+    """Like `nginxaudit.engine.run.run`, in ``count`` processes. What a process that died owes is done here."""
+    pieces = list(_pieces(models, tasks, count))
+
+    def do(number: int) -> _Found:
+        return _done(pieces[number], models, tasks, most_mended)
+
+    results = _spread(do, len(pieces), min(count, len(pieces)) - 1)
+    for number in range(len(pieces)):
+        if number not in results:
+            results[number] = do(number)
+    return _joined(results, models, tasks)
+
+
+def _pieces(models: Sequence[Model], tasks: Sequence[Task], count: int) -> Iterator[_Piece]:
+    """A large configuration by groups of rules, small ones together with all rules; what takes longest comes first."""
+    every = tuple(range(len(tasks)))
+    groups = _groups(tasks)
+    total = sum(model.config.count for model in models)
+    share = max(total // (count * 8), _LARGE)
+    start, size = 0, 0
+    for number, model in enumerate(models):
+        if model.config.count >= share:
+            if start < number:
+                yield _Piece(range(start, number), every)
+            yield from (_Piece(range(number, number + 1), group) for group in groups)
+            start, size = number + 1, 0
+            continue
+        size += model.config.count
+        if size >= share:
+            yield _Piece(range(start, number + 1), every)
+            start, size = number + 1, 0
+    if start < len(models):
+        yield _Piece(range(start, len(models)), every)
+
+
+def _groups(tasks: Sequence[Task]) -> list[tuple[int, ...]]:
+    """The tasks whose checks stand in one module: they ask the model for the same things."""
+    groups: dict[str, list[int]] = {}
+    for number, task in enumerate(tasks):
+        groups.setdefault(task.room, []).append(number)
+    return sorted(map(tuple, groups.values()), key=len, reverse=True)
+
+
+def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_mended: int) -> _Found:
+    hits: list[tuple[int, tuple[Any, ...]]] = []
+    crashes: list[tuple[int, str, str, str]] = []
+    for number in piece.models:
+        for task in piece.tasks:
+            outcome = Outcome()
+            apply(tasks[task], models[number], most_mended, outcome)
+            hits.extend((number * len(tasks) + task, _packed(hit)) for _, hit in outcome.hits)
+            crashes.extend((number, each.rule, each.root, each.error) for each in outcome.crashes)
+    return hits, crashes
+
+
+# -- processes
+
+
+def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, _Found]:
+    """What ``do`` makes of the numbers below ``count``, in this process and in ``helpers`` more."""
+    import tempfile
+
+    reader, writer = os.pipe()
+    numbers = b"".join(map(_PIECE.pack, range(min(count, _AT_ONCE // _PIECE.size))))
+    os.write(writer, numbers)
+    os.close(writer)
+    children: list[tuple[int, IO[bytes]]] = []
+    gc.freeze()  # a collection in a child would touch, and so copy, all that it shares
+    try:
+        for _ in range(helpers):
+            file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the child is gone
+            child = os.fork()
+            if child == 0:
+                _help(do, reader, file)
+            children.append((child, file))
+        results = {number: do(number) for number in _numbers(reader)}
+    finally:
+        gc.unfreeze()
+        os.close(reader)
+        statuses = [os.waitpid(child, 0)[1] for child, _ in children]
+    for (_, file), status in zip(children, statuses, strict=True):
+        with file:
+            if status == 0:
+                file.seek(0)
+                results.update(pickle.load(file))
+    return results
+
+
+def _help(do: Callable[[int], _Found], reader: int, file: IO[bytes]) -> NoReturn:
+    """What a child does. It must not return, and not run what its parent has registered for its end."""
+    status = 1
+    try:
+        pickle.dump(
+            {number: do(number) for number in _numbers(reader)}, file, protocol=pickle.HIGHEST_PROTOCOL
+        )
+        file.flush()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _numbers(reader: int) -> Iterator[int]:
+    while data := os.read(reader, _PIECE.size):
+        yield _PIECE.unpack(data)[0]
+
+
+# -- hits as plain data
+
+
+def _packed(hit: Hit) -> tuple[Any, ...]:
+    return (
+        _place(hit.place),
+        str(hit.message),
+        id(hit.node) if hit.node is not None else None,
+        [(str(word), _place(place)) for word, place in hit.related],
+        (hit.severity, hit.confidence, hit.rejected, str(hit.help), hit.fix),
+    )
+
+
+def _place(place: Place) -> tuple[int, int, int, int | None]:
+    return id(place.source), place.start, place.end, id(place.via) if place.via is not None else None
+
+
+class _Unpacker:
+    """Puts the texts and directives of one configuration in the place of their identities."""
+
+    def __init__(self, model: Model) -> None:
+        self._sources = {id(source): source for source in (model.config.main, *model.config.sources.values())}
+        self._nodes = {id(node): node for node in (model.config.top, *model.config.top.walk())}
+
+    def hit(self, data: tuple[Any, ...]) -> Hit:
+        place, message, node, related, rest = data
+        return Hit(
+            self._place(place),
+            message,
+            None if node is None else self._nodes[node],
+            tuple((word, self._place(each)) for word, each in related),
+            *rest,
+        )
+
+    def _place(self, data: tuple[int, int, int, int | None]) -> Place:
+        source, start, end, via = data
+        return Place(self._sources[source], start, end, None if via is None else self._nodes[via])
+
+
+def _joined(results: dict[int, _Found], models: Sequence[Model], tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """One outcome for each model, its hits in the order of the tasks."""
+    found: list[list[tuple[int, tuple[Any, ...]]]] = [[] for _ in models]
+    crashes: list[list[tuple[int, RuleCrash]]] = [[] for _ in models]
+    order = {task.rule.slug: number for number, task in enumerate(tasks)}
+    for number in sorted(results):
+        hits, crashed = results[number]
+        for place, data in hits:
+            found[place // len(tasks)].append((place % len(tasks), data))
+        for model, rule, root, error in crashed:
+            crashes[model].append((order[rule], RuleCrash(rule, root, error)))
+    for each, packed, broken in zip(models, found, crashes, strict=True):
+        outcome = Outcome()
+        if packed:
+            unpack = _Unpacker(each).hit
+            packed.sort(key=_first)  # stable: a task's hits stay in their order
+            outcome.hits = [(tasks[task].rule, unpack(data)) for task, data in packed]
+        outcome.crashes = [crash for _, crash in sorted(broken, key=_first)]
+        yield outcome
+
+
+def _first(entry: tuple[int, Any]) -> int:
+    return entry[0]

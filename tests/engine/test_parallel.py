@@ -1,0 +1,139 @@
+"""Several processes say what one says, in the same order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nginxaudit.engine import parallel
+from nginxaudit.engine.audit import examine
+from nginxaudit.engine.report import Report
+from nginxaudit.engine.run import Outcome, Task
+from nginxaudit.engine.settings import Settings
+from nginxaudit.model import Model
+from tests.benchmarks.workloads import servers_text
+from tests.support.command import nginxaudit
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+EVERYTHING = Settings(select=("ALL",), fragments=True)
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runner has threads of its own, which a command has not."""
+    monkeypatch.setattr(parallel.threading, "active_count", lambda: 1)
+
+
+def both(paths: list[str], jobs: int) -> tuple[Report, Report]:
+    return examine(paths, EVERYTHING).report, examine(paths, EVERYTHING, jobs=jobs).report
+
+
+def same(one: Report, other: Report) -> bool:
+    return (one.findings, one.files, one.notes, one.crashes) == (
+        other.findings,
+        other.files,
+        other.notes,
+        other.crashes,
+    )
+
+
+@pytest.mark.parametrize("jobs", [2, 5])
+def test_many_small_configurations(jobs: int) -> None:
+    paths = [str(FIXTURES), *map(str, sorted(FIXTURES.rglob("*.conf")))]
+    one, several = both(paths, jobs)
+    assert len(one.findings) > 50
+    assert same(one, several)
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_one_large_configuration(jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nginx.conf").write_text(servers_text(80).replace("backup;", "max_fails=0;"))
+    asked: list[int] = []
+    spread = parallel._spread
+    monkeypatch.setattr(parallel, "_spread", lambda *args: asked.append(args[2]) or spread(*args))
+    one, several = both([str(tmp_path)], jobs)
+    assert asked == [jobs - 1]
+    assert len(one.findings) > 100
+    assert same(one, several)
+
+
+def test_snippets_that_are_included_from_many_places(tmp_path: Path) -> None:
+    (tmp_path / "s.conf").write_text("proxy_pass http://nowhere_$host;\nadd_header A b;\n")
+    servers = "".join(
+        f"server {{ listen {8000 + n}; location / {{ include s.conf; }} }}\n" for n in range(300)
+    )
+    (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{\n{servers}}}\n")
+    one, several = both([str(tmp_path)], 2)
+    assert any(finding.related for finding in one.findings)
+    assert same(one, several)
+
+
+def test_a_rule_that_breaks_in_another_process_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nginx.conf").write_text(servers_text(80))
+    original = parallel.apply
+
+    def broken(task: Task, model: Model, most: int, outcome: Outcome) -> None:
+        from msgspec.structs import replace
+
+        if task.rule.slug == "missing-listen":
+            task = replace(task, on=(), check=lambda _: 1 / 0)
+        original(task, model, most, outcome)
+
+    monkeypatch.setattr(parallel, "apply", broken)
+    report = examine([str(tmp_path)], jobs=2).report
+    assert [crash.rule for crash in report.crashes] == ["missing-listen"]
+    assert report.exit_code() == 4
+
+
+def test_work_of_a_process_that_dies_is_done_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nginx.conf").write_text(servers_text(80))
+    expected = examine([str(tmp_path)], EVERYTHING).report
+    parent, original, died = os.getpid(), parallel._done, tmp_path / "died"
+
+    def dying(*args: object) -> object:
+        if os.getpid() != parent:
+            died.touch()
+            os._exit(9)
+        while not died.exists():  # leave it a piece to die of
+            pass
+        return original(*args)
+
+    monkeypatch.setattr(parallel, "_done", dying)
+    assert same(expected, examine([str(tmp_path)], EVERYTHING, jobs=2).report)
+
+
+def test_processes_are_used_where_they_pay(tmp_path: Path) -> None:
+    small = examine([str(FIXTURES / "deployments")]).models
+    (tmp_path / "nginx.conf").write_text(servers_text(400))
+    large = examine([str(tmp_path)]).models
+    assert parallel.processes(None, small) == 1
+    assert parallel.processes(None, large) == min(len(os.sched_getaffinity(0)), 8)
+    assert parallel.processes(3, small) == 3
+
+
+def test_threads_are_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel.threading, "active_count", lambda: 2)
+    assert parallel.processes(4, []) == 1
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "x", "1000", ""])
+def test_wrong_numbers_of_jobs(jobs: str) -> None:
+    done = nginxaudit("scan", "--jobs", jobs, "nginx.conf")
+    assert done.returncode == 2
+    assert "neither auto nor a number from 1 to 256" in done.stderr
+
+
+def test_profile_tells_phases_and_rules() -> None:
+    done = nginxaudit("scan", "--profile", "--format", "json", str(FIXTURES / "etc-nginx"))
+    for phase in ("start-up", "read", "parse", "model", "rules", "checks", "findings", "report"):
+        assert f"%  {phase:10} " in done.stderr
+    assert "The slowest rules, of " in done.stderr and "the other " in done.stderr
+    assert done.stdout.startswith("{")
