@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from nginxaudit.checks.access import is_restricted
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
-from nginxaudit.checks.locations import handlers
+from nginxaudit.checks.locations import has_handler
 from nginxaudit.finding import Severity
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -40,22 +41,27 @@ def _paths(ctx: CheckContext) -> Iterable[tuple[Directive, Token, str]]:
         for node in ctx.model.config.named(name):
             path = node.args[0] if node.args else None
             if path is not None and path.startswith("/") and "$" not in path and node.parent is not None:
-                yield node, path, "/" + posixpath.normpath(path).lstrip("/")
+                yield node, path, _normal(path)
+
+
+@lru_cache(maxsize=4096)
+def _normal(path: str) -> str:
+    return "/" + posixpath.normpath(path).lstrip("/")
 
 
 def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """The whole file system as the root."""
     for node, path, normal in _paths(ctx):
-        location = ctx.model.location_of(node)
         if normal != "/":
             continue
+        location = ctx.model.location_of(node)
         if node.name == "alias" and location is not None:
             if location.is_exact or location.is_regex:
                 continue
             if location.pattern.endswith("/") and not path.endswith("/"):
                 continue  # "/.." and the rest of the path are one name
         block = node.parent
-        served = block is None or not (handlers(block) or block.first("return"))
+        served = block is None or not (has_handler(block) or block.first("return"))
         yield Hit(
             arg(node, path),
             "the whole file system can be read: keys, passwords, everything that the workers may open",
@@ -68,19 +74,17 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
 def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
     """Directories of the system as the root."""
     for node, path, normal in _paths(ctx):
+        if not (normal in _SYSTEM or (normal + "/").startswith(_BELOW)) or normal.startswith(_FINE):
+            continue
         location = ctx.model.location_of(node)
-        if normal.startswith(_FINE) or (
-            location is not None and (location.is_exact or location.directive.first("internal"))
-        ):
+        if location is not None and (location.is_exact or location.directive.first("internal")):
             continue
         if node.name == "alias" and (
             location is None or location.is_regex or "." in posixpath.basename(normal)
         ):
             continue
-        if normal in _SYSTEM or (normal + "/").startswith(_BELOW):
-            block = node.parent
-            if block is not None and is_restricted(ctx.model, block):
-                continue
+        block = node.parent
+        if block is None or not is_restricted(ctx.model, block):
             yield Hit(
                 arg(node, path),
                 f"{normal} holds more than a site: its files can be read by anybody",
@@ -163,27 +167,34 @@ def _ends_script(pattern: str, anchored: bool) -> bool:
 def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
     """Files with secrets below a directory that is served."""
     served = {normal for _, _, normal in _paths(ctx)}
-    hidden = any(
-        location.is_regex and "ht" in location.pattern and "\\." in location.pattern
-        for location in ctx.model.locations
-    )
     for name in _SECRET_FILES:
         for node in ctx.model.config.named(name):
             path = node.args[0] if node.args else None
             if path is None or not path.startswith("/") or "$" in path:
                 continue
-            if hidden and posixpath.basename(path).startswith(".ht"):
-                continue
-            parent = posixpath.dirname(posixpath.normpath(path))
-            while parent not in served and parent != "/":
-                parent = posixpath.dirname(parent)
-            if parent in served and parent != "/":
+            parent = _nearest(posixpath.dirname(_normal(path)), served)
+            if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
                 yield Hit(
                     arg(node, path),
                     f"this file is below {parent}, which is served: anybody may fetch it",
                     node,
                     help="Put it outside of every root.",
                 )
+
+
+def _nearest(path: str, served: set[str]) -> str:
+    """The directory in ``served`` that is ``path`` or the nearest one above it, ``/`` without one."""
+    while path not in served and path != "/":
+        path = posixpath.dirname(path)
+    return path
+
+
+def _hides_ht(ctx: CheckContext) -> bool:
+    """An expression keeps clients away from files such as ``.htpasswd``."""
+    return any(
+        location.is_regex and "ht" in location.pattern and "\\." in location.pattern
+        for location in ctx.model.locations
+    )
 
 
 def worker_runs_as_root(ctx: CheckContext) -> Iterable[Hit]:
@@ -210,7 +221,7 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
             found.certain
             and not is_restricted(ctx.model, inside)
             and not inside.first("return")
-            and not handlers(inside)
+            and not has_handler(inside)
         ):
             yield Hit(
                 name_of(node),
