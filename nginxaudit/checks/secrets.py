@@ -80,10 +80,14 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
 
 def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords and tokens written out, once per directive; what they are is not repeated."""
+    harmless: set[str] = set()
     for node in (each for name in _WITH_SECRETS for each in ctx.model.config.named(name) if each.args):
         start, end = node.name.start, node.args[-1].end
-        for first, last in secrets_in(node.source.text[start:end]):
-            if is_dummy(node.source.text[start + first : start + last]):
+        text = node.source.text[start:end]
+        if text in harmless:
+            continue
+        for first, last in secrets_in(text):
+            if is_dummy(text[first:last]):
                 continue
             yield Hit(
                 Place(node.source, start + first, start + last, node.via),
@@ -92,6 +96,8 @@ def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
                 help="Put it into a file that only nginx reads and include that, or fill it in when deploying; and renew it.",
             )
             break
+        else:
+            harmless.add(text)
 
 
 _WITH_SECRETS = (

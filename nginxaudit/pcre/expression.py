@@ -89,7 +89,7 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
     def group_may_contain(self, group: int | str, chars: str) -> bool:
         """Whether what a group captured may contain one of ``chars``. True for what is not known."""
         node = self.group(group)
-        return node is None or bool(self.charset(node) & bytes_of(chars))
+        return node is None or bool(_charset(self, group) & bytes_of(chars))
 
     def group_may_start_with(self, group: int | str, chars: str) -> bool:
         """Whether what a group captured may begin with one of ``chars``. True for what is not known."""
@@ -222,6 +222,13 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
             if low is not None and count >= low:
                 result |= found
         return found if low is None else result or found
+
+
+@lru_cache(maxsize=4096)
+def _charset(expression: Expression, group: int | str) -> int:
+    """The set of bytes that occur in what a group captures."""
+    node = expression.group(group)
+    return ALL if node is None else expression.charset(node)
 
 
 def _first(node: Node) -> tuple[int, bool]:
