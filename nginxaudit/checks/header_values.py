@@ -17,6 +17,7 @@ _SINGLE = frozenset({_HSTS, "x-frame-options", "x-content-type-options", "referr
 _HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
 _MAX_AGE = re.compile(r"max-age\s*=\s*\"?(\d+)", re.IGNORECASE)
 _INTERNAL = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
+_SENDING = ("add_header", "more_set_headers", "security_headers")
 _OBSOLETE = {
     "expect-ct": "browsers no longer read it",
     "public-key-pins": "browsers no longer read it, and a mistake in it locked sites out",
@@ -163,7 +164,8 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
     if ctx.model.config.fragment or ctx.model.unread_files("http"):
         return
     servers = _tls_servers(ctx)
-    lacking = [server for server in servers if not _sends(ctx, server, _HSTS)]
+    none_sends = not any(map(ctx.model.config.named, _SENDING))
+    lacking = servers if none_sends else [server for server in servers if not _sends(ctx, server, _HSTS)]
     if lacking and len(lacking) == len(servers) and len(servers) > 1:
         shown = lacking[:1]
         what = f"none of the {len(servers)} TLS servers tells browsers to stay with https"

@@ -31,10 +31,14 @@ _AEAD = re.compile(r"GCM|CHACHA20|CCM", re.IGNORECASE)
 
 def tls_servers(ctx: CheckContext, family: str = "http") -> Iterator[Server]:
     """Servers on a socket that speaks TLS."""
-    sockets = ctx.model.sockets(family)
-    for server in ctx.model.servers(family):
-        if any(sockets[listen.key].ssl for listen in server.listens):
-            yield server
+    speaking = _members(ctx, family, tls=True)
+    return (server for server in ctx.model.servers(family) if server in speaking)
+
+
+def _members(ctx: CheckContext, family: str, *, tls: bool) -> set[Server]:
+    """Servers on a socket that speaks TLS, or on one that does not."""
+    sockets = ctx.model.sockets(family).values()
+    return {server for socket in sockets if socket.ssl is tls for server, _ in socket.members}
 
 
 def _words(node: Directive) -> str:
@@ -139,9 +143,10 @@ def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
 def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
     """The port of https without TLS, or a certificate for a server that nobody speaks TLS with."""
     sockets = ctx.model.sockets("http")
+    plain = _members(ctx, "http", tls=False)
     for server in ctx.model.servers("http"):
         node = server.directive
-        if server.listen_unknown or ctx.model.value(node, "ssl") == "on":
+        if server not in plain or server.listen_unknown or ctx.model.value(node, "ssl") == "on":
             continue
         spoken = any(sockets[listen.key].ssl for listen in server.listens)
         for listen in server.listens:
@@ -173,13 +178,14 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
 def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
     """Settings of a server that the default server of its socket decides."""
     told: set[Directive] = set()
-    for family in ("http", "stream"):
+    names = [name for name in _BEFORE_NAME if ctx.model.config.named(name)]
+    for family in ("http", "stream") if names else ():
         for socket in ctx.model.sockets(family).values():
             if not socket.ssl or len(socket.servers) < 2:
                 continue
             default = socket.default
             for server in socket.servers:
-                for name in _BEFORE_NAME:
+                for name in names:
                     own = server.directive.named(name)
                     if server is default or not own or own[0] in told:
                         continue

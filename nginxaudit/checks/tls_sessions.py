@@ -66,7 +66,7 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Write ssl_session_cache shared:SSL:10m;",
             )
-    if ctx.model.config.fragment:
+    if ctx.model.config.fragment or not ctx.model.config.named("ssl_session_tickets"):
         return
     for server in tls_servers(ctx):
         node = server.directive
