@@ -48,27 +48,29 @@ def _split_places(ctx: CheckContext) -> Iterator[tuple[Directive, Token, bool]]:
                 yield node, token, False
 
 
-def _made_here(ctx: CheckContext) -> set[str]:
-    """Variables that the configuration makes out of others, by lower-case name."""
+def _with_newlines(ctx: CheckContext) -> set[str]:
+    """Variables that may hold a newline of a client's, by lower-case name: decoded paths, and what is made of them."""
     config = ctx.model.config
-    names = [node.args[0][1:] for node in config.named("set") if node.args]
+    names = ["uri", "document_uri"]
+    names += [node.args[0][1:] for node in config.named("set") if node.args]
     names += [block.args[1][1:] for block in config.named("map") if len(block.args) > 1]
-    for written in ctx.model.expressions:
-        if "(?" in written.text and written.expression is not None:
-            names += written.expression.names
+    for expression in {written.expression for written in ctx.model.expressions}:
+        if expression is not None:
+            groups = (*expression.names, *range(expression.groups + 1))
+            names += [str(group) for group in groups if expression.group_may_contain(group, "\n")]
     return set(map(str.lower, names))
 
 
 def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
     """A newline of a decoded path in a header: the client writes headers of its own."""
-    decoded = _made_here(ctx) | {"uri", "document_uri"}
+    suspects = _with_newlines(ctx)
 
     @cache
-    def may_hold_newline(text: str) -> bool:
-        return any(each.name.isdigit() or each.name in decoded for each in references(text))
+    def is_suspect(text: str) -> bool:
+        return any(each.name in suspects for each in references(text))
 
     for node, token, to_client in _split_places(ctx):
-        if "$" not in token or not may_hold_newline(token) or ctx.model.family_of(node) != "http":
+        if "$" not in token or not is_suspect(token) or ctx.model.family_of(node) != "http":
             continue
         for origin in ctx.model.taint.origins(token, node):
             if not origin.newline or (node.name == "rewrite" and origin.via[1:].isdigit()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from nginxaudit.checks.access import is_restricted
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
@@ -44,7 +43,6 @@ def _paths(ctx: CheckContext) -> Iterable[tuple[Directive, Token, str]]:
                 yield node, path, _normal(path)
 
 
-@lru_cache(maxsize=4096)
 def _normal(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/")
 
@@ -172,7 +170,7 @@ def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
             path = node.args[0] if node.args else None
             if path is None or not path.startswith("/") or "$" in path:
                 continue
-            parent = _nearest(posixpath.dirname(_normal(path)), served)
+            parent = _nearest(_parent(_normal(path)), served)
             if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
                 yield Hit(
                     arg(node, path),
@@ -185,8 +183,13 @@ def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
 def _nearest(path: str, served: set[str]) -> str:
     """The directory in ``served`` that is ``path`` or the nearest one above it, ``/`` without one."""
     while path not in served and path != "/":
-        path = posixpath.dirname(path)
+        path = _parent(path)
     return path
+
+
+def _parent(path: str) -> str:
+    """The directory of a normal path."""
+    return path.rpartition("/")[0] or "/"
 
 
 def _hides_ht(ctx: CheckContext) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
-from nginxaudit.checks.locations import HANDLERS, has_any
+from nginxaudit.checks.locations import HANDLERS
 from nginxaudit.finding import Severity
 from nginxaudit.model.location import Location
 from nginxaudit.model.server import Server
@@ -13,10 +13,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive
 
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
-_PASS_NAMES = frozenset(_PASSES)
-_ANSWERS = frozenset({*HANDLERS, "return", "alias", "rewrite", "if", "include", "internal", "root", "deny"})
-"""What answers before files are looked for, or says where they are."""
-
+_ANSWERS = (*HANDLERS, "return", "alias", "rewrite", "if", "include", "internal", "root", "deny")
 _CURRENT = ("$uri", "$uri/", "${uri}", "${uri}/", "$document_uri", "$document_uri/")
 
 
@@ -114,15 +111,15 @@ def try_files_with_alias(ctx: CheckContext) -> Iterable[Hit]:
 
 def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
     """A root for one location, while others of the server have none."""
+    roots = {node.parent: node for node in reversed(ctx.model.config.named("root"))}
+    answering = _answering(ctx)
     for server in ctx.model.servers("http"):
+        slashes = (each.directive for each in server.locations if each.pattern == "/" and each.is_prefix)
+        root = next((roots[each] for each in slashes if each in roots), None)
         node = server.directive
-        if ctx.model.effective(node, "root") or ctx.model.unknown_inside(node):
+        if root is None or ctx.model.effective(node, "root") or ctx.model.unknown_inside(node):
             continue
-        slashes = (each for each in server.locations if each.pattern == "/" and each.is_prefix)
-        root = next((found for each in slashes if (found := each.directive.first("root"))), None)
-        if root is None:
-            continue
-        others = [each for each in server.locations if _serves_files(each)]  # none that has a root
+        others = [each for each in server.locations if _serves_files(each, answering)]
         if others:
             yield Hit(
                 whole(root),
@@ -133,20 +130,26 @@ def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _serves_files(location: Location) -> bool:
+def _answering(ctx: CheckContext) -> set[Directive | None]:
+    """Blocks where something answers before files are looked for, or says where they are."""
+    return {node.parent for name in _ANSWERS for node in ctx.model.config.named(name)}
+
+
+def _serves_files(location: Location, answering: set[Directive | None]) -> bool:
     """Nothing in the location answers before files are looked for."""
-    return not (has_any(location.directive, _ANSWERS) or location.is_named or location.children)
+    return not (location.directive in answering or location.is_named or location.children)
 
 
 def missing_root(ctx: CheckContext) -> Iterable[Hit]:
     """Files out of nginx's own html directory; asked for only."""
+    answering = _answering(ctx)
     for server in ctx.model.servers("http"):
         node = server.directive
         if ctx.model.effective(node, "root") or ctx.model.unknown_inside(node) or ctx.model.config.fragment:
             continue
         if any(node.first(name) for name in ("return", "rewrite")):
             continue
-        bare = [each for each in server.locations if _serves_files(each)]
+        bare = [each for each in server.locations if _serves_files(each, answering)]
         if bare or _serves_itself(server):
             yield Hit(
                 name_of(node),

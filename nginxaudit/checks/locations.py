@@ -35,12 +35,7 @@ def handlers(block: Directive) -> list[Directive]:
 
 def has_handler(block: Directive) -> bool:
     """Whether a directive in ``block`` makes its content handler."""
-    return has_any(block, _HANDLER_NAMES)
-
-
-def has_any(block: Directive, names: frozenset[str]) -> bool:
-    """Whether one of ``names`` stands in ``block``."""
-    return not names.isdisjoint([child.name for child in block.children])
+    return not _HANDLER_NAMES.isdisjoint([child.name for child in block.children])
 
 
 def multiple_content_handlers(ctx: CheckContext) -> Iterable[Hit]:

@@ -245,9 +245,12 @@ _KEY = re.compile(r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/")
 
 def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
     """``$1`` to ``$9`` where no expression has so many groups."""
+    config = ctx.model.config
+    if not any(_NUMBERED.search(source.text) for source in config.sources.values()):
+        return
     captures: _Captures | None = None
     for name in _WITH_VALUES:
-        for node in ctx.model.config.named(name):
+        for node in config.named(name):
             numbered = [
                 token
                 for token in (node.args[1:2] if name == "rewrite" else node.args)
@@ -258,7 +261,7 @@ def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
                 groups = captures.highest(node)
                 for token in numbered:
                     yield from _undefined(node, token, groups)
-    for written in _of_kind(ctx, "map") if ctx.model.config.named("map") else ():
+    for written in _of_kind(ctx, "map") if config.named("map") else ():
         for token in written.directive.args[:1]:
             if _NUMBERED.search(token):
                 groups = written.expression.groups if written.expression is not None else None
