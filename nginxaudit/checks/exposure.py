@@ -29,8 +29,8 @@ _SYSTEM = (
 )
 _BELOW = ("/etc/", "/root/", "/proc/", "/sys/", "/var/log/", "/boot/", "/dev/")
 _FINE = ("/etc/letsencrypt/", "/etc/nginx/html", "/dev/null", "/etc/nginx/www", "/root/www")
-_PICTURES = re.compile(r"jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media", re.IGNORECASE)
-_INNER_NAMES = re.compile(r"^/_?(?:internal|protected|private)(?:[/_-]|$)", re.IGNORECASE)
+_PICTURES = r"(?i)jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media"
+_INNER_NAMES = r"(?i)^/_?(?:internal|protected|private)(?:[/_-]|$)"
 _SECRET_FILES = ("auth_basic_user_file", "ssl_certificate_key", "ssl_password_file")
 
 
@@ -93,13 +93,14 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
 
 def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """A location that is called internal, and is not."""
+    served = {node.parent for name in ("root", "alias") for node in ctx.model.config.named(name)}
     for location in ctx.model.locations:
         node = location.directive
-        if not (location.is_prefix or location.is_exact) or not _INNER_NAMES.match(location.pattern):
+        if node not in served or not (location.is_prefix or location.is_exact):
             continue
-        if node.first("alias") is None and node.first("root") is None:
+        if re.match(_INNER_NAMES, location.pattern) is None or ctx.model.unknown_inside(node):
             continue
-        if not ctx.model.unknown_inside(node) and not is_restricted(ctx.model, node):
+        if not is_restricted(ctx.model, node):
             yield Hit(
                 name_of(node),
                 f"{location.pattern} can be asked for by anybody: the location is not internal",
@@ -115,7 +116,7 @@ def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
         if loose is None or len(node.args) < 2:
             continue
         location = ctx.model.location_of(node)
-        pictures = location is not None and _PICTURES.search(location.pattern) is not None
+        pictures = location is not None and re.search(_PICTURES, location.pattern) is not None
         yield Hit(
             arg(node, loose),
             f"{loose} lets requests in that {'say not' if loose == 'none' else 'hide'} where they come from: "

@@ -147,7 +147,9 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
 
 def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:
     """Offset of the first such dot and the word behind it."""
-    for found in _PLAIN_DOT.finditer(text):
+    if "." not in text:
+        return None
+    for found in re.finditer(_PLAIN_DOT, text):
         word = found[1].lower()
         known = (hosts and word in _TLD) or (paths and word in _FILE_TYPES)
         if known and (hosts or text[found.end() :] in _CLOSINGS):
@@ -155,7 +157,7 @@ def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None
     return None
 
 
-_PLAIN_DOT = re.compile(r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])")
+_PLAIN_DOT = r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])"
 _CLOSINGS = ("", "$", ")", ")$")
 _HOST_SUBJECTS = frozenset(
     {"$host", "$http_host", "$http_origin", "$http_referer", "$ssl_server_name", "$ssl_preread_server_name"}
@@ -176,12 +178,14 @@ def _inside(written: Written, offset: int) -> Place:
     return replace(arg(written.directive, token), start=start, end=start + 1)
 
 
-_STRONG = re.compile(r"\.[*+]|\\[.dwsDWS]|\([^()|]+\|[^()]+\)|\[[A-Za-z0-9]-[A-Za-z0-9]|^\^|[A-Za-z0-9/)]\$$")
+_STRONG = r"\.[*+]|\\[.dwsDWS]|\([^()|]+\|[^()]+\)|\[[A-Za-z0-9]-[A-Za-z0-9]|^\^|[A-Za-z0-9/)]\$$"
 """What stands in expressions and hardly ever in a path."""
+_SIGNS = frozenset(".\\([^$")
+"""Each of its parts has one of these."""
 
 
 def _looks_like_expression(text: str) -> bool:
-    return _STRONG.search(text) is not None
+    return not _SIGNS.isdisjoint(text) and re.search(_STRONG, text) is not None
 
 
 def regex_without_modifier(ctx: CheckContext) -> Iterable[Hit]:
@@ -237,10 +241,10 @@ def _is_mistaken_key(key: str, hosts: bool) -> bool:
         return False
     if " " in key or ("(" in key and ";" in key):
         return False  # the text of a User-Agent
-    return bool(_KEY.search(key))
+    return bool(re.search(_KEY, key))
 
 
-_KEY = re.compile(r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/")
+_KEY = r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/"
 
 
 def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:

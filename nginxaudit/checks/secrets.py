@@ -16,7 +16,7 @@ _SENSITIVE = frozenset(
         "sent_http_set_cookie", "upstream_http_set_cookie", "ssl_session_id",
     }
 )  # fmt: skip
-_SECRET_NAME = re.compile(r"(?:cookie|arg)_.*(?:sess|token|passw|secret|auth|jwt|sid$|api_?key)")
+_SECRET_NAME = r"(?:cookie|arg)_.*(?:sess|token|passw|secret|auth|jwt|sid$|api_?key)"
 
 
 def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
@@ -34,7 +34,7 @@ def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
             names = [
                 reference.name
                 for reference in references(token)
-                if reference.name in _SENSITIVE or _SECRET_NAME.match(reference.name)
+                if reference.name in _SENSITIVE or re.match(_SECRET_NAME, reference.name)
             ]
             if names:
                 yield Hit(

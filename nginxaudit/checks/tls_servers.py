@@ -24,9 +24,9 @@ _BEFORE_NAME = (
 )
 """What the default server of a socket decides before, or while, the name is known."""
 
-_QUANTUM = re.compile(r"MLKEM|KYBER", re.IGNORECASE)
-_NO_OCSP = re.compile(r"letsencrypt|/acme|\$acme", re.IGNORECASE)
-_AEAD = re.compile(r"GCM|CHACHA20|CCM", re.IGNORECASE)
+_QUANTUM = r"(?i)MLKEM|KYBER"
+_NO_OCSP = r"(?i)letsencrypt|/acme|\$acme"
+_AEAD = r"(?i)GCM|CHACHA20|CCM"
 
 
 def tls_servers(ctx: CheckContext, family: str = "http") -> Iterator[Server]:
@@ -109,7 +109,7 @@ def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
             for word in re.split(r"[:, ]+", _words(each))
             if word and word[0] not in "!-+@"
         ]
-        if words and all(_AEAD.search(word) for word in words):
+        if words and all(re.search(_AEAD, word) for word in words):
             yield Hit(
                 whole(node),
                 "all suites of the list are good: clients know better which is fast for them",
@@ -275,7 +275,7 @@ def stapling_without_responder(ctx: CheckContext) -> Iterable[Hit]:
     """Stapling for certificates of an authority that has no OCSP any more."""
     for server, node in _stapling(ctx):
         certificates = ctx.model.effective(server.directive, "ssl_certificate")
-        if certificates and all(_NO_OCSP.search(_words(each)) for each in certificates):
+        if certificates and all(re.search(_NO_OCSP, _words(each)) for each in certificates):
             yield Hit(
                 whole(node),
                 "Let's Encrypt has had no OCSP since 2025: there is nothing to staple",
@@ -290,7 +290,9 @@ def ecdh_curve_unsupported(ctx: CheckContext) -> Iterable[Hit]:
     for node in ctx.model.config.named("ssl_ecdh_curve"):
         for token in node.args:
             odd = [
-                group for group in token.split(":") if _QUANTUM.search(group) and not group.startswith("?")
+                group
+                for group in token.split(":")
+                if re.search(_QUANTUM, group) and not group.startswith("?")
             ]
             if odd:
                 yield Hit(
