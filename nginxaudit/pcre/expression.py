@@ -25,7 +25,6 @@ from nginxaudit.pcre.nodes import (
     members,
     walk,
 )
-from nginxaudit.pcre.read import NotUnderstoodError, Reader
 
 MAX_TEXTS = 64  # texts of a finite group
 MAX_LENGTH = 4096  # longer expressions are data
@@ -350,6 +349,8 @@ def _prefix(node: Node) -> str:
 @lru_cache(maxsize=16384)
 def parse(pattern: str, *, caseless: bool = False, limit: int = MAX_LENGTH) -> Expression | None:
     """``pattern`` as PCRE2 reads it, or None for what is not understood here or has more than ``limit`` bytes."""
+    from nginxaudit.pcre.read import NotUnderstoodError, Reader  # only who has expressions pays for it
+
     text = pattern.encode("utf-8", "surrogateescape").decode("latin-1")
     if len(text) > limit:
         return None
