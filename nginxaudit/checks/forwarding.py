@@ -182,7 +182,7 @@ def lacks_client(model: Model, each: Pass) -> bool:
     """Whether a pass sends no header that tells the client."""
     if not _of_group_or_address(each):
         return False
-    headers = {node.args[0].lower() for node in model.effective(each.scope, "proxy_set_header") if node.args}
+    headers = [node.args[0].lower() for node in model.effective(each.scope, "proxy_set_header") if node.args]
     return not any(
         header.startswith("x-forwarded") or header in ("x-real-ip", "forwarded") for header in headers
     )
