@@ -28,6 +28,7 @@ _STATUS_PAGES = (
     "check_status",
 )
 _REDIRECTS = ("301", "302", "303", "307", "308")
+_CLAIMED = "proxy_protocol_addr"
 _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked for
 _WIDE = {4: 8, 6: 16}
 
@@ -298,12 +299,12 @@ def proxy_protocol_unverified(ctx: CheckContext) -> Iterable[Hit]:
     """The address that a PROXY header claims decides, and anybody may send one."""
     if ctx.model.config.named("set_real_ip_from"):
         return
-    users = [
-        node
-        for node, token in ctx.model.texts
-        if "proxy_protocol_addr" in token
-        and node.name in ("geo", "map", "if", "limit_req_zone", "limit_conn_zone")
-    ]
+    deciding = ("geo", "map", "if", "limit_req_zone", "limit_conn_zone")
+    if not any(
+        _CLAIMED in token for name in deciding for node in ctx.model.config.named(name) for token in node.args
+    ):
+        return
+    users = [node for node, token in ctx.model.texts if _CLAIMED in token and node.name in deciding]
     if not users:
         return
     for server in ctx.model.servers("http"):

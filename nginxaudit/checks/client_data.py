@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.redirects import CODES, target_of
 from nginxaudit.finding import Severity
+from nginxaudit.model.location import Location
 from nginxaudit.model.passes import split_authority
 from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin
@@ -15,6 +17,7 @@ from nginxaudit.syntax.tree import Directive, Token
 
 _URL_STARTS = ("http://", "https://", "$scheme")
 _KEYS = ("api_key", "apikey", "authorization", "x_api", "token")
+_HOST_HEADERS = ("host", "x-forwarded-host", ":authority")
 _ORIGINS = ("$http_origin", "$http_referer", "$http_referrer")
 
 
@@ -45,10 +48,29 @@ def _split_places(ctx: CheckContext) -> Iterator[tuple[Directive, Token, bool]]:
                 yield node, token, False
 
 
+def _with_newlines(ctx: CheckContext) -> set[str]:
+    """Variables that may hold a newline of a client's, by lower-case name: decoded paths, and what is made of them."""
+    config = ctx.model.config
+    names = ["uri", "document_uri"]
+    names += [node.args[0][1:] for node in config.named("set") if node.args]
+    names += [block.args[1][1:] for block in config.named("map") if len(block.args) > 1]
+    for expression in {written.expression for written in ctx.model.expressions}:
+        if expression is not None:
+            groups = (*expression.names, *range(expression.groups + 1))
+            names += [str(group) for group in groups if expression.group_may_contain(group, "\n")]
+    return set(map(str.lower, names))
+
+
 def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
     """A newline of a decoded path in a header: the client writes headers of its own."""
+    suspects = _with_newlines(ctx)
+
+    @cache
+    def is_suspect(text: str) -> bool:
+        return any(each.name in suspects for each in references(text))
+
     for node, token, to_client in _split_places(ctx):
-        if "$" not in token or ctx.model.family_of(node) != "http":
+        if "$" not in token or not is_suspect(token) or ctx.model.family_of(node) != "http":
             continue
         for origin in ctx.model.taint.origins(token, node):
             if not origin.newline or (node.name == "rewrite" and origin.via[1:].isdigit()):
@@ -100,7 +122,7 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
 def ssrf(ctx: CheckContext) -> Iterable[Hit]:
     """A backend that the client chooses."""
     for each in ctx.model.passes:
-        if not each.runtime or each.family != "http" or not each.directive.args:
+        if each.target_kind != "variable" or each.family != "http" or not each.directive.args:
             continue
         if each.location is not None and (
             each.location.directive.first("internal") or each.location.is_named
@@ -144,7 +166,7 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
     """A host that the client chooses, told to the backend."""
     for name in ("proxy_set_header", "grpc_set_header"):
         for node in ctx.model.config.named(name):
-            if len(node.args) < 2 or node.args[0].lower() not in ("host", "x-forwarded-host", ":authority"):
+            if len(node.args) < 2 or node.args[1] == "$host" or node.args[0].lower() not in _HOST_HEADERS:
                 continue
             for origin in ctx.model.taint.origins(node.args[1], node):
                 if origin.kind != "free" and origin.variable != "$http_host":
@@ -245,12 +267,11 @@ def proxy_pass_decoded_path(ctx: CheckContext) -> Iterable[Hit]:
             continue
         rest = each.text.partition("://")[2]
         for origin in ctx.model.taint.origins(rest, each.directive):
-            in_path = origin.slash or "/" in rest[: origin.offset]
             if (
-                not in_path
-                or origin.kind != "path"
+                origin.kind != "path"
                 or origin.raw
-                or not _may_be_escaped(ctx, each.directive, origin)
+                or not (origin.slash or "/" in rest[: origin.offset])
+                or not _may_be_escaped(each.location, origin)
             ):
                 continue
             yield Hit(
@@ -262,11 +283,10 @@ def proxy_pass_decoded_path(ctx: CheckContext) -> Iterable[Hit]:
             break
 
 
-def _may_be_escaped(ctx: CheckContext, node: Directive, origin: Origin) -> bool:
+def _may_be_escaped(location: Location | None, origin: Origin) -> bool:
     """The part can hold characters with a meaning in URLs."""
     if origin.via == origin.variable:
         return True
-    location = ctx.model.location_of(node)
     if location is None or not location.is_regex:
         return False
     expression = location.expression

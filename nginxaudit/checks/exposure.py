@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from nginxaudit.checks.access import is_restricted
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
-from nginxaudit.checks.locations import handlers
+from nginxaudit.checks.locations import has_handler
 from nginxaudit.finding import Severity
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -29,8 +29,8 @@ _SYSTEM = (
 )
 _BELOW = ("/etc/", "/root/", "/proc/", "/sys/", "/var/log/", "/boot/", "/dev/")
 _FINE = ("/etc/letsencrypt/", "/etc/nginx/html", "/dev/null", "/etc/nginx/www", "/root/www")
-_PICTURES = re.compile(r"jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media", re.IGNORECASE)
-_INNER_NAMES = re.compile(r"^/_?(?:internal|protected|private)(?:[/_-]|$)", re.IGNORECASE)
+_PICTURES = r"(?i)jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media"
+_INNER_NAMES = r"(?i)^/_?(?:internal|protected|private)(?:[/_-]|$)"
 _SECRET_FILES = ("auth_basic_user_file", "ssl_certificate_key", "ssl_password_file")
 
 
@@ -40,22 +40,26 @@ def _paths(ctx: CheckContext) -> Iterable[tuple[Directive, Token, str]]:
         for node in ctx.model.config.named(name):
             path = node.args[0] if node.args else None
             if path is not None and path.startswith("/") and "$" not in path and node.parent is not None:
-                yield node, path, "/" + posixpath.normpath(path).lstrip("/")
+                yield node, path, _normal(path)
+
+
+def _normal(path: str) -> str:
+    return "/" + posixpath.normpath(path).lstrip("/")
 
 
 def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """The whole file system as the root."""
     for node, path, normal in _paths(ctx):
-        location = ctx.model.location_of(node)
         if normal != "/":
             continue
+        location = ctx.model.location_of(node)
         if node.name == "alias" and location is not None:
             if location.is_exact or location.is_regex:
                 continue
             if location.pattern.endswith("/") and not path.endswith("/"):
                 continue  # "/.." and the rest of the path are one name
         block = node.parent
-        served = block is None or not (handlers(block) or block.first("return"))
+        served = block is None or not (has_handler(block) or block.first("return"))
         yield Hit(
             arg(node, path),
             "the whole file system can be read: keys, passwords, everything that the workers may open",
@@ -68,19 +72,17 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
 def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
     """Directories of the system as the root."""
     for node, path, normal in _paths(ctx):
+        if not (normal in _SYSTEM or (normal + "/").startswith(_BELOW)) or normal.startswith(_FINE):
+            continue
         location = ctx.model.location_of(node)
-        if normal.startswith(_FINE) or (
-            location is not None and (location.is_exact or location.directive.first("internal"))
-        ):
+        if location is not None and (location.is_exact or location.directive.first("internal")):
             continue
         if node.name == "alias" and (
             location is None or location.is_regex or "." in posixpath.basename(normal)
         ):
             continue
-        if normal in _SYSTEM or (normal + "/").startswith(_BELOW):
-            block = node.parent
-            if block is not None and is_restricted(ctx.model, block):
-                continue
+        block = node.parent
+        if block is None or not is_restricted(ctx.model, block):
             yield Hit(
                 arg(node, path),
                 f"{normal} holds more than a site: its files can be read by anybody",
@@ -91,13 +93,14 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
 
 def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """A location that is called internal, and is not."""
+    served = {node.parent for name in ("root", "alias") for node in ctx.model.config.named(name)}
     for location in ctx.model.locations:
         node = location.directive
-        if not (location.is_prefix or location.is_exact) or not _INNER_NAMES.match(location.pattern):
+        if node not in served or not (location.is_prefix or location.is_exact):
             continue
-        if node.first("alias") is None and node.first("root") is None:
+        if re.match(_INNER_NAMES, location.pattern) is None or ctx.model.unknown_inside(node):
             continue
-        if not ctx.model.unknown_inside(node) and not is_restricted(ctx.model, node):
+        if not is_restricted(ctx.model, node):
             yield Hit(
                 name_of(node),
                 f"{location.pattern} can be asked for by anybody: the location is not internal",
@@ -113,7 +116,7 @@ def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
         if loose is None or len(node.args) < 2:
             continue
         location = ctx.model.location_of(node)
-        pictures = location is not None and _PICTURES.search(location.pattern) is not None
+        pictures = location is not None and re.search(_PICTURES, location.pattern) is not None
         yield Hit(
             arg(node, loose),
             f"{loose} lets requests in that {'say not' if loose == 'none' else 'hide'} where they come from: "
@@ -163,27 +166,39 @@ def _ends_script(pattern: str, anchored: bool) -> bool:
 def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
     """Files with secrets below a directory that is served."""
     served = {normal for _, _, normal in _paths(ctx)}
-    hidden = any(
-        location.is_regex and "ht" in location.pattern and "\\." in location.pattern
-        for location in ctx.model.locations
-    )
     for name in _SECRET_FILES:
         for node in ctx.model.config.named(name):
             path = node.args[0] if node.args else None
             if path is None or not path.startswith("/") or "$" in path:
                 continue
-            if hidden and posixpath.basename(path).startswith(".ht"):
-                continue
-            parent = posixpath.dirname(posixpath.normpath(path))
-            while parent not in served and parent != "/":
-                parent = posixpath.dirname(parent)
-            if parent in served and parent != "/":
+            parent = _nearest(_parent(_normal(path)), served)
+            if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
                 yield Hit(
                     arg(node, path),
                     f"this file is below {parent}, which is served: anybody may fetch it",
                     node,
                     help="Put it outside of every root.",
                 )
+
+
+def _nearest(path: str, served: set[str]) -> str:
+    """The directory in ``served`` that is ``path`` or the nearest one above it, ``/`` without one."""
+    while path not in served and path != "/":
+        path = _parent(path)
+    return path
+
+
+def _parent(path: str) -> str:
+    """The directory of a normal path."""
+    return path.rpartition("/")[0] or "/"
+
+
+def _hides_ht(ctx: CheckContext) -> bool:
+    """An expression keeps clients away from files such as ``.htpasswd``."""
+    return any(
+        location.is_regex and "ht" in location.pattern and "\\." in location.pattern
+        for location in ctx.model.locations
+    )
 
 
 def worker_runs_as_root(ctx: CheckContext) -> Iterable[Hit]:
@@ -210,7 +225,7 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
             found.certain
             and not is_restricted(ctx.model, inside)
             and not inside.first("return")
-            and not handlers(inside)
+            and not has_handler(inside)
         ):
             yield Hit(
                 name_of(node),

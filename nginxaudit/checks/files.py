@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
-from nginxaudit.checks.locations import HANDLERS, handlers
+from nginxaudit.checks.locations import HANDLERS
 from nginxaudit.finding import Severity
 from nginxaudit.model.location import Location
 from nginxaudit.model.server import Server
@@ -13,6 +13,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive
 
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+_ANSWERS = (*HANDLERS, "return", "alias", "rewrite", "if", "include", "internal", "root", "deny")
 _CURRENT = ("$uri", "$uri/", "${uri}", "${uri}/", "$document_uri", "$document_uri/")
 
 
@@ -22,8 +23,10 @@ def try_files_missing_fallback(ctx: CheckContext) -> Iterable[Hit]:
         if len(node.args) < 2:
             continue
         last = node.args[-1]
+        if last not in _CURRENT:
+            continue
         location = ctx.model.location_of(node)
-        if last not in _CURRENT or (location is not None and (location.is_named or location.is_regex)):
+        if location is not None and (location.is_named or location.is_regex):
             continue
         if location is not None and last.endswith("/") and _catches_directories(location):
             continue
@@ -52,9 +55,7 @@ def try_files_code_not_last(ctx: CheckContext) -> Iterable[Hit]:
     for node in ctx.model.config.named("try_files"):
         for token in node.args[:-1]:
             code = token.startswith("=") and token[1:].isdigit()
-            server = ctx.model.server_of(node)
-            named = token.startswith("@") and server is not None and token in server.named_locations
-            if code or named:
+            if code or (token.startswith("@") and _is_named_location(ctx, node, token)):
                 yield Hit(
                     arg(node, token),
                     f"{token} counts as {'a status' if code else 'a location'} only in the last place: here nginx looks for a file with this name",
@@ -63,14 +64,19 @@ def try_files_code_not_last(ctx: CheckContext) -> Iterable[Hit]:
                 )
 
 
+def _is_named_location(ctx: CheckContext, node: Directive, name: str) -> bool:
+    server = ctx.model.server_of(node)
+    return server is not None and name in server.named_locations
+
+
 def try_files_with_proxy(ctx: CheckContext) -> Iterable[Hit]:
     """Files that are looked for, and never sent, because the location passes all requests on."""
     for node in ctx.model.config.named("try_files"):
         block = node.parent
-        if block is None or len(node.args) < 2:
+        if block is None or len(node.args) < 2 or node.args[-1].startswith("="):
             continue
         target = next((found for name in _PASSES if (found := block.first(name))), None)
-        if target is None or node.args[-1].startswith("=") or target.name == "fastcgi_pass":
+        if target is None or target.name == "fastcgi_pass":
             continue
         yield Hit(
             whole(node),
@@ -105,21 +111,16 @@ def try_files_with_alias(ctx: CheckContext) -> Iterable[Hit]:
 
 def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
     """A root for one location, while others of the server have none."""
+    roots = {node.parent: node for node in reversed(ctx.model.config.named("root"))}
+    answering = _answering(ctx)
     for server in ctx.model.servers("http"):
+        slashes = (each.directive for each in server.locations if each.pattern == "/" and each.is_prefix)
+        root = next((roots[each] for each in slashes if each in roots), None)
         node = server.directive
-        if ctx.model.effective(node, "root") or ctx.model.unknown_inside(node):
+        if root is None or ctx.model.effective(node, "root") or ctx.model.unknown_inside(node):
             continue
-        rooted = [each for each in server.locations if each.directive.first("root")]
-        slash = next((each for each in rooted if each.is_prefix and each.pattern == "/"), None)
-        if slash is None:
-            continue
-        others = [
-            each
-            for each in server.locations
-            if each is not slash and each not in rooted and _serves_files(each)
-        ]
-        root = slash.directive.first("root")
-        if others and root is not None:
+        others = [each for each in server.locations if _serves_files(each, answering)]
+        if others:
             yield Hit(
                 whole(root),
                 "this root holds for location / alone: other locations take files from nginx's own html directory",
@@ -129,24 +130,26 @@ def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _serves_files(location: Location) -> bool:
+def _answering(ctx: CheckContext) -> set[Directive | None]:
+    """Blocks where something answers before files are looked for, or says where they are."""
+    return {node.parent for name in _ANSWERS for node in ctx.model.config.named(name)}
+
+
+def _serves_files(location: Location, answering: set[Directive | None]) -> bool:
     """Nothing in the location answers before files are looked for."""
-    node = location.directive
-    others = ("return", "alias", "rewrite", "if", "include", "internal", "root", "deny")
-    return not (
-        handlers(node) or any(node.first(name) for name in others) or location.is_named or location.children
-    )
+    return not (location.directive in answering or location.is_named or location.children)
 
 
 def missing_root(ctx: CheckContext) -> Iterable[Hit]:
     """Files out of nginx's own html directory; asked for only."""
+    answering = _answering(ctx)
     for server in ctx.model.servers("http"):
         node = server.directive
         if ctx.model.effective(node, "root") or ctx.model.unknown_inside(node) or ctx.model.config.fragment:
             continue
         if any(node.first(name) for name in ("return", "rewrite")):
             continue
-        bare = [each for each in server.locations if _serves_files(each)]
+        bare = [each for each in server.locations if _serves_files(each, answering)]
         if bare or _serves_itself(server):
             yield Hit(
                 name_of(node),

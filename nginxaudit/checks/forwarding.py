@@ -54,10 +54,13 @@ def proxy_set_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
         if name is None or level is None or level.parent is None or (level, name) in told:
             continue
         told.add((level, name))
+        outer = ctx.model.effective(level.parent, name)
+        if not outer:
+            continue
         own = {node.args[0].lower() for node in level.named(name) if node.args}
         lost = [
             node
-            for node in ctx.model.effective(level.parent, name)
+            for node in outer
             if len(node.args) > 1 and node.args[0].lower() not in own and not _is_default(ctx, node)
         ]
         if lost:
@@ -167,19 +170,19 @@ def lacks_host(model: Model, each: Pass) -> bool:
     """Whether a pass tells its backend the name of a group as the host."""
     if not _of_group_or_address(each) or model.config.fragment:
         return False
-    if each.location is not None and each.location.directive.first("internal"):
-        return False
     if each.upstream is None or "." in each.upstream.name:
         return False  # named after the host that the backend knows
     headers = model.effective(each.scope, "proxy_set_header")
-    return not any(node.args and node.args[0].lower() == "host" for node in headers)
+    if any(node.args and node.args[0].lower() == "host" for node in headers):
+        return False
+    return each.location is None or not each.location.directive.first("internal")
 
 
 def lacks_client(model: Model, each: Pass) -> bool:
     """Whether a pass sends no header that tells the client."""
     if not _of_group_or_address(each):
         return False
-    headers = {node.args[0].lower() for node in model.effective(each.scope, "proxy_set_header") if node.args}
+    headers = [node.args[0].lower() for node in model.effective(each.scope, "proxy_set_header") if node.args]
     return not any(
         header.startswith("x-forwarded") or header in ("x-real-ip", "forwarded") for header in headers
     )
@@ -199,26 +202,34 @@ def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
 
 def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
     """What a client says about itself, handed on as if nginx said it."""
+    handed_on = list(filter(_is_handed_on, _set_headers(ctx)))
     listens = (listen for server in ctx.model.servers("http") for listen in server.listens)
-    if ctx.model.config.named("set_real_ip_from") or any(listen.proxy_protocol for listen in listens):
+    if not handed_on or ctx.model.config.named("set_real_ip_from"):
+        return
+    if any(listen.proxy_protocol for listen in listens):
         return  # something before this nginx is known to set them
-    for node in _set_headers(ctx):
-        header, value = node.args[0].lower(), node.args[1]
-        if _CLIENT_CHOSEN.get(header) == value.lower().replace("{", "").replace("}", ""):
-            yield Hit(
-                arg(node, value),
-                f"clients choose {node.args[0]} themselves: their own header is handed on",
-                node,
-                help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or say with set_real_ip_from who is trusted.",
-            )
+    for node in handed_on:
+        yield Hit(
+            arg(node, node.args[1]),
+            f"clients choose {node.args[0]} themselves: their own header is handed on",
+            node,
+            help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or say with set_real_ip_from who is trusted.",
+        )
+
+
+def _is_handed_on(node: Directive) -> bool:
+    chosen = _CLIENT_CHOSEN.get(node.args[0].lower())
+    return chosen is not None and chosen == node.args[1].lower().replace("{", "").replace("}", "")
 
 
 def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
     """Headers for one connection that are copied to the next one."""
     for node in _set_headers(ctx):
         header = node.args[0].lower()
+        if header not in _HOP_BY_HOP:
+            continue
         source = f"http_{header.replace('-', '_')}"
-        if header in _HOP_BY_HOP and any(reference.name == source for reference in references(node.args[1])):
+        if any(reference.name == source for reference in references(node.args[1])):
             yield Hit(
                 arg(node, node.args[1]),
                 f"{node.args[0]} is about the connection of the client: handed on, clients can close connections to "
@@ -237,6 +248,8 @@ def _set_headers(ctx: CheckContext) -> Iterator[Directive]:
 
 def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
     """Any upgrade that a client asks for, through a location that restricts access."""
+    if not any(node.args[0].lower() == "upgrade" for node in _set_headers(ctx)):
+        return
     for each in ctx.model.passes:
         if each.protocol != "proxy" or each.family != "http":
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.checks.headers import SECURITY
@@ -15,8 +14,9 @@ from nginxaudit.syntax.tree import Directive
 _HSTS = "strict-transport-security"
 _SINGLE = frozenset({_HSTS, "x-frame-options", "x-content-type-options", "referrer-policy", "content-type"})
 _HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
-_MAX_AGE = re.compile(r"max-age\s*=\s*\"?(\d+)", re.IGNORECASE)
+_MAX_AGE = r"(?i)max-age\s*=\s*\"?(\d+)"
 _INTERNAL = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
+_SENDING = ("add_header", "more_set_headers", "security_headers")
 _OBSOLETE = {
     "expect-ct": "browsers no longer read it",
     "public-key-pins": "browsers no longer read it, and a mistake in it locked sites out",
@@ -106,6 +106,8 @@ def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
 
 def meant_header(name: str) -> str:
     """The header that protects and is called almost like ``name``; empty if there is none."""
+    from difflib import get_close_matches  # only who has unknown headers pays for it
+
     return next(iter(get_close_matches(name, SECURITY, n=1, cutoff=0.93)), "")
 
 
@@ -163,7 +165,8 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
     if ctx.model.config.fragment or ctx.model.unread_files("http"):
         return
     servers = _tls_servers(ctx)
-    lacking = [server for server in servers if not _sends(ctx, server, _HSTS)]
+    none_sends = not any(map(ctx.model.config.named, _SENDING))
+    lacking = servers if none_sends else [server for server in servers if not _sends(ctx, server, _HSTS)]
     if lacking and len(lacking) == len(servers) and len(servers) > 1:
         shown = lacking[:1]
         what = f"none of the {len(servers)} TLS servers tells browsers to stay with https"
@@ -196,7 +199,7 @@ def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _weakness(value: str) -> str:
-    found = _MAX_AGE.search(value)
+    found = re.search(_MAX_AGE, value)
     if found is None:
         return "without max-age browsers ignore it"
     seconds = int(found[1])

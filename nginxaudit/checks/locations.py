@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from nginxaudit.checks.base import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.scope import is_directive
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.syntax.tree import Config, Directive
 
 HANDLERS = (
     "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "tunnel_pass", "stub_status",
@@ -16,6 +16,7 @@ HANDLERS = (
 )  # fmt: skip
 """Directives that make a location's content handler (``clcf->handler`` in nginx's modules)."""
 
+_HANDLER_NAMES = frozenset(HANDLERS)
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
 _CONTENT = (*_PASSES, "root", "alias", "try_files", "index", "autoindex", "stub_status")
 _REWRITES = ("return", "rewrite", "set", "if", "break")
@@ -32,11 +33,17 @@ def handlers(block: Directive) -> list[Directive]:
     return [node for name in HANDLERS for node in block.named(name)[:1]]
 
 
+def has_handler(block: Directive) -> bool:
+    """Whether a directive in ``block`` makes its content handler."""
+    return not _HANDLER_NAMES.isdisjoint([child.name for child in block.children])
+
+
 def multiple_content_handlers(ctx: CheckContext) -> Iterable[Hit]:
     """Two handlers in one location: the one written last answers."""
-    for location in ctx.model.locations:
-        found = sorted((node for node in handlers(location.directive)), key=location.directive.children.index)
-        if len(found) > 1:
+    several = _with_several_handlers(ctx.model.config)
+    for location in ctx.model.locations if several else ():
+        if location.directive in several:
+            found = sorted(handlers(location.directive), key=location.directive.children.index)
             last = found[-1]
             yield Hit(
                 whole(found[0]),
@@ -45,6 +52,17 @@ def multiple_content_handlers(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("this one answers", whole(last)),),
                 help="Delete one of them, or give each a location of its own.",
             )
+
+
+def _with_several_handlers(config: Config) -> set[Directive | None]:
+    """Blocks with handlers of different names."""
+    seen: set[Directive | None] = set()
+    several: set[Directive | None] = set()
+    for name in HANDLERS:
+        blocks = {node.parent for node in config.named(name)}
+        several |= seen & blocks
+        seen |= blocks
+    return several
 
 
 def unreachable_directive(ctx: CheckContext) -> Iterable[Hit]:

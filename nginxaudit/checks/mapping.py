@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg, whole
 from nginxaudit.finding import Severity
 from nginxaudit.model.scope import family_of, is_directive
 from nginxaudit.model.variables import references
-from nginxaudit.syntax.tree import Directive, Token
+from nginxaudit.syntax.tree import Config, Directive, Token
 
 _BLOCKS = ("map", "geo", "split_clients")
 _NO_ENTRIES = frozenset(
@@ -190,14 +191,17 @@ def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
 
 def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
     """One variable in several spellings; once per variable."""
+    mixed = _spelled_differently(ctx.model.config)
     first: dict[str, tuple[str, Place]] = {}
     told: set[str] = set()
-    for node, token in ctx.model.texts:
+    for node, token in ctx.model.texts if mixed else ():
         for found in _SPELLED.finditer(token):
             name = found[1] or found[2]
             lower = name.lower()
+            if lower not in mixed or lower in told:
+                continue
             spelling, place = first.setdefault(lower, (name, arg(node, token)))
-            if spelling != name and lower not in told:
+            if spelling != name:
                 told.add(lower)
                 yield Hit(
                     arg(node, token),
@@ -206,3 +210,14 @@ def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
                     related=((f"${spelling}", place),),
                     help=f"Write ${spelling} everywhere.",
                 )
+
+
+def _spelled_differently(config: Config) -> set[str]:
+    """Lower-case names that the files, comments included, have in several spellings."""
+    names = {
+        braced or plain
+        for source in config.sources.values()
+        for braced, plain in _SPELLED.findall(source.text)
+    }
+    spellings = Counter(map(str.lower, names))
+    return {name for name, count in spellings.items() if count > 1}

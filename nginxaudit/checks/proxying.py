@@ -59,10 +59,10 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
         if node.args
     }
     for each in _proxied(ctx):
+        if each.target_kind != "variable":
+            continue
         location = each.location
-        if not each.runtime or (
-            location is not None and (location.is_exact or location.directive.first("internal"))
-        ):
+        if location is not None and (location.is_exact or location.directive.first("internal")):
             continue
         head, path = split_authority(each.text)
         if path is None or not path.startswith("/") or "$" in path or "$" not in head:
@@ -86,6 +86,9 @@ def _headers(model: Model, scope: Directive, name: str = "proxy_set_header") -> 
 
 def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
     """Half of what a WebSocket needs."""
+    set_headers = ctx.model.config.named("proxy_set_header")
+    if not any(node.args and node.args[0].lower() in ("upgrade", "connection") for node in set_headers):
+        return
     for each in _proxied(ctx):
         headers = _headers(ctx.model, each.scope)
         upgrade, connection = headers.get("upgrade", ""), headers.get("connection", "")

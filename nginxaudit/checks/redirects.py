@@ -17,12 +17,10 @@ from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive, Token
 
 CODES = ("301", "302", "303", "307", "308")
-_URL = re.compile(r"(https?)://(\$\{?\w+\}?|[^/?#:$]+)(?::(\d+))?([/?$].*)?$", re.IGNORECASE)
+_URL = r"(?i)(https?)://(\$\{?\w+\}?|[^/?#:$]+)(?::(\d+))?([/?$].*)?$"
 _SAME_HOST = ("$host", "$http_host", "$server_name", "${host}", "${server_name}")
 _SAME_PATH = ("$request_uri", "$uri", "${request_uri}", "$uri$is_args$args")
-_BARE_HOST = re.compile(
-    r"(?:www\.[a-z0-9-]+\.|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|info|edu|gov|eu)(?:/|$))", re.IGNORECASE
-)
+_BARE_HOST = r"(?i)(?:www\.[a-z0-9-]+\.|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|info|edu|gov|eu)(?:/|$))"
 _EVERYTHING = ("^", ".*", "^.*", "^.*$", "^(.*)", "^(.*)$", "(.*)", "^/(.*)$", "^/(.*)")
 _REDIRECTS = ("301", "302", "303", "307", "308")
 _MAX_HOPS = 8
@@ -53,7 +51,7 @@ def _redirect(block: Directive) -> _Redirect | None:
             return None
         if child.name == "return":
             url = target_of(child)
-            found = _URL.match(url) if url is not None else None
+            found = re.match(_URL, url) if url is not None else None
             if found is None:
                 return None
             scheme = found[1].lower()
@@ -158,7 +156,7 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
     for name in ("return", "rewrite"):
         for node in ctx.model.config.named(name):
             token = target_of(node) if name == "return" else (node.args[1] if len(node.args) > 1 else None)
-            if token is not None and _BARE_HOST.match(token):
+            if token is not None and re.match(_BARE_HOST, token):
                 yield Hit(
                     arg(node, token),
                     f'"{token}" is taken for a path: a URL begins with its scheme',
@@ -278,7 +276,7 @@ def as_return(pattern: str, target: str) -> str | None:
 def redirect_uses_302(ctx: CheckContext) -> Iterable[Hit]:
     """A canonical redirect that is told as a temporary one; asked for only."""
     for node, url in _temporary(ctx):
-        found = _URL.match(url)
+        found = re.match(_URL, url)
         if found is not None and (found[4] or "").startswith(("$request_uri", "$uri", "/$1", "$1")):
             yield Hit(
                 whole(node),

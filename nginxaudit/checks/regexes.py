@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -130,7 +130,11 @@ def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
 def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
     """A dot between words that stands for itself to the author, and for any character to nginx."""
     for written in ctx.model.expressions:
-        words = _dotted_words(written)
+        hosts = written.kind in ("server_name", "referer") or written.subject.lower() in _HOST_SUBJECTS
+        paths = written.kind == "location" or written.subject.lower() in _PATH_SUBJECTS
+        if not (hosts or paths) or written.expression is None:
+            continue
+        words = _dotted_words(written.expression.text, hosts, paths)
         if words is not None:
             dot, word = words
             yield Hit(
@@ -141,20 +145,19 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _dotted_words(written: Written) -> tuple[int, str] | None:
+def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:
     """Offset of the first such dot and the word behind it."""
-    hosts = written.kind in ("server_name", "referer") or written.subject.lower() in _HOST_SUBJECTS
-    paths = written.kind == "location" or written.subject.lower() in _PATH_SUBJECTS
-    known = (_TLD if hosts else frozenset()) | (_FILE_TYPES if paths else frozenset())
-    if not known or written.expression is None:
+    if "." not in text:
         return None
-    for found in _PLAIN_DOT.finditer(written.expression.text):
-        if found[1].lower() in known and (hosts or written.expression.text[found.end() :] in _CLOSINGS):
+    for found in re.finditer(_PLAIN_DOT, text):
+        word = found[1].lower()
+        known = (hosts and word in _TLD) or (paths and word in _FILE_TYPES)
+        if known and (hosts or text[found.end() :] in _CLOSINGS):
             return found.start() + len(found[0]) - len(found[1]) - 1, found[1]
     return None
 
 
-_PLAIN_DOT = re.compile(r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])")
+_PLAIN_DOT = r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])"
 _CLOSINGS = ("", "$", ")", ")$")
 _HOST_SUBJECTS = frozenset(
     {"$host", "$http_host", "$http_origin", "$http_referer", "$ssl_server_name", "$ssl_preread_server_name"}
@@ -175,23 +178,22 @@ def _inside(written: Written, offset: int) -> Place:
     return replace(arg(written.directive, token), start=start, end=start + 1)
 
 
-_STRONG = (
-    re.compile(r"\.\*"), re.compile(r"\.\+"), re.compile(r"\\\."), re.compile(r"\\[dwsDWS][+*]?"), re.compile(r"\([^()|]+\|[^()]+\)"),
-    re.compile(r"\[[A-Za-z0-9]-[A-Za-z0-9]"), re.compile(r"^\^"), re.compile(r"[A-Za-z0-9/)]\$$"),
-)  # fmt: skip
+_STRONG = r"\.[*+]|\\[.dwsDWS]|\([^()|]+\|[^()]+\)|\[[A-Za-z0-9]-[A-Za-z0-9]|^\^|[A-Za-z0-9/)]\$$"
 """What stands in expressions and hardly ever in a path."""
+_SIGNS = frozenset(".\\([^$")
+"""Each of its parts has one of these."""
 
 
 def _looks_like_expression(text: str) -> bool:
-    return any(sign.search(text) for sign in _STRONG)
+    return not _SIGNS.isdisjoint(text) and re.search(_STRONG, text) is not None
 
 
 def regex_without_modifier(ctx: CheckContext) -> Iterable[Hit]:
     """A location, or a comparison, whose text is an expression but is compared as it is."""
     for location in ctx.model.locations:
-        if not (location.is_prefix or location.is_exact) or not location.directive.args:
+        if not (location.is_prefix or location.is_exact) or location.pattern == "/":
             continue
-        if _looks_like_expression(location.pattern):
+        if location.directive.args and _looks_like_expression(location.pattern):
             yield Hit(
                 arg(location.directive, location.directive.args[-1]),
                 f'"{location.pattern}" is compared as it is: without ~ nginx takes it for no expression',
@@ -239,40 +241,49 @@ def _is_mistaken_key(key: str, hosts: bool) -> bool:
         return False
     if " " in key or ("(" in key and ";" in key):
         return False  # the text of a User-Agent
-    return bool(_KEY.search(key))
+    return bool(re.search(_KEY, key))
 
 
-_KEY = re.compile(r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/")
+_KEY = r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/"
 
 
 def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
     """``$1`` to ``$9`` where no expression has so many groups."""
-    captures = _Captures(ctx)
+    config = ctx.model.config
+    if not any(_NUMBERED.search(source.text) for source in config.sources.values()):
+        return
+    captures: _Captures | None = None
     for name in _WITH_VALUES:
-        for node in ctx.model.config.named(name):
-            if ctx.model.family_of(node) == "http":
-                for token in node.args[1:2] if name == "rewrite" else node.args:
-                    yield from _undefined(node, token, lambda node=node: captures.highest(node))  # type: ignore[misc]
-    for written in _of_kind(ctx, "map"):
-        groups = written.expression.groups if written.expression is not None else None
+        for node in config.named(name):
+            numbered = [
+                token
+                for token in (node.args[1:2] if name == "rewrite" else node.args)
+                if "$" in token and _NUMBERED.search(token)
+            ]
+            if numbered and ctx.model.family_of(node) == "http":
+                captures = captures or _Captures(ctx)
+                groups = captures.highest(node)
+                for token in numbered:
+                    yield from _undefined(node, token, groups)
+    for written in _of_kind(ctx, "map") if config.named("map") else ():
         for token in written.directive.args[:1]:
-            yield from _undefined(written.directive, token, lambda groups=groups: groups)  # type: ignore[misc]
+            if _NUMBERED.search(token):
+                groups = written.expression.groups if written.expression is not None else None
+                yield from _undefined(written.directive, token, groups)
 
 
 _WITH_VALUES = (
     "rewrite", "return", "set", "add_header", "proxy_pass", "proxy_set_header", "try_files", "alias", "root", "fastcgi_param",
 )  # fmt: skip
+_NUMBERED = re.compile(r"\$\{?[0-9]")
 
 
-def _undefined(node: Directive, token: Token, highest: Callable[[], int | None]) -> Iterator[Hit]:
-    """``highest`` tells how many groups there are; it is asked only where a number stands."""
-    if "$" not in token:
+def _undefined(node: Directive, token: Token, groups: int | None) -> Iterator[Hit]:
+    """The first number in ``token`` that is above that of the ``groups``; nothing where that is not known."""
+    if groups is None:
         return
     for reference in references(token):
-        if not reference.name.isdigit() or reference.name == "0":
-            continue
-        groups = highest()
-        if groups is not None and int(reference.name) > groups:
+        if reference.name.isdigit() and int(reference.name) > groups:
             has = f"{groups} group{'s' * (groups > 1)} at most" if groups else "no groups"
             yield Hit(
                 arg(node, token),

@@ -16,7 +16,7 @@ _SENSITIVE = frozenset(
         "sent_http_set_cookie", "upstream_http_set_cookie", "ssl_session_id",
     }
 )  # fmt: skip
-_SECRET_NAME = re.compile(r"(?:cookie|arg)_.*(?:sess|token|passw|secret|auth|jwt|sid$|api_?key)")
+_SECRET_NAME = r"(?:cookie|arg)_.*(?:sess|token|passw|secret|auth|jwt|sid$|api_?key)"
 
 
 def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
@@ -34,7 +34,7 @@ def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
             names = [
                 reference.name
                 for reference in references(token)
-                if reference.name in _SENSITIVE or _SECRET_NAME.match(reference.name)
+                if reference.name in _SENSITIVE or re.match(_SECRET_NAME, reference.name)
             ]
             if names:
                 yield Hit(
@@ -80,10 +80,14 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
 
 def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords and tokens written out, once per directive; what they are is not repeated."""
+    harmless: set[str] = set()
     for node in (each for name in _WITH_SECRETS for each in ctx.model.config.named(name) if each.args):
         start, end = node.name.start, node.args[-1].end
-        for first, last in secrets_in(node.source.text[start:end]):
-            if is_dummy(node.source.text[start + first : start + last]):
+        text = node.source.text[start:end]
+        if text in harmless:
+            continue
+        for first, last in secrets_in(text):
+            if is_dummy(text[first:last]):
                 continue
             yield Hit(
                 Place(node.source, start + first, start + last, node.via),
@@ -92,6 +96,8 @@ def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
                 help="Put it into a file that only nginx reads and include that, or fill it in when deploying; and renew it.",
             )
             break
+        else:
+            harmless.add(text)
 
 
 _WITH_SECRETS = (

@@ -24,17 +24,21 @@ _BEFORE_NAME = (
 )
 """What the default server of a socket decides before, or while, the name is known."""
 
-_QUANTUM = re.compile(r"MLKEM|KYBER", re.IGNORECASE)
-_NO_OCSP = re.compile(r"letsencrypt|/acme|\$acme", re.IGNORECASE)
-_AEAD = re.compile(r"GCM|CHACHA20|CCM", re.IGNORECASE)
+_QUANTUM = r"(?i)MLKEM|KYBER"
+_NO_OCSP = r"(?i)letsencrypt|/acme|\$acme"
+_AEAD = r"(?i)GCM|CHACHA20|CCM"
 
 
 def tls_servers(ctx: CheckContext, family: str = "http") -> Iterator[Server]:
     """Servers on a socket that speaks TLS."""
-    sockets = ctx.model.sockets(family)
-    for server in ctx.model.servers(family):
-        if any(sockets[listen.key].ssl for listen in server.listens):
-            yield server
+    speaking = _members(ctx, family, tls=True)
+    return (server for server in ctx.model.servers(family) if server in speaking)
+
+
+def _members(ctx: CheckContext, family: str, *, tls: bool) -> set[Server]:
+    """Servers on a socket that speaks TLS, or on one that does not."""
+    sockets = ctx.model.sockets(family).values()
+    return {server for socket in sockets if socket.ssl is tls for server, _ in socket.members}
 
 
 def _words(node: Directive) -> str:
@@ -105,7 +109,7 @@ def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
             for word in re.split(r"[:, ]+", _words(each))
             if word and word[0] not in "!-+@"
         ]
-        if words and all(_AEAD.search(word) for word in words):
+        if words and all(re.search(_AEAD, word) for word in words):
             yield Hit(
                 whole(node),
                 "all suites of the list are good: clients know better which is fast for them",
@@ -139,9 +143,10 @@ def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
 def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
     """The port of https without TLS, or a certificate for a server that nobody speaks TLS with."""
     sockets = ctx.model.sockets("http")
+    plain = _members(ctx, "http", tls=False)
     for server in ctx.model.servers("http"):
         node = server.directive
-        if server.listen_unknown or ctx.model.value(node, "ssl") == "on":
+        if server not in plain or server.listen_unknown or ctx.model.value(node, "ssl") == "on":
             continue
         spoken = any(sockets[listen.key].ssl for listen in server.listens)
         for listen in server.listens:
@@ -173,13 +178,14 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
 def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
     """Settings of a server that the default server of its socket decides."""
     told: set[Directive] = set()
-    for family in ("http", "stream"):
+    names = [name for name in _BEFORE_NAME if ctx.model.config.named(name)]
+    for family in ("http", "stream") if names else ():
         for socket in ctx.model.sockets(family).values():
             if not socket.ssl or len(socket.servers) < 2:
                 continue
             default = socket.default
             for server in socket.servers:
-                for name in _BEFORE_NAME:
+                for name in names:
                     own = server.directive.named(name)
                     if server is default or not own or own[0] in told:
                         continue
@@ -269,7 +275,7 @@ def stapling_without_responder(ctx: CheckContext) -> Iterable[Hit]:
     """Stapling for certificates of an authority that has no OCSP any more."""
     for server, node in _stapling(ctx):
         certificates = ctx.model.effective(server.directive, "ssl_certificate")
-        if certificates and all(_NO_OCSP.search(_words(each)) for each in certificates):
+        if certificates and all(re.search(_NO_OCSP, _words(each)) for each in certificates):
             yield Hit(
                 whole(node),
                 "Let's Encrypt has had no OCSP since 2025: there is nothing to staple",
@@ -284,7 +290,9 @@ def ecdh_curve_unsupported(ctx: CheckContext) -> Iterable[Hit]:
     for node in ctx.model.config.named("ssl_ecdh_curve"):
         for token in node.args:
             odd = [
-                group for group in token.split(":") if _QUANTUM.search(group) and not group.startswith("?")
+                group
+                for group in token.split(":")
+                if re.search(_QUANTUM, group) and not group.startswith("?")
             ]
             if odd:
                 yield Hit(

@@ -10,15 +10,15 @@ from nginxaudit.checks.tls_servers import tls_servers
 from nginxaudit.syntax.tree import Directive
 
 _CERTIFICATE_CACHE = (1, 27, 4)
-_DHE = re.compile(r"(?:DHE|EDH|kDHE|kEDH)(?:-|\Z)")
-_SHORT = re.compile(r"(?<!\d)(?:512|768|1024)(?!\d)")
+_DHE = r"(?:DHE|EDH|kDHE|kEDH)(?:-|\Z)"
+_SHORT = r"(?<!\d)(?:512|768|1024)(?!\d)"
 
 
 def dhe_without_dhparam(ctx: CheckContext) -> Iterable[Hit]:
     """Suites with DHE that are never used, or used with a short prime."""
     parameters = ctx.model.config.named("ssl_dhparam")
     for node in parameters:
-        short = _SHORT.search(node.args[0].rsplit("/", 1)[-1]) if node.args else None
+        short = re.search(_SHORT, node.args[0].rsplit("/", 1)[-1]) if node.args else None
         if short is not None:
             yield Hit(
                 whole(node),
@@ -30,7 +30,7 @@ def dhe_without_dhparam(ctx: CheckContext) -> Iterable[Hit]:
         return
     for node in ctx.model.config.named("ssl_ciphers"):
         words = re.split(r"[:, ]+", node.args[0]) if node.args else []
-        found = next((word for word in words if _DHE.match(word)), None)
+        found = next((word for word in words if re.match(_DHE, word)), None)
         if found is not None and ctx.model.family_of(node) == "http":
             yield Hit(
                 arg(node, node.args[0]),
@@ -66,7 +66,7 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Write ssl_session_cache shared:SSL:10m;",
             )
-    if ctx.model.config.fragment:
+    if ctx.model.config.fragment or not ctx.model.config.named("ssl_session_tickets"):
         return
     for server in tls_servers(ctx):
         node = server.directive

@@ -222,14 +222,12 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
     for group in ctx.model.upstreams("http"):
         node = group.directive
         written = node.first("keepalive")
+        if default if written is None else not default or written.args[:1] != ["0"]:
+            continue
         passes = [
             each for each in ctx.model.passes_to(group) if each.protocol in ("proxy", "fastcgi", "grpc")
         ]
-        if not passes or ctx.model.unknown_inside(node) or node.first("ntlm"):
-            continue
-        if (default and written is not None and written.args[:1] == ["0"]) or (
-            not default and written is None
-        ):
+        if passes and not ctx.model.unknown_inside(node) and not node.first("ntlm"):
             yield Hit(
                 whole(written) if written is not None else whole(node),
                 "every request opens a connection to the backend"

@@ -33,11 +33,11 @@ def _level(locations: Sequence[Location]) -> Iterator[Hit]:
     if not read:
         return
     prefixes = [each for each in locations if each.is_prefix]
-    covers = _covers(read)
+    covers = _Covers(read)
     seen: set[tuple[str, str]] = set()
     for order, (location, expression) in enumerate(read):
         key = (location.modifier, location.pattern)
-        earlier = _earlier(covers, expression, order)
+        earlier = covers.earlier(expression, order)
         if earlier is not None and key not in seen:
             yield _dead(location, earlier, "the expression before it takes every request that it could match")
         seen.add(key)
@@ -47,29 +47,36 @@ def _level(locations: Sequence[Location]) -> Iterator[Hit]:
     for location in prefixes:
         if location.modifier or location.children:
             continue  # ^~ keeps expressions away; inner locations are looked for first
-        taker = next((covers[text][1] for text in _beginnings(location.pattern) if text in covers), None)
+        taker = covers.taker(location.pattern)
         if taker is not None:
             yield _dead(location, taker, "an expression takes every request that it could match")
 
 
-def _covers(read: list[tuple[Location, Expression | None]]) -> dict[str, tuple[int, Location]]:
+class _Covers:
     """By a beginning of paths: the first expression that takes all of them, and its place in the order."""
-    found: dict[str, tuple[int, Location]] = {}
-    for order, (location, expression) in enumerate(read):
-        if expression is not None and expression.covered is not None:
-            found.setdefault(expression.covered, (order, location))
-    return found
 
+    def __init__(self, read: list[tuple[Location, Expression | None]]) -> None:
+        self._first: dict[str, tuple[int, Location]] = {}
+        for order, (location, expression) in enumerate(read):
+            if expression is not None and expression.covered is not None:
+                self._first.setdefault(expression.covered, (order, location))
+        self._lengths = sorted(set(map(len, self._first)))
 
-def _earlier(
-    covers: dict[str, tuple[int, Location]], expression: Expression | None, order: int
-) -> Location | None:
-    """An expression before this one that takes all that this one matches."""
-    for text in _beginnings(expression.prefix if expression is not None else "") or ["/"]:
-        before, location = covers.get(text, (order, None))
-        if location is not None and before < order:
-            return location
-    return None
+    def _of(self, path: str) -> Iterator[tuple[int, Location]]:
+        """What takes all that begins with ``path``, shortest beginnings first."""
+        beginnings = (path[:length] for length in self._lengths if length <= len(path))
+        return (self._first[text] for text in beginnings if text in self._first)
+
+    def taker(self, path: str) -> Location | None:
+        """An expression that takes all that begins with ``path``."""
+        return next((location for _, location in self._of(path)), None)
+
+    def earlier(self, expression: Expression | None, order: int) -> Location | None:
+        """An expression before this one that takes all that this one matches."""
+        if order == 0:
+            return None
+        path = (expression.prefix if expression is not None else "") or "/"
+        return next((location for before, location in self._of(path) if before < order), None)
 
 
 def _beginnings(text: str) -> list[str]:
@@ -107,8 +114,10 @@ def _dead(location: Location, taker: Location, why: str) -> Hit:
 
 def _unnamed(ctx: CheckContext) -> Iterator[Hit]:
     """Named locations that no directive names, where no backend can either, with ``X-Accel-Redirect``."""
-    asked = {each.server for each in ctx.model.passes}
-    named = [each for each in ctx.model.locations if each.is_named and each.server not in asked]
+    named = [each for each in ctx.model.locations if each.is_named]
+    if named:
+        asked = {each.server for each in ctx.model.passes}
+        named = [each for each in named if each.server not in asked]
     if (
         not named
         or ctx.model.config.fragment

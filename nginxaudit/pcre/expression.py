@@ -25,7 +25,6 @@ from nginxaudit.pcre.nodes import (
     members,
     walk,
 )
-from nginxaudit.pcre.read import NotUnderstoodError, Reader
 
 MAX_TEXTS = 64  # texts of a finite group
 MAX_LENGTH = 4096  # longer expressions are data
@@ -89,7 +88,7 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
     def group_may_contain(self, group: int | str, chars: str) -> bool:
         """Whether what a group captured may contain one of ``chars``. True for what is not known."""
         node = self.group(group)
-        return node is None or bool(self.charset(node) & bytes_of(chars))
+        return node is None or bool(_charset(self, group) & bytes_of(chars))
 
     def group_may_start_with(self, group: int | str, chars: str) -> bool:
         """Whether what a group captured may begin with one of ``chars``. True for what is not known."""
@@ -224,6 +223,13 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
         return found if low is None else result or found
 
 
+@lru_cache(maxsize=4096)
+def _charset(expression: Expression, group: int | str) -> int:
+    """The set of bytes that occur in what a group captures."""
+    node = expression.group(group)
+    return ALL if node is None else expression.charset(node)
+
+
 def _first(node: Node) -> tuple[int, bool]:
     """Bytes that ``node`` can begin with, and whether it can be empty."""
     match node:
@@ -343,6 +349,8 @@ def _prefix(node: Node) -> str:
 @lru_cache(maxsize=16384)
 def parse(pattern: str, *, caseless: bool = False, limit: int = MAX_LENGTH) -> Expression | None:
     """``pattern`` as PCRE2 reads it, or None for what is not understood here or has more than ``limit`` bytes."""
+    from nginxaudit.pcre.read import NotUnderstoodError, Reader  # only who has expressions pays for it
+
     text = pattern.encode("utf-8", "surrogateescape").decode("latin-1")
     if len(text) > limit:
         return None

@@ -30,10 +30,11 @@ from nginxaudit.pcre.nodes import (
 )
 
 MAX_DEPTH = 200
-_LEADING_VERB = re.compile(r"\(\*[A-Z0-9_=]+\)")
-_QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d+)(?:(,)(\d*))?\}|\{,(\d+)\})([+?]?)")
-_OPTIONS = re.compile(r"\(\?(\^?[imnsxUJ]*(?:-[imnsx]*)?)([:)])")
-_NAMED = re.compile(r"\(\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)')")
+# Compiled when first needed, and kept, by re: most expressions have few of these.
+_LEADING_VERB = r"\(\*[A-Z0-9_=]+\)"
+_QUANTIFIER = r"(?:([*+?])|\{(\d+)(?:(,)(\d*))?\}|\{,(\d+)\})([+?]?)"
+_OPTIONS = r"\(\?(\^?[imnsxUJ]*(?:-[imnsx]*)?)([:)])"
+_NAMED = r"\(\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)')"
 _LOOKS = {
     "(?=": (True, False), "(?!": (True, True), "(?<=": (False, False), "(?<!": (False, True),
     "(*pla:": (True, False), "(*nla:": (True, True), "(*plb:": (False, False), "(*nlb:": (False, True),
@@ -41,14 +42,14 @@ _LOOKS = {
     "(*positive_lookbehind:": (False, False), "(*negative_lookbehind:": (False, True),
 }  # fmt: skip
 _ATOMIC = ("(?>", "(*atomic:")
-_REFERENCE = re.compile(
+_REFERENCE = (
     r"\\k(?:<(\w+)>|'(\w+)'|\{(\w+)\})|\(\?P=(\w+)\)|\\g\{?(-?\d+)\}?|\\g\{([A-Za-z_]\w*)\}|\\([1-9]\d?)"
 )
-_CALL = re.compile(r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)|\\g(?:<[^>]*>|'[^']*')")
-_SKIPPED = re.compile(r"\(\?#[^)]*\)|\(\?C\d*\)")
-_CODE = re.compile(
-    r"\\(?:x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{0,2})|o\{([0-7]+)\}|(0[0-7]{0,2}|[1-7][0-7]{2})|c(.))", re.S
-)
+_CALL = r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)|\\g(?:<[^>]*>|'[^']*')"
+_SKIPPED = r"\(\?#[^)]*\)|\(\?C\d*\)"
+_CODE = r"(?s)\\(?:x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{0,2})|o\{([0-7]+)\}|(0[0-7]{0,2}|[1-7][0-7]{2})|c(.))"
+_REFERRING = tuple(f"\\{char}" for char in "gk123456789")
+_CODED = tuple(f"\\{char}" for char in "xoc01234567")
 
 
 class NotUnderstoodError(ValueError):
@@ -78,7 +79,7 @@ class Reader:
         """The whole expression. Raises `NotUnderstoodError`."""
         start = self._at
         verbs: list[Node] = []
-        while found := _LEADING_VERB.match(self._text, self._at):
+        while self._peek("(*") and (found := self._match(_LEADING_VERB)):
             self._at = found.end()
             verbs.append(Opaque(found.start(), found.end()))
         node = self._choice()
@@ -126,7 +127,7 @@ class Reader:
         while True:
             while self._flags.extended and self._at < len(self._text) and self._skip_blank():
                 pass
-            found = _QUANTIFIER.match(self._text, self._at)
+            found = self._match(_QUANTIFIER) if self._peek(("*", "+", "?", "{")) else None
             # "{,5}" is text before PCRE2 10.43: nobody can tell what is meant.
             if found is not None and found[5] is not None:
                 raise NotUnderstoodError("{,N} depends on the version of PCRE2")
@@ -160,24 +161,27 @@ class Reader:
         chars = bytes_of(char)
         return Chars(start, self._at, fold(chars) if self._flags.caseless else chars, "literal")
 
-    def _peek(self, text: str) -> bool:
+    def _peek(self, text: str | tuple[str, ...]) -> bool:
         return self._text.startswith(text, self._at)
+
+    def _match(self, pattern: str) -> re.Match[str] | None:
+        return re.compile(pattern).match(self._text, self._at)
 
     # -- parentheses
 
     def _parenthesis(self) -> Node | None:
         start = self._at
+        if not self._peek("(?"):
+            return self._group(start)
         for pattern, make in ((_SKIPPED, None), (_CALL, Opaque), (_REFERENCE, BackReference)):
-            found = pattern.match(self._text, start)
+            found = self._match(pattern)
             if found is not None:
                 self._at = found.end()
                 if make is BackReference:
                     return BackReference(start, self._at, _referenced(found, self.groups))
                 return make(start, self._at) if make is not None else None  # type: ignore[call-arg]
-        found = _OPTIONS.match(self._text, start)
-        if found is not None:
-            return self._options(found)
-        return self._group(start)
+        found = self._match(_OPTIONS)
+        return self._options(found) if found is not None else self._group(start)
 
     def _options(self, found: re.Match[str]) -> Node | None:
         before = self._flags
@@ -188,6 +192,23 @@ class Reader:
         return self._inside(found.start(), None, None, flags=before)
 
     def _group(self, start: int) -> Node:
+        special = self._special_group(start) if self._peek(("(?", "(*")) else None
+        if special is not None:
+            return special
+        named = self._match(_NAMED) if self._peek("(?") else None
+        if named is None and self._peek("(?"):
+            raise NotUnderstoodError(f"unknown group {self._text[start : start + 4]!r}")
+        self._at = named.end() if named else start + 1
+        if named is None and self._flags.no_capture:
+            return self._inside(start, None, None)
+        self.groups += 1
+        name = (named[1] or named[2]) if named else None
+        if name is not None:
+            self.names.setdefault(name, self.groups)
+        return self._inside(start, self.groups, name)
+
+    def _special_group(self, start: int) -> Node | None:
+        """Parentheses that capture nothing; None for those that do."""
         for opening, (ahead, negative) in _LOOKS.items():
             if self._peek(opening):
                 self._at += len(opening)
@@ -207,17 +228,7 @@ class Reader:
                 raise NotUnderstoodError("a verb without an end")
             self._at = end + 1
             return Opaque(start, self._at)
-        named = _NAMED.match(self._text, start)
-        if named is None and self._peek("(?"):
-            raise NotUnderstoodError(f"unknown group {self._text[start : start + 4]!r}")
-        self._at = named.end() if named else start + 1
-        if named is None and self._flags.no_capture:
-            return self._inside(start, None, None)
-        self.groups += 1
-        name = (named[1] or named[2]) if named else None
-        if name is not None:
-            self.names.setdefault(name, self.groups)
-        return self._inside(start, self.groups, name)
+        return None
 
     def _inside(self, start: int, number: int | None, name: str | None, flags: _Flags | None = None) -> Group:
         outer = flags or self._flags
@@ -267,11 +278,10 @@ class Reader:
         if self._peek("\\E"):
             self._at += 2
             return (Sequence(start, self._at, ()),)
-        call = _CALL.match(self._text, start)
-        if call is not None:
+        if self._peek(_REFERRING) and (call := self._match(_CALL)):
             self._at = call.end()
             return (Opaque(start, self._at),)
-        found = _REFERENCE.match(self._text, start)
+        found = self._match(_REFERENCE) if self._peek(_REFERRING) else None
         if found is not None and not (found[7] and int(found[7]) > max(self.groups, 9)):
             self._at = found.end()
             return (BackReference(start, self._at, _referenced(found, self.groups)),)
@@ -316,7 +326,7 @@ class Reader:
 
     def _code(self) -> str | None:
         """A character by its number, such as ``\\x2f``."""
-        found = _CODE.match(self._text, self._at)
+        found = self._match(_CODE) if self._peek(_CODED) else None
         if found is None:
             return None
         self._at = found.end()
@@ -350,7 +360,7 @@ class Reader:
 
     def _member(self) -> int:
         """One member of a bracket: a class, a character, or a range."""
-        posix = re.compile(r"\[:(\^?)([a-z]+):\]").match(self._text, self._at)
+        posix = self._match(r"\[:(\^?)([a-z]+):\]") if self._peek("[:") else None
         if posix is not None:
             if posix[2] not in POSIX:
                 raise NotUnderstoodError(f"unknown class [:{posix[2]}:]")
@@ -381,7 +391,7 @@ class Reader:
             return char
         if self._peek("\\Q") or self._peek("\\E"):
             raise NotUnderstoodError("\\Q in brackets")
-        octal = re.compile(r"\\([0-7]{1,3})").match(self._text, self._at)
+        octal = self._match(r"\\([0-7]{1,3})")
         if octal is not None:
             self._at = octal.end()
             return chr(int(octal[1], 8) & 255)

@@ -12,16 +12,27 @@ from nginxaudit.model import Model
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive
 
-_TRAILING = re.compile(r"(?<![\\ \t])[ \t]+(?=\r?\n|\Z)")  # a blank behind a backslash belongs to its word
-_RETURN = re.compile(r"\r(?=\n)")
+_TRAILING = r"(?<![\\ \t])[ \t]+(?=\r?\n|\Z)"  # a blank behind a backslash belongs to its word
+_RETURN = r"\r(?=\n)"
 _SHOWN = 4
 
 Places = list[tuple[int, int]]
 
 
-def _texts(model: Model) -> Iterator[tuple[SourceText, Places]]:
-    """Every file that was read, with the stretches of it that are data: quoted strings over several lines, code."""
-    data: dict[str, Places] = {path: [] for path in model.config.sources}
+def _found(model: Model, pattern: str) -> Iterator[tuple[SourceText, Places]]:
+    """Every file that was read, with the places of ``pattern``, those in data left out."""
+    found = {
+        path: [each.span() for each in re.finditer(pattern, source.text)]
+        for path, source in model.config.sources.items()
+    }
+    data = _data(model) if any(found.values()) else {}
+    for path, source in model.config.sources.items():
+        yield source, list(_outside(found[path], sorted(data.get(path, []))))
+
+
+def _data(model: Model) -> dict[str, Places]:
+    """Stretches of files that are data: quoted strings over several lines, code."""
+    data: dict[str, Places] = {}
     seen: set[int] = set()
     for node in model.config.top.walk():
         statement = node.statement
@@ -32,8 +43,7 @@ def _texts(model: Model) -> Iterator[tuple[SourceText, Places]]:
         for token in statement.args:
             if raw or "\n" in token or "\r" in token:
                 data.setdefault(node.source.path, []).append((token.start, token.end))
-    for path, source in model.config.sources.items():
-        yield source, sorted(data.get(path, []))
+    return data
 
 
 def _outside(places: Iterable[tuple[int, int]], data: Places) -> Iterator[tuple[int, int]]:
@@ -65,8 +75,7 @@ def trailing_whitespace(ctx: CheckContext) -> Iterable[Hit]:
 
 def blanks_at_line_ends(model: Model) -> Iterator[tuple[SourceText, Places]]:
     """Every file with its blanks at line ends, those of data left out."""
-    for source, data in _texts(model):
-        yield source, list(_outside((each.span() for each in _TRAILING.finditer(source.text)), data))
+    return _found(model, _TRAILING)
 
 
 def space_before_semicolon(ctx: CheckContext) -> Iterable[Hit]:
@@ -79,9 +88,10 @@ def blanks_before_semicolons(model: Model) -> Iterator[tuple[SourceText, Places]
     """Every file that has such blanks, each place with its semicolon."""
     seen: set[int] = set()
     places: dict[str, tuple[SourceText, Places]] = {}
-    for node in model.config.top.walk():
+    files = {path for path, each in model.config.sources.items() if " ;" in each.text or "\t;" in each.text}
+    for node in model.config.top.walk() if files else ():
         statement = node.statement
-        if statement.block is not None or id(statement) in seen:
+        if statement.block is not None or node.source.path not in files or id(statement) in seen:
             continue
         seen.add(id(statement))
         last = statement.args[-1].end if statement.args else statement.name.end
@@ -104,8 +114,7 @@ def line_endings(ctx: CheckContext) -> Iterable[Hit]:
 
 def carriage_returns(model: Model) -> Iterator[tuple[SourceText, Places]]:
     """Every file with the CRs before its line ends, those of data left out."""
-    for source, data in _texts(model):
-        yield source, list(_outside((each.span() for each in _RETURN.finditer(source.text)), data))
+    return _found(model, _RETURN)
 
 
 def indentation(ctx: CheckContext) -> Iterable[Hit]:
@@ -145,8 +154,10 @@ def _with_depth(model: Model) -> Iterator[tuple[Directive, int]]:
     for node in model.config.top.walk():
         parent = node.parent
         same = parent is not None and (parent.parent is None or parent.source.path == node.source.path)
-        depths[node] = depths.get(parent, -1) + 1 if same and parent is not None else 0
-        yield node, depths[node]
+        depth = depths.get(parent, -1) + 1 if same and parent is not None else 0
+        if node.is_block:
+            depths[node] = depth
+        yield node, depth
 
 
 def _judge(lines: list[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int, str]]]:
@@ -156,12 +167,13 @@ def _judge(lines: list[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int,
         return "", []
     unit, _ = units.most_common(1)[0]
     # Some leave the content of http or of the top unindented: the depth of the first level is what most lines have.
-    offsets = Counter(_levels(blank, unit) - depth for _, depth, blank in lines if depth)
+    levels = {blank: _levels(blank, unit) for blank in {blank for _, _, blank in lines}}
+    offsets = Counter(levels[blank] - depth for _, depth, blank in lines if depth)
     usual = offsets.most_common(1)[0][0]
     return unit, [
         (start, start + len(blank), unit * _level(depth, usual))
         for start, depth, blank in lines
-        if depth and _levels(blank, unit) not in (depth, depth + usual)
+        if depth and levels[blank] not in (depth, depth + usual)
     ]
 
 
@@ -188,8 +200,8 @@ def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
     ]
     for node in reversed(blocks):
         statement = node.statement
-        if statement.close is None or node in told:
-            continue
+        if statement.close is None or node in told or statement.close - statement.name.start < limit:
+            continue  # so few characters are no more lines
         first, last = node.source.position(statement.name.start)[0], node.source.position(statement.close)[0]
         if last - first + 1 > limit and node.name != "http":
             told.update(node.ancestors())
