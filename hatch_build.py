@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +29,7 @@ class RulePages(BuildHookInterface):  # type: ignore[type-arg]
         rules = root / "rules"
         self._scratch = tempfile.TemporaryDirectory()
         index = Path(self._scratch.name) / INDEX_NAME
-        index.write_text(json.dumps(compile_index(str(rules)), sort_keys=True), encoding="utf-8")
+        index.write_bytes(compile_index(str(rules)))
         included = build_data["force_include"]
         included[str(index)] = f"nginxaudit/_rules/{INDEX_NAME}"
         for page in [*sorted(rules.glob("*/*.md")), rules / FILE_NAME]:

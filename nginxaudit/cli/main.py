@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
 
 import click
 
@@ -64,8 +62,8 @@ def main() -> None:
     """
 
 
-def run() -> NoReturn:
-    """Entry point: never a traceback for the user, always one of the documented exit codes."""
+def run() -> int:
+    """Run the command line and return one of the documented exit codes: never a traceback for the user."""
     try:
         code = main(standalone_mode=False, prog_name="nginxaudit")
     except click.exceptions.Abort:
@@ -86,8 +84,7 @@ def run() -> NoReturn:
         print(f"nginxaudit: internal error: {reason}", file=sys.stderr)
         print(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", file=sys.stderr)
         code = EXIT_INTERNAL
-    gc.freeze()
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _show(error: click.ClickException) -> None:

@@ -7,7 +7,6 @@ fingerprints do not change when lines move or files are renamed. File and messag
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -44,6 +43,8 @@ class Entry(Struct, frozen=True):
 
 def load(path: str) -> tuple[Entry, ...]:
     """Entries of a baseline file. Raises `BaselineError`."""
+    import json
+
     try:
         data = json.loads(read_utf8(path))
     except ReadError as error:
@@ -73,6 +74,8 @@ def _entry(path: str, number: int, entry: Any) -> Entry:
 
 def dump(entries: Iterable[Entry]) -> str:
     """The text of a baseline file, the same for the same entries in any order."""
+    import json
+
     from nginxaudit import __version__
 
     ordered = sorted(entries, key=lambda each: (each.file, each.rule, each.fingerprint, each.message))

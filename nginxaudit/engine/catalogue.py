@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
 
-from msgspec import to_builtins
+from msgspec import DecodeError, Struct, json
+from msgspec.structs import replace
 
-from nginxaudit.engine.rule import Option, PageError, Rule
-from nginxaudit.finding import Confidence, Severity
+from nginxaudit.engine.rule import PageError, Rule
 
 # What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
-_FORMAT = 2  # raise when the index's form changes
+_FORMAT = 3  # raise when the index's form changes
 
 
 class Catalogue:
@@ -78,41 +76,57 @@ def builtin() -> Catalogue:
     """The rules that come with nginxaudit."""
     directory = pages_directory()
     if directory == _PACKAGED:
-        return Catalogue(_from_index(directory, _read_json(os.path.join(directory, INDEX_NAME))))
+        return Catalogue(_placed(_read_index(directory), directory))
     return Catalogue(_from_checkout(directory))
 
 
-def compile_index(directory: str) -> dict[str, Any]:
+class _Index(Struct, frozen=True):
+    """The rules of all pages, with paths relative to their directory."""
+
+    format: int
+    stamp: str
+    rules: tuple[Rule, ...]
+
+
+def compile_index(directory: str) -> bytes:
     """The index of the pages below ``directory``: their front matter as JSON."""
+    return json.encode(_compiled(directory), order="deterministic")
+
+
+def _compiled(directory: str) -> _Index:
     from pathlib import Path
 
     from nginxaudit.engine.pages import parse_page
 
     pages = _page_files(directory)
     rules = [parse_page(Path(path)).rule for path, _ in pages]
-    return {"format": _FORMAT, "stamp": _stamp(pages), "rules": [_to_row(rule, directory) for rule in rules]}
+    relative = (replace(rule, path=os.path.relpath(rule.path, directory)) for rule in rules)
+    return _Index(_FORMAT, _stamp(pages), tuple(relative))
 
 
-def _read_json(path: str) -> Any:
-    with open(path, "rb") as file:
-        return json.loads(file.read())
+def _read_index(directory: str) -> _Index:
+    with open(os.path.join(directory, INDEX_NAME), "rb") as file:
+        return json.decode(file.read(), type=_Index)
+
+
+def _placed(index: _Index, directory: str) -> list[Rule]:
+    return [replace(rule, path=f"{directory}{os.sep}{rule.path}") for rule in index.rules]
 
 
 def _from_checkout(directory: str) -> list[Rule]:
     """Rules of an editable install: the index is kept beside the pages and follows their times."""
-    index_file = os.path.join(directory, INDEX_NAME)
     stamp = _stamp(_page_files(directory))
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        index = _read_json(index_file)
-        if index["stamp"] == stamp and index["format"] == _FORMAT:
-            return _from_index(directory, index)
-    index = compile_index(directory)
+    with contextlib.suppress(OSError, DecodeError):
+        index = _read_index(directory)
+        if index.stamp == stamp and index.format == _FORMAT:
+            return _placed(index, directory)
+    index = _compiled(directory)
     with contextlib.suppress(OSError):  # a read-only checkout is slower, not broken
-        temporary = f"{index_file}.{os.getpid()}"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(json.dumps(index))
-        os.replace(temporary, index_file)
-    return _from_index(directory, index)
+        temporary = os.path.join(directory, f"{INDEX_NAME}.{os.getpid()}")
+        with open(temporary, "wb") as file:
+            file.write(json.encode(index, order="deterministic"))
+        os.replace(temporary, os.path.join(directory, INDEX_NAME))
+    return _placed(index, directory)
 
 
 def _page_files(directory: str) -> list[tuple[str, int]]:
@@ -134,23 +148,3 @@ def _stamp(pages: list[tuple[str, int]]) -> str:
     return (
         f"{len(pages)}-{zlib.crc32(repr(pages).encode()):08x}-{max((time for _, time in pages), default=0)}"
     )
-
-
-def _to_row(rule: Rule, directory: str) -> dict[str, Any]:
-    row: dict[str, Any] = to_builtins(rule)
-    row["severity"], row["confidence"] = rule.severity.label, rule.confidence.label
-    row["path"] = os.path.relpath(rule.path, directory)
-    return row
-
-
-def _from_index(directory: str, index: dict[str, Any]) -> list[Rule]:
-    rules = []
-    for row in index["rules"]:
-        row["severity"] = Severity[row["severity"].upper()]
-        row["confidence"] = Confidence[row["confidence"].upper()]
-        row["path"] = os.path.join(directory, row["path"])
-        row["options"] = tuple(Option(**option) for option in row["options"])
-        for name in ("tags", "cwe", "references", "proofs"):
-            row[name] = tuple(row[name])
-        rules.append(Rule(**row))
-    return rules

@@ -10,8 +10,6 @@ import gc
 import os
 import pickle
 import struct
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NoReturn
 
@@ -22,10 +20,7 @@ from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.run import Outcome, Task, apply
 from nginxaudit.model import Model
 
-PAYS = 4_000
-"""Directives of a run from which a second process saves more time than it costs."""
 _LARGE = 1_000  # directives of a configuration whose rules are worth being spread over processes
-_MOST = 8  # processes: what they share is computed by each of them
 _PIECE = struct.Struct("=I")
 _AT_ONCE = 4096  # bytes that a pipe takes in one piece on every system (PIPE_BUF)
 
@@ -37,26 +32,6 @@ class _Piece(Struct, frozen=True):
 
     models: range
     tasks: tuple[int, ...]
-
-
-def processes(jobs: int | None, models: Sequence[Model]) -> int:
-    """How many processes shall run the rules; None: as many as pay."""
-    if not _can_fork():
-        return 1
-    if jobs is not None:
-        return jobs
-    if sum(model.config.count for model in models) < PAYS:
-        return 1
-    return min(_processors(), _MOST)
-
-
-def _can_fork() -> bool:
-    """A fork has only the thread that made it: others may hold locks that nobody would ever release."""
-    return hasattr(os, "fork") and sys.platform != "darwin" and threading.active_count() == 1
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_side_by_side(

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from nginxaudit.checks.base import Check, CheckContext, Hit
 from nginxaudit.engine.clock import NO_CLOCK, Clock
+from nginxaudit.engine.jobs import processes
 from nginxaudit.engine.repair import Mender, mender
 from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.rule import Rule
@@ -64,10 +65,10 @@ def run(
     """
     most_mended = limits.max_findings_per_rule
     if jobs != 1:
-        from nginxaudit.engine.parallel import processes, run_side_by_side
-
         count = processes(jobs, models)
         if count > 1:
+            from nginxaudit.engine.parallel import run_side_by_side
+
             yield from run_side_by_side(models, tasks, most_mended, count)
             return
     with clock.watch(Model, "model"):

@@ -42,7 +42,7 @@ def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     for name in settings.options:
         only(catalogue, name, f"{where}: rule")
     return [
-        replace(rule, severity=severities.get(rule.slug, rule.severity))
+        replace(rule, severity=severities[rule.slug]) if rule.slug in severities else rule
         for rule in catalogue
         if rule.slug in chosen
     ]

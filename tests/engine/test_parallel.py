@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine import parallel
+from nginxaudit.engine import jobs, parallel
 from nginxaudit.engine.audit import examine
 from nginxaudit.engine.report import Report
 from nginxaudit.engine.run import Outcome, Task
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test runner has threads of its own, which a command has not."""
-    monkeypatch.setattr(parallel.threading, "active_count", lambda: 1)
+    monkeypatch.setattr(jobs.threading, "active_count", lambda: 1)
 
 
-def both(paths: list[str], jobs: int) -> tuple[Report, Report]:
-    return examine(paths, EVERYTHING).report, examine(paths, EVERYTHING, jobs=jobs).report
+def both(paths: list[str], count: int) -> tuple[Report, Report]:
+    return examine(paths, EVERYTHING).report, examine(paths, EVERYTHING, jobs=count).report
 
 
 def same(one: Report, other: Report) -> bool:
@@ -41,22 +41,22 @@ def same(one: Report, other: Report) -> bool:
     )
 
 
-@pytest.mark.parametrize("jobs", [2, 5])
-def test_many_small_configurations(jobs: int) -> None:
+@pytest.mark.parametrize("count", [2, 5])
+def test_many_small_configurations(count: int) -> None:
     paths = [str(FIXTURES), *map(str, sorted(FIXTURES.rglob("*.conf")))]
-    one, several = both(paths, jobs)
+    one, several = both(paths, count)
     assert len(one.findings) > 50
     assert same(one, several)
 
 
-@pytest.mark.parametrize("jobs", [2, 3])
-def test_one_large_configuration(jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [2, 3])
+def test_one_large_configuration(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nginx.conf").write_text(servers_text(80).replace("backup;", "max_fails=0;"))
     asked: list[int] = []
     spread = parallel._spread
     monkeypatch.setattr(parallel, "_spread", lambda *args: asked.append(args[2]) or spread(*args))
-    one, several = both([str(tmp_path)], jobs)
-    assert asked == [jobs - 1]
+    one, several = both([str(tmp_path)], count)
+    assert asked == [count - 1]
     assert len(one.findings) > 100
     assert same(one, several)
 
@@ -114,19 +114,19 @@ def test_processes_are_used_where_they_pay(tmp_path: Path) -> None:
     small = examine([str(FIXTURES / "deployments")]).models
     (tmp_path / "nginx.conf").write_text(servers_text(400))
     large = examine([str(tmp_path)]).models
-    assert parallel.processes(None, small) == 1
-    assert parallel.processes(None, large) == min(len(os.sched_getaffinity(0)), 8)
-    assert parallel.processes(3, small) == 3
+    assert jobs.processes(None, small) == 1
+    assert jobs.processes(None, large) == min(len(os.sched_getaffinity(0)), 8)
+    assert jobs.processes(3, small) == 3
 
 
 def test_threads_are_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel.threading, "active_count", lambda: 2)
-    assert parallel.processes(4, []) == 1
+    monkeypatch.setattr(jobs.threading, "active_count", lambda: 2)
+    assert jobs.processes(4, []) == 1
 
 
-@pytest.mark.parametrize("jobs", ["0", "-1", "x", "1000", ""])
-def test_wrong_numbers_of_jobs(jobs: str) -> None:
-    done = nginxaudit("scan", "--jobs", jobs, "nginx.conf")
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1000", ""])
+def test_wrong_numbers_of_jobs(number: str) -> None:
+    done = nginxaudit("scan", "--jobs", number, "nginx.conf")
     assert done.returncode == 2
     assert "neither auto nor a number from 1 to 256" in done.stderr
 

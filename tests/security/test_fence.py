@@ -137,7 +137,7 @@ def test_a_report_is_not_written_through_a_link_that_waits_for_it(repository: Pa
     precious = tmp_path / "outside" / "precious"
     precious.write_text("mine")
     script = (
-        "import os, sys; from nginxaudit.cli.main import run; "
+        "import os, sys; from nginxaudit.__main__ import run; "
         "os.symlink('../outside/precious', f'{os.path.realpath(\"report.json\")}.{os.getpid()}.tmp'); run()"
     )
     command = [sys.executable, "-c", script, "scan", "-o", "report.json", "-f", "json", "conf.d/own.conf"]

@@ -35,7 +35,7 @@ log = sys.argv.pop(1)
 sys.addaudithook(hook)
 from nginxaudit.cli.main import run
 try:
-    run()
+    sys.exit(run())
 finally:
     with open(log, "w") as file:
         json.dump(seen[:-1], file)
