@@ -124,7 +124,8 @@ class Model:
 
     def is_filled_in(self, node: Directive) -> bool:
         """Whether a word of ``node`` is filled in by something else before nginx reads it."""
-        if node.source.path not in self._templates:
+        templates = self._templates
+        if not templates or node.source.path not in templates:
             return False
         return any(has_placeholder(word, quoted=word.quoted) for word in (node.name, *node.args))
 
@@ -203,7 +204,9 @@ class Model:
 
     def _is_complete(self, block: Directive) -> bool:
         """Whether all servers of a group are known: none is in an unread file, none in a template."""
-        return not self.unknown_inside(block) and not any(map(self.is_filled_in, block.children))
+        if self.unknown_inside(block):
+            return False
+        return not self._templates or not any(map(self.is_filled_in, block.children))
 
     def upstreams(self, family: str = "http") -> tuple[Upstream, ...]:
         """``upstream`` blocks of http or stream in reading order, duplicates included."""
@@ -230,16 +233,16 @@ class Model:
         return tuple(find_passes(self))
 
     @cached_property
-    def _users(self) -> dict[Upstream, list[Pass]]:
+    def _users(self) -> dict[Upstream, tuple[Pass, ...]]:
         found: dict[Upstream, list[Pass]] = {}
         for each in self.passes:
             for upstream in each.upstreams:
                 found.setdefault(upstream, []).append(each)
-        return found
+        return {upstream: tuple(passes) for upstream, passes in found.items()}
 
     def passes_to(self, upstream: Upstream) -> tuple[Pass, ...]:
         """Passes that name ``upstream``, or can by a variable whose value is known."""
-        return tuple(self._users.get(upstream, ()))
+        return self._users.get(upstream, ())
 
     def users(self, upstream: Upstream) -> tuple[Directive, ...]:
         """Blocks (locations, ``if`` blocks, stream servers) that pass to ``upstream``, each once."""
@@ -290,11 +293,12 @@ class Model:
     def texts(self) -> tuple[tuple[Directive, Token], ...]:
         """Every argument with a ``$`` in it, in reading order, with its directive; code of Lua and njs left out."""
         return tuple(
-            (node, token)
-            for node in self.config.top.walk()
-            if node.context != "unknown" and "_by_" not in node.name
-            for token in node.args
-            if "$" in token
+            [
+                (node, token)
+                for node in self.config.top.walk()
+                for token in node.args
+                if "$" in token and node.context != "unknown" and "_by_" not in node.name
+            ]
         )
 
     @cached_property
@@ -335,9 +339,16 @@ class Model:
 
     def declaration(self, upstream: Upstream) -> Declaration | None:
         """What the author declares ``upstream`` to be."""
+        if not self._declares:
+            return None
         if upstream not in self._declared:
             self._declared[upstream] = find_declaration(upstream, self)
         return self._declared[upstream]
+
+    @cached_property
+    def _declares(self) -> bool:
+        """Something may declare what groups are."""
+        return bool(self.topologies) or any("topology" in comment.text for comment in self.config.comments)
 
     def topology(self, upstream: Upstream) -> Topology:
         """What ``upstream`` is."""

@@ -65,19 +65,25 @@ def family_of(node: Directive) -> str:
     """
     at: Directive | None = node
     while at is not None:
-        for context in (at.inner, at.context):
-            family = context_family(context) if context else "main"
-            if family != "main":
-                return family
+        family = _family(at.inner, at.context)
+        if family != "main":
+            return family
         at = at.parent
     return "main"
+
+
+@lru_cache(maxsize=1024)
+def _family(inner: str | None, context: str) -> str:
+    """World of a directive by the context that it opens, else by the one that it stands in."""
+    opened = context_family(inner) if inner else "main"
+    return opened if opened != "main" else context_family(context)
 
 
 def enclosing(node: Directive, *names: str) -> Directive | None:
     """``node`` itself or the nearest block around it whose name is one of ``names``."""
     at: Directive | None = node
     while at is not None:
-        if at.name in names and at.is_block:
+        if at.is_block and at.name in names:
             return at
         at = at.parent
     return None
@@ -102,25 +108,23 @@ class Scopes:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._absent: dict[str, bool] = {}
-        self._found: dict[tuple[str, str], dict[Directive, list[Directive]]] = {}
+        self._found: dict[str, dict[Directive, list[Directive]] | None] = {}  # None: absent
 
     def effective(self, node: Directive, name: str) -> list[Directive]:
         """Directives ``name`` in effect in the block ``node``, or in the block around it.
 
         In the order in which nginx has them; empty when no level has one. Do not modify.
         """
-        absent = self._absent.get(name)
-        if absent is None:
-            absent = self._absent[name] = self._is_absent(name)
-        if absent:
+        if name not in self._found:
+            self._found[name] = None if self._is_absent(name) else {}
+        found = self._found[name]
+        if found is None:
             return _NONE
         block = node if node.is_block else node.parent
         if block is None:
             return _NONE
-        family = family_of(block)
-        found = self._found.setdefault((name, family), {})
-        return _at(block, name, _rule(name, family), found)
+        known = found.get(block)
+        return _at(block, name, _rule(name, family_of(block)), found) if known is None else known
 
     def _is_absent(self, name: str) -> bool:
         """Whether neither ``name`` nor a directive that is inherited together with it is anywhere."""
