@@ -113,8 +113,11 @@ class Model:
 
     def unread_files(self, family: str) -> bool:
         """Whether a file could not be read that may add to ``http``, ``stream`` or ``mail``."""
-        families = {family_of(include) for include in self.config.incomplete_includes}
-        return not families.isdisjoint((family, "main"))
+        return not self._unread_families.isdisjoint((family, "main"))
+
+    @cached_property
+    def _unread_families(self) -> frozenset[str]:
+        return frozenset(map(family_of, self.config.incomplete_includes))
 
     @cached_property
     def _templates(self) -> frozenset[str]:
@@ -279,6 +282,13 @@ class Model:
         if each.directive not in self._retries:
             self._retries[each.directive] = retry_of(self, each)
         return self._retries[each.directive]
+
+    @cached_property
+    def retried(self) -> tuple[tuple[Upstream, tuple[Retry, ...]], ...]:
+        """Groups in use whose servers are known and not all dead, and how their passes treat failures."""
+        known = (each for each in self.all_upstreams if each.live and each.complete and not each.external)
+        retries = ((each, tuple(filter(None, map(self.retry, self.passes_to(each))))) for each in known)
+        return tuple(entry for entry in retries if entry[1])
 
     # -- expressions and variables
 

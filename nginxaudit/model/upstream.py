@@ -28,7 +28,7 @@ class Upstream:
     to fill in servers: servers and settings may be missing then.
 
     ``peers`` are its ``server`` lines in order: the ``primaries``, and the ``backups``; ``live_…`` are those that
-    take new requests. ``methods`` are all directives that choose a balancing method, in order, those of
+    take new requests, ``live`` is their number. ``methods`` are all directives that choose a balancing method, in order, those of
     unknown modules too. ``external``: its servers come from somewhere else: a state file, SRV records, Lua.
     ``dynamic``: the set of addresses is not fixed by this text, even apart from names resolved at start.
     ``own_checks``: directives of other modules inside it (Tengine's) probe its servers.
@@ -37,7 +37,7 @@ class Upstream:
     # Two dozen rules ask every group for these: each is found out once.
     __slots__ = (
         "backups", "complete", "directive", "dynamic", "external", "family", "is_single_peer", "key",
-        "live_backups", "live_primaries", "methods", "name", "own_checks", "peers", "primaries",
+        "live", "live_backups", "live_primaries", "methods", "name", "own_checks", "peers", "primaries",
     )  # fmt: skip
 
     def __init__(self, directive: Directive, family: str, *, complete: bool = True) -> None:
@@ -53,6 +53,7 @@ class Upstream:
         )
         self.live_primaries = _live(self.primaries)
         self.live_backups = _live(self.backups)
+        self.live = len(self.live_primaries) + len(self.live_backups)
         roles = [_role(child.name, child.context) for child in directive.children]
         self.methods = tuple(compress(directive.children, [role == "method" for role in roles]))
         self.own_checks = "check" in roles

@@ -124,13 +124,13 @@ def _lacking(
     """Parameters that are written and that the target lacks for the reason ``why``."""
     for name in names:
         lacking = {family: _absent(name, family, ctx.target, why) for family in ("http", "stream")}
-        if not any(lacking.values()):
+        words = tuple({word for facts in lacking.values() for word in facts})
+        if not words:
             continue
         for node in ctx.model.config.named(name):
-            facts = lacking.get(ctx.model.family_of(node))
-            if not facts or node.is_block:
-                continue
-            for token in node.args:
+            tokens = [] if node.is_block else [token for token in node.args if token.startswith(words)]
+            facts = lacking.get(ctx.model.family_of(node), {}) if tokens else {}
+            for token in tokens:
                 fact = facts.get(token.partition("=")[0])
                 if fact is not None and _is_written(fact, token):
                     yield node, token, fact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from nginxaudit.checks.base import CheckContext, Hit, listed
@@ -138,12 +138,17 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
 def upstream_address_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """The same server in several groups with different failure settings: each group judges it alone."""
     for family in ("http", "stream"):
-        places: dict[str, list[tuple[Upstream, Peer]]] = defaultdict(list)
+        first: dict[str, tuple[Upstream, Peer]] = {}
+        shared: dict[str, list[tuple[Upstream, Peer]]] = {}
         for upstream in ctx.model.groups(family).values():
             for peer in upstream.peers:
                 if peer.address is not None and not peer.invalid:
-                    places[peer.normal_address].append((upstream, peer))
-        for address, uses in places.items():
+                    use = (upstream, peer)
+                    known = first.setdefault(peer.normal_address, use)
+                    if known is not use:
+                        shared.setdefault(peer.normal_address, [known]).append(use)
+        for address in first if shared else ():
+            uses = shared.get(address, [])
             if len({upstream for upstream, _ in uses}) > 1:
                 yield from _between_groups(address, uses)
 
