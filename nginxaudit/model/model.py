@@ -49,6 +49,7 @@ class Model:
         self.target = target
         self.topologies: Mapping[str, str] = topologies or {}
         self._scopes = Scopes(config)
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._variables: dict[str, Variables] = {}
         self._topology: dict[Upstream, Topology] = {}
         self._declared: dict[Upstream, Declaration | None] = {}
@@ -57,6 +58,13 @@ class Model:
         self._retries: dict[Directive, Retry | None] = {}
 
     # -- scopes
+
+    def written(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of ``names`` that directives have anywhere: mostly few, and no block need be asked for the others."""
+        found = self._names.get(names)
+        if found is None:
+            found = self._names[names] = tuple(filter(self.config.named, names))
+        return found
 
     def effective(self, node: Directive, name: str) -> list[Directive]:
         """Directives ``name`` in effect in ``node`` (see `scope.Scopes.effective`). Do not modify."""

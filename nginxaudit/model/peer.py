@@ -57,12 +57,12 @@ class Peer(Struct, frozen=True):
     @property
     def is_literal(self) -> bool:
         """An IP address or a UNIX socket: exactly one address, known from the text."""
-        return self.address is not None and self.address.is_literal
+        return self.address is not None and self.address.kind != "name"
 
     @property
     def is_hostname(self) -> bool:
         """A name that the system or the resolver turns into any number of addresses."""
-        return self.address is not None and not self.address.is_literal
+        return self.address is not None and self.address.kind == "name"
 
     @property
     def is_live(self) -> bool:

@@ -31,7 +31,7 @@ def directive_of(each: Pass, suffix: str) -> str:
 
 def is_written(model: Model, suffix: str) -> bool:
     """Whether some protocol's ``…_suffix`` stands anywhere: most have no say in most configurations."""
-    return any(model.config.named(f"{protocol}_{suffix}") for protocol in _PROTOCOLS)
+    return bool(model.written(tuple(f"{protocol}_{suffix}" for protocol in _PROTOCOLS)))
 
 
 class Retry(Struct, frozen=True):

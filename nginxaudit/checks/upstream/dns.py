@@ -58,6 +58,8 @@ def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
             and peer.address
             and not _LOCAL.fullmatch(peer.address.host)
         ]
+        if not named:
+            continue
         by_kind = {
             kind: [peer for peer in named if _kind(_host(peer)) == kind] for kind in ("moving", "public")
         }

@@ -20,8 +20,8 @@ def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
     """Servers without a port in a group that is reached by TLS: TLS is spoken to port 80."""
     for upstream in ctx.model.upstreams("http"):
         tls = [each for each in ctx.model.passes_to(upstream) if each.target.tls]
-        bare = [peer for peer in upstream.peers if _without_port(peer)]
-        if tls and bare:
+        bare = [peer for peer in upstream.peers if _without_port(peer)] if tls else []
+        if bare:
             yield Hit(
                 peer_place(bare[0]),
                 f"{listed([peer.text for peer in bare])} has no port, so it is 80, and {tls[0].scheme}:// is spoken to it",
