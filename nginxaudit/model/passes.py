@@ -175,7 +175,7 @@ def _candidates(
         yield Candidate(text, target.upstream, target)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def split_authority(text: str) -> tuple[str, str | None]:
     """Scheme and host of a text with variables, and what follows (None if nothing does).
 

@@ -225,7 +225,7 @@ class _Plain(Struct, frozen=True):
     numbered: bool
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _plain(text: str) -> _Plain:
     origins, others = [], []
     for reference in references(text):

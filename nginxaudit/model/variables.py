@@ -63,7 +63,7 @@ def references(text: str) -> tuple[Reference, ...]:
     return _references(text) if "$" in text else ()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _references(text: str) -> tuple[Reference, ...]:
     return tuple(
         [
