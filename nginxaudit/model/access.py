@@ -173,8 +173,10 @@ def access_of(model: Model, block: Directive) -> Access:
         satisfy_any=model.value(block, "satisfy") == "any",
         internal=is_internal(block),
         certificate=model.effective(block, "ssl_verify_client")[0] if verify == "on" else None,
-        refusal=_refusal(model, block),
-        code=next((found[0] for name in _CODE if (found := model.effective(block, name))), None),
+        refusal=_refusal(block) if model.written(("if",)) else None,
+        code=next(
+            (found[0] for name in model.written(_CODE) if (found := model.effective(block, name))), None
+        ),
     )
 
 
@@ -202,14 +204,14 @@ def logins(model: Model, block: Directive) -> list[Directive]:
     basic = model.value(block, "auth_basic")
     if basic is not None and basic != "off" and model.effective(block, "auth_basic_user_file"):
         found.append(model.effective(block, "auth_basic")[0])
-    for name in _SWITCHED:
+    for name in model.written(_SWITCHED):
         value = model.value(block, name)
         if value is not None and value.lower() != "off":
             found.append(model.effective(block, name)[0])
     return found
 
 
-def _refusal(model: Model, block: Directive) -> Directive | None:
+def _refusal(block: Directive) -> Directive | None:
     """An ``if`` around that refuses, by something that may tell clients apart."""
     from nginxaudit.model.variables import references
 

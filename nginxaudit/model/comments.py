@@ -41,10 +41,14 @@ class Comments:
     def same_line(self, directive: Directive) -> Comment | None:
         """Comment on the line where a directive ends or, for a block, opens; whatever stands between."""
         source = directive.source
+        if source not in self._lines:
+            return None
         return self.on_line(source, source.position(max(directive.statement.end - 1, 0))[0])
 
     def above(self, directive: Directive) -> Comment | None:
         """Comment that has the line above a directive to itself."""
+        if directive.source not in self._lines:
+            return None
         line = directive.source.position(directive.name.start)[0]
         comment = self.on_line(directive.source, line - 1)
         return comment if comment and comment.own_line else None

@@ -57,7 +57,9 @@ def _expressions(config: Config) -> Iterator[tuple[str, Directive]]:
         if directive.args and directive.args[0].startswith("~"):
             yield from _captures(directive, directive.args)
     for directive in _directives(config, "server_name"):
-        yield from _captures(directive, (name for name in directive.args if name.startswith("~")))
+        for name in directive.args:
+            if name.startswith("~"):
+                yield from _captures(directive, [name])
     for directive in _directives(config, "rewrite"):
         yield from _captures(directive, directive.args[:1])
     for directive in _directives(config, "if"):

@@ -72,7 +72,7 @@ class Intent(Struct, frozen=True):
 
     ``kind`` is ``active-passive``, ``active-active`` or None (the evidence does not suffice).
     ``standby`` are the servers that the evidence points at. ``suppressed`` lists, as sentences,
-    why a missing ``backup`` is all right.
+    why a missing ``backup`` is all right, where one seems to be missing.
     """
 
     kind: str | None
@@ -100,22 +100,24 @@ class Intent(Struct, frozen=True):
 
 def infer_intent(upstream: Upstream, model: Model) -> Intent:
     """Weigh the evidence for one group."""
-    suppressed = () if upstream.backups else tuple(suppressors(upstream, model))
     declared = model.declaration(upstream)
     if declared and declared.valid:
         evidence = _declared(upstream, declared.topology, declared.comment)
         roles = tuple(_roles(upstream)) if declared.topology == ACTIVE_PASSIVE else ()
         standby = upstream.backups or _worded(upstream, model)[0]
+        suppressed = () if upstream.backups else tuple(suppressors(upstream, model))
         return Intent(declared.topology, 1.0, (evidence, *roles), standby, suppressed)
     if upstream.backups:
         return Intent(ACTIVE_PASSIVE, 1.0, tuple(_roles(upstream)), upstream.backups)
     if _says_active_active(upstream):
-        return Intent(ACTIVE_ACTIVE, 1.0, (_named(upstream),), (), suppressed)
+        return Intent(ACTIVE_ACTIVE, 1.0, (_named(upstream),))
     standby, worded = _worded(upstream, model)
     sibling_standby, sibling = _sibling(upstream, model)
     found = (*sibling, *worded, *_file(upstream), *_name(upstream), *_hints(upstream, model))
     score = _score(found)
     kind = ACTIVE_PASSIVE if score >= THRESHOLD else None
+    suspected = kind is not None or any(each.is_hint for each in found)
+    suppressed = tuple(suppressors(upstream, model)) if suspected else ()
     return Intent(kind, score, found, sibling_standby or standby, suppressed)
 
 

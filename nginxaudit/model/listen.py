@@ -9,9 +9,11 @@ and QUIC and UDP sockets are never those of TCP.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nginxaudit.nginx import Address, has_placeholder, parse_address
 from nginxaudit.syntax.tree import Directive, Token
@@ -120,10 +122,16 @@ def parse_listen(directive: Directive, family: str) -> list[Listen]:
     """
     if not directive.args:
         raise ValueError('"listen" needs an address or a port')
-    address = _address(directive.args[0], family)
-    options = dict(map(_option, directive.args[1:]))
-    first = _listen(directive, address, address.port, options)
-    return [first, *(_listen(directive, address, port, options) for port in _further_ports(address))]
+    return [replace(each, directive=directive) for each in _read(tuple(directive.args), family)]
+
+
+@lru_cache(maxsize=1024)
+def _read(words: tuple[Token, ...], family: str) -> tuple[Listen, ...]:
+    """Sockets of the words of a ``listen``: thousands of servers have the same line."""
+    address = _address(words[0], family)
+    options = dict(map(_option, words[1:]))
+    ports = (address.port, *_further_ports(address))
+    return tuple(_listen(address, port, options) for port in ports)
 
 
 def _address(text: Token, family: str) -> Address:
@@ -147,9 +155,7 @@ def _option(token: Token) -> tuple[str, str | None]:
     return name, value if equals else None
 
 
-def _listen(
-    directive: Directive, address: Address, port: int | None, options: dict[str, str | None]
-) -> Listen:
+def _listen(address: Address, port: int | None, options: dict[str, str | None]) -> Listen:
     kind, host = _normal(address)
     return Listen(
         kind=kind,
@@ -163,7 +169,6 @@ def _listen(
         default_server="default_server" in options or "default" in options,
         dual_stack=(kind, host) == ("inet6", "::") and options.get("ipv6only") == "off",
         options=options,
-        directive=directive,
     )
 
 

@@ -49,6 +49,7 @@ class Model:
         self.target = target
         self.topologies: Mapping[str, str] = topologies or {}
         self._scopes = Scopes(config)
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._variables: dict[str, Variables] = {}
         self._topology: dict[Upstream, Topology] = {}
         self._declared: dict[Upstream, Declaration | None] = {}
@@ -57,6 +58,13 @@ class Model:
         self._retries: dict[Directive, Retry | None] = {}
 
     # -- scopes
+
+    def written(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of ``names`` that directives have anywhere: mostly few, and no block need be asked for the others."""
+        found = self._names.get(names)
+        if found is None:
+            found = self._names[names] = tuple(filter(self.config.named, names))
+        return found
 
     def effective(self, node: Directive, name: str) -> list[Directive]:
         """Directives ``name`` in effect in ``node`` (see `scope.Scopes.effective`). Do not modify."""
@@ -113,8 +121,11 @@ class Model:
 
     def unread_files(self, family: str) -> bool:
         """Whether a file could not be read that may add to ``http``, ``stream`` or ``mail``."""
-        families = {family_of(include) for include in self.config.incomplete_includes}
-        return not families.isdisjoint((family, "main"))
+        return not self._unread_families.isdisjoint((family, "main"))
+
+    @cached_property
+    def _unread_families(self) -> frozenset[str]:
+        return frozenset(map(family_of, self.config.incomplete_includes))
 
     @cached_property
     def _templates(self) -> frozenset[str]:
@@ -124,7 +135,8 @@ class Model:
 
     def is_filled_in(self, node: Directive) -> bool:
         """Whether a word of ``node`` is filled in by something else before nginx reads it."""
-        if node.source.path not in self._templates:
+        templates = self._templates
+        if not templates or node.source.path not in templates:
             return False
         return any(has_placeholder(word, quoted=word.quoted) for word in (node.name, *node.args))
 
@@ -203,7 +215,9 @@ class Model:
 
     def _is_complete(self, block: Directive) -> bool:
         """Whether all servers of a group are known: none is in an unread file, none in a template."""
-        return not self.unknown_inside(block) and not any(map(self.is_filled_in, block.children))
+        if self.unknown_inside(block):
+            return False
+        return not self._templates or not any(map(self.is_filled_in, block.children))
 
     def upstreams(self, family: str = "http") -> tuple[Upstream, ...]:
         """``upstream`` blocks of http or stream in reading order, duplicates included."""
@@ -230,16 +244,16 @@ class Model:
         return tuple(find_passes(self))
 
     @cached_property
-    def _users(self) -> dict[Upstream, list[Pass]]:
+    def _users(self) -> dict[Upstream, tuple[Pass, ...]]:
         found: dict[Upstream, list[Pass]] = {}
         for each in self.passes:
             for upstream in each.upstreams:
                 found.setdefault(upstream, []).append(each)
-        return found
+        return {upstream: tuple(passes) for upstream, passes in found.items()}
 
     def passes_to(self, upstream: Upstream) -> tuple[Pass, ...]:
         """Passes that name ``upstream``, or can by a variable whose value is known."""
-        return tuple(self._users.get(upstream, ()))
+        return self._users.get(upstream, ())
 
     def users(self, upstream: Upstream) -> tuple[Directive, ...]:
         """Blocks (locations, ``if`` blocks, stream servers) that pass to ``upstream``, each once."""
@@ -277,6 +291,13 @@ class Model:
             self._retries[each.directive] = retry_of(self, each)
         return self._retries[each.directive]
 
+    @cached_property
+    def retried(self) -> tuple[tuple[Upstream, tuple[Retry, ...]], ...]:
+        """Groups in use whose servers are known and not all dead, and how their passes treat failures."""
+        known = (each for each in self.all_upstreams if each.live and each.complete and not each.external)
+        retries = ((each, tuple(filter(None, map(self.retry, self.passes_to(each))))) for each in known)
+        return tuple(entry for entry in retries if entry[1])
+
     # -- expressions and variables
 
     @cached_property
@@ -290,11 +311,12 @@ class Model:
     def texts(self) -> tuple[tuple[Directive, Token], ...]:
         """Every argument with a ``$`` in it, in reading order, with its directive; code of Lua and njs left out."""
         return tuple(
-            (node, token)
-            for node in self.config.top.walk()
-            if node.context != "unknown" and "_by_" not in node.name
-            for token in node.args
-            if "$" in token
+            [
+                (node, token)
+                for node in self.config.top.walk()
+                for token in node.args
+                if "$" in token and node.context != "unknown" and "_by_" not in node.name
+            ]
         )
 
     @cached_property
@@ -335,9 +357,16 @@ class Model:
 
     def declaration(self, upstream: Upstream) -> Declaration | None:
         """What the author declares ``upstream`` to be."""
+        if not self._declares:
+            return None
         if upstream not in self._declared:
             self._declared[upstream] = find_declaration(upstream, self)
         return self._declared[upstream]
+
+    @cached_property
+    def _declares(self) -> bool:
+        """Something may declare what groups are."""
+        return bool(self.topologies) or any("topology" in comment.text for comment in self.config.comments)
 
     def topology(self, upstream: Upstream) -> Topology:
         """What ``upstream`` is."""

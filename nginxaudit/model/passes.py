@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nginxaudit.model.scope import PASS_DIRECTIVES, enclosing, family_of, is_directive
+from nginxaudit.model.scope import PASS_DIRECTIVES, family_of, is_directive
 from nginxaudit.model.target import Target, has_variables, parse_target
 from nginxaudit.model.variables import Values, references
 from nginxaudit.syntax.tree import Directive
@@ -96,7 +97,9 @@ class Pass(Struct, frozen=True):
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
         """All groups it is known to reach, each once."""
-        return tuple(dict.fromkeys(target.upstream for target in self.targets if target.upstream))
+        if self.target.kind != "variable":
+            return (self.target.upstream,) if self.target.upstream else ()
+        return tuple(dict.fromkeys(each.upstream for each in self.candidates if each.upstream))
 
 
 def find_passes(model: Model) -> Iterator[Pass]:
@@ -123,13 +126,11 @@ def _pass(model: Model, directive: Directive, scope: Directive, family: str) -> 
         target, candidates, complete = _variable(model, protocol, text, scope, family)
     else:
         target = parse_target(protocol, text, groups)
-    server = enclosing(directive, "server")
-    location = enclosing(directive, "location")
     return Pass(
         directive=directive,
         scope=scope,
-        server=model.server_of(server) if server else None,
-        location=model.location_of(location) if location else None,
+        server=model.server_of(directive),
+        location=model.location_of(directive),
         family=family,
         protocol=protocol,
         text=text,
@@ -174,6 +175,7 @@ def _candidates(
         yield Candidate(text, target.upstream, target)
 
 
+@lru_cache(maxsize=512)
 def split_authority(text: str) -> tuple[str, str | None]:
     """Scheme and host of a text with variables, and what follows (None if nothing does).
 

@@ -47,18 +47,22 @@ class Peer(Struct, frozen=True):
     service: str | None = None
     route: str | None = None
     explicit: frozenset[str] = frozenset()
-    parameters: tuple[Parameter, ...] = ()
     invalid: tuple[tuple[Token, str], ...] = ()
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The words behind the address."""
+        return tuple(map(_parameter, self.directive.args[1:]))
 
     @property
     def is_literal(self) -> bool:
         """An IP address or a UNIX socket: exactly one address, known from the text."""
-        return self.address is not None and self.address.is_literal
+        return self.address is not None and self.address.kind != "name"
 
     @property
     def is_hostname(self) -> bool:
         """A name that the system or the resolver turns into any number of addresses."""
-        return self.address is not None and not self.address.is_literal
+        return self.address is not None and self.address.kind == "name"
 
     @property
     def is_live(self) -> bool:
@@ -77,31 +81,50 @@ class Peer(Struct, frozen=True):
         return next((each for each in reversed(self.parameters) if each.name == name), None)
 
 
+class _Settings(Struct, frozen=True):
+    """What the words behind an address say: groups by the thousand say the same.
+
+    ``refused`` are the words that nginx refuses, by their number, with the reason.
+    """
+
+    values: dict[str, Any]
+    explicit: frozenset[str]
+    refused: tuple[tuple[int, str], ...]
+
+
 def parse_peer(directive: Directive, family: str) -> Peer:
     """The ``server`` line of a group in ``http`` or ``stream``. Never raises: see ``Peer.invalid``."""
-    written = tuple(map(_parameter, directive.args[1:]))
-    values: dict[str, Any] = {}
-    invalid: list[tuple[Token, str]] = []
-    for each in written:
-        try:
-            values.update(_read(each, family))
-        except ValueError as error:
-            invalid.append((each.token, str(error)))
-    address = None
+    words = directive.args[1:]
+    settings = _settings(tuple(words), family)
+    invalid = tuple([(words[number], reason) for number, reason in settings.refused])
     text = directive.args[0] if directive.args else Token.make("", directive.name.start, directive.name.end)
+    address = None
     try:
-        address = _address(text, None if family == "stream" or "service" in values else HTTP_PORT)
+        default_port = None if family == "stream" or "service" in settings.values else HTTP_PORT
+        address = _address(text, default_port)
     except ValueError as error:
-        invalid.insert(0, (text, str(error)))
+        invalid = ((text, str(error)), *invalid)
     return Peer(
         directive=directive,
         text=str(text),
         address=address,
-        explicit=frozenset(each.name for each in written),
-        parameters=written,
-        invalid=tuple(invalid),
-        **values,
+        explicit=settings.explicit,
+        invalid=invalid,
+        **settings.values,
     )
+
+
+@lru_cache(maxsize=1024)
+def _settings(words: tuple[Token, ...], family: str) -> _Settings:
+    written = [_parameter(word) for word in words]
+    values: dict[str, Any] = {}
+    refused: list[tuple[int, str]] = []
+    for number, each in enumerate(written):
+        try:
+            values.update(_read(each, family))
+        except ValueError as error:
+            refused.append((number, str(error)))
+    return _Settings(values, frozenset(each.name for each in written), tuple(refused))
 
 
 def _address(text: Token, default_port: int | None) -> Address:

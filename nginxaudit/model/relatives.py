@@ -65,6 +65,8 @@ class Relatives:
 
         Returned with the live servers of ``upstream`` that are backups over there.
         """
+        if not self._with_backup:
+            return None
         addresses = _members(upstream)
         groups = min((self._with_backup.get(address, []) for address in addresses), key=len, default=[])
         for other in groups[:_MAX_COMPARED]:

@@ -20,12 +20,18 @@ DEFAULT_CONNECT_MS = 60_000
 """Default of every ``…_connect_timeout`` of http and stream, in milliseconds."""
 
 _DEFAULT = frozenset({"error", "timeout"})
+_PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
 _PREFIXES = {"stream": "proxy", "tunnel": "tunnel"}
 
 
 def directive_of(each: Pass, suffix: str) -> str:
     """Name of a protocol's own directive: ``connect_timeout`` -> ``fastcgi_connect_timeout``."""
     return f"{_PREFIXES.get(each.protocol, each.protocol)}_{suffix}"
+
+
+def is_written(model: Model, suffix: str) -> bool:
+    """Whether some protocol's ``…_suffix`` stands anywhere: most have no say in most configurations."""
+    return bool(model.written(tuple(f"{protocol}_{suffix}" for protocol in _PROTOCOLS)))
 
 
 class Retry(Struct, frozen=True):
@@ -37,7 +43,12 @@ class Retry(Struct, frozen=True):
     tries: int
     budget: int
     connect: int
-    connect_written: bool
+    connect_directive: Directive | None
+
+    @property
+    def connect_written(self) -> bool:
+        """The connect timeout is not the default one."""
+        return self.connect_directive is not None
 
     @property
     def off(self) -> bool:
@@ -61,7 +72,8 @@ def retry_of(model: Model, each: Pass) -> Retry | None:
     connect = model.time_ms(scope, name, DEFAULT_CONNECT_MS)
     if tries is None or budget is None or connect is None:
         return None
-    words = frozenset(word.lower() for node in written for word in node.args) or _DEFAULT
+    words = frozenset([word.lower() for node in written for word in node.args]) or _DEFAULT
+    connecting = model.effective(scope, name)
     if each.family == "stream":
         words = frozenset({"off"}) if "off" in words else _DEFAULT
     return Retry(
@@ -71,5 +83,5 @@ def retry_of(model: Model, each: Pass) -> Retry | None:
         tries,
         budget,
         connect,
-        bool(model.effective(scope, name)),
+        connecting[0] if connecting else None,
     )

@@ -42,6 +42,7 @@ PASS_DIRECTIVES = (
 """Directives that make a location send its requests to a server or a group."""
 
 _HANDED_TO_NONAME = frozenset(PASS_DIRECTIVES) - {"memcached_pass"}
+_FAMILIES = ("http", "stream", "mail", "main")
 _NONAME = frozenset({"if-in-location", "limit_except"})
 _UPSTREAMS = frozenset({"upstream", "stream-upstream"})
 _FROM_ABOVE_UPSTREAM = frozenset({"resolver", "resolver_timeout"})
@@ -65,19 +66,25 @@ def family_of(node: Directive) -> str:
     """
     at: Directive | None = node
     while at is not None:
-        for context in (at.inner, at.context):
-            family = context_family(context) if context else "main"
-            if family != "main":
-                return family
+        family = _family(at.inner, at.context)
+        if family != "main":
+            return family
         at = at.parent
     return "main"
+
+
+@lru_cache(maxsize=1024)
+def _family(inner: str | None, context: str) -> str:
+    """World of a directive by the context that it opens, else by the one that it stands in."""
+    opened = context_family(inner) if inner else "main"
+    return opened if opened != "main" else context_family(context)
 
 
 def enclosing(node: Directive, *names: str) -> Directive | None:
     """``node`` itself or the nearest block around it whose name is one of ``names``."""
     at: Directive | None = node
     while at is not None:
-        if at.name in names and at.is_block:
+        if at.is_block and at.name in names:
             return at
         at = at.parent
     return None
@@ -94,38 +101,59 @@ def levels(node: Directive) -> Iterator[Directive]:
         at = at.parent
 
 
-class Scopes:
-    """Look-ups of effective directives, cached per block and name.
+class _Written(Struct):
+    """Where a directive, or one that is inherited together with it, is written.
 
-    Most questions are about directives that the whole configuration does not have: those are answered first.
+    ``rule`` is None where it depends on the family; ``merged`` keeps what was added up for a block.
+    """
+
+    blocks: set[Directive]
+    rule: _Rule | None
+    merged: dict[Directive, list[Directive]]
+
+
+class Scopes:
+    """Look-ups of effective directives.
+
+    Most questions are about directives that stand in few blocks, or nowhere: the way up ends at the first of these.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._absent: dict[str, bool] = {}
-        self._found: dict[tuple[str, str], dict[Directive, list[Directive]]] = {}
+        self._written: dict[str, _Written] = {}
 
     def effective(self, node: Directive, name: str) -> list[Directive]:
         """Directives ``name`` in effect in the block ``node``, or in the block around it.
 
         In the order in which nginx has them; empty when no level has one. Do not modify.
         """
-        absent = self._absent.get(name)
-        if absent is None:
-            absent = self._absent[name] = self._is_absent(name)
-        if absent:
+        written = self._written.get(name)
+        if written is None:
+            written = self._written[name] = self._find(name)
+        if not written.blocks:
             return _NONE
-        block = node if node.is_block else node.parent
-        if block is None:
+        at = node if node.is_block else node.parent
+        if at is None:
             return _NONE
-        family = family_of(block)
-        found = self._found.setdefault((name, family), {})
-        return _at(block, name, _rule(name, family), found)
+        rule = written.rule or _rule(name, family_of(at))
+        if rule.merged or name in _MERGE_SWITCH:
+            return _merged(at, name, rule, written.merged)
+        while at is not None:
+            if at in written.blocks:
+                own = _own(at, rule.names)
+                if own:
+                    return own
+            if (at.inner in _UPSTREAMS or not rule.inheritable) and not _asks_above(at, name, rule):
+                return _NONE
+            at = at.parent
+        return _NONE
 
-    def _is_absent(self, name: str) -> bool:
-        """Whether neither ``name`` nor a directive that is inherited together with it is anywhere."""
-        names = {name, *(other for fact in directives(name) for other in fact.inherits_with)}
-        return not any(map(self._config.named, names))
+    def _find(self, name: str) -> _Written:
+        rules = [_rule(name, family) for family in _FAMILIES]
+        names = {each for rule in rules for each in rule.names}
+        parents = {node.parent for each in names for node in self._config.named(each)}
+        blocks = {block for block in parents if block is not None and block.inner not in PSEUDO_CONTEXTS}
+        return _Written(blocks, rules[0] if len(set(rules)) == 1 else None, {})
 
     def value(self, node: Directive, name: str) -> Token | None:
         """First argument of the effective directive ``name``; None without one.
@@ -136,7 +164,8 @@ class Scopes:
         found = self.effective(node, name)
         if not found:
             return None
-        chosen = found[-1 if _rule(name, family_of(node)).last_wins else 0]
+        last = len(found) > 1 and _rule(name, family_of(node)).last_wins
+        chosen = found[-1 if last else 0]
         return chosen.args[0] if chosen.args else None
 
     def time_ms(self, node: Directive, name: str, default: int | None = None) -> int | None:
@@ -168,7 +197,9 @@ class Scopes:
 _NONE: list[Directive] = []
 
 
-def _at(block: Directive, name: str, rule: _Rule, found: dict[Directive, list[Directive]]) -> list[Directive]:
+def _merged(
+    block: Directive, name: str, rule: _Rule, found: dict[Directive, list[Directive]]
+) -> list[Directive]:
     """Effective directives of one block; fills ``found`` for the blocks on the way."""
     path: list[Directive] = []
     at: Directive | None = block
@@ -192,9 +223,7 @@ def _merge(block: Directive, name: str, rule: _Rule, above: list[Directive]) -> 
     switch = _MERGE_SWITCH.get(name)
     if switch is not None:
         return _headers(block, switch, own, above)
-    if rule.merged:
-        return above + own if own else above
-    return own or above
+    return above + own if own else above
 
 
 def _own(block: Directive, names: tuple[str, ...]) -> list[Directive]:

@@ -28,6 +28,8 @@ _FREE = ("arg_", "http_", "cookie_")
 _PATHS = frozenset({"uri", "document_uri"})
 _RAW_PATHS = frozenset({"request_uri"})
 _ARGUMENTS = frozenset({"args", "query_string"})
+_TRIED = frozenset({"location", "rewrite", "if", "server_name"})
+"""Kinds of expressions whose captures a request carries on."""
 
 
 class Origin(Struct, frozen=True):
@@ -70,15 +72,33 @@ class Taint:
         return found
 
     @cached_property
-    def _by_server(self) -> dict[Directive | None, list[Written]]:
-        found: dict[Directive | None, list[Written]] = {}
+    def _written(self) -> dict[Directive, Written]:
+        """The expression of each directive that has one."""
+        return {each.directive: each for each in self._model.expressions if each.kind in _TRIED}
+
+    @cached_property
+    def _captures(self) -> dict[tuple[str, Directive | None], list[tuple[Written, str]]]:
+        """Expressions by the lower-case names of their groups and by server, with the name as written."""
+        found: dict[tuple[str, Directive | None], list[tuple[Written, str]]] = {}
         for written in self._model.expressions:
-            if written.kind in ("location", "rewrite", "if", "server_name"):
-                found.setdefault(enclosing(written.directive, "server"), []).append(written)
+            if written.kind not in _TRIED or "(?" not in written.text or written.expression is None:
+                continue
+            server = enclosing(written.directive, "server")
+            first = {name.lower(): name for name in reversed(written.expression.names)}
+            for key, name in first.items():
+                found.setdefault((key, server), []).append((written, name))
         return found
+
+    @cached_property
+    def _traced(self) -> frozenset[str]:
+        """Names of variables that may lead somewhere."""
+        return frozenset({*self._blocks, *(name for name, _ in (*self._sets, *self._captures))})
 
     def origins(self, text: str, scope: Directive) -> list[Origin]:
         """The parts of ``text``, used in the directive or block ``scope``, that clients write, in order."""
+        plain = _plain(text)
+        if plain.names.isdisjoint(self._traced) and not plain.numbered:
+            return list(plain.origins)
         return list(self._text(text, scope, _DEPTH))
 
     def _text(self, text: str, scope: Directive, depth: int) -> Iterator[Origin]:
@@ -100,6 +120,8 @@ class Taint:
             return ()
         if name.isdigit():
             return tuple(self._numbered(int(name), scope, depth))
+        if name not in self._traced:
+            return ()
         key = (name, scope)
         if key not in self._found:
             self._found[key] = ()  # a cycle adds nothing
@@ -112,11 +134,11 @@ class Taint:
             yield from self._text(node.args[1], node, depth)
         for block in self._blocks.get(name, ()):
             yield from self._map(block, scope, depth)
-        for written in self._by_server.get(server, ()):
-            expression = written.expression
-            if expression is not None and name in {each.lower() for each in expression.names}:
-                original = next(each for each in expression.names if each.lower() == name)
-                yield from self._captured(expression, original, written.subject, written.directive, depth)
+        for written, original in self._captures.get((name, server), ()):
+            if written.expression is not None:
+                yield from self._captured(
+                    written.expression, original, written.subject, written.directive, depth
+                )
 
     def _map(self, block: Directive, scope: Directive, depth: int) -> Iterator[Origin]:
         for line in block.children:
@@ -150,7 +172,7 @@ class Taint:
     def _last(self, scope: Directive) -> Written | None:
         """The expression whose captures a directive sees; None where several may have come last."""
         block = scope if scope.is_block else scope.parent
-        written = {each.directive: each for each in self._by_server.get(enclosing(scope, "server"), ())}
+        written = self._written
         if scope.name == "rewrite":
             return written.get(scope)
         if block is None:
@@ -195,6 +217,27 @@ def _shape(expression: Expression, group: int | str) -> tuple[bool, bool, bool] 
     return expression.group_may_contain(group, "\n"), expression.group_may_contain(group, "."), slash
 
 
+class _Plain(Struct, frozen=True):
+    """What a text says by itself: origins that are variables of nginx, names of all others, captures by number."""
+
+    origins: tuple[Origin, ...]
+    names: frozenset[str]
+    numbered: bool
+
+
+@lru_cache(maxsize=512)
+def _plain(text: str) -> _Plain:
+    origins, others = [], []
+    for reference in references(text):
+        builtin = _builtin(reference.name)
+        if builtin is None:
+            others.append(reference.name)
+        else:
+            origins.append(replace(builtin, offset=reference.start))
+    return _Plain(tuple(origins), frozenset(others), any(map(str.isdigit, others)))
+
+
+@lru_cache(maxsize=1024)
 def _builtin(name: str) -> Origin | None:
     """Variables of nginx that a client writes."""
     variable = f"${name}"

@@ -23,7 +23,6 @@ DECLARABLE = (ACTIVE_ACTIVE, ACTIVE_PASSIVE)
 """Topologies that a comment or a setting can declare."""
 
 _DECLARED = re.compile(r"\btopology\s*=\s*([A-Za-z_-]+)")
-_CHECKS_OF_OTHERS = ("check", "healthcheck")  # Tengine and others: active checks inside the group
 
 
 class TopologyKind(Enum):
@@ -105,8 +104,10 @@ def has_health_checks(upstream: Upstream, model: Model) -> bool:
 
     ``health_check`` counts in the location (in stream the server) that passes to the group.
     """
-    if any(child.name.startswith(_CHECKS_OF_OTHERS) for child in upstream.directive.children):
+    if upstream.own_checks:
         return True
+    if not model.config.named("health_check"):
+        return False
     return any(each.scope.first("health_check") is not None for each in model.passes_to(upstream))
 
 

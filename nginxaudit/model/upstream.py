@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
+from itertools import compress
 
 from nginxaudit.model.peer import Peer, parse_peer
 from nginxaudit.nginx import facts_for
@@ -15,8 +16,9 @@ WITHOUT_BACKUP = frozenset({"hash", "ip_hash", "random"})
 """Methods that do not support ``backup`` servers."""
 
 # Directives of third-party modules that stand in a group and do not choose servers.
-_NO_METHOD = ("check", "healthcheck", "dynamic_resolve", "keepalive", "zone", "server", "include")
+_NO_METHOD = ("dynamic_resolve", "keepalive", "zone", "server", "include")
 _LUA_BALANCER = "balancer_by_lua"
+_CHECKS = ("check", "healthcheck")  # Tengine and others: active checks inside the group
 
 
 class Upstream:
@@ -24,7 +26,19 @@ class Upstream:
 
     ``complete`` is False when an include inside it could not be read, or a template engine is still
     to fill in servers: servers and settings may be missing then.
+
+    ``peers`` are its ``server`` lines in order: the ``primaries``, and the ``backups``; ``live_…`` are those that
+    take new requests, ``live`` is their number. ``methods`` are all directives that choose a balancing method, in order, those of
+    unknown modules too. ``external``: its servers come from somewhere else: a state file, SRV records, Lua.
+    ``dynamic``: the set of addresses is not fixed by this text, even apart from names resolved at start.
+    ``own_checks``: directives of other modules inside it (Tengine's) probe its servers.
     """
+
+    # Two dozen rules ask every group for these: each is found out once.
+    __slots__ = (
+        "backups", "complete", "directive", "dynamic", "external", "family", "is_single_peer", "key",
+        "live", "live_backups", "live_primaries", "methods", "name", "own_checks", "peers", "primaries",
+    )  # fmt: skip
 
     def __init__(self, directive: Directive, family: str, *, complete: bool = True) -> None:
         self.directive = directive
@@ -32,18 +46,26 @@ class Upstream:
         self.complete = complete
         self.name = str(directive.args[0]) if directive.args else ""
         self.key = self.name.lower()
-
-    @cached_property
-    def peers(self) -> tuple[Peer, ...]:
-        """Its ``server`` lines in order."""
-        return tuple(parse_peer(line, self.family) for line in self.directive.named("server"))
+        self.peers = tuple([parse_peer(line, family) for line in directive.named("server")])
+        self.backups = tuple([peer for peer in self.peers if peer.backup])
+        self.primaries = (
+            tuple([peer for peer in self.peers if not peer.backup]) if self.backups else self.peers
+        )
+        self.live_primaries = _live(self.primaries)
+        self.live_backups = _live(self.backups)
+        self.live = len(self.live_primaries) + len(self.live_backups)
+        roles = [_role(child.name, child.context) for child in directive.children]
+        self.methods = tuple(compress(directive.children, [role == "method" for role in roles]))
+        self.own_checks = "check" in roles
+        self.external = (
+            self.state is not None
+            or any(peer.service for peer in self.peers)
+            or any(method.name.startswith(_LUA_BALANCER) for method in self.methods)
+        )
+        self.dynamic = not complete or self.external or any(peer.resolve for peer in self.peers)
+        self.is_single_peer = _is_single(self)
 
     # -- settings
-
-    @cached_property
-    def methods(self) -> tuple[Directive, ...]:
-        """All directives that choose a balancing method, in order, those of unknown modules too."""
-        return tuple(child for child in self.directive.children if _chooses(child))
 
     @property
     def method_directive(self) -> Directive | None:
@@ -83,66 +105,42 @@ class Upstream:
         """Its own resolver; without one that of http or stream counts."""
         return self.directive.first("resolver")
 
-    # -- servers
-
-    @cached_property
-    def primaries(self) -> tuple[Peer, ...]:
-        """Servers without ``backup``."""
-        return tuple(peer for peer in self.peers if not peer.backup)
-
-    @cached_property
-    def backups(self) -> tuple[Peer, ...]:
-        """Servers with ``backup``."""
-        return tuple(peer for peer in self.peers if peer.backup)
-
-    @property
-    def live_primaries(self) -> tuple[Peer, ...]:
-        """Primaries that take new requests."""
-        return tuple(peer for peer in self.primaries if peer.is_live)
-
-    @property
-    def live_backups(self) -> tuple[Peer, ...]:
-        """Backups that take new requests."""
-        return tuple(peer for peer in self.backups if peer.is_live)
-
-    @cached_property
-    def external(self) -> bool:
-        """Its servers come from somewhere else: a state file, SRV records, Lua."""
-        lua = any(child.name.startswith(_LUA_BALANCER) for child in self.directive.children)
-        return lua or self.state is not None or any(peer.service for peer in self.peers)
-
-    @cached_property
-    def dynamic(self) -> bool:
-        """The set of addresses is not fixed by this text, even apart from names resolved at start."""
-        return not self.complete or self.external or any(peer.resolve for peer in self.peers)
-
-    @property
-    def is_single_peer(self) -> bool | None:
-        """Whether nginx sets its *single* flag; None if that depends on DNS or on unread files.
-
-        The flag is set for exactly one primary *address*, live or not, and no backup address
-        (``ngx_http_upstream_init_round_robin``). Such a group ignores ``max_fails`` and
-        ``fail_timeout``: its server is never taken out.
-        """
-        if len(self.primaries) > 1:
-            return False
-        if self.external or not self.complete:
-            return None
-        if any(not backup.is_hostname or not backup.resolve for backup in self.backups):
-            return False
-        if not self.primaries or self.backups:
-            return None if self.primaries else False
-        return True if self.primaries[0].is_literal else None
-
     def __repr__(self) -> str:
         return f"<upstream {self.name}>"
 
 
-def _chooses(child: Directive) -> bool:
-    """Whether a directive of a group replaces its balancing method.
+def _live(peers: tuple[Peer, ...]) -> tuple[Peer, ...]:
+    """Those of ``peers`` that take new requests: mostly all."""
+    live = [peer for peer in peers if not peer.down and not peer.drain]
+    return peers if len(live) == len(peers) else tuple(live)
 
-    A directive that no known module has may do so.
+
+def _is_single(upstream: Upstream) -> bool | None:
+    """Whether nginx sets its *single* flag; None if that depends on DNS or on unread files.
+
+    The flag is set for exactly one primary *address*, live or not, and no backup address
+    (``ngx_http_upstream_init_round_robin``). Such a group ignores ``max_fails`` and
+    ``fail_timeout``: its server is never taken out.
     """
-    if child.name in METHODS or child.name.startswith(_LUA_BALANCER):
-        return True
-    return not child.name.startswith(_NO_METHOD) and not facts_for(child.name, child.context)
+    if len(upstream.primaries) > 1:
+        return False
+    if upstream.external or not upstream.complete:
+        return None
+    if any(not backup.is_hostname or not backup.resolve for backup in upstream.backups):
+        return False
+    if not upstream.primaries or upstream.backups:
+        return None if upstream.primaries else False
+    return True if upstream.primaries[0].is_literal else None
+
+
+@lru_cache(maxsize=1024)
+def _role(name: str, context: str) -> str:
+    """What a directive of a group does: ``method``, ``check`` or nothing of interest.
+
+    One that no known module has may choose servers.
+    """
+    if name in METHODS or name.startswith(_LUA_BALANCER):
+        return "method"
+    if name.startswith(_CHECKS):
+        return "check"
+    return "" if name.startswith(_NO_METHOD) or facts_for(name, context) else "method"

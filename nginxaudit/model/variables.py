@@ -7,8 +7,7 @@ What comes from the request, from captures or from code is unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -59,10 +58,19 @@ class Reference(Struct, frozen=True):
     end: int
 
 
-def references(text: str) -> Iterator[Reference]:
+def references(text: str) -> tuple[Reference, ...]:
     """Variables in ``text``, in order. nginx reads one digit of a numbered capture."""
-    for found in _VARIABLE.finditer(text):
-        yield Reference((found[1] or found[2] or found[3]).lower(), found.start(), found.end())
+    return _references(text) if "$" in text else ()
+
+
+@lru_cache(maxsize=512)
+def _references(text: str) -> tuple[Reference, ...]:
+    return tuple(
+        [
+            Reference((found[1] or found[2] or found[3]).lower(), found.start(), found.end())
+            for found in _VARIABLE.finditer(text)
+        ]
+    )
 
 
 class _Entries(Struct, frozen=True):

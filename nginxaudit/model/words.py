@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -73,16 +75,17 @@ class Mention(Struct, frozen=True):
     place: Token | Comment
 
 
-def tokens(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def tokens(text: str) -> tuple[str, ...]:
     """Lower-case words of a name; ``stand-by`` is one word."""
-    return _joined(_LETTERS.findall(text.lower()))
+    return tuple(_joined(_LETTERS.findall(text.lower())))
 
 
 def mentions(peer: Peer, comments: Comments) -> list[Mention]:
     """Standby words for a server: in its host name, behind it, and on the line above it."""
     found = []
     host = _host(peer)
-    word = _role(tokens(host))
+    word = _role(tokens(host)) if host else None
     if word:
         found.append(Mention(word, f'the host name "{host}" contains "{word}"', peer.directive.args[0]))
     behind = comments.trailing(peer.directive)
@@ -106,7 +109,7 @@ def comment_role(comment: Comment) -> str | None:
     return _role(words)
 
 
-def host_words(peer: Peer) -> list[str]:
+def host_words(peer: Peer) -> tuple[str, ...]:
     """Words of the host name, or of the name of a UNIX socket."""
     return tokens(_host(peer))
 
@@ -126,6 +129,7 @@ def says(name: str, first: str, second: str) -> bool:
     return (first, second) in pairwise(words) or first + second in words
 
 
+@lru_cache(maxsize=256)
 def file_stem(path: str) -> str:
     """Name of a file without directories and without its last extension."""
     return os.path.splitext(os.path.basename(path))[0]
@@ -141,7 +145,7 @@ def _joined(words: list[str]) -> list[str]:
     return result
 
 
-def _role(words: list[str]) -> str | None:
+def _role(words: Sequence[str]) -> str | None:
     """The standby word among ``words``, unless an active word is there too."""
     if not ACTIVE.isdisjoint(words):
         return None

@@ -7,7 +7,7 @@ included from two servers yields two sets of nodes with different parents and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
@@ -126,11 +126,11 @@ class Directive:
 
     def named(self, name: str) -> list[Directive]:
         """Direct children called ``name``, in order, includes expanded. Do not modify."""
+        if not self.children:
+            return _NONE
         index = self._named
         if index is None:
-            index = self._named = {}
-            for child in self.children:
-                index.setdefault(child.name, []).append(child)
+            index = self._named = _by_name(self.children)
         return index.get(name, _NONE)
 
     def first(self, name: str) -> Directive | None:
@@ -147,17 +147,29 @@ class Directive:
 
     def walk(self) -> Iterator[Directive]:
         """All directives below, in order, depth first, without itself."""
-        stack = list(reversed(self.children))
+        stack = self.children[::-1]
         while stack:
             node = stack.pop()
             yield node
-            stack.extend(reversed(node.children))
+            if node.children:
+                stack += node.children[::-1]
 
     def __repr__(self) -> str:
         return f"<{' '.join([self.name, *self.args])} in {self.context}>"
 
 
 _NONE: list[Directive] = []
+
+
+def _by_name(nodes: Iterable[Directive]) -> dict[str, list[Directive]]:
+    index: dict[str, list[Directive]] = {}
+    for node in nodes:
+        same = index.get(node.name)
+        if same is None:
+            index[node.name] = [node]
+        else:
+            same.append(node)
+    return index
 
 
 class Comment(Struct, frozen=True):
@@ -209,10 +221,7 @@ class Config(Struct):
     def named(self, name: str) -> list[Directive]:
         """All directives called ``name`` anywhere, in reading order. Do not modify."""
         if self._index is None:
-            index: dict[str, list[Directive]] = {}
-            for node in self.top.walk():
-                index.setdefault(node.name, []).append(node)
-            self._index = index
+            self._index = _by_name(self.top.walk())
         return self._index.get(name, _NONE)
 
 

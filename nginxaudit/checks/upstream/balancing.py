@@ -125,6 +125,8 @@ def _front_proxy(ctx: CheckContext, upstream: Upstream) -> Directive | None:
 def duplicate_upstream_server(ctx: CheckContext) -> Iterable[Hit]:
     """The same server twice in one group."""
     for upstream in ctx.model.all_upstreams:
+        if len(upstream.peers) < 2:
+            continue
         seen: dict[str, Peer] = {}
         for peer in upstream.peers:
             if peer.address is None:
@@ -153,11 +155,13 @@ def weight_without_effect(ctx: CheckContext) -> Iterable[Hit]:
             continue
         for peers in (upstream.primaries, upstream.backups):
             weighted = [peer for peer in peers if "weight" in peer.explicit and not peer.invalid]
+            if not weighted:
+                continue
             alone = len(peers) == 1 and peers[0].is_literal
             equal = (
                 len(peers) > 1 and len(weighted) == len(peers) and len({peer.weight for peer in peers}) == 1
             )
-            if weighted and (alone or equal) and weighted[0].weight > 1:
+            if (alone or equal) and weighted[0].weight > 1:
                 parameter = weighted[0].parameter("weight")
                 assert parameter is not None
                 yield Hit(
@@ -194,6 +198,8 @@ def slow_start_ignored(ctx: CheckContext) -> Iterable[Hit]:
 def drain_without_affinity(ctx: CheckContext) -> Iterable[Hit]:
     """``drain`` lets bound sessions finish; without binding it is ``down``."""
     for upstream in ctx.model.upstreams("http"):
+        if upstream.live == len(upstream.peers):
+            continue
         if upstream.sticky is not None or not upstream.complete or upstream.method in ("hash", "ip_hash"):
             continue
         for peer in upstream.peers:

@@ -9,6 +9,7 @@ from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.retries import DEFAULT_CONNECT_MS, directive_of
+from nginxaudit.model.topology import has_health_checks
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.syntax.tree import Directive
 
@@ -51,7 +52,7 @@ def connect_timeouts(model: Model, upstream: Upstream) -> Iterator[tuple[Pass, i
 
 def has_active_checks(model: Model, upstream: Upstream) -> bool:
     """Something probes the servers on its own, so passive accounting matters less."""
-    return model.topology(upstream).health_checks
+    return has_health_checks(upstream, model)
 
 
 def hit_on_block(node: Directive, message: str, **more: object) -> Hit:

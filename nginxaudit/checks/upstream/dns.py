@@ -58,6 +58,8 @@ def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
             and peer.address
             and not _LOCAL.fullmatch(peer.address.host)
         ]
+        if not named:
+            continue
         by_kind = {
             kind: [peer for peer in named if _kind(_host(peer)) == kind] for kind in ("moving", "public")
         }
@@ -108,11 +110,13 @@ def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
 
 def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
     """A name that only a resolver can look up at run time, and none in effect."""
+    if ctx.model.config.fragment:
+        return
     static = {
         _endpoint(each) for each in ctx.model.passes if not each.runtime and each.target_kind == "hostname"
     }
     for each in ctx.model.passes:
-        if not each.runtime or ctx.model.config.fragment or ctx.model.effective(each.scope, "resolver"):
+        if not each.runtime or ctx.model.effective(each.scope, "resolver"):
             continue
         if ctx.model.unread_files(each.family) or ctx.model.variables(each.family).code:
             continue
@@ -162,6 +166,8 @@ def _endpoint(each: Pass) -> tuple[str, str, int | None]:
 
 def _names_at_run_time(each: Pass) -> set[tuple[str, str, int | None]]:
     """Host names that nginx would have to look up while it serves."""
+    if each.target.kind not in ("hostname", "variable"):
+        return set()
     return {
         (each.family, target.host, target.port)
         for target in each.targets

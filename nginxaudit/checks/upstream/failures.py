@@ -19,6 +19,7 @@ from nginxaudit.checks.upstream.common import (
 )
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.peer import Peer
+from nginxaudit.model.retries import is_written
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
 
@@ -31,7 +32,7 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
         peers = [
             peer
             for peer in upstream.peers
-            if "fail_timeout" in peer.explicit and peer.fail_timeout == 0 and peer.max_fails and not peer.down
+            if peer.fail_timeout == 0 and "fail_timeout" in peer.explicit and peer.max_fails and not peer.down
         ]
         if peers:
             deliberate = has_active_checks(ctx.model, upstream)
@@ -49,17 +50,15 @@ def fail_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
     after_one = parse_time_ms(str(ctx.options["after-one-failure"])) / 1000
     after_many = parse_time_ms(str(ctx.options["after-several-failures"])) / 1000
     for upstream in _counting(ctx):
-        if has_active_checks(ctx.model, upstream):
-            continue
         peers = [
             peer
             for peer in upstream.peers
-            if "fail_timeout" in peer.explicit
+            if peer.fail_timeout > (after_one if peer.max_fails == 1 else after_many)
+            and "fail_timeout" in peer.explicit
             and peer.max_fails
             and not peer.down
-            and peer.fail_timeout > (after_one if peer.max_fails == 1 else after_many)
         ]
-        if peers:
+        if peers and not has_active_checks(ctx.model, upstream):
             worst = max(peers, key=lambda peer: peer.fail_timeout)
             failures = "one failure takes" if worst.max_fails == 1 else f"{worst.max_fails} failures take"
             excused = bool(upstream.backups) or upstream.family == "stream"
@@ -74,8 +73,17 @@ def fail_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
 
 def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
     """An explicit pause shorter than the connect timeout that every probe of a hung host costs."""
+    chosen = is_written(ctx.model, "connect_timeout")
     for upstream in _counting(ctx):
-        if has_active_checks(ctx.model, upstream):
+        paused = [
+            peer
+            for peer in upstream.peers
+            if (chosen or 0 < peer.fail_timeout < _DEFAULT_FAIL_TIMEOUT)
+            and "fail_timeout" in peer.explicit
+            and peer.max_fails
+            and not peer.down
+        ]
+        if not paused or has_active_checks(ctx.model, upstream):
             continue
         timeouts = list(connect_timeouts(ctx.model, upstream))
         if not timeouts:
@@ -83,11 +91,8 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
         each, smallest, written = min(timeouts, key=lambda entry: entry[1])
         peers = [
             peer
-            for peer in upstream.peers
-            if "fail_timeout" in peer.explicit
-            and 0 < peer.fail_timeout * 1000 < smallest
-            and peer.max_fails
-            and not peer.down
+            for peer in paused
+            if 0 < peer.fail_timeout * 1000 < smallest
             and (written or peer.fail_timeout < _DEFAULT_FAIL_TIMEOUT)  # two defaults are every configuration
         ]
         if peers:
@@ -104,9 +109,11 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
 def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
     """``max_fails=0``: failures are never counted."""
     for upstream in _counting(ctx):
+        zero = [peer for peer in upstream.peers if peer.max_fails == 0 and not peer.down]
+        if not zero or has_active_checks(ctx.model, upstream):
+            continue
         live = [peer for peer in upstream.peers if not peer.down]
-        zero = [peer for peer in live if peer.max_fails == 0]
-        if not zero or len(live) < 2 or has_active_checks(ctx.model, upstream):
+        if len(live) < 2:
             continue
         decision = len(zero) == len(live) and not upstream.backups
         yield _on_peers(
@@ -141,8 +148,11 @@ def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:
 def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
     """One live server among ``down`` ones: it is not *single* to nginx, so one failure blocks it."""
     for upstream in _counting(ctx):
-        live, down = upstream.live_primaries, [peer for peer in upstream.primaries if peer.down]
-        if len(live) != 1 or not down or upstream.live_backups or any(peer.drain for peer in upstream.peers):
+        live = upstream.live_primaries
+        if len(live) != 1 or upstream.live_backups or any(peer.drain for peer in upstream.peers):
+            continue
+        down = [peer for peer in upstream.primaries if peer.down]
+        if not down:
             continue
         peer = live[0]
         if peer.max_fails == 0 or peer.resolve:

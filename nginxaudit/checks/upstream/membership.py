@@ -53,7 +53,7 @@ def all_servers_backup(ctx: CheckContext) -> Iterable[Hit]:
 def all_servers_down(ctx: CheckContext) -> Iterable[Hit]:
     """No server that takes requests, or only backups left."""
     for upstream in ctx.model.all_upstreams:
-        if upstream.external or not upstream.complete or not upstream.primaries:
+        if upstream.live_primaries or not upstream.primaries or upstream.external or not upstream.complete:
             continue
         if not all(peer.down for peer in upstream.primaries):
             continue

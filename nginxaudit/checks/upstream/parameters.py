@@ -23,7 +23,8 @@ def invalid_server_parameter(ctx: CheckContext) -> Iterable[Hit]:
     """What nginx refuses in a ``server`` line, with the reason."""
     for upstream in ctx.model.all_upstreams:
         for peer in upstream.peers:
-            yield from _refused(peer, upstream.family)
+            if peer.invalid:
+                yield from _refused(peer, upstream.family)
 
 
 def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
@@ -124,13 +125,15 @@ def _lacking(
     """Parameters that are written and that the target lacks for the reason ``why``."""
     for name in names:
         lacking = {family: _absent(name, family, ctx.target, why) for family in ("http", "stream")}
-        if not any(lacking.values()):
+        words = {word for facts in lacking.values() for word in facts}
+        if not words:
             continue
         for node in ctx.model.config.named(name):
-            facts = lacking.get(ctx.model.family_of(node))
-            if not facts or node.is_block:
+            if node.is_block:
                 continue
-            for token in node.args:
+            tokens = [token for token in node.args if token.partition("=")[0] in words]
+            facts = lacking.get(ctx.model.family_of(node), {}) if tokens else {}
+            for token in tokens:
                 fact = facts.get(token.partition("=")[0])
                 if fact is not None and _is_written(fact, token):
                     yield node, token, fact

@@ -13,14 +13,15 @@ from nginxaudit.model.upstream import Upstream
 
 _TLS_PORTS = {443: True, 8443: False}  # port -> whether it is more than a convention
 _PLAIN_PORTS = {80: True, 8080: False}
+_USUAL = frozenset({*_TLS_PORTS, *_PLAIN_PORTS})
 
 
 def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
     """Servers without a port in a group that is reached by TLS: TLS is spoken to port 80."""
     for upstream in ctx.model.upstreams("http"):
         tls = [each for each in ctx.model.passes_to(upstream) if each.target.tls]
-        bare = [peer for peer in upstream.peers if _without_port(peer)]
-        if tls and bare:
+        bare = [peer for peer in upstream.peers if _without_port(peer)] if tls else []
+        if bare:
             yield Hit(
                 peer_place(bare[0]),
                 f"{listed([peer.text for peer in bare])} has no port, so it is 80, and {tls[0].scheme}:// is spoken to it",
@@ -63,8 +64,10 @@ def _single(each: Pass, port: int) -> Iterator[Hit]:
 
 
 def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
-    ports = {peer.address.port for peer in upstream.peers if peer.address and peer.address.explicit_port}
     written = [peer for peer in upstream.peers if peer.address and peer.address.explicit_port]
+    ports = {peer.address.port for peer in written if peer.address}
+    if ports.isdisjoint(_USUAL):
+        return
     if {80, 443} <= ports:
         odd = next(peer for peer in written if peer.address and peer.address.port == 443)
         yield Hit(

@@ -6,13 +6,13 @@ src/stream/ngx_stream_proxy_module.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, listed, whole
 from nginxaudit.checks.upstream.common import group_place, has_active_checks, peer_place, related_peers
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
-from nginxaudit.model.retries import Retry, directive_of
+from nginxaudit.model.retries import Retry, directive_of, is_written
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
 from nginxaudit.syntax.tree import Directive
@@ -27,21 +27,25 @@ _SHOWN = 5  # groups that are shown beside a setting they share
 _TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
 
 
-def _live(upstream: Upstream) -> int:
-    return len(upstream.live_primaries) + len(upstream.live_backups)
+_Retries = Sequence[Retry]
 
 
-def _groups(ctx: CheckContext, at_least: int = 2) -> Iterator[tuple[Upstream, list[Retry]]]:
+def _groups(ctx: CheckContext, at_least: int = 2) -> Iterator[tuple[Upstream, _Retries]]:
     """Groups with several live servers, and how those who use them retry."""
-    for upstream in ctx.model.all_upstreams:
-        if upstream.external or not upstream.complete or _live(upstream) < at_least:
-            continue
-        retries = [retry for each in ctx.model.passes_to(upstream) if (retry := ctx.model.retry(each))]
-        if retries:
-            yield upstream, retries
+    return (entry for entry in ctx.model.retried if entry[0].live >= at_least)
 
 
-def _once(retries: Iterable[Retry], name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
+def _decided(ctx: CheckContext) -> Iterator[tuple[Upstream, list[tuple[Retry, Directive]]]]:
+    """Groups with several live servers, and those who say by ``…_next_upstream`` how they retry."""
+    if not is_written(ctx.model, "next_upstream"):
+        return
+    for upstream, retries in _groups(ctx):
+        written = [(retry, retry.directive) for retry in retries if retry.directive is not None]
+        if written:
+            yield upstream, written
+
+
+def _once(retries: _Retries, name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
     """The directives ``…_name`` in effect, each once."""
     seen: set[Directive] = set()
     for retry in retries:
@@ -54,10 +58,9 @@ def _once(retries: Iterable[Retry], name: str, model: Model) -> Iterator[tuple[D
 def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
     """``off`` in a location whose group has more than one server."""
     told: set[Directive] = set()
-    for upstream, retries in _groups(ctx):
-        for retry in retries:
-            node = retry.directive
-            if not retry.off or node is None or node in told or retry.each.scope.first("limit_except"):
+    for upstream, retries in _decided(ctx):
+        for retry, node in retries:
+            if not retry.off or node in told or retry.each.scope.first("limit_except"):
                 continue
             told.add(node)
             more = (
@@ -102,20 +105,20 @@ def _reads_by_post(node: Directive) -> bool:
 
 def next_upstream_5xx_poison(ctx: CheckContext) -> Iterable[Hit]:
     """Answers that count as failures where one failure takes a server out."""
-    for upstream, retries in _groups(ctx):
+    for upstream, retries in _decided(ctx):
         weak = [peer for peer in upstream.peers if peer.is_live and peer.max_fails == 1]
         if len(weak) < 2 or has_active_checks(ctx.model, upstream):
             continue
-        for retry in retries:
+        for retry, node in retries:
             listed_codes = [code for code in _POISON if code in retry.conditions]
-            if not listed_codes or retry.directive is None or 0 < retry.tries < len(weak):
+            if not listed_codes or 0 < retry.tries < len(weak):
                 continue
-            token = next(word for word in retry.directive.args if word.lower() == listed_codes[0])
+            token = next(word for word in node.args if word.lower() == listed_codes[0])
             yield Hit(
-                arg(retry.directive, token),
+                arg(node, token),
                 f'one URL that makes the application answer {listed_codes[0][5:]} takes every server of "{upstream.name}" out: '
                 "the request is tried at each of them, each counts a failure, and max_fails is 1",
-                retry.directive,
+                node,
                 related=(("the group", group_place(upstream)),),
                 severity=Severity.INFO if listed_codes == ["http_503"] else None,
                 help="Set max_fails=3 or more on the servers, or leave the code out.",
@@ -125,18 +128,18 @@ def next_upstream_5xx_poison(ctx: CheckContext) -> Iterable[Hit]:
 
 def next_upstream_client_error(ctx: CheckContext) -> Iterable[Hit]:
     """Errors of clients that are asked again of every server."""
-    for upstream, retries in _groups(ctx):
+    for upstream, retries in _decided(ctx):
         if any(word in upstream.key for word in ("shard", "storage", "files", "static", "object")):
             continue
-        for retry in retries:
+        for retry, node in retries:
             found = [code for code in _CLIENT_ERRORS if code in retry.conditions]
-            if not found or retry.directive is None or retry.tries:
+            if not found or retry.tries:
                 continue
-            token = next(word for word in retry.directive.args if word.lower() == found[0])
+            token = next(word for word in node.args if word.lower() == found[0])
             yield Hit(
-                arg(retry.directive, token),
-                f'every request that is answered with {found[0][5:]} is asked again of all {_live(upstream)} servers of "{upstream.name}"',
-                retry.directive,
+                arg(node, token),
+                f'every request that is answered with {found[0][5:]} is asked again of all {upstream.live} servers of "{upstream.name}"',
+                node,
                 related=(("the group", group_place(upstream)),),
                 help="Leave the code out, unless every server holds other files.",
             )
@@ -151,7 +154,7 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             group_place(upstream),
-            f'during an outage one request may visit all {_live(upstream)} servers of "{upstream.name}", '
+            f'during an outage one request may visit all {upstream.live} servers of "{upstream.name}", '
             f"{_seconds(retry.connect)} each: nothing limits its tries",
             upstream.directive,
             related=(("used here", whole(retry.each.directive)),),
@@ -162,6 +165,8 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
 
 def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
     """A limit that is used up by the first try."""
+    if not any(is_written(ctx.model, name) for name in ("next_upstream_timeout", "next_upstream_tries")):
+        return
     told: set[Directive] = set()
     for upstream, retries in _groups(ctx):
         for node, retry in _once(retries, "next_upstream_timeout", ctx.model):
@@ -195,12 +200,11 @@ def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
     budget = parse_time_ms(str(ctx.options["budget"]))
     causes: dict[tuple[str, Directive | None], list[tuple[int, Upstream, Retry]]] = {}
     for upstream, retries in _groups(ctx):
-        retry = max(retries, key=lambda each: each.worst_connect(_live(upstream)))
-        worst = retry.worst_connect(_live(upstream))
+        retry = max(retries, key=lambda each: each.worst_connect(upstream.live))
+        worst = retry.worst_connect(upstream.live)
         if not retry.off and worst > budget:
-            name = directive_of(retry.each, "connect_timeout")
-            written = ctx.model.effective(retry.each.scope, name)
-            causes.setdefault((name, written[0] if written else None), []).append((worst, upstream, retry))
+            cause = (directive_of(retry.each, "connect_timeout"), retry.connect_directive)
+            causes.setdefault(cause, []).append((worst, upstream, retry))
     for (name, node), found in causes.items():
         yield _slow(name, node, found)
 
@@ -232,14 +236,17 @@ def _slow(name: str, node: Directive | None, found: list[tuple[int, Upstream, Re
 
 def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
     """A connect timeout that the kernel does not wait for, or that holds up the change to another server."""
+    timeouts = list(_timeouts(ctx, "connect"))
+    if not timeouts:
+        return
     budget = parse_time_ms(str(ctx.options["budget"]))
     delaying = {
         node: upstream
         for upstream, retries in _groups(ctx)
         for node, retry in _once(retries, "connect_timeout", ctx.model)
-        if retry.connect > _SLOW_MS and retry.worst_connect(_live(upstream)) <= budget
+        if retry.connect > _SLOW_MS and retry.worst_connect(upstream.live) <= budget
     }
-    for node, value in _timeouts(ctx, "connect"):
+    for node, value in timeouts:
         if value > _KERNEL_LIMIT_MS:
             yield Hit(
                 whole(node),
@@ -285,6 +292,8 @@ def _timeouts(ctx: CheckContext, kind: str) -> Iterator[tuple[Directive, int]]:
 
 def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
     """Bodies that are passed on while they arrive cannot be sent a second time."""
+    if not is_written(ctx.model, "request_buffering"):
+        return
     told: set[Directive] = set()
     for upstream, retries in _groups(ctx):
         for node, retry in _once(retries, "request_buffering", ctx.model):
@@ -319,10 +328,13 @@ def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
         yield from _cut_off(upstream, retries)
 
 
-def _cut_off(upstream: Upstream, retries: list[Retry]) -> Iterator[Hit]:
+def _cut_off(upstream: Upstream, retries: _Retries) -> Iterator[Hit]:
+    primaries = len(upstream.live_primaries)
+    never = not any(peer.max_fails for peer in upstream.live_primaries)
+    if not never and primaries == 1:
+        return
     backup = upstream.live_backups[0]
     names = listed([peer.text for peer in upstream.live_backups])
-    never = all(peer.max_fails == 0 for peer in upstream.live_primaries)
     if never and all(retry.off or retry.tries == 1 for retry in retries):
         settings = [retry.directive for retry in retries if retry.directive]
         yield Hit(
@@ -334,7 +346,6 @@ def _cut_off(upstream: Upstream, retries: list[Retry]) -> Iterator[Hit]:
             help="Delete max_fails=0, or allow retries.",
         )
         return
-    primaries = len(upstream.live_primaries)
     literal = all(peer.is_literal for peer in upstream.live_primaries)
     if literal and all(0 < retry.tries <= primaries and not retry.off for retry in retries) and primaries > 1:
         yield Hit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from nginxaudit.checks.base import CheckContext, Hit, listed
@@ -25,6 +25,19 @@ def upstream_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _differing(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
+    yield from _port(upstream, peers) if _are_alike(peers) else _unlike(upstream, peers)
+
+
+def _are_alike(peers: list[Peer]) -> bool:
+    """All have the same settings: so it is in most groups."""
+    settings = {
+        (peer.max_fails, peer.fail_timeout, peer.max_conns, peer.slow_start, peer.resolve, peer.route)
+        for peer in peers
+    }
+    return len(settings) == 1 and peers[0].route is None and len({peer.weight for peer in peers}) == 1
+
+
+def _unlike(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
     for name in _FAILURE:
         yield from _odd(upstream, peers, name, [getattr(peer, name) for peer in peers])
     yield from _odd(upstream, peers, "max_conns", [peer.max_conns > 0 for peer in peers])
@@ -38,10 +51,9 @@ def _differing(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
 
 def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[object]) -> Iterator[Hit]:
     """Peers whose effective value differs from the most common one (of two: from the written one)."""
-    counts = Counter(values)
-    if len(counts) < 2:
+    if len(set(values)) < 2:
         return
-    ranked = counts.most_common()
+    ranked = Counter(values).most_common()
     if len(peers) > 2 and ranked[0][1] == ranked[1][1] and not _only_missing(peers, name):
         return  # two camps of equal size are tiers, not an oversight
     if len(peers) == 2 or ranked[0][1] == ranked[1][1]:
@@ -118,14 +130,19 @@ def _weight(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
 
 def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
     """A port left out (80) beside written ones, or one that deviates from a clear majority of hosts."""
-    located = [peer for peer in peers if peer.address is not None and peer.address.kind != "unix"]
-    if upstream.family == "stream" or len(located) < 2:
-        return
     missing = [
-        peer for peer in located if peer.address and not peer.address.explicit_port and not peer.service
+        peer
+        for peer in peers
+        if peer.address
+        and not peer.address.explicit_port
+        and not peer.service
+        and peer.address.kind != "unix"
     ]
+    if not missing or upstream.family == "stream":
+        return
+    located = [peer for peer in peers if peer.address is not None and peer.address.kind != "unix"]
     written = [peer for peer in located if peer.address and peer.address.explicit_port]
-    if missing and written and all(peer.address and peer.address.port != HTTP_PORT for peer in written):
+    if written and all(peer.address and peer.address.port != HTTP_PORT for peer in written):
         yield Hit(
             peer_place(missing[0]),
             f"{listed([peer.text for peer in missing])} has no port, so it is 80; the other servers of "
@@ -138,12 +155,17 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
 def upstream_address_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """The same server in several groups with different failure settings: each group judges it alone."""
     for family in ("http", "stream"):
-        places: dict[str, list[tuple[Upstream, Peer]]] = defaultdict(list)
+        first: dict[str, tuple[Upstream, Peer]] = {}
+        shared: dict[str, list[tuple[Upstream, Peer]]] = {}
         for upstream in ctx.model.groups(family).values():
             for peer in upstream.peers:
                 if peer.address is not None and not peer.invalid:
-                    places[peer.normal_address].append((upstream, peer))
-        for address, uses in places.items():
+                    use = (upstream, peer)
+                    known = first.setdefault(peer.normal_address, use)
+                    if known is not use:
+                        shared.setdefault(peer.normal_address, [known]).append(use)
+        for address in first if shared else ():
+            uses = shared.get(address, [])
             if len({upstream for upstream, _ in uses}) > 1:
                 yield from _between_groups(address, uses)
 
