@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.fragments import flaw_of_declaration
 from nginxaudit.syntax.tree import Comment, Config, Directive
 
-_MARK = re.compile(r"\s*nginxaudit:\s*(?P<word>[\w-]+)(?P<rest>.*)", re.DOTALL)
-_IGNORE = re.compile(r"\s*\[(?P<names>[^\]]*)\]\s*:?\s*(?P<reason>.*)", re.DOTALL)
+_MARK = r"\s*nginxaudit:\s*(?P<word>[\w-]+)(?P<rest>.*)"
+_IGNORE = r"\s*\[(?P<names>[^\]]*)\]\s*:?\s*(?P<reason>.*)"
 _MOST_COMPARED = 1_000  # unknown names that are compared with the known ones, which takes milliseconds
 _OTHERS = ("context=", "topology=")
 
@@ -139,7 +140,7 @@ class Ignores(Struct):
                     )
 
     def _take(self, comment: Comment, extents: _Extents) -> None:
-        mark = _MARK.match(comment.text)
+        mark = compiled(_MARK, re.DOTALL).match(comment.text)
         if mark is None:
             return
         word = mark["word"]
@@ -150,7 +151,7 @@ class Ignores(Struct):
             elif (reason := flaw_of_declaration(comment)) is not None:
                 self._flaw(comment, reason, "context=http,server")
             return
-        parts = _IGNORE.match(mark["rest"])
+        parts = compiled(_IGNORE, re.DOTALL).match(mark["rest"])
         if parts is None or not parts["names"].strip():
             self._flaw(comment, "it names no rule: write ignore[rule-name] and why")
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nginxaudit.model.comments import annotation
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Comment
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ACTIVE_PASSIVE = "active-passive"
 DECLARABLE = (ACTIVE_ACTIVE, ACTIVE_PASSIVE)
 """Topologies that a comment or a setting can declare."""
 
-_DECLARED = re.compile(r"\btopology\s*=\s*([A-Za-z_-]+)")
+_DECLARED = r"\btopology\s*=\s*([A-Za-z_-]+)"
 
 
 class TopologyKind(Enum):
@@ -119,7 +119,7 @@ def find_declaration(upstream: Upstream, model: Model) -> Declaration | None:
     places = [*([beside] if beside else []), *comments.block_above(block), *comments.inside(block)]
     for comment in places:
         text = annotation(comment)
-        found = _DECLARED.search(text) if text else None
+        found = compiled(_DECLARED).search(text) if text else None
         if found:
             return Declaration(_normal(found[1]), "comment", comment)
     setting = _setting(upstream.name, model.topologies)

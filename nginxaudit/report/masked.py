@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from nginxaudit.finding import Fix
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import MASK, mask_secrets
 from nginxaudit.source.text import SourceText
 
@@ -29,12 +29,12 @@ def shown(source: SourceText, start: int, end: int) -> str:
     return mask_secrets(text[first:last])[start - first : end - first]
 
 
-_USER = re.compile(r"(?<![^\s\"'/])([^\s/:@\"'$\[]*:)([^\s/@\"']+)(?=@)")
+_USER = r"(?<![^\s\"'/])([^\s/:@\"'$\[]*:)([^\s/@\"']+)(?=@)"
 
 
 def veiled(text: str) -> str:
     """A label without secrets, those before an address (``user:password@host``) among them."""
-    return _USER.sub(lambda match: match[1] + MASK * len(match[2]), mask_secrets(text))
+    return compiled(_USER).sub(lambda match: match[1] + MASK * len(match[2]), mask_secrets(text))
 
 
 def veiled_fields(item: _T) -> _T:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 
+from nginxaudit.nginx.patterns import compiled
+
 # Unicode categories Cc, Cf, Cs, Zl and Zp, and the default-ignorable plane 14. Written out, as the
 # tables of `unicodedata` differ between Python versions and reports must not.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
     "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE = "[\ud800-\udfff]"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -28,7 +30,7 @@ def visible(text: str, encoding: str = "utf-8") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    text = _UNSAFE.sub(_escape, text)
+    text = compiled(_UNSAFE).sub(_escape, text)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -46,17 +48,19 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_COMMAND = re.compile(r"^([ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
+_COMMAND = r"^([ \t]*):(?=:)|#(?=#\[)"
 
 
 def without_commands(text: str) -> str:
     """``text`` for the log of a CI server: no line of it is a command of GitHub Actions or Azure Pipelines."""
-    return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", text)
+    return compiled(_COMMAND, re.MULTILINE).sub(
+        lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", text
+    )
 
 
 def unicode_only(text: str) -> str:
     """``text`` with U+FFFD for what is not Unicode: the bytes of a file that were not UTF-8."""
-    return text if text.isascii() else _LONE.sub("\ufffd", text)
+    return text if text.isascii() else compiled(_LONE).sub("\ufffd", text)
 
 
 def encoding_of(stream: object) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 
 # nginx prints "# configuration file PATH:" before each file and a line feed behind it.
 _HEADER = re.compile(r"^# configuration file (/[^\n]*):\r?\n", re.MULTILINE)
-_PREAMBLE = re.compile(r"(?:[ \t]*\r?\n|nginx: [^\n]*\n)*")  # what "2>&1" mixes in
+_PREAMBLE = r"(?:[ \t]*\r?\n|nginx: [^\n]*\n)*"  # what "2>&1" mixes in
 
 
 def is_dump(text: str) -> bool:
     """Whether ``text`` looks like the output of ``nginx -T``."""
-    preamble = _PREAMBLE.match(text)
+    preamble = compiled(_PREAMBLE).match(text)
     return _HEADER.match(text, preamble.end() if preamble else 0) is not None
 
 

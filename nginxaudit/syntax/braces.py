@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
 from msgspec import Struct
 
-_INDENT = re.compile(r"[ \t\r]*")
+from nginxaudit.nginx.patterns import compiled
+
+_INDENT = r"[ \t\r]*"
 
 Seen: TypeAlias = tuple[int, int, int]
 """A brace as it is read: its offset, and those of the directive's name; -1 twice for a closing one."""
@@ -48,7 +49,7 @@ def located(text: str, seen: Iterable[Seen]) -> list[Brace]:
         searched = start
         if newline >= 0:
             line_start = newline + 1
-        blanks = _INDENT.match(text, line_start)
+        blanks = compiled(_INDENT).match(text, line_start)
         content = blanks.end() if blanks else start
         indent = len(text[line_start:content].expandtabs(8))
         braces.append(Brace(opening, at, indent, content == start, max(name_start, 0), max(name_end, 0)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from nginxaudit.nginx import PSEUDO_CONTEXTS, directives, inner_context
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Comment, Statement
 
 _MAIN_BLOCKS = frozenset({"events", "http", "stream", "mail"})
-_DECLARED = re.compile(r"\s*nginxaudit:\s*context=([\w,-]*)")
+_DECLARED = r"\s*nginxaudit:\s*context=([\w,-]*)"
 _CANDIDATES = (
     "main",
     "http",
@@ -44,15 +44,16 @@ def context_of_path(path: str) -> str:
 def declared_context(comments: list[Comment]) -> str | None:
     """Path of contexts in a ``# nginxaudit: context=http,server`` comment, or None; one that is wrong does not count."""
     for comment in comments:
-        found = _DECLARED.match(comment.text)
-        if found and flaw_of_declaration(comment) is None:
-            return found[1]
+        if "context=" in comment.text:
+            found = compiled(_DECLARED).match(comment.text)
+            if found and flaw_of_declaration(comment) is None:
+                return found[1]
     return None
 
 
 def flaw_of_declaration(comment: Comment) -> str | None:
     """What is wrong with the path of a ``# nginxaudit: context=…`` comment; None for all others."""
-    found = _DECLARED.match(comment.text)
+    found = compiled(_DECLARED).match(comment.text)
     if found:
         try:
             context_of_path(found[1])

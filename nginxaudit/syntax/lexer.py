@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Comment, Problem, Token
 
@@ -37,11 +38,10 @@ _TOKEN = re.compile(
 )
 # Two mistakes that tear a word apart for nginx: an expression such as [0-9]{2,3} without quotes, and what a
 # template engine should have replaced. The texts that have one are read so that the word stays whole.
-_TORN = re.compile(r"[^\s;{}$]\{[0-9]+(?:,[0-9]*)?\}|(?<![${])\{\{|\{%|<%")
+_TORN = r"[^\s;{}$]\{[0-9]+(?:,[0-9]*)?\}|(?<![${])\{\{|\{%|<%"
 _BRACE_AND_DIGIT = re.compile(r"\{[0-9]")
 _WHOLE = r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>|(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
-_TOLERANT = re.compile(
-    rf"""
+_TOLERANT = rf"""
       (?!)(.)                                                                     # 1: never
     | (?!{_WHOLE})([;{{}}])                                                       # 2: punctuation
     | (\#[^\n]*+)                                                                 # 3: comment
@@ -49,16 +49,14 @@ _TOLERANT = re.compile(
     | ((?:{_WHOLE}|[^ \t\r\n;{{}}"'#\\$]|\\.|\$\{{*+)(?:{_WHOLE}|[^ \t\r\n;{{\\$]|\\.|\$\{{*+)*+\\?)  # 5: word
     | (["'])                                                                      # 6: string gone wrong
     | (\\)                                                                        # 7: backslash before the end
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_TEMPLATE = re.compile(r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>")
-_QUANTIFIER = re.compile(r"(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}")
+    """
+_TEMPLATE = r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>"
+_QUANTIFIER = r"(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
 _STRING_END = {
-    '"': re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL),
-    "'": re.compile(r"(?:[^'\\]++|\\.)*+'", re.DOTALL),
+    '"': r'(?:[^"\\]++|\\.)*+"',
+    "'": r"(?:[^'\\]++|\\.)*+'",
 }
-_LINE_TAIL = re.compile(r"\s*(?:;[\s}]*|\{\s*)?(?:\#.*)?\Z", re.DOTALL)
+_LINE_TAIL = r"\s*(?:;[\s}]*|\{\s*)?(?:\#.*)?\Z"
 _ESCAPE = re.compile(r"\\([\"'\\trn])")
 _UNESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _make = Token.make
@@ -73,13 +71,13 @@ def end_of_unclosed(text: str, start: int) -> int:
     """Where a string that begins at ``start`` and is never closed probably ends: before what ends the directive."""
     newline = text.find("\n", start)
     line = text[start : newline if newline >= 0 else len(text)]
-    return start + max(1, len(_LINE_TAIL.sub("", line)))
+    return start + max(1, len(compiled(_LINE_TAIL, re.DOTALL).sub("", line)))
 
 
 def _may_be_torn(text: str) -> bool:
     """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster."""
     return any(sign in text for sign in ("{{", "{%", "<%")) or (
-        _BRACE_AND_DIGIT.search(text) is not None and _TORN.search(text) is not None
+        _BRACE_AND_DIGIT.search(text) is not None and compiled(_TORN).search(text) is not None
     )
 
 
@@ -115,7 +113,7 @@ class Lexer:
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
         torn = self.torn
-        pattern = _TOLERANT if torn else _TOKEN
+        pattern = compiled(_TOLERANT, re.VERBOSE | re.DOTALL) if torn else _TOKEN
         while self.position < len(text):
             for found in pattern.finditer(text, self.position):
                 kind = found.lastindex
@@ -152,7 +150,7 @@ class Lexer:
 
     def _is_mark(self, word: str, start: int, end: int) -> bool:
         """Tell what nginx would have torn apart; whether ``word`` is a mark of a template and no word at all."""
-        template = _TEMPLATE.search(word)
+        template = compiled(_TEMPLATE).search(word)
         if template is not None:
             self._report(
                 "unrendered-template",
@@ -164,7 +162,7 @@ class Lexer:
             alone = template.span() == (0, len(word))
             line = self.text[self.text.rfind("\n", 0, start) + 1 : (self.text + "\n").index("\n", end)]
             return alone and (word.startswith(("{%", "<% ", "<%-")) or line.strip() == word)
-        quantifier = _QUANTIFIER.search(word)
+        quantifier = compiled(_QUANTIFIER).search(word)
         if quantifier is not None:
             self._report(
                 "regex-unquoted-brace",
@@ -186,7 +184,7 @@ class Lexer:
 
     def _broken_string(self, start: int) -> Token:
         """A string that is never closed, or that is followed by what may not follow it."""
-        found = _STRING_END[self.text[start]].match(self.text, start + 1)
+        found = compiled(_STRING_END[self.text[start]], re.DOTALL).match(self.text, start + 1)
         if found is None or "\n" in found[0]:
             return self._unclosed(start)
         end = found.end()

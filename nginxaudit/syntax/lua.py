@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 
-_PIECE = re.compile(
-    r"""
+from nginxaudit.nginx.patterns import compiled
+
+_PIECE = r"""
       --\[(?P<comment_level>=*)\[      # long comment
     | --[^\n]*                         # comment
     | \[(?P<level>=*)\[                # long string
     | (?P<quote>["'])
     | (?P<brace>[{}])
-    """,
-    re.VERBOSE,
-)
+    """
 _STRING_REST = {
-    '"': re.compile(r'(?:[^"\\\n]++|\\[^\n])*+"'),
-    "'": re.compile(r"(?:[^'\\\n]++|\\[^\n])*+'"),
+    '"': r'(?:[^"\\\n]++|\\[^\n])*+"',
+    "'": r"(?:[^'\\\n]++|\\[^\n])*+'",
 }
 
 
@@ -30,7 +29,7 @@ def end_of_lua_block(text: str, start: int) -> int | None:
     position = start
     unclosed = {'"': -1, "'": -1}  # up to where no string of that quote closes: nothing is searched twice
     while True:
-        piece = _PIECE.search(text, position)
+        piece = compiled(_PIECE, re.VERBOSE).search(text, position)
         if piece is None:
             return None
         position = piece.end()
@@ -47,7 +46,7 @@ def end_of_lua_block(text: str, start: int) -> int | None:
             if depth == 0:
                 return piece.start()
         elif (quote := piece["quote"]) is not None and position > unclosed[quote]:
-            rest = _STRING_REST[quote].match(text, position)
+            rest = compiled(_STRING_REST[quote]).match(text, position)
             if rest is not None:
                 position = rest.end()
             else:
