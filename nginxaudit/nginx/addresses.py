@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -36,6 +36,7 @@ class Address(Struct, frozen=True):
         return host if self.port is None else f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=2048)
 def parse_address(text: str, default_port: int | None = None, *, listen: bool = False) -> Address:
     """Address written as ``host``, ``host:port``, ``[v6]:port`` or ``unix:/path``.
 
@@ -67,13 +68,32 @@ def parse_inet4(text: str) -> str:
 
     ``ngx_inet_addr``: decimal octets up to 255, leading zeros allowed, an empty octet is zero.
     """
+    literal = _inet4(text)
+    if literal is None:
+        raise ValueError(f'"{text}" is not an IPv4 address')
+    return literal
+
+
+def _inet4(text: str) -> str | None:
     octets = text.split(".")
-    if len(octets) != 4 or not all(octet == "" or (octet.isascii() and octet.isdigit()) for octet in octets):
-        raise ValueError(f'"{text}" is not an IPv4 address')
-    numbers = [int(octet or 0) for octet in octets]
-    if max(numbers) > 255:
-        raise ValueError(f'"{text}" is not an IPv4 address')
-    return ".".join(map(str, numbers))
+    if len(octets) != 4 or not _digits("".join(octets) or "0"):
+        return None
+    try:
+        numbers = [int(octet or 0) for octet in octets]
+    except ValueError:  # thousands of digits
+        return None
+    return ".".join(map(str, numbers)) if max(numbers) <= 255 else None
+
+
+def is_inet6(text: str) -> bool:
+    """Whether ``text`` is an IPv6 address, without brackets."""
+    import ipaddress  # few configurations have one
+
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _unix(text: str) -> Address:
@@ -86,9 +106,8 @@ def _unix(text: str) -> Address:
 
 
 def _host(host: str, port: int | None, last: int | None, explicit: bool) -> Address:
-    try:
-        literal = parse_inet4(host)
-    except ValueError:
+    literal = _inet4(host)
+    if literal is None:
         return Address("name", host.lower(), port, last, explicit)
     return Address("inet", literal, port, last, explicit)
 
@@ -100,6 +119,8 @@ def _inet6(text: str, default_port: int | None, listen: bool) -> Address:
     if rest and not rest.startswith(":"):
         raise ValueError(f'"{text}": a colon and a port must follow the bracket')
     first, last = _ports(rest[1:], text, listen) if rest else (default_port, None)
+    import ipaddress  # few configurations have such an address
+
     try:
         literal = ipaddress.IPv6Address(host)
     except ValueError:
