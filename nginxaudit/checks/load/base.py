@@ -8,8 +8,6 @@ nginx does while it reads it. It is called in the order of the file, so that it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
@@ -65,7 +63,10 @@ class Load(Struct):
     formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
     zones: dict[str, Zone] = field(default_factory=dict)
     zone_users: list[tuple[str, Reference]] = field(default_factory=list)  # purpose, use
-    variables: list[Reference] = field(default_factory=list)
+    lacking: dict[tuple[str, str], str | None] = field(
+        default_factory=dict
+    )  # family, variable -> why not there
+    undefined: list[Reference] = field(default_factory=list)  # uses of those
     seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
 
     def first(self, node: Directive, *key: Any) -> Directive | None:
@@ -77,6 +78,7 @@ class Use(Struct, frozen=True):
     """One directive as it is read. ``family``: http, stream, mail or main."""
 
     node: Directive
+    args: list[Token]
     family: str
     load: Load
 
@@ -84,11 +86,6 @@ class Use(Struct, frozen=True):
     def name(self) -> str:
         """Name of the directive."""
         return self.node.name
-
-    @property
-    def args(self) -> list[Token]:
-        """Arguments."""
-        return self.node.args
 
     def since(self, *version: int) -> bool:
         """Whether the target is this version or a newer one."""
@@ -126,19 +123,20 @@ def invalid(token: Token, message: str, remedy: str = "") -> Mistake:
     return Mistake(INVALID, message, token, remedy)
 
 
-def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterator[Mistake]:
+def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterable[Mistake]:
     """A mistake if ``parse`` refuses the word, or the part ``text`` of it."""
     try:
         parse(token if text is None else text)
     except ValueError as error:
-        yield invalid(token, f"{error}; nginx refuses to start")
+        return (invalid(token, f"{error}; nginx refuses to start"),)
+    return ()
 
 
 def address(
     token: Token, default_port: int | None = None, text: str | None = None, *, listen: bool = False
-) -> Iterator[Mistake]:
+) -> Iterable[Mistake]:
     """A mistake if the word, or the part ``text`` of it, is no address: see `parse_address`."""
-    return parsed(partial(parse_address, default_port=default_port, listen=listen), token, text)
+    return parsed(lambda word: parse_address(word, default_port, listen=listen), token, text)
 
 
 def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = None) -> Iterator[Mistake]:
@@ -151,6 +149,8 @@ def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = N
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
     """What was probably meant, and everything that is allowed."""
+    from difflib import get_close_matches  # only who has mistakes pays for it
+
     words = list(allowed)
     folded = {each.lower(): each for each in words}
     near = get_close_matches(word.lower(), list(folded), n=1, cutoff=NEAR_ENOUGH)

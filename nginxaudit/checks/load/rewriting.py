@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import Mistake, Reference, Use, invalid, reads, suggestion
-from nginxaudit.checks.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script
+from nginxaudit.checks.load.base import Mistake, Use, invalid, reads, suggestion
+from nginxaudit.checks.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script, uses
 from nginxaudit.nginx import Availability, variable
 from nginxaudit.syntax.tree import Token
 
@@ -151,7 +151,7 @@ def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
     if not name.replace("_", "a").isalnum() or not name.isascii():
         yield _condition(use, word, f'nginx takes all of "{text}" for the name of a variable')
     else:
-        use.load.variables.append(Reference(name, word, use.node, use.family))
+        uses(use, name, word)
 
 
 def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.load.base import (
     INVALID,
@@ -15,7 +15,7 @@ from nginxaudit.checks.load.base import (
     reads,
     unknown_parameter,
 )
-from nginxaudit.checks.load.scripts import expression, script
+from nginxaudit.checks.load.scripts import expression, script, scripts
 from nginxaudit.model.location import MODIFIERS, read_modifier
 from nginxaudit.nginx import parse_flag, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Directive
@@ -83,8 +83,7 @@ def error_page(use: Use) -> Iterator[Mistake]:
 def try_files(use: Use) -> Iterator[Mistake]:
     """``try_files file … uri | =code``."""
     *files, last = use.args
-    for token in files:
-        yield from script(use, token)
+    yield from scripts(use, files)
     if last.startswith("="):
         code = last[1:]
         if not (code.isascii() and code.isdigit() and int(code) <= 999):
@@ -203,10 +202,9 @@ def disable_symlinks(use: Use) -> Iterator[Mistake]:
 
 
 @reads("auth_basic_user_file", "xslt_param", "xslt_string_param")
-def compiled(use: Use) -> Iterator[Mistake]:
+def compiled(use: Use) -> Iterable[Mistake]:
     """Values with variables."""
-    for token in use.args:
-        yield from script(use, token)
+    return scripts(use, use.args)
 
 
 @reads("mirror")
