@@ -75,11 +75,10 @@ def parse_inet4(text: str) -> str:
 
 
 def _inet4(text: str) -> str | None:
-    octets = text.split(".")
-    if len(octets) != 4 or not _digits("".join(octets) or "0"):
+    if text.count(".") != 3 or not _digits(text.replace(".", "") or "0"):
         return None
     try:
-        numbers = [int(octet or 0) for octet in octets]
+        numbers = [int(octet or 0) for octet in text.split(".")]
     except ValueError:  # thousands of digits
         return None
     return ".".join(map(str, numbers)) if max(numbers) <= 255 else None
@@ -139,11 +138,12 @@ def _digits(text: str) -> bool:
 
 def _ports(text: str, whole: str, listen: bool) -> tuple[int, int | None]:
     first, dash, last = text.partition("-")
-    if dash and not listen:
+    if not dash:
+        return _port(text, whole), None
+    if not listen:
         raise ValueError(f'"{whole}": a range of ports is only allowed in listen')
-    low = _port(first, whole)
-    high = _port(last, whole) if dash else None
-    if high is not None and high < low:
+    low, high = _port(first, whole), _port(last, whole)
+    if high < low:
         raise ValueError(f'"{whole}": the range of ports ends before it begins')
     return low, high
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from nginxaudit.checks.answers import Answers
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target, parse_address, parse_number
@@ -60,13 +61,11 @@ class Load(Struct):
 
     model: Model
     target: Target
+    lacking: Answers[str, str, str | None]  # family, variable -> why it does not exist
     formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
     zones: dict[str, Zone] = field(default_factory=dict)
     zone_users: list[tuple[str, Reference]] = field(default_factory=list)  # purpose, use
-    lacking: dict[tuple[str, str], str | None] = field(
-        default_factory=dict
-    )  # family, variable -> why not there
-    undefined: list[Reference] = field(default_factory=list)  # uses of those
+    undefined: list[Reference] = field(default_factory=list)  # uses of variables that do not exist
     seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
 
     def first(self, node: Directive, *key: Any) -> Directive | None:
@@ -96,14 +95,22 @@ Grammar = Callable[[Use], Iterable[Mistake]]
 GRAMMARS: dict[tuple[str, str], list[Grammar]] = {}
 """Grammars by family and name of the directive."""
 
+BY_WORDS: set[Grammar] = set()
+"""Grammars to which the same words are always as right or wrong, wherever they stand."""
+
 FINALS: list[Callable[[Load], Iterable[Mistake]]] = []
 """What can be judged only when everything has been read."""
 
 
-def reads(*names: str, family: str = "http") -> Callable[[Grammar], Grammar]:
-    """Register a grammar for directives called ``names`` in every family of ``family`` (blank-separated)."""
+def reads(*names: str, family: str = "http", by_words: bool = False) -> Callable[[Grammar], Grammar]:
+    """Register a grammar for directives called ``names`` in every family of ``family`` (blank-separated).
+
+    ``by_words``: it asks for the words alone, not for the blocks around them or for what was read before.
+    """
 
     def register(grammar: Grammar) -> Grammar:
+        if by_words:
+            BY_WORDS.add(grammar)
         for each in family.split():
             for name in names:
                 GRAMMARS.setdefault((each, name), []).append(grammar)

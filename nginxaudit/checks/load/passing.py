@@ -216,7 +216,7 @@ def store(use: Use) -> Iterator[Mistake]:
             )
 
 
-@reads("fastcgi_param", "uwsgi_param", "scgi_param")
+@reads("fastcgi_param", "uwsgi_param", "scgi_param", by_words=True)
 def param(use: Use) -> Iterator[Mistake]:
     """``fastcgi_param name value [if_not_empty]``."""
     yield from script(use, use.args[1])

@@ -35,7 +35,7 @@ MAYBE_NOT_BUILT = frozenset({"ngx_http_geoip_module", "ngx_stream_geoip_module"}
 """Modules without which their variables are free to be defined."""
 
 
-@reads("return")
+@reads("return", by_words=True)
 def http_return(use: Use) -> Iterator[Mistake]:
     """``return code [text]`` or ``return URL``."""
     code = use.args[0]
@@ -61,7 +61,7 @@ def stream_return(use: Use) -> Iterator[Mistake]:
     yield from script(use, use.args[0])
 
 
-@reads("rewrite")
+@reads("rewrite", by_words=True)
 def rewrite(use: Use) -> Iterator[Mistake]:
     """``rewrite regex replacement [flag]``."""
     pattern, replacement, *flags = use.args

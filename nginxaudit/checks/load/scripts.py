@@ -20,6 +20,7 @@ from nginxaudit.checks.load.base import (
     suggestion,
 )
 from nginxaudit.checks.syntax.words import plausible
+from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
 from nginxaudit.syntax.tree import Token
 
@@ -53,11 +54,8 @@ def scripts(use: Use, tokens: Iterable[Token]) -> Iterable[Mistake]:
 
 def uses(use: Use, name: str, token: Token) -> None:
     """Remember the use of a variable if nothing defines it: the definitions of all files are known."""
-    load, key = use.load, (use.family, name)
-    if key not in load.lacking:
-        load.lacking[key] = _lacking(load, name.lower(), use.family)
-    if load.lacking[key] is not None:
-        load.undefined.append(Reference(name, token, use.node, use.family))
+    if use.load.lacking[use.family, name] is not None:
+        use.load.undefined.append(Reference(name, token, use.node, use.family))
 
 
 @lru_cache(maxsize=4096)
@@ -146,21 +144,22 @@ def undefined_variables(load: Load) -> Iterator[Mistake]:
         )
 
 
-def _lacking(load: Load, name: str, family: str) -> str | None:
+def why_lacking(model: Model, family: str, name: str) -> str | None:
     """Why a variable does not exist (a clause, maybe empty); None if it does."""
-    if name in load.model.variable_definitions(family):
+    name = name.lower()
+    if name in model.variable_definitions(family):
         return None
     fact = variable(name, family)
     if fact is None or name in NEVER_DEFINED:
         return ": nothing defines it"
-    why = fact.available(load.target)
+    why = fact.available(model.target)
     if why in (Availability.YES, Availability.THIRD_PARTY) or fact.third_party:
         return None
     if why is Availability.PLUS_ONLY:
         return ": it exists in NGINX Plus only"
     if why is Availability.TOO_NEW:
-        return f": it needs nginx {fact.since} or newer, the target is {load.target.label}"
-    return f": {load.target.label} does not have it any more"
+        return f": it needs nginx {fact.since} or newer, the target is {model.target.label}"
+    return f": {model.target.label} does not have it any more"
 
 
 def _nearest(load: Load, reference: Reference) -> str:

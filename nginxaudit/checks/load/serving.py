@@ -63,7 +63,7 @@ def _nested(use: Use, modifier: str, pattern: str, outer: Directive) -> Iterator
         )
 
 
-@reads("error_page")
+@reads("error_page", by_words=True)
 def error_page(use: Use) -> Iterator[Mistake]:
     """``error_page code … [=[code]] uri``."""
     *codes, uri = use.args
@@ -79,7 +79,7 @@ def error_page(use: Use) -> Iterator[Mistake]:
             yield invalid(token, f'"{token}" is no status code from 300 to 599 that error_page can handle')
 
 
-@reads("try_files")
+@reads("try_files", by_words=True)
 def try_files(use: Use) -> Iterator[Mistake]:
     """``try_files file … uri | =code``."""
     *files, last = use.args
@@ -92,7 +92,7 @@ def try_files(use: Use) -> Iterator[Mistake]:
         yield from script(use, last)
 
 
-@reads("index")
+@reads("index", by_words=True)
 def index(use: Use) -> Iterator[Mistake]:
     """``index file …``."""
     for token in use.args:
@@ -115,7 +115,7 @@ def root(use: Use) -> Iterator[Mistake]:
         yield invalid(path, '"alias" cannot be used in a named location', 'Use "root".')
 
 
-@reads("add_header", "add_trailer")
+@reads("add_header", "add_trailer", by_words=True)
 def add_header(use: Use) -> Iterator[Mistake]:
     """``add_header name value [always]``."""
     yield from script(use, use.args[1])
@@ -129,7 +129,7 @@ def add_header(use: Use) -> Iterator[Mistake]:
             )
 
 
-@reads("expires")
+@reads("expires", by_words=True)
 def expires(use: Use) -> Iterator[Mistake]:
     """``expires [modified] time | @time | epoch | max | off``."""
     modified = len(use.args) == 2

@@ -32,7 +32,10 @@ _ALWAYS_VARIABLE = frozenset({"limit_rate", "limit_rate_after"})
 
 
 def grammar_of_type(fact: DirectiveFact) -> Grammar | None:
-    """The grammar that the type of a directive implies; None for one that has a grammar of its own."""
+    """The grammar that the type of a directive implies; None for one that has a grammar of its own.
+
+    All but that of ``path`` ask for the words alone.
+    """
     if fact.type in _SIMPLE:
         return _simple(fact, _SIMPLE[fact.type])
     if fact.type in ("enum", "bitmask") and fact.values:

@@ -7,17 +7,21 @@ arguments) are told by `nginxaudit.checks.syntax.usage` and passed over here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
+
 from nginxaudit.checks.answers import Answers
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg, name_of, whole
-from nginxaudit.checks.load.base import FINALS, GRAMMARS, Grammar, Load, Mistake, Use
+from nginxaudit.checks.load.base import BY_WORDS, FINALS, GRAMMARS, Grammar, Load, Mistake, Use
+from nginxaudit.checks.load.scripts import why_lacking
 from nginxaudit.checks.load.types import grammar_of_type
 from nginxaudit.checks.syntax.usage import facts_of_use
 from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.syntax.tree import Directive, Token
 
 for _name in (
     "access", "filters", "groups", "listening", "logs", "machine", "mail", "maps", "mime", "passing", "rewriting", "serving",
@@ -38,38 +42,57 @@ def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
     return result.get(ctx.rule, ())
 
 
+class _Plan(Struct, frozen=True):
+    """What is asked of a directive that is used in one way.
+
+    ``right``: words in which nothing is wrong, for a configuration repeats itself; None where more than the
+    words decides.
+    """
+
+    family: str
+    grammars: tuple[Grammar, ...]
+    right: set[tuple[Token, ...]] | None = None
+
+
 class _Reader:
     def __init__(self, model: Model) -> None:
-        self._load = Load(model, model.target)
+        self._load = Load(model, model.target, Answers(partial(why_lacking, model)))
         self._plans = Answers(self._plan)
 
     def mistakes(self) -> Iterator[tuple[Directive, Mistake]]:
         load, plans, filled_in = self._load, self._plans, self._load.model.is_filled_in
         for node in _directives(load.model.config.top):
-            family, grammars = plans[node.name, node.context, len(node.args), node.is_block]
-            if not grammars or filled_in(node):
+            plan = plans[node.name, node.context, len(node.args), node.is_block]
+            right = plan.right
+            if not plan.grammars or (right and tuple(node.args) in right) or filled_in(node):
                 continue
-            use = Use(node, node.args, family, load)
-            for grammar in grammars:
-                for mistake in grammar(use):
-                    yield mistake.node or node, mistake
+            use = Use(node, node.args, plan.family, load)
+            undefined = len(load.undefined)
+            mistakes = [mistake for grammar in plan.grammars for mistake in grammar(use)]
+            for mistake in mistakes:
+                yield mistake.node or node, mistake
+            told = mistakes or len(load.undefined) > undefined
+            if right is not None and not told and len(right) < _MOST_WORDS:
+                right.add(tuple(node.args))
         for final in FINALS:
             for mistake in final(self._load):
                 if mistake.node is not None:
                     yield mistake.node, mistake
 
-    def _plan(self, *use: *tuple[str, str, int, bool]) -> tuple[str, tuple[Grammar, ...]]:
-        """Family and grammars of a directive used like this; no grammars where its use is wrong already."""
+    def _plan(self, *use: *tuple[str, str, int, bool]) -> _Plan:
+        """What is asked of a directive used like this: nothing where its use is wrong already."""
         name, context, _, _ = use
         family = "http" if context in _INSIDE_HTTP else context_family(context)
         facts = facts_of_use(self._load.target, *use)
         if not facts:
-            return family, ()
+            return _Plan(family, ())
         own = tuple(GRAMMARS.get((family, name), ()))
         typed = grammar_of_type(facts[0])
-        return family, (*own, typed) if typed else own
+        by_words = BY_WORDS.issuperset(own) and facts[0].type != "path"
+        return _Plan(family, (*own, typed) if typed else own, set() if by_words else None)
 
 
+_MOST_WORDS = 1000
 _INSIDE_HTTP = frozenset({"oidc_provider", "acme_issuer", "otel_exporter"})
 _DATA = PSEUDO_CONTEXTS | {"unknown", None}
 

@@ -98,20 +98,24 @@ class _Judge:
     def hits(self) -> Iterator[tuple[str, Hit]]:
         config = self._model.config
         stack = [config.top]
+        verdicts = self._verdicts
         while stack:
             block = stack.pop()
             context = block.inner or "unknown"
             if context in _OPAQUE:
                 continue
             loose = config.fragment and block is config.top
-            verdicts = self._verdicts
             for node in block.children:
                 verdict = verdicts[node.name, context, len(node.args), node.is_block]
                 if verdict is not None and not (loose and verdict.rule == "directive-wrong-context"):
                     yield verdict.rule, self._hit(node, verdict)
                 if node.children:
                     stack.append(node)
-            yield from self._duplicates(block)
+            names = {node.name for node in block.children}
+            if len(names) < len(block.children):
+                yield from self._repeated(block)
+            if "alias" in names and "root" in names:
+                yield "duplicate-directive", _root_and_alias(block)
 
     def _hit(self, node: Directive, verdict: _Verdict) -> Hit:
         place = whole(node) if verdict.rule == "wrong-argument-count" and not node.is_block else name_of(node)
@@ -240,18 +244,6 @@ class _Judge:
 
     # -- several uses in one block
 
-    def _duplicates(self, block: Directive) -> Iterator[tuple[str, Hit]]:
-        names = {node.name for node in block.children}
-        if len(names) < len(block.children):
-            yield from self._repeated(block)
-        if "root" in names and "alias" in names:
-            root, alias = block.named("root")[0], block.named("alias")[0]
-            later, earlier = (root, alias) if _comes_after(root, alias, block) else (alias, root)
-            yield (
-                "duplicate-directive",
-                _duplicate(later, earlier, '"root" and "alias" exclude each other in one location'),
-            )
-
     def _repeated(self, block: Directive) -> Iterator[tuple[str, Hit]]:
         context = block.inner or "unknown"
         first: dict[str, Directive] = {}
@@ -272,8 +264,10 @@ class _Judge:
         return bool(facts) and all(fact.repeatable is False for fact in facts)
 
 
-def _comes_after(one: Directive, other: Directive, block: Directive) -> bool:
-    return block.children.index(one) > block.children.index(other)
+def _root_and_alias(block: Directive) -> Hit:
+    root, alias = block.named("root")[0], block.named("alias")[0]
+    earlier, later = sorted((root, alias), key=block.children.index)
+    return _duplicate(later, earlier, '"root" and "alias" exclude each other in one location')
 
 
 def _duplicate(node: Directive, earlier: Directive, message: str) -> Hit:
