@@ -1,6 +1,6 @@
 """What NGINX knows: directives, parameters, variables, advisories, value grammars. Knows no other room."""
 
-from nginxaudit.nginx.addresses import Address, parse_address, parse_inet4
+from nginxaudit.nginx.addresses import Address, is_inet6, parse_address, parse_inet4
 from nginxaudit.nginx.advisories import Advisory, advisories
 from nginxaudit.nginx.availability import Availability
 from nginxaudit.nginx.contexts import PSEUDO_CONTEXTS, context_family, inner_context
@@ -29,6 +29,6 @@ __all__ = [
     "NEWEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Availability", "BalancerFact",
     "DirectiveFact", "ParameterFact", "Target", "VariableFact", "Version", "advisories", "balancer",
     "context_family", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
-    "known_names", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
+    "is_inet6", "known_names", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
     "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
 ]  # fmt: skip

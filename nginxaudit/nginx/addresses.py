@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -36,6 +36,7 @@ class Address(Struct, frozen=True):
         return host if self.port is None else f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=2048)
 def parse_address(text: str, default_port: int | None = None, *, listen: bool = False) -> Address:
     """Address written as ``host``, ``host:port``, ``[v6]:port`` or ``unix:/path``.
 
@@ -67,13 +68,31 @@ def parse_inet4(text: str) -> str:
 
     ``ngx_inet_addr``: decimal octets up to 255, leading zeros allowed, an empty octet is zero.
     """
-    octets = text.split(".")
-    if len(octets) != 4 or not all(octet == "" or (octet.isascii() and octet.isdigit()) for octet in octets):
+    literal = _inet4(text)
+    if literal is None:
         raise ValueError(f'"{text}" is not an IPv4 address')
-    numbers = [int(octet or 0) for octet in octets]
-    if max(numbers) > 255:
-        raise ValueError(f'"{text}" is not an IPv4 address')
-    return ".".join(map(str, numbers))
+    return literal
+
+
+def _inet4(text: str) -> str | None:
+    if text.count(".") != 3 or not _digits(text.replace(".", "") or "0"):
+        return None
+    try:
+        numbers = [int(octet or 0) for octet in text.split(".")]
+    except ValueError:  # thousands of digits
+        return None
+    return ".".join(map(str, numbers)) if max(numbers) <= 255 else None
+
+
+def is_inet6(text: str) -> bool:
+    """Whether ``text`` is an IPv6 address, without brackets."""
+    import ipaddress  # few configurations have one
+
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _unix(text: str) -> Address:
@@ -86,9 +105,8 @@ def _unix(text: str) -> Address:
 
 
 def _host(host: str, port: int | None, last: int | None, explicit: bool) -> Address:
-    try:
-        literal = parse_inet4(host)
-    except ValueError:
+    literal = _inet4(host)
+    if literal is None:
         return Address("name", host.lower(), port, last, explicit)
     return Address("inet", literal, port, last, explicit)
 
@@ -100,6 +118,8 @@ def _inet6(text: str, default_port: int | None, listen: bool) -> Address:
     if rest and not rest.startswith(":"):
         raise ValueError(f'"{text}": a colon and a port must follow the bracket')
     first, last = _ports(rest[1:], text, listen) if rest else (default_port, None)
+    import ipaddress  # few configurations have such an address
+
     try:
         literal = ipaddress.IPv6Address(host)
     except ValueError:
@@ -118,11 +138,12 @@ def _digits(text: str) -> bool:
 
 def _ports(text: str, whole: str, listen: bool) -> tuple[int, int | None]:
     first, dash, last = text.partition("-")
-    if dash and not listen:
+    if not dash:
+        return _port(text, whole), None
+    if not listen:
         raise ValueError(f'"{whole}": a range of ports is only allowed in listen')
-    low = _port(first, whole)
-    high = _port(last, whole) if dash else None
-    if high is not None and high < low:
+    low, high = _port(first, whole), _port(last, whole)
+    if high < low:
         raise ValueError(f'"{whole}": the range of ports ends before it begins')
     return low, high
 

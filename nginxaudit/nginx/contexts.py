@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 PSEUDO_CONTEXTS = frozenset(
     {
         "map-block",
@@ -49,6 +51,7 @@ def inner_context(context: str, name: str) -> str:
     return inner or "unknown"
 
 
+@cache
 def context_family(context: str) -> str:
     """``http``, ``stream``, ``mail``, or ``main`` for everything else."""
     if context in _HTTP:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cache
 from typing import Any
+
+from msgspec import Raw
+from msgspec.json import decode
 
 _DIRECTORY = os.path.join(os.path.dirname(__file__), "data")
 
@@ -13,5 +15,22 @@ _DIRECTORY = os.path.join(os.path.dirname(__file__), "data")
 @cache
 def load(name: str) -> Any:
     """Content of one data file."""
+    return decode(_read(name))
+
+
+@cache
+def groups(name: str) -> dict[str, Raw]:
+    """Groups of one data file by their name: of a thousand directives, a configuration has a few dozen."""
+    return decode(_read(name), type=dict[str, Raw])
+
+
+def rows(name: str, group: str) -> list[Any]:
+    """Rows of one group of a data file; none if there is no such group."""
+    raw = groups(name).get(group)
+    found: list[Any] = decode(raw) if raw is not None else []
+    return found
+
+
+def _read(name: str) -> bytes:
     with open(os.path.join(_DIRECTORY, name), "rb") as file:
-        return json.loads(file.read())
+        return file.read()

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
-from nginxaudit.nginx.data_files import load
+from nginxaudit.nginx.data_files import groups, rows
 from nginxaudit.nginx.records import DIRECTIVE_FIELDS
 from nginxaudit.nginx.version import NEWEST, Target, Version
 
@@ -130,8 +130,7 @@ def _count(values: Sequence[Any]) -> ArgCount:
 @cache
 def directives(name: str) -> tuple[DirectiveFact, ...]:
     """All facts about directives called ``name`` (case matters, as for nginx); empty if unknown."""
-    rows = load("directives.json").get(name)
-    return tuple(_fact(name, row) for row in rows) if rows else ()
+    return tuple(_fact(name, row) for row in rows("directives.json", name))
 
 
 @cache
@@ -147,7 +146,7 @@ def facts_for(name: str, context: str, target: Target | None = None) -> tuple[Di
 @cache
 def known_names() -> frozenset[str]:
     """Names of all directives, add-ons and removed ones included."""
-    return frozenset(load("directives.json"))
+    return frozenset(groups("directives.json"))
 
 
 def is_block(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
-from nginxaudit.nginx.data_files import load
+from nginxaudit.nginx.data_files import rows
 from nginxaudit.nginx.records import BALANCER_FIELDS, PARAMETER_FIELDS
 from nginxaudit.nginx.version import Target
 
@@ -59,7 +59,7 @@ class BalancerFact(Struct, frozen=True):
 def parameters(directive: str, family: str = "http") -> tuple[ParameterFact, ...]:
     """Parameters of ``directive`` in ``http``, ``stream`` or ``mail``."""
     facts = []
-    for row in load("parameters.json").get(directive, ()):
+    for row in rows("parameters.json", directive):
         value = {**PARAMETER_FIELDS, **dict(zip(PARAMETER_FIELDS, row, strict=False))}
         if _family(value["module"]) == family:
             facts.append(_parameter(directive, value))
@@ -69,7 +69,7 @@ def parameters(directive: str, family: str = "http") -> tuple[ParameterFact, ...
 @cache
 def balancer(method: str, family: str, target: Target) -> BalancerFact | None:
     """What ``method`` accepts as of the target's version, or None for a method nobody knows."""
-    for row in load("balancers.json").get(method, ()):
+    for row in rows("balancers.json", method):
         value = {**BALANCER_FIELDS, **dict(zip(BALANCER_FIELDS, row, strict=False))}
         if _family(value["module"]) != family:
             continue

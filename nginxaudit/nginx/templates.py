@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
-PLACEHOLDER = re.compile(
+_PLACEHOLDER = (
     r"(?<![${])\{\{.*?\}\}"  # Jinja, Go, Helm, Mustache
     r"|\{%.*?%\}"  # Jinja statements
     r"|<%.*?%>"  # ERB
     r"|\$\{[A-Z][A-Z0-9_]*\}"  # envsubst, as in Docker's images: nginx's own names are lower-case
     r"|(?<![A-Za-z0-9_])__[A-Z][A-Z0-9_]*[A-Z0-9]__(?![A-Za-z0-9_])"
-    r"|(?<![A-Za-z0-9_])(?:CHANGE_?ME|REPLACE_?ME)(?![A-Za-z0-9_])",
-    re.DOTALL,
+    r"|(?<![A-Za-z0-9_])(?:CHANGE_?ME|REPLACE_?ME)(?![A-Za-z0-9_])"
 )
-
-_BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _SIGNS = (
     "{{",
     "{%",
@@ -26,11 +24,25 @@ _SIGNS = (
 )  # a search for words is faster than one for patterns
 
 
+@cache
+def placeholder() -> re.Pattern[str]:
+    """The expression for a part that is to be filled in; compiled when a text has a sign of one."""
+    return re.compile(_PLACEHOLDER, re.DOTALL)
+
+
+@cache
+def _braces() -> re.Pattern[str]:
+    return re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
 def has_placeholder(text: str, *, quoted: bool = False) -> bool:
     """Whether ``text`` has a part that is to be filled in.
 
     In a ``quoted`` word double braces may well be meant: JSON, or a template that a browser fills in.
     """
-    if quoted:
-        text = _BRACES.sub("", text)
-    return any(sign in text for sign in _SIGNS) and PLACEHOLDER.search(text) is not None
+    for sign in _SIGNS:
+        if sign in text:
+            if quoted:
+                text = _braces().sub("", text)
+            return placeholder().search(text) is not None
+    return False

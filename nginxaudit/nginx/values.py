@@ -6,11 +6,14 @@ Every function returns the value or raises `ValueError` with a sentence for peop
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
 
 _MAX_INT = 2**63 - 1  # ngx_int_t and off_t on a 64-bit system
 _SECONDS = {"y": 31_536_000, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_EVERYWHERE = frozenset("wdhms")  # units that every time may have
 _ORDER = ("y", "M", "w", "d", "h", "m", "s", "ms")
-_TIME_PART = re.compile(r"([0-9]*)(ms|[yMwdhms ]|\Z) *")
+_SIZES = {"k": 1 << 10, "m": 1 << 20}
+_OFFSETS = {**_SIZES, "g": 1 << 30}
 _TIME_HELP = "a time is written like 500ms, 30s, 5m, 1h or 1h30m"
 
 
@@ -34,19 +37,21 @@ def parse_number(text: str) -> int:
 
 def parse_size(text: str) -> int:
     """Bytes; units ``k`` and ``m`` in any case."""
-    return _sized(text, {"k": 1 << 10, "m": 1 << 20})
+    return _sized(text, _SIZES)
 
 
 def parse_offset(text: str) -> int:
     """Bytes; units ``k``, ``m`` and ``g`` in any case."""
-    return _sized(text, {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30})
+    return _sized(text, _OFFSETS)
 
 
+@lru_cache(maxsize=1024)
 def parse_time_ms(text: str) -> int:
     """Milliseconds; without a unit the number means seconds."""
     return _time(text, milliseconds=True)
 
 
+@lru_cache(maxsize=1024)
 def parse_time_s(text: str) -> int:
     """Whole seconds; milliseconds are refused, as nginx does where it counts in seconds."""
     return _time(text, milliseconds=False)
@@ -68,13 +73,24 @@ def _sized(text: str, units: dict[str, int]) -> int:
     return value
 
 
+@cache
+def _time_part() -> re.Pattern[str]:
+    return re.compile(r"([0-9]*)(ms|[yMwdhms ]|\Z) *")
+
+
 def _time(text: str, *, milliseconds: bool) -> int:
+    scale = 1000 if milliseconds else 1
+    digits, unit = (text, "s") if _digits(text) else (text[:-1], text[-1:])
+    if unit in _EVERYWHERE and _digits(digits):  # nearly all are one number
+        total = int(digits) * _SECONDS[unit] * scale
+        if total > _MAX_INT:
+            raise ValueError(f'"{text}" is too large')
+        return total
     if not any(char.isdigit() for char in text):
         raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
-    scale = 1000 if milliseconds else 1
     total, last, position = 0, -1, 0
     while position < len(text):
-        part = _TIME_PART.match(text, position)
+        part = _time_part().match(text, position)
         if part is None:
             raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
         position = part.end()

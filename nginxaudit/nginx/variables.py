@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -45,14 +45,19 @@ def variables(family: str) -> dict[str, VariableFact]:
     return found
 
 
+@cache
+def _prefixes(family: str) -> tuple[VariableFact, ...]:
+    return tuple(fact for fact in variables(family).values() if fact.prefix)
+
+
+@lru_cache(maxsize=1024)
 def variable(name: str, family: str) -> VariableFact | None:
     """The variable called ``name`` (any case), or the family it belongs to; None if nginx has none."""
     name = name.lower()
-    known = variables(family)
-    fact = known.get(name)
+    fact = variables(family).get(name)
     if fact is not None and not fact.prefix:
         return fact
-    return next((each for each in known.values() if each.prefix and name.startswith(each.name)), fact)
+    return next((each for each in _prefixes(family) if name.startswith(each.name)), fact)
 
 
 def _variable(name: str, value: dict[str, Any]) -> VariableFact:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
 Version = tuple[int, int, int]
 NEWEST: Version = (1, 31, 4)
 """The newest release the facts know."""
-_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def parse_version(text: str) -> Version:
@@ -17,10 +14,11 @@ def parse_version(text: str) -> Version:
 
     Raises `ValueError`.
     """
-    match = _VERSION.fullmatch(text.strip().removeprefix("nginx/").removeprefix("v"))
-    if match is None:
+    parts = text.strip().removeprefix("nginx/").removeprefix("v").split(".")
+    if len(parts) not in (2, 3) or not all(map(str.isdecimal, parts)):
         raise ValueError(f"{text!r} is no version of nginx; expected something like 1.28.0")
-    return int(match[1]), int(match[2]), int(match[3] or 0)
+    major, minor, *patch = map(int, parts)
+    return major, minor, patch[0] if patch else 0
 
 
 def format_version(version: Version) -> str:

@@ -28,7 +28,7 @@ def limit_except(use: Use) -> Iterator[Mistake]:
         yield from one_of(token, _METHODS, "method of HTTP", token.upper())
 
 
-@reads("allow", "deny", family="http stream")
+@reads("allow", "deny", family="http stream", by_words=True)
 def access(use: Use) -> Iterator[Mistake]:
     """``allow address | network | unix: | all``."""
     token = use.args[0]
@@ -42,7 +42,7 @@ def access(use: Use) -> Iterator[Mistake]:
             )
 
 
-@reads("set_real_ip_from", family="http stream mail")
+@reads("set_real_ip_from", family="http stream mail", by_words=True)
 def set_real_ip_from(use: Use) -> Iterator[Mistake]:
     """``set_real_ip_from address | network | host | unix:``."""
     token = use.args[0]

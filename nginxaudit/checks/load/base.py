@@ -8,12 +8,11 @@ nginx does while it reads it. It is called in the order of the file, so that it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
 
+from nginxaudit.checks.answers import Answers
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target, parse_address, parse_number
@@ -62,10 +61,11 @@ class Load(Struct):
 
     model: Model
     target: Target
+    lacking: Answers[str, str, str | None]  # family, variable -> why it does not exist
     formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
     zones: dict[str, Zone] = field(default_factory=dict)
     zone_users: list[tuple[str, Reference]] = field(default_factory=list)  # purpose, use
-    variables: list[Reference] = field(default_factory=list)
+    undefined: list[Reference] = field(default_factory=list)  # uses of variables that do not exist
     seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
 
     def first(self, node: Directive, *key: Any) -> Directive | None:
@@ -77,6 +77,7 @@ class Use(Struct, frozen=True):
     """One directive as it is read. ``family``: http, stream, mail or main."""
 
     node: Directive
+    args: list[Token]
     family: str
     load: Load
 
@@ -84,11 +85,6 @@ class Use(Struct, frozen=True):
     def name(self) -> str:
         """Name of the directive."""
         return self.node.name
-
-    @property
-    def args(self) -> list[Token]:
-        """Arguments."""
-        return self.node.args
 
     def since(self, *version: int) -> bool:
         """Whether the target is this version or a newer one."""
@@ -99,14 +95,22 @@ Grammar = Callable[[Use], Iterable[Mistake]]
 GRAMMARS: dict[tuple[str, str], list[Grammar]] = {}
 """Grammars by family and name of the directive."""
 
+BY_WORDS: set[Grammar] = set()
+"""Grammars to which the same words are always as right or wrong, wherever they stand."""
+
 FINALS: list[Callable[[Load], Iterable[Mistake]]] = []
 """What can be judged only when everything has been read."""
 
 
-def reads(*names: str, family: str = "http") -> Callable[[Grammar], Grammar]:
-    """Register a grammar for directives called ``names`` in every family of ``family`` (blank-separated)."""
+def reads(*names: str, family: str = "http", by_words: bool = False) -> Callable[[Grammar], Grammar]:
+    """Register a grammar for directives called ``names`` in every family of ``family`` (blank-separated).
+
+    ``by_words``: it asks for the words alone, not for the blocks around them or for what was read before.
+    """
 
     def register(grammar: Grammar) -> Grammar:
+        if by_words:
+            BY_WORDS.add(grammar)
         for each in family.split():
             for name in names:
                 GRAMMARS.setdefault((each, name), []).append(grammar)
@@ -126,19 +130,20 @@ def invalid(token: Token, message: str, remedy: str = "") -> Mistake:
     return Mistake(INVALID, message, token, remedy)
 
 
-def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterator[Mistake]:
+def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterable[Mistake]:
     """A mistake if ``parse`` refuses the word, or the part ``text`` of it."""
     try:
         parse(token if text is None else text)
     except ValueError as error:
-        yield invalid(token, f"{error}; nginx refuses to start")
+        return (invalid(token, f"{error}; nginx refuses to start"),)
+    return ()
 
 
 def address(
     token: Token, default_port: int | None = None, text: str | None = None, *, listen: bool = False
-) -> Iterator[Mistake]:
+) -> Iterable[Mistake]:
     """A mistake if the word, or the part ``text`` of it, is no address: see `parse_address`."""
-    return parsed(partial(parse_address, default_port=default_port, listen=listen), token, text)
+    return parsed(lambda word: parse_address(word, default_port, listen=listen), token, text)
 
 
 def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = None) -> Iterator[Mistake]:
@@ -151,6 +156,8 @@ def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = N
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
     """What was probably meant, and everything that is allowed."""
+    from difflib import get_close_matches  # only who has mistakes pays for it
+
     words = list(allowed)
     folded = {each.lower(): each for each in words}
     near = get_close_matches(word.lower(), list(folded), n=1, cutoff=NEAR_ENOUGH)

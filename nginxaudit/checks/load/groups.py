@@ -46,7 +46,7 @@ def random_(use: Use) -> Iterator[Mistake]:
             yield unknown_parameter(token, "random two", ("least_conn", "least_time"))
 
 
-@reads("keepalive")
+@reads("keepalive", by_words=True)
 def keepalive(use: Use) -> Iterator[Mistake]:
     """``keepalive connections [local]``."""
     yield from parsed(parse_number if use.since(1, 29, 7) else positive, use.args[0])

@@ -45,7 +45,7 @@ _LONGEST_NAME = 46  # bytes: a bucket of 64 less two pointers and the length, al
 _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 
 
-@reads("listen", family="http stream mail")
+@reads("listen", family="http stream mail", by_words=True)
 def listen(use: Use) -> Iterator[Mistake]:
     """The address and the parameters of one ``listen``."""
     first, *rest = use.args
@@ -115,13 +115,12 @@ def server_name(use: Use) -> Iterator[Mistake]:
 
 def _overflowing_names(load: Load, server: Directive) -> Iterator[Mistake]:
     """Names too long for the default bucket of the hash of names (``ngx_hash_init`` in src/core/ngx_hash.c)."""
-    if load.model.effective(server, "server_names_hash_bucket_size"):
-        return
     for node in server.named("server_name"):
         for token in node.args:
-            if len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME and not token.startswith(
-                ("~", "*", ".", "$")
-            ):
+            long = len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME
+            if long and not token.startswith(("~", "*", ".", "$")):
+                if load.model.effective(server, "server_names_hash_bucket_size"):
+                    return
                 yield Mistake(
                     "server-name-hash-overflow",
                     f"the name has {len(token)} characters, more than the hash of names holds by default",
@@ -201,7 +200,9 @@ def _hashed_names(server: Directive) -> Iterator[Mistake]:
     """Names that are refused only where several servers share a socket and nginx has to choose by name."""
     for node in server.named("server_name"):
         for token in node.args:
-            if token.startswith("~") or token in ("", "*") or host_forms(token.lower()) is not None:
+            if "*" not in token and ".." not in token:
+                continue
+            if token.startswith("~") or token == "*" or host_forms(token.lower()) is not None:
                 continue
             if token.startswith("*") and not token.startswith("*."):
                 continue  # told while it was read

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.load.base import INVALID, Mistake, Use, reads
 from nginxaudit.checks.load.rewriting import definition
 from nginxaudit.checks.load.scripts import expression, name_after_dollar, script, source_variable
-from nginxaudit.nginx import Availability, directives, parse_inet4
+from nginxaudit.nginx import Availability, directives, is_inet6, parse_inet4
 from nginxaudit.syntax.tree import Directive
 
-_PERCENT = re.compile(r"[0-9]*(?:\.[0-9]{0,2})?%")
+_PERCENT = r"[0-9]*(?:\.[0-9]{0,2})?%"
 _SWITCHES = frozenset({"hostnames", "volatile", "ranges", "proxy_recursive"})
 _DUPLICATE = "map-duplicate-key"
 
@@ -118,7 +117,7 @@ def _once(line: Directive, key: object, keys: dict[object, Directive]) -> Iterat
         )
 
 
-def _at(line: Directive, mistakes: Iterator[Mistake]) -> Iterator[Mistake]:
+def _at(line: Directive, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
     """Mistakes found in a word of ``line``."""
     for mistake in mistakes:
         yield Mistake(mistake.rule, mistake.message, mistake.token, mistake.help, line)
@@ -180,11 +179,9 @@ def network_error(text: str) -> str:
         parse_inet4(address)
         most = 32
     except ValueError:
-        try:
-            ipaddress.IPv6Address(address)
-            most = 128
-        except ValueError:
+        if not is_inet6(address):
             return f'"{text}" is neither an address nor a network'
+        most = 128
     if slash and not (bits.isascii() and bits.isdigit() and int(bits) <= most):
         return f'"{text}": the number of bits behind the slash is 0 to {most}'
     return ""
@@ -206,7 +203,7 @@ def split_clients(use: Use) -> Iterator[Mistake]:
             total = max(total, 100.0)  # the rest: nothing may come behind it
             continue
         number = str(line.name)[:-1]
-        if not _PERCENT.fullmatch(line.name) or number in ("", ".") or float(number) == 0:
+        if not re.fullmatch(_PERCENT, line.name) or number in ("", ".") or float(number) == 0:
             yield Mistake(
                 INVALID,
                 f'"{line.name}" is no percentage above zero',

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.load.base import (
     INVALID,
     Load,
     Mistake,
-    Reference,
     Use,
     finally_,
     invalid,
@@ -16,7 +15,7 @@ from nginxaudit.checks.load.base import (
     unknown_parameter,
 )
 from nginxaudit.checks.load.maps import network_error
-from nginxaudit.checks.load.scripts import expression, regex_captures, script
+from nginxaudit.checks.load.scripts import expression, regex_captures, script, scripts, uses
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import has_placeholder, parse_address
 from nginxaudit.syntax.tree import Directive, Token
@@ -25,12 +24,11 @@ _PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel"
 
 
 @reads(*(f"{name}_pass" for name in _PROTOCOLS), family="http stream")
-def pass_(use: Use) -> Iterator[Mistake]:
+def pass_(use: Use) -> Iterable[Mistake]:
     """The target of a pass directive, as far as it has variables; memcached has its key in one."""
-    for token in use.args:
-        yield from script(use, token)
     if use.name == "memcached_pass":
-        use.load.variables.append(Reference("memcached_key", use.node.name, use.node, use.family))
+        uses(use, "memcached_key", use.node.name)
+    return scripts(use, use.args)
 
 
 @finally_
@@ -218,7 +216,7 @@ def store(use: Use) -> Iterator[Mistake]:
             )
 
 
-@reads("fastcgi_param", "uwsgi_param", "scgi_param")
+@reads("fastcgi_param", "uwsgi_param", "scgi_param", by_words=True)
 def param(use: Use) -> Iterator[Mistake]:
     """``fastcgi_param name value [if_not_empty]``."""
     yield from script(use, use.args[1])
@@ -228,9 +226,9 @@ def param(use: Use) -> Iterator[Mistake]:
 
 
 @reads("proxy_set_body", "proxy_method")
-def body(use: Use) -> Iterator[Mistake]:
+def body(use: Use) -> Iterable[Mistake]:
     """Texts with variables that are sent to the server."""
-    yield from script(use, use.args[0])
+    return script(use, use.args[0])
 
 
 @reads("fastcgi_split_path_info")

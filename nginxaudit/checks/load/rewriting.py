@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.load.base import Mistake, Reference, Use, invalid, reads, suggestion
-from nginxaudit.checks.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script
+from nginxaudit.checks.load.base import Mistake, Use, invalid, reads, suggestion
+from nginxaudit.checks.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script, uses
 from nginxaudit.nginx import Availability, variable
 from nginxaudit.syntax.tree import Token
 
@@ -35,7 +35,7 @@ MAYBE_NOT_BUILT = frozenset({"ngx_http_geoip_module", "ngx_stream_geoip_module"}
 """Modules without which their variables are free to be defined."""
 
 
-@reads("return")
+@reads("return", by_words=True)
 def http_return(use: Use) -> Iterator[Mistake]:
     """``return code [text]`` or ``return URL``."""
     code = use.args[0]
@@ -61,7 +61,7 @@ def stream_return(use: Use) -> Iterator[Mistake]:
     yield from script(use, use.args[0])
 
 
-@reads("rewrite")
+@reads("rewrite", by_words=True)
 def rewrite(use: Use) -> Iterator[Mistake]:
     """``rewrite regex replacement [flag]``."""
     pattern, replacement, *flags = use.args
@@ -151,7 +151,7 @@ def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
     if not name.replace("_", "a").isalnum() or not name.isascii():
         yield _condition(use, word, f'nginx takes all of "{text}" for the name of a variable')
     else:
-        use.load.variables.append(Reference(name, word, use.node, use.family))
+        uses(use, name, word)
 
 
 def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:

@@ -6,9 +6,8 @@ src/http/ngx_http_variables.c); stream has the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from string import ascii_letters, digits
 
 from nginxaudit.checks.load.base import (
     NEAR_ENOUGH,
@@ -21,34 +20,46 @@ from nginxaudit.checks.load.base import (
     suggestion,
 )
 from nginxaudit.checks.syntax.words import plausible
+from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
 from nginxaudit.syntax.tree import Token
 
-_NAME = frozenset(ascii_letters + digits + "_")
+_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _CAPTURES = frozenset("123456789")
 NEVER_DEFINED = frozenset({"memcached_key"})
 """Variables that a module reads and nobody but the configuration defines."""
 
 
-def script(use: Use, token: Token, text: str | None = None, *, captures: bool = True) -> Iterator[Mistake]:
+def script(use: Use, token: Token, text: str | None = None, *, captures: bool = True) -> Iterable[Mistake]:
     """Judge a text in which variables are filled in, and remember which ones it uses.
 
     ``captures``: ``$1`` is a capture, not a variable called 1.
     """
-    value = str(token) if text is None else text
+    value = token if text is None else text
     if "$" not in value:
-        return
-    names, error = script_names(value, captures=captures)
-    if error:
-        yield invalid(
-            token, f'{error}: "{value}"', "A literal $ is not possible here; a variable is $name or ${name}."
-        )
+        return ()
+    names, error = script_names(str(value), captures)
     for name in names:
-        use.load.variables.append(Reference(name, token, use.node, use.family))
+        uses(use, name, token)
+    if not error:
+        return ()
+    remedy = "A literal $ is not possible here; a variable is $name or ${name}."
+    return (invalid(token, f'{error}: "{value}"', remedy),)
+
+
+def scripts(use: Use, tokens: Iterable[Token]) -> Iterable[Mistake]:
+    """Judge texts in which variables are filled in."""
+    return [mistake for token in tokens if "$" in token for mistake in script(use, token)]
+
+
+def uses(use: Use, name: str, token: Token) -> None:
+    """Remember the use of a variable if nothing defines it: the definitions of all files are known."""
+    if use.load.lacking[use.family, name] is not None:
+        use.load.undefined.append(Reference(name, token, use.node, use.family))
 
 
 @lru_cache(maxsize=4096)
-def script_names(text: str, *, captures: bool = True) -> tuple[tuple[str, ...], str]:
+def script_names(text: str, captures: bool) -> tuple[tuple[str, ...], str]:
     """Names of the variables in ``text``, and what is wrong with it (empty if nothing)."""
     names: list[str] = []
     at = text.find("$")
@@ -83,15 +94,16 @@ def source_variable(use: Use, token: Token, text: str | None = None) -> Iterator
     if not name.startswith("$") or len(name) < 2:
         yield invalid(token, f'"{name}" is no variable', "Write $name.")
     else:
-        use.load.variables.append(Reference(name[1:], token, use.node, use.family))
+        uses(use, name[1:], token)
 
 
-def expression(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
+def expression(use: Use, token: Token, text: str | None = None) -> Iterable[Mistake]:
     """Judge a regular expression."""
     pattern = str(token) if text is None else text
     error = regex_error(pattern)
-    if error:
-        yield Mistake("invalid-regex", f'the expression "{pattern}" cannot be compiled: {error}', token)
+    if not error:
+        return ()
+    return (Mistake("invalid-regex", f'the expression "{pattern}" cannot be compiled: {error}', token),)
 
 
 def regex_error(pattern: str) -> str:
@@ -118,36 +130,36 @@ def _compile(pattern: str) -> tuple[str, int | None]:
 @finally_
 def undefined_variables(load: Load) -> Iterator[Mistake]:
     """Variables that nobody defines: nginx looks for them when a family has been read."""
-    for reference in load.variables:
-        problem = _lacking(load, reference.name.lower(), reference.family)
-        if problem is None or load.model.config.fragment or load.model.unread_files(reference.family):
+    for reference in load.undefined:
+        if load.model.config.fragment or load.model.unread_files(reference.family):
             continue
         if has_placeholder(reference.token):
             continue  # told by unrendered-template
         yield Mistake(
             "undefined-variable",
-            f'unknown variable "${reference.name}"{problem}',
+            f'unknown variable "${reference.name}"{load.lacking[reference.family, reference.name]}',
             reference.token,
             _nearest(load, reference),
             reference.node,
         )
 
 
-def _lacking(load: Load, name: str, family: str) -> str | None:
+def why_lacking(model: Model, family: str, name: str) -> str | None:
     """Why a variable does not exist (a clause, maybe empty); None if it does."""
-    if name in load.model.variable_definitions(family):
+    name = name.lower()
+    if name in model.variable_definitions(family):
         return None
     fact = variable(name, family)
     if fact is None or name in NEVER_DEFINED:
         return ": nothing defines it"
-    why = fact.available(load.target)
+    why = fact.available(model.target)
     if why in (Availability.YES, Availability.THIRD_PARTY) or fact.third_party:
         return None
     if why is Availability.PLUS_ONLY:
         return ": it exists in NGINX Plus only"
     if why is Availability.TOO_NEW:
-        return f": it needs nginx {fact.since} or newer, the target is {load.target.label}"
-    return f": {load.target.label} does not have it any more"
+        return f": it needs nginx {fact.since} or newer, the target is {model.target.label}"
+    return f": {model.target.label} does not have it any more"
 
 
 def _nearest(load: Load, reference: Reference) -> str:

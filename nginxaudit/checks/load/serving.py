@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.load.base import (
     INVALID,
@@ -15,7 +15,7 @@ from nginxaudit.checks.load.base import (
     reads,
     unknown_parameter,
 )
-from nginxaudit.checks.load.scripts import expression, script
+from nginxaudit.checks.load.scripts import expression, script, scripts
 from nginxaudit.model.location import MODIFIERS, read_modifier
 from nginxaudit.nginx import parse_flag, parse_offset, parse_size, parse_time_ms, parse_time_s
 from nginxaudit.syntax.tree import Directive
@@ -63,7 +63,7 @@ def _nested(use: Use, modifier: str, pattern: str, outer: Directive) -> Iterator
         )
 
 
-@reads("error_page")
+@reads("error_page", by_words=True)
 def error_page(use: Use) -> Iterator[Mistake]:
     """``error_page code … [=[code]] uri``."""
     *codes, uri = use.args
@@ -79,12 +79,11 @@ def error_page(use: Use) -> Iterator[Mistake]:
             yield invalid(token, f'"{token}" is no status code from 300 to 599 that error_page can handle')
 
 
-@reads("try_files")
+@reads("try_files", by_words=True)
 def try_files(use: Use) -> Iterator[Mistake]:
     """``try_files file … uri | =code``."""
     *files, last = use.args
-    for token in files:
-        yield from script(use, token)
+    yield from scripts(use, files)
     if last.startswith("="):
         code = last[1:]
         if not (code.isascii() and code.isdigit() and int(code) <= 999):
@@ -93,7 +92,7 @@ def try_files(use: Use) -> Iterator[Mistake]:
         yield from script(use, last)
 
 
-@reads("index")
+@reads("index", by_words=True)
 def index(use: Use) -> Iterator[Mistake]:
     """``index file …``."""
     for token in use.args:
@@ -116,7 +115,7 @@ def root(use: Use) -> Iterator[Mistake]:
         yield invalid(path, '"alias" cannot be used in a named location', 'Use "root".')
 
 
-@reads("add_header", "add_trailer")
+@reads("add_header", "add_trailer", by_words=True)
 def add_header(use: Use) -> Iterator[Mistake]:
     """``add_header name value [always]``."""
     yield from script(use, use.args[1])
@@ -130,7 +129,7 @@ def add_header(use: Use) -> Iterator[Mistake]:
             )
 
 
-@reads("expires")
+@reads("expires", by_words=True)
 def expires(use: Use) -> Iterator[Mistake]:
     """``expires [modified] time | @time | epoch | max | off``."""
     modified = len(use.args) == 2
@@ -203,10 +202,9 @@ def disable_symlinks(use: Use) -> Iterator[Mistake]:
 
 
 @reads("auth_basic_user_file", "xslt_param", "xslt_string_param")
-def compiled(use: Use) -> Iterator[Mistake]:
+def compiled(use: Use) -> Iterable[Mistake]:
     """Values with variables."""
-    for token in use.args:
-        yield from script(use, token)
+    return scripts(use, use.args)
 
 
 @reads("mirror")

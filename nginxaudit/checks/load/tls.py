@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.load.base import Load, Mistake, Use, finally_, invalid, reads
 from nginxaudit.checks.load.scripts import script
@@ -15,9 +15,9 @@ _MISSING = "ssl-certificate-missing"
 
 
 @reads("ssl_certificate", "ssl_certificate_key", family="http stream")
-def certificate(use: Use) -> Iterator[Mistake]:
+def certificate(use: Use) -> Iterable[Mistake]:
     """``ssl_certificate file``, with variables where the file name is to be chosen per connection."""
-    yield from script(use, use.args[0])
+    return script(use, use.args[0])
 
 
 @finally_

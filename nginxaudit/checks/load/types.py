@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from nginxaudit.checks.load.base import Grammar, Mistake, Use, invalid, parsed, positive, suggestion
 from nginxaudit.checks.load.paths import claim
-from nginxaudit.checks.load.scripts import script
+from nginxaudit.checks.load.scripts import script, scripts
 from nginxaudit.nginx import (
     DirectiveFact,
     parse_flag,
@@ -32,7 +32,10 @@ _ALWAYS_VARIABLE = frozenset({"limit_rate", "limit_rate_after"})
 
 
 def grammar_of_type(fact: DirectiveFact) -> Grammar | None:
-    """The grammar that the type of a directive implies; None for one that has a grammar of its own."""
+    """The grammar that the type of a directive implies; None for one that has a grammar of its own.
+
+    All but that of ``path`` ask for the words alone.
+    """
     if fact.type in _SIMPLE:
         return _simple(fact, _SIMPLE[fact.type])
     if fact.type in ("enum", "bitmask") and fact.values:
@@ -43,15 +46,17 @@ def grammar_of_type(fact: DirectiveFact) -> Grammar | None:
 def _simple(fact: DirectiveFact, parse: Callable[[str], object]) -> Grammar:
     bounds = fact.bounds
 
-    def check(use: Use) -> Iterator[Mistake]:
-        for token in use.args[:1]:
-            try:
-                value = parse(token)
-            except ValueError as error:
-                yield invalid(token, f'{error}; nginx refuses "{use.name}" with it', _flag_help(fact, token))
-                return
-            if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
-                yield invalid(token, f'"{use.name}" must be between {bounds[0]} and {bounds[1]}')
+    def check(use: Use) -> Iterable[Mistake]:
+        if not use.args:
+            return ()
+        token = use.args[0]
+        try:
+            value = parse(token)
+        except ValueError as error:
+            return (invalid(token, f'{error}; nginx refuses "{use.name}" with it', _flag_help(fact, token)),)
+        if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
+            return (invalid(token, f'"{use.name}" must be between {bounds[0]} and {bounds[1]}'),)
+        return ()
 
     return check
 
@@ -120,14 +125,14 @@ def _size_or_variable(use: Use) -> Iterator[Mistake]:
         yield from parsed(parse_size, token)
 
 
-def _variables_in_all(use: Use) -> Iterator[Mistake]:
-    for token in use.args:
-        yield from script(use, token)
+def _variables_in_all(use: Use) -> Iterable[Mistake]:
+    return scripts(use, use.args)
 
 
-def _variables_in_value(use: Use) -> Iterator[Mistake]:
-    if len(use.args) > 1 and not use.name.endswith("_conf_command"):
-        yield from script(use, use.args[1])
+def _variables_in_value(use: Use) -> Iterable[Mistake]:
+    if len(use.args) < 2 or use.name.endswith("_conf_command"):
+        return ()
+    return script(use, use.args[1])
 
 
 _OTHERS: dict[str, Grammar] = {

@@ -7,16 +7,21 @@ arguments) are told by `nginxaudit.checks.syntax.usage` and passed over here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
+
+from nginxaudit.checks.answers import Answers
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg, name_of, whole
-from nginxaudit.checks.load.base import FINALS, GRAMMARS, Grammar, Load, Mistake, Use
+from nginxaudit.checks.load.base import BY_WORDS, FINALS, GRAMMARS, Grammar, Load, Mistake, Use
+from nginxaudit.checks.load.scripts import why_lacking
 from nginxaudit.checks.load.types import grammar_of_type
-from nginxaudit.checks.syntax.usage import usable_facts
+from nginxaudit.checks.syntax.usage import facts_of_use
 from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.syntax.tree import Directive, Token
 
 for _name in (
     "access", "filters", "groups", "listening", "logs", "machine", "mail", "maps", "mime", "passing", "rewriting", "serving",
@@ -37,49 +42,72 @@ def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
     return result.get(ctx.rule, ())
 
 
+class _Plan(Struct, frozen=True):
+    """What is asked of a directive that is used in one way.
+
+    ``right``: words in which nothing is wrong, for a configuration repeats itself; None where more than the
+    words decides.
+    """
+
+    family: str
+    grammars: tuple[Grammar, ...]
+    right: set[tuple[Token, ...]] | None = None
+
+
 class _Reader:
     def __init__(self, model: Model) -> None:
-        self._load = Load(model, model.target)
-        self._plans: dict[tuple[str, str, int, bool], tuple[Grammar, ...]] = {}
+        self._load = Load(model, model.target, Answers(partial(why_lacking, model)))
+        self._plans = Answers(self._plan)
 
     def mistakes(self) -> Iterator[tuple[Directive, Mistake]]:
-        stack = [(node, "main") for node in reversed(self._load.model.config.top.children)]
-        while stack:
-            node, outer = stack.pop()
-            family = context_family(node.context)
-            if family == "main":
-                family = outer
-            plan = self._plan(node, family)
-            if plan and not self._load.model.is_filled_in(node):
-                use = Use(node, family, self._load)
-                for grammar in plan:
-                    for mistake in grammar(use):
-                        yield mistake.node or node, mistake
-            if node.children and node.inner not in _DATA:
-                stack.extend((child, family) for child in reversed(node.children))
+        load, plans, filled_in = self._load, self._plans, self._load.model.is_filled_in
+        for node in _directives(load.model.config.top):
+            plan = plans[node.name, node.context, len(node.args), node.is_block]
+            right = plan.right
+            if not plan.grammars or (right and tuple(node.args) in right) or filled_in(node):
+                continue
+            use = Use(node, node.args, plan.family, load)
+            undefined = len(load.undefined)
+            mistakes = [mistake for grammar in plan.grammars for mistake in grammar(use)]
+            for mistake in mistakes:
+                yield mistake.node or node, mistake
+            told = mistakes or len(load.undefined) > undefined
+            if right is not None and not told and len(right) < _MOST_WORDS:
+                right.add(tuple(node.args))
         for final in FINALS:
             for mistake in final(self._load):
                 if mistake.node is not None:
                     yield mistake.node, mistake
 
-    def _plan(self, node: Directive, family: str) -> tuple[Grammar, ...]:
-        """The grammars for a directive used like this; none where its use is wrong already."""
-        key = (node.name, node.context, len(node.args), node.is_block)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plans[key] = self._grammars(node, family)
-        return plan
-
-    def _grammars(self, node: Directive, family: str) -> tuple[Grammar, ...]:
-        facts = usable_facts(self._load.model, node)
+    def _plan(self, *use: *tuple[str, str, int, bool]) -> _Plan:
+        """What is asked of a directive used like this: nothing where its use is wrong already."""
+        name, context, _, _ = use
+        family = "http" if context in _INSIDE_HTTP else context_family(context)
+        facts = facts_of_use(self._load.target, *use)
         if not facts:
-            return ()
-        own = tuple(GRAMMARS.get((family, node.name), ()))
+            return _Plan(family, ())
+        own = tuple(GRAMMARS.get((family, name), ()))
         typed = grammar_of_type(facts[0])
-        return (*own, typed) if typed else own
+        by_words = BY_WORDS.issuperset(own) and facts[0].type != "path"
+        return _Plan(family, (*own, typed) if typed else own, set() if by_words else None)
 
 
+_MOST_WORDS = 1000
+_INSIDE_HTTP = frozenset({"oidc_provider", "acme_issuer", "otel_exporter"})
 _DATA = PSEUDO_CONTEXTS | {"unknown", None}
+
+
+def _directives(top: Directive) -> Iterator[Directive]:
+    """All directives in the order of the files, without the data of ``map`` and its like."""
+    stack = [iter(top.children)]
+    while stack:
+        for node in stack[-1]:
+            yield node
+            if node.children and node.inner not in _DATA:
+                stack.append(iter(node.children))
+                break
+        else:
+            stack.pop()
 
 
 def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:

@@ -26,8 +26,8 @@ from nginxaudit.nginx import parse_number, parse_offset, parse_size, parse_time_
 from nginxaudit.syntax.tree import Token
 
 PAGE = 4096  # bytes of a memory page; nginx wants eight of them in a zone (src/core/ngx_slab.c)
-_LEVELS = re.compile(r"[12](?::[12]){0,2}")
-_RATE = re.compile(r"([0-9]+)(?:r/[sm])?")
+_LEVELS = r"[12](?::[12]){0,2}"
+_RATE = r"([0-9]+)(?:r/[sm])?"
 _CACHES = tuple(f"{protocol}_cache" for protocol in ("proxy", "fastcgi", "uwsgi", "scgi"))
 
 
@@ -123,7 +123,7 @@ def limit_req_zone(use: Use) -> Iterator[Mistake]:
             zone = True
             yield from declare(use, token, "limit_req", text)
         elif (rate := option(token, "rate")) is not None:
-            found = _RATE.fullmatch(rate)
+            found = re.fullmatch(_RATE, rate)
             if found is None or int(found[1]) == 0:
                 yield invalid(
                     token, f'"{rate}" is no rate', "Write a whole number of requests: 10r/s or 30r/m."
@@ -202,7 +202,7 @@ def cache_path(use: Use) -> Iterator[Mistake]:
         if name == "keys_zone":
             zone = token
         elif name == "levels":
-            if not _LEVELS.fullmatch(value):
+            if not re.fullmatch(_LEVELS, value):
                 yield invalid(
                     token, f'"{value}" is no list of levels', "Write up to three of 1 and 2: levels=1:2."
                 )

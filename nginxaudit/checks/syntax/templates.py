@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
@@ -10,11 +9,10 @@ from msgspec import Struct
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg
 from nginxaudit.finding import Severity
 from nginxaudit.model.scope import is_directive
-from nginxaudit.nginx.templates import PLACEHOLDER
+from nginxaudit.nginx.templates import has_placeholder, placeholder
 from nginxaudit.syntax.tree import Directive, Token
 
 _SUFFIXES = (".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".mustache", ".gotmpl", ".in")
-_ENVIRONMENT = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}\Z")
 
 
 def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
@@ -49,6 +47,8 @@ def _all(ctx: CheckContext) -> Iterator[_Gap]:
             place = Place(problem.source, problem.start, problem.end, problem.via)
             text = problem.source.text[problem.start : problem.end]
             yield _Gap(place, text, None, "{{" in text or "{%" in text)
+    if not any(has_placeholder(source.text) for source in ctx.model.config.sources.values()):
+        return
     for node in ctx.model.config.top.walk():
         if is_directive(node) and ctx.model.is_filled_in(node):
             for token in node.args:
@@ -60,11 +60,11 @@ def _all(ctx: CheckContext) -> Iterator[_Gap]:
 def _waiting(ctx: CheckContext, node: Directive, token: Token) -> str:
     """The part of a word that waits to be filled in and that the reader has not told; empty if none."""
     family = ctx.model.family_of(node)
-    for found in PLACEHOLDER.finditer(token):
+    for found in placeholder().finditer(token):
         text = found[0]
         if text.startswith(("{{", "{%", "<%")):
             continue
-        if _ENVIRONMENT.match(text) and text[2:-1].lower() in ctx.model.variable_definitions(family):
+        if text.startswith("${") and text[2:-1].lower() in ctx.model.variable_definitions(family):
             continue  # a variable of nginx, spelled in capitals
         return text
     return ""

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
+from nginxaudit.checks.answers import Answers
 from nginxaudit.checks.base import CheckContext, Hit, Place, name_of, whole
 from nginxaudit.checks.syntax.words import (
     NAME_HINTS,
@@ -55,13 +56,18 @@ def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
 
 def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:
     """Facts by which this use of a directive is right: place, availability, arguments, block or not."""
+    return facts_of_use(model.target, node.name, node.context, len(node.args), node.is_block)
+
+
+def facts_of_use(target: Target, name: str, context: str, count: int, block: bool) -> list[DirectiveFact]:
+    """Facts by which a directive may be used in ``context`` with ``count`` arguments, as a block or not."""
     return [
         fact
-        for fact in directives(node.name)
-        if fact.block == node.is_block
-        and node.context in fact.contexts_for(model.target)
-        and fact.available(model.target) is Availability.YES
-        and fact.arguments(model.target).accepts(len(node.args))
+        for fact in directives(name)
+        if fact.block == block
+        and context in fact.contexts_for(target)
+        and fact.available(target) is Availability.YES
+        and fact.arguments(target).accepts(count)
     ]
 
 
@@ -86,11 +92,13 @@ class _Judge:
         self._model = model
         self._target = _with_loaded(model)
         self._foreign = _loads_unknown_module(model)
-        self._cache: dict[tuple[str, str, int, bool], _Verdict | None] = {}
+        self._verdicts = Answers(self._judge)
+        self._once = Answers(self._is_once)
 
     def hits(self) -> Iterator[tuple[str, Hit]]:
         config = self._model.config
         stack = [config.top]
+        verdicts = self._verdicts
         while stack:
             block = stack.pop()
             context = block.inner or "unknown"
@@ -98,18 +106,16 @@ class _Judge:
                 continue
             loose = config.fragment and block is config.top
             for node in block.children:
-                verdict = self._verdict(node, context)
+                verdict = verdicts[node.name, context, len(node.args), node.is_block]
                 if verdict is not None and not (loose and verdict.rule == "directive-wrong-context"):
                     yield verdict.rule, self._hit(node, verdict)
                 if node.children:
                     stack.append(node)
-            yield from self._duplicates(block)
-
-    def _verdict(self, node: Directive, context: str) -> _Verdict | None:
-        key = (node.name, context, len(node.args), node.is_block)
-        if key not in self._cache:
-            self._cache[key] = self._judge(*key)
-        return self._cache[key]
+            names = {node.name for node in block.children}
+            if len(names) < len(block.children):
+                yield from self._repeated(block)
+            if "alias" in names and "root" in names:
+                yield "duplicate-directive", _root_and_alias(block)
 
     def _hit(self, node: Directive, verdict: _Verdict) -> Hit:
         place = whole(node) if verdict.rule == "wrong-argument-count" and not node.is_block else name_of(node)
@@ -150,7 +156,7 @@ class _Judge:
     def _unknown(self, name: str, context: str) -> _Verdict | None:
         if module_of(name):
             return None
-        near = suggest_directive(name, context, self._target) if len(self._cache) < _MOST_NAMES else None
+        near = suggest_directive(name, context, self._target) if len(self._verdicts) < _MOST_NAMES else None
         hint = NAME_HINTS.get(name.lower()) or (f'Did you mean "{near}"?' if near else "")
         if self._foreign:
             return _Verdict(
@@ -238,30 +244,18 @@ class _Judge:
 
     # -- several uses in one block
 
-    def _duplicates(self, block: Directive) -> Iterator[tuple[str, Hit]]:
-        if len(block.children) < 2:
-            return
+    def _repeated(self, block: Directive) -> Iterator[tuple[str, Hit]]:
         context = block.inner or "unknown"
         first: dict[str, Directive] = {}
         for node in block.children:
-            name = node.name
-            earlier = first.get(name)
-            if earlier is None:
-                first[name] = node
-            elif self._once(name, context):
+            earlier = first.setdefault(node.name, node)
+            if earlier is not node and self._once[node.name, context]:
                 yield (
                     "duplicate-directive",
-                    _duplicate(node, earlier, f'"{name}" is given twice in this block'),
+                    _duplicate(node, earlier, f'"{node.name}" is given twice in this block'),
                 )
-        root, alias = first.get("root"), first.get("alias")
-        if root is not None and alias is not None:
-            later, earlier = (root, alias) if _comes_after(root, alias, block) else (alias, root)
-            yield (
-                "duplicate-directive",
-                _duplicate(later, earlier, '"root" and "alias" exclude each other in one location'),
-            )
 
-    def _once(self, name: str, context: str) -> bool:
+    def _is_once(self, name: str, context: str) -> bool:
         facts = [
             fact
             for fact in directives(name)
@@ -270,8 +264,10 @@ class _Judge:
         return bool(facts) and all(fact.repeatable is False for fact in facts)
 
 
-def _comes_after(one: Directive, other: Directive, block: Directive) -> bool:
-    return block.children.index(one) > block.children.index(other)
+def _root_and_alias(block: Directive) -> Hit:
+    root, alias = block.named("root")[0], block.named("alias")[0]
+    earlier, later = sorted((root, alias), key=block.children.index)
+    return _duplicate(later, earlier, '"root" and "alias" exclude each other in one location')
 
 
 def _duplicate(node: Directive, earlier: Directive, message: str) -> Hit:
