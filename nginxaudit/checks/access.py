@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.finding import Severity
 from nginxaudit.model import Model
 from nginxaudit.model.access import (
-    Network,
     access_of,
     is_local,
     listening,
@@ -18,6 +17,9 @@ from nginxaudit.model.access import (
     rules,
 )
 from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    from nginxaudit.model.access import Network
 
 _STATUS_PAGES = (
     "stub_status",
@@ -199,9 +201,11 @@ def _decided_before(own: list[Directive]) -> Iterator[tuple[Directive, Directive
 
 
 def _contains(wide: Network, narrow: Network) -> bool:
-    if isinstance(wide, ipaddress.IPv4Network) and isinstance(narrow, ipaddress.IPv4Network):
+    from ipaddress import IPv4Network, IPv6Network
+
+    if isinstance(wide, IPv4Network) and isinstance(narrow, IPv4Network):
         return narrow.subnet_of(wide)
-    if isinstance(wide, ipaddress.IPv6Network) and isinstance(narrow, ipaddress.IPv6Network):
+    if isinstance(wide, IPv6Network) and isinstance(narrow, IPv6Network):
         return narrow.subnet_of(wide)
     return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
@@ -162,7 +161,9 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             if address.kind not in ("inet", "inet6") or address.host in _CLOUD:
                 continue
-            if ipaddress.ip_address(address.host).is_global:
+            from ipaddress import ip_address
+
+            if ip_address(address.host).is_global:
                 yield Hit(
                     arg(node, token),
                     f"names are looked up at {token}, on the Internet: answers can be forged, and it learns where requests go",

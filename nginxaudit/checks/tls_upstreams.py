@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.base import CheckContext, Hit, whole
@@ -29,9 +28,11 @@ def _is_inside(each: Pass) -> bool:
     hosts = [each.host] if each.target_kind == "address" else []
     if each.upstream is not None:
         hosts = [peer.address.host if peer.address is not None else "" for peer in each.upstream.peers]
+    from ipaddress import ip_address
+
     try:
         return bool(hosts) and all(
-            host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_private for host in hosts
+            host == "localhost" or ip_address(host.strip("[]")).is_private for host in hosts
         )
     except ValueError:
         return False

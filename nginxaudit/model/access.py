@@ -8,7 +8,6 @@ src/http/modules/ngx_http_access_module.c). With ``satisfy any`` one module that
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,11 +19,13 @@ from nginxaudit.nginx import parse_inet4
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from nginxaudit.model.listen import Listen
     from nginxaudit.model.model import Model
     from nginxaudit.model.server import Server
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+    Network = IPv4Network | IPv6Network
 
 FAMILIES = ("inet", "inet6", "unix")
 FAMILY_NAMES = {"inet": "IPv4", "inet6": "IPv6", "unix": "UNIX socket"}
@@ -50,8 +51,6 @@ _NO_IDENTITY = frozenset(
     }
 )  # fmt: skip
 """Variables that say nothing about who asks: a refusal that depends on them is no restriction of clients."""
-
-_LOOPBACK4 = ipaddress.IPv4Network("127.0.0.0/8")
 
 
 class AccessRule(Struct, frozen=True):
@@ -79,6 +78,8 @@ class AccessRule(Struct, frozen=True):
 
 def read_network(text: str) -> tuple[Network, bool] | None:
     """Network of an address or ``address/bits``, and whether bits are set that the mask cuts off."""
+    import ipaddress  # 1 ms that most configurations do not ask for
+
     host, slash, bits = text.partition("/")
     try:
         if ":" not in host:
@@ -248,7 +249,7 @@ def is_loopback(listen: Listen) -> bool:
     if listen.kind == "unix":
         return True
     if listen.kind == "inet":
-        return listen.host != "*" and ipaddress.IPv4Address(listen.host) in _LOOPBACK4
+        return listen.host.startswith("127.")
     return listen.host in ("::1", "localhost")
 
 
@@ -267,4 +268,6 @@ def _is_private(listen: Listen) -> bool:
         return True
     if listen.is_wildcard or listen.kind == "name":
         return False
-    return ipaddress.ip_address(listen.host).is_private
+    from ipaddress import ip_address
+
+    return ip_address(listen.host).is_private

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 
 from nginxaudit.checks.base import Hit
@@ -51,6 +50,8 @@ def found_word(hit: Hit) -> Token | None:
 
 def clear_match(word: str, known: Iterable[str]) -> str | None:
     """The one of ``known`` that ``word`` was surely meant to be; None when nothing or two are that near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, list(known), n=2, cutoff=NEAR_ENOUGH)
     if len(near) == 2 and likeness(word, near[0]) == likeness(word, near[1]):
         return None
@@ -59,6 +60,8 @@ def clear_match(word: str, known: Iterable[str]) -> str | None:
 
 def likeness(word: str, other: str) -> float:
     """How much of two words is the same, from 0 to 1."""
+    from difflib import SequenceMatcher
+
     return SequenceMatcher(None, other, word).ratio()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from weakref import WeakKeyDictionary
 
 from nginxaudit.checks.base import Hit
@@ -296,6 +295,8 @@ def _meant(token: Token, peer: Peer, family: str, model: Model) -> str | None:
         and fact.available(model.target) is Availability.YES
         and (fact.kind != "flag") == bool(equals)
     ]
+    from difflib import get_close_matches
+
     found = get_close_matches(name.lower().replace("-", "_"), known, n=2, cutoff=_NEAR_ENOUGH)
     if name in known or len(found) != 1 or found[0] in peer.explicit:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from msgspec import Struct
 
@@ -89,6 +88,8 @@ def correct_value(hit: Hit, model: Model) -> Edits:
     if each is None or not host:
         return None
     groups = model.groups(each.family)
+    from difflib import get_close_matches
+
     near = get_close_matches(host, list(groups), n=2, cutoff=0.8)
     if len(near) != 1:
         return None

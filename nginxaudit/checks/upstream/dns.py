@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from nginxaudit.checks.base import CheckContext, Hit, arg, listed, whole
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
@@ -269,6 +268,8 @@ def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
 def _leads_nowhere(each: Pass, text: str, target: Target, resolver: bool, groups: Iterable[str]) -> str:
     host = target.host
     if target.kind == "hostname" and "." not in host and host != "localhost":
+        from difflib import get_close_matches
+
         near = get_close_matches(host, list(groups), n=1, cutoff=0.8)
         if near:
             return f'which is no upstream; did you mean "{near[0]}"?'
