@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -57,8 +59,7 @@ class Collector:
         """All findings, sorted by file, place and rule, with include chains and fingerprints."""
         if not self._hits:
             return []
-        from hashlib import sha256  # 5 ms that a clean run does not spend
-
+        sha256 = _sha256()
         ordered = sorted(self._hits.items(), key=_order)
         counts: dict[tuple[str, str], int] = {}
         result = []
@@ -113,6 +114,15 @@ class Collector:
         if span is None:
             span = self._spans[key] = place.source.span(place.start, place.end)
         return span
+
+
+def _sha256() -> Callable[[bytes], Any]:
+    """SHA-256 without loading OpenSSL, which takes longer than a small run's findings (as in `random`)."""
+    for module in ("_sha2", "_sha256", "hashlib"):  # Python 3.12 and newer, 3.11, one without either
+        with contextlib.suppress(ImportError):
+            function: Callable[[bytes], Any] = import_module(module).sha256
+            return function
+    raise ImportError("this Python has no SHA-256")
 
 
 def _level(override: _T | None, default: _T) -> _T:

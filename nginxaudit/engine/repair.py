@@ -18,26 +18,33 @@ Mender = Callable[[Hit, Model], Fix | None]
 def mender(rule: Rule) -> Mender | None:
     """What mends the findings of ``rule``, None when nothing does. Raises `PageError`.
 
-    The module of a repair is imported with the first hit that asks for it.
+    The code of a shipped page's repair is loaded with the first hit that asks for it.
     """
     spec = rule.repair
     if not spec:
         return None
     if rule.fix not in ("safe", "unsafe"):
         raise PageError(f'{rule.path}: a page with [repair] says fix = "safe" or "unsafe"')
-    applicability = Applicability(rule.fix)
-    if "python" in spec:
-        module, _, function = str(spec["python"]).rpartition(".")
+    return _by_function(rule) if "python" in spec else _by_table(rule)
 
-        def mend(hit: Hit, model: Model) -> Fix | None:
-            made = getattr(import_module(f"nginxaudit.repairs.{module}"), function)(hit, model)
-            if isinstance(made, Fix):
-                return _sound(made)
-            return _sound(Fix(spec["title"], applicability, tuple(made))) if made else None
 
-        return mend
+def _by_function(rule: Rule) -> Mender:
+    spec = rule.repair
+    module, _, function = str(spec["python"]).rpartition(".")
+
+    def mend(hit: Hit, model: Model) -> Fix | None:
+        made = getattr(import_module(f"nginxaudit.repairs.{module}"), function)(hit, model)
+        if isinstance(made, Fix):
+            return _sound(made)
+        return _sound(Fix(spec["title"], Applicability(rule.fix), tuple(made))) if made else None
+
+    return mend
+
+
+def _by_table(rule: Rule) -> Mender:
     from nginxaudit.repairs.declarative import RepairError, compile_repair, fill
 
+    spec = rule.repair
     try:
         repair = compile_repair(spec)
     except RepairError as error:
@@ -46,7 +53,7 @@ def mender(rule: Rule) -> Mender | None:
     def put(hit: Hit, model: Model) -> Fix | None:
         made = repair(hit)
         title = spec["title"] if hit.node is None else fill(spec["title"], hit, hit.node)
-        return _sound(Fix(title, applicability, made)) if made else None
+        return _sound(Fix(title, Applicability(rule.fix), made)) if made else None
 
     return put
 

@@ -6,10 +6,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Comment, Directive
 
-_ANNOTATION = re.compile(r"\s*nginxaudit:\s*(.*)", re.IGNORECASE)
+_ANNOTATION = r"\s*nginxaudit:\s*(.*)"
 
 
 class Comments:
@@ -74,7 +75,7 @@ class Comments:
 
 def annotation(comment: Comment) -> str | None:
     """What ``# nginxaudit: …`` says; None for any other comment."""
-    found = _ANNOTATION.fullmatch(comment.text)
+    found = compiled(_ANNOTATION, re.IGNORECASE).fullmatch(comment.text)
     return found[1].strip() if found else None
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from nginxaudit.nginx import Address, parse_address
+from nginxaudit.nginx.patterns import compiled
 
 if TYPE_CHECKING:
     from nginxaudit.model.upstream import Upstream
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*)://"
 _SCHEMES: dict[str, dict[str, int | None]] = {
     "proxy": {"http": 80, "https": 443},
     "grpc": {"grpc": None, "grpcs": None},
@@ -58,7 +58,7 @@ def has_variables(text: str) -> bool:
 def split_scheme(protocol: str, text: str) -> tuple[str, str]:
     """Lower-case scheme (empty without one) and the rest. Raises `ValueError` for one nginx lacks."""
     allowed = _SCHEMES.get(protocol)
-    found = _SCHEME.match(text)
+    found = compiled(_SCHEME).match(text)
     scheme = found[1].lower() if found else ""
     if allowed is None:
         if scheme:

@@ -16,8 +16,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.pcre.nodes import NEWLINE, BackReference, Chars, Group, Node, Opaque, walk
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.syntax import found_word
-from nginxaudit.repairs.upstream import Edits
+from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.syntax.tree import Directive, Token
 
 _PATHS = ("$uri", "$document_uri")

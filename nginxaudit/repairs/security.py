@@ -15,8 +15,7 @@ from nginxaudit.nginx import parse_address
 from nginxaudit.pcre import parse
 from nginxaudit.repairs import edits
 from nginxaudit.repairs.captures import written_at
-from nginxaudit.repairs.syntax import found_word
-from nginxaudit.repairs.upstream import Edits, deletion
+from nginxaudit.repairs.common import Edits, deletion, found_word
 from nginxaudit.syntax.tree import Directive, Token
 
 _DOTFILES = "location ~ /\\.(?!well-known) {\n    deny all;\n}"

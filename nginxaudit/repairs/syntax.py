@@ -25,27 +25,18 @@ from nginxaudit.nginx import (
     variable,
     variables,
 )
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.repairs import edits
+from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lexer import end_of_unclosed
-from nginxaudit.syntax.tree import Directive, Token
-
-Edits = tuple[Edit, ...] | None
+from nginxaudit.syntax.tree import Directive
 
 NEAR_ENOUGH = 0.85  # from here on a misspelt name can only mean one thing
-_WORD = re.compile(r"[^\s;{}]+")
-_UNKNOWN = re.compile(r'unknown variable "\$(\w+)"')
-_ENDED = re.compile(r"\s*[;{]")
-_GLUED = re.compile(
-    r"""\((\$\w+)(===|!==|==|=~|!=|!~\*|~\*|!~|=|~)("[^"\\]*"|'[^'\\]*'|[^\s"'\\=~][^\s"'\\]*)\)"""
-)
-
-
-def found_word(hit: Hit) -> Token | None:
-    """The argument that a hit points at."""
-    if hit.node is None or hit.node.source is not hit.place.source:
-        return None
-    return next((token for token in hit.node.args if token.start == hit.place.start), None)
+_WORD = r"[^\s;{}]+"
+_UNKNOWN = r'unknown variable "\$(\w+)"'
+_ENDED = r"\s*[;{]"
+_GLUED = r"""\((\$\w+)(===|!==|==|=~|!=|!~\*|~\*|!~|=|~)("[^"\\]*"|'[^'\\]*'|[^\s"'\\=~][^\s"'\\]*)\)"""
 
 
 def clear_match(word: str, known: Iterable[str]) -> str | None:
@@ -101,7 +92,7 @@ def semicolon(hit: Hit, model: Model) -> Fix | None:
     """The semicolon behind the last word; unsafe where the directive is none of nginx as it stands then."""
     place = hit.place
     text = place.source.text
-    name = _WORD.match(text, place.start, place.end)
+    name = compiled(_WORD).match(text, place.start, place.end)
     if name is None or has_placeholder(text[place.start : place.end]):
         return None
     nodes = [
@@ -126,7 +117,7 @@ def closing_quote(hit: Hit, model: Model) -> Edits:
     quote, value = text[start], text[start + 1 : end]
     line_end = text.find("\n", end)
     tail = text[end : line_end if line_end >= 0 else len(text)]
-    if not value or (tail.strip() and not _ENDED.match(tail)):
+    if not value or (tail.strip() and not compiled(_ENDED).match(tail)):
         return None  # the quote may be one too many; the # may be a part of the text
     escaped = value.count("\\" + quote)
     if value.endswith("\\") or (value.endswith("\\" + quote) and escaped % 2):
@@ -232,7 +223,7 @@ def _meant(spelled: str) -> str | None:
 
 def variable_name(hit: Hit, model: Model) -> Fix | None:
     """The variable that was meant, when there is one only."""
-    found, token = _UNKNOWN.match(hit.message), found_word(hit)
+    found, token = compiled(_UNKNOWN).match(hit.message), found_word(hit)
     if hit.node is None or found is None or token is None:
         return None
     family = model.family_of(hit.node)
@@ -270,7 +261,7 @@ def condition(hit: Hit, model: Model) -> Edits:
         return None
     if str(word) in OTHER_LANGUAGES:
         return (edits.exchanged(node, word, OTHER_LANGUAGES[word]),)
-    glued = _GLUED.fullmatch(edits.written(node, word))
+    glued = compiled(_GLUED).fullmatch(edits.written(node, word))
     if glued is not None and len(node.args) == 1:
         operator = OTHER_LANGUAGES.get(glued[2], glued[2])
         return (edits.exchanged(node, word, f"({glued[1]} {operator} {glued[3]})"),)

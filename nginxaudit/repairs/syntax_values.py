@@ -15,7 +15,8 @@ from nginxaudit.checks.syntax.usage import usable_facts
 from nginxaudit.finding import Edit
 from nginxaudit.model import Model
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.syntax import NEAR_ENOUGH, found_word, likeness
+from nginxaudit.repairs.common import found_word
+from nginxaudit.repairs.syntax import NEAR_ENOUGH, likeness
 from nginxaudit.syntax.tree import Directive, Token
 
 Edits = tuple[Edit, ...] | None

@@ -9,11 +9,10 @@ from nginxaudit.finding import Applicability, Edit, Fix, Severity
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.ciphers import weak_families
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.syntax import found_word
-from nginxaudit.repairs.upstream import Edits, deletion
-from nginxaudit.repairs.upstream_passes import pass_of
+from nginxaudit.repairs.common import Edits, deletion, found_word, pass_of
 from nginxaudit.syntax.tree import Directive
 
 TLS13_SINCE = (1, 13, 0)
@@ -22,11 +21,11 @@ YEAR = "31536000"  # seconds
 SESSIONS = "shared:SSL:10m"
 GOOD_CIPHERS = "HIGH:!aNULL:!MD5"
 
-_OLD = re.compile(r"sslv[23]|tlsv1(?:\.1)?", re.IGNORECASE)
-_MAX_AGE = re.compile(r"(max-age\s*=\s*\\?[\"']?)(\d+)", re.IGNORECASE)
-_QUANTUM = re.compile(r"MLKEM|KYBER", re.IGNORECASE)
-_LETS_ENCRYPT = re.compile(r"letsencrypt", re.IGNORECASE)
-_LIST = re.compile(r"[\"']?([^\"'\\,\s]+)[\"']?")
+_OLD = r"sslv[23]|tlsv1(?:\.1)?"
+_MAX_AGE = r"(max-age\s*=\s*\\?[\"']?)(\d+)"
+_QUANTUM = r"MLKEM|KYBER"
+_LETS_ENCRYPT = r"letsencrypt"
+_LIST = r"[\"']?([^\"'\\,\s]+)[\"']?"
 
 
 # -- protocols and ciphers
@@ -39,7 +38,11 @@ def without_old_protocols(hit: Hit, model: Model) -> Fix | None:
     than that, and where nothing is left another protocol is put in: both need a look.
     """
     node = hit.node
-    old = [token for token in node.args if _OLD.fullmatch(token)] if node is not None else []
+    old = (
+        [token for token in node.args if compiled(_OLD, re.IGNORECASE).fullmatch(token)]
+        if node is not None
+        else []
+    )
     if node is None or not old:
         return None
     if len(old) < len(node.args):
@@ -66,7 +69,7 @@ def without_weak_ciphers(hit: Hit, model: Model) -> Edits:
     node, token = hit.node, found_word(hit)
     if node is None or token is None:
         return None
-    found = _LIST.fullmatch(edits.written(node, token))
+    found = compiled(_LIST).fullmatch(edits.written(node, token))
     if found is None:
         return None
     words, excluded = found[1].split(":"), []
@@ -82,11 +85,17 @@ def without_weak_ciphers(hit: Hit, model: Model) -> Edits:
 def optional_groups(hit: Hit, model: Model) -> Edits:
     """A question mark before groups that OpenSSL may not know."""
     node, token = hit.node, found_word(hit)
-    found = _LIST.fullmatch(edits.written(node, token)) if node is not None and token is not None else None
+    found = (
+        compiled(_LIST).fullmatch(edits.written(node, token))
+        if node is not None and token is not None
+        else None
+    )
     if node is None or token is None or found is None:
         return None
     groups = [
-        f"?{group}" if _QUANTUM.search(group) and not group.startswith("?") else group
+        f"?{group}"
+        if compiled(_QUANTUM, re.IGNORECASE).search(group) and not group.startswith("?")
+        else group
         for group in found[1].split(":")
     ]
     start = token.start + found.start(1)
@@ -182,7 +191,7 @@ def _has_nothing_to_staple(server: Server, model: Model) -> bool:
     if any(model.effective(block, name) for name in ("ssl_stapling_file", "ssl_stapling_responder")):
         return False
     return all(
-        _LETS_ENCRYPT.search(token) or "/acme" in token or "$acme" in token
+        compiled(_LETS_ENCRYPT, re.IGNORECASE).search(token) or "/acme" in token or "$acme" in token
         for each in model.effective(block, "ssl_certificate")
         for token in each.args
     )
@@ -190,7 +199,7 @@ def _has_nothing_to_staple(server: Server, model: Model) -> bool:
 
 def _of_lets_encrypt(server: Server, model: Model) -> bool:
     certificates = model.effective(server.directive, "ssl_certificate")
-    return all(_LETS_ENCRYPT.search(" ".join(each.args)) for each in certificates)
+    return all(compiled(_LETS_ENCRYPT, re.IGNORECASE).search(" ".join(each.args)) for each in certificates)
 
 
 # -- headers
@@ -218,7 +227,7 @@ def longer_hsts(hit: Hit, model: Model) -> Edits:
     if node is None or token is None:
         return None
     raw, value = edits.written(node, token), token.lower()
-    age = _MAX_AGE.search(raw)
+    age = compiled(_MAX_AGE, re.IGNORECASE).search(raw)
     if "preload" in value and "includesubdomains" not in value:
         return None
     if age is not None:

@@ -11,8 +11,9 @@ from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition
 from nginxaudit.nginx import parse_number
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.syntax import clear_match, found_word
-from nginxaudit.repairs.upstream import ZONE_SIZE, Edits, deletion
+from nginxaudit.repairs.common import Edits, deletion, found_word
+from nginxaudit.repairs.syntax import clear_match
+from nginxaudit.repairs.upstream import ZONE_SIZE
 from nginxaudit.syntax.tree import Directive
 
 TYPES = "gzip_types text/css application/javascript application/json image/svg+xml;"

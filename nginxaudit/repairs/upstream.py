@@ -12,16 +12,16 @@ from nginxaudit.model import Model
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_address
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.repairs import edits
+from nginxaudit.repairs.common import Edits, deletion
 from nginxaudit.syntax.tree import Directive, Token
-
-Edits = tuple[Edit, ...] | None
 
 ZONE_SIZE = "64k"
 RESOLVE_SINCE = (1, 27, 3)
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_ZONE_WORD = re.compile(r"(?:[a-z_]*zone=|shared:)([^:]+)")
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PLAIN_NAME = r"[A-Za-z0-9_.-]+"
+_ZONE_WORD = r"(?:[a-z_]*zone=|shared:)([^:]+)"
+_URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
 _NEAR_ENOUGH = 0.8  # from here on a misspelt parameter can only mean one thing
 _ZONES: WeakKeyDictionary[Model, frozenset[str]] = WeakKeyDictionary()
 
@@ -42,12 +42,6 @@ def member(hit: Hit, model: Model) -> tuple[Upstream, Peer] | None:
     return (upstream, peer) if upstream and peer else None
 
 
-def deletion(node: Directive) -> Edits:
-    """``node`` taken out; None when a comment stands inside it, which would be lost."""
-    end = node.statement.end if node.statement.close is None else node.statement.close
-    return None if "#" in node.source.text[node.name.start : end] else (edits.deleted(node),)
-
-
 # -- shared memory
 
 
@@ -64,7 +58,7 @@ def zone_of(upstream: Upstream, model: Model) -> Edits:
     names = [f"{name}_{upstream.family}"] if upstream.key in model.groups(other) else [name]
     taken = _zones(model)
     free = next((each for each in (*names, f"{name}_upstream") if each not in taken), None)
-    if free is None or _PLAIN_NAME.fullmatch(free) is None:
+    if free is None or compiled(_PLAIN_NAME).fullmatch(free) is None:
         return None
     return (edits.first_in(upstream.directive, f"zone {free} {ZONE_SIZE};"),)
 
@@ -89,7 +83,7 @@ def _zone_names(nodes: Iterable[Directive]) -> Iterable[str]:
         if node.args and node.name in ("zone", "lua_shared_dict"):
             yield str(node.args[0])
         for token in node.args:
-            found = _ZONE_WORD.match(token)
+            found = compiled(_ZONE_WORD).match(token)
             if found:
                 yield found[1]
 
@@ -183,7 +177,7 @@ def strip_url(hit: Hit, model: Model) -> Fix | None:
         return None
     upstream, peer = found
     token = peer.directive.args[0]
-    match = _URL.match(token)
+    match = compiled(_URL).match(token)
     scheme = match[1].lower() if match else ""
     rest = token[match.end() :] if match else str(token)
     bare, lost = _address_part(rest)

@@ -14,22 +14,17 @@ from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import HTTP_PORT
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.upstream import Edits, deletion, group_of, lacks_port, with_port
+from nginxaudit.repairs.common import Edits, deletion, pass_of
+from nginxaudit.repairs.upstream import group_of, lacks_port, with_port
 from nginxaudit.syntax.tree import Directive, Token
 
 _HTTP11_BY_DEFAULT = (1, 29, 7)
 _TLS_PORT = 443
-_LOCALHOST = re.compile("localhost", re.IGNORECASE)
-_AUTHORITY = re.compile(r"[\"']?(?:[A-Za-z]+://)?(?P<host>[^:/?\"'$]+)(?P<port>:\d+)?")
-
-
-def pass_of(hit: Hit, model: Model) -> Pass | None:
-    """The pass directive that ``hit`` is about."""
-    block = hit.node.parent if hit.node is not None else None
-    passes = model.passes_in(block) if block is not None else ()
-    return next((each for each in passes if each.directive is hit.node), None)
+_LOCALHOST = "localhost"
+_AUTHORITY = r"[\"']?(?:[A-Za-z]+://)?(?P<host>[^:/?\"'$]+)(?P<port>:\d+)?"
 
 
 # -- targets
@@ -42,7 +37,7 @@ def move_port(hit: Hit, model: Model) -> Edits:
     if each is None or upstream is None or each.port is None:
         return None
     token = each.directive.args[0]
-    found = _AUTHORITY.match(edits.written(each.directive, token))
+    found = compiled(_AUTHORITY).match(edits.written(each.directive, token))
     if found is None or not found["port"]:
         return None
     start, end = token.start + found.start("port"), token.start + found.end("port")
@@ -65,7 +60,7 @@ def name_group(hit: Hit, model: Model) -> Edits:
     groups = model.groups(each.family).values()
     meant = next((group for group in groups if _stands_at(group.directive, place.start, place.source)), None)
     token = each.directive.args[0]
-    found = _AUTHORITY.match(edits.written(each.directive, token))
+    found = compiled(_AUTHORITY).match(edits.written(each.directive, token))
     if meant is None or found is None:
         return None
     start, end = token.start + found.start("host"), token.start + found.end("host")
@@ -137,8 +132,8 @@ def one_family(hit: Hit, model: Model) -> Edits:
 
 def _loopback(node: Directive) -> Iterator[Edit]:
     token = node.args[0]
-    found = _AUTHORITY.match(edits.written(node, token))
-    if found is not None and _LOCALHOST.fullmatch(found["host"]):
+    found = compiled(_AUTHORITY).match(edits.written(node, token))
+    if found is not None and compiled(_LOCALHOST, re.IGNORECASE).fullmatch(found["host"]):
         start, end = token.start + found.start("host"), token.start + found.end("host")
         yield edits.replaced(node.source, start, end, "127.0.0.1")
 

@@ -18,6 +18,7 @@ _UNSAFE = (
     "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_PLANE_14 = "\U000e0000"  # below it everything unsafe is unprintable, for every Python
 _LONE = "[\ud800-\udfff]"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -28,9 +29,11 @@ def visible(text: str, encoding: str = "utf-8") -> str:
     A byte that was not UTF-8 is shown as ``\xNN``, everything else that is replaced as the escape
     that Python has for it.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    text = compiled(_UNSAFE).sub(_escape, text)
+    if text.isprintable() and (text.isascii() or max(text) < _PLANE_14):
+        if text.isascii():
+            return text
+    else:
+        text = compiled(_UNSAFE).sub(_escape, text)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

@@ -8,19 +8,19 @@ from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 
 # nginx prints "# configuration file PATH:" before each file and a line feed behind it.
-_HEADER = re.compile(r"^# configuration file (/[^\n]*):\r?\n", re.MULTILINE)
+_HEADER = r"^# configuration file (/[^\n]*):\r?\n"
 _PREAMBLE = r"(?:[ \t]*\r?\n|nginx: [^\n]*\n)*"  # what "2>&1" mixes in
 
 
 def is_dump(text: str) -> bool:
     """Whether ``text`` looks like the output of ``nginx -T``."""
     preamble = compiled(_PREAMBLE).match(text)
-    return _HEADER.match(text, preamble.end() if preamble else 0) is not None
+    return compiled(_HEADER, re.MULTILINE).match(text, preamble.end() if preamble else 0) is not None
 
 
 def split_dump(text: str) -> dict[str, SourceText]:
     """Files of a dump by their path, main configuration first."""
-    headers = list(_HEADER.finditer(text))
+    headers = list(compiled(_HEADER, re.MULTILINE).finditer(text))
     files: dict[str, SourceText] = {}
     for number, header in enumerate(headers):
         end = headers[number + 1].start() if number + 1 < len(headers) else len(text)

@@ -9,9 +9,10 @@ from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.model.passes import Pass
+from nginxaudit.nginx.patterns import compiled
 
 _NEEDS_PORT = frozenset({"grpc", "tunnel", "fastcgi", "uwsgi", "scgi", "memcached", "stream"})
-_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _ALWAYS_THERE = frozenset({"localhost"})
 
 
@@ -48,7 +49,7 @@ def _judge(ctx: CheckContext, each: Pass) -> Hit | None:
             confidence=Confidence.LOW if unread else Confidence.HIGH,
             rejected=not unread,
         )
-    surely_a_group = _DNS_LABEL.fullmatch(each.host) is None
+    surely_a_group = compiled(_DNS_LABEL, re.IGNORECASE).fullmatch(each.host) is None
     if not near and not surely_a_group:
         if each.target.explicit_port:
             return None  # name:port is how containers are addressed
