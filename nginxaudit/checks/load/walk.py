@@ -20,7 +20,7 @@ from nginxaudit.checks.load.scripts import why_lacking
 from nginxaudit.checks.load.types import grammar_of_type
 from nginxaudit.checks.syntax.usage import facts_of_use
 from nginxaudit.model import Model
-from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family
+from nginxaudit.nginx import PSEUDO_CONTEXTS, Target, context_family
 from nginxaudit.syntax.tree import Directive, Token
 
 for _name in (
@@ -57,7 +57,7 @@ class _Plan(Struct, frozen=True):
 class _Reader:
     def __init__(self, model: Model) -> None:
         self._load = Load(model, model.target, Answers(partial(why_lacking, model)))
-        self._plans = Answers(self._plan)
+        self._plans = Answers(partial(_plan, model.target))
 
     def mistakes(self) -> Iterator[tuple[Directive, Mistake]]:
         load, plans, filled_in = self._load, self._plans, self._load.model.is_filled_in
@@ -79,17 +79,18 @@ class _Reader:
                 if mistake.node is not None:
                     yield mistake.node, mistake
 
-    def _plan(self, *use: *tuple[str, str, int, bool]) -> _Plan:
-        """What is asked of a directive used like this: nothing where its use is wrong already."""
-        name, context, _, _ = use
-        family = "http" if context in _INSIDE_HTTP else context_family(context)
-        facts = facts_of_use(self._load.target, *use)
-        if not facts:
-            return _Plan(family, ())
-        own = tuple(GRAMMARS.get((family, name), ()))
-        typed = grammar_of_type(facts[0])
-        by_words = BY_WORDS.issuperset(own) and facts[0].type != "path"
-        return _Plan(family, (*own, typed) if typed else own, set() if by_words else None)
+
+def _plan(target: Target, *use: *tuple[str, str, int, bool]) -> _Plan:
+    """What is asked of a directive used like this: nothing where its use is wrong already."""
+    name, context, _, _ = use
+    family = "http" if context in _INSIDE_HTTP else context_family(context)
+    facts = facts_of_use(target, *use)
+    if not facts:
+        return _Plan(family, ())
+    own = tuple(GRAMMARS.get((family, name), ()))
+    typed = grammar_of_type(facts[0])
+    by_words = BY_WORDS.issuperset(own) and facts[0].type != "path"
+    return _Plan(family, (*own, typed) if typed else own, set() if by_words else None)
 
 
 _MOST_WORDS = 1000
