@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from itertools import accumulate
+from collections.abc import Sequence
 
 from nginxaudit.finding import Span
 
@@ -23,16 +24,14 @@ class SourceText:
         self.path = path
         self.real = real if real is not None else path
         self.text = text
-        self._line_starts: list[int] | None = None
+        self._line_starts: Sequence[int] | None = None
 
     @property
-    def line_starts(self) -> list[int]:
+    def line_starts(self) -> Sequence[int]:
         """Offset at which each line begins; lines end at LF, as nginx counts them."""
         starts = self._line_starts
         if starts is None:
-            starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))]
-            starts.pop()  # behind the last line is no line
-            self._line_starts = starts
+            starts = self._line_starts = _line_starts(self.text)
         return starts
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -59,3 +58,13 @@ class SourceText:
 
     def __repr__(self) -> str:
         return f"SourceText({self.path!r})"
+
+
+def _line_starts(text: str) -> array[int]:
+    starts = array("L", [0])
+    find, append = text.find, starts.append
+    end = find("\n")
+    while end >= 0:
+        append(end + 1)
+        end = find("\n", end + 1)
+    return starts

@@ -62,10 +62,11 @@ def _bounded(problems: list[Problem]) -> list[Problem]:
 def _crossplane(pieces: Iterator[Piece]) -> list[dict[str, Any]]:
     """The statements of ``pieces`` as crossplane's nested dictionaries."""
     payload = _parser()(pieces, single=True, check_ctx=False, check_args=False, catch_errors=False)
-    parsed: list[dict[str, Any]] = payload["config"][0]["parsed"]
     errors = payload["errors"]
     if errors:  # our stream is well-formed: an error here is ours, and must not pass as an empty file
         raise RuntimeError(f"crossplane could not build the tree: {errors[0]['error']}")
+    # crossplane's inner functions hold the payload, and each other: what is left in it would stay for ever.
+    parsed: list[dict[str, Any]] = payload["config"].pop()["parsed"]
     return parsed
 
 

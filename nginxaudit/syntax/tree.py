@@ -121,7 +121,7 @@ class Directive:
         self.context = context
         self.inner = inner
         self.via = via
-        self.children: list[Directive] = []
+        self.children: list[Directive] = [] if self.is_block else _NONE
         self._named: dict[str, list[Directive]] | None = None
 
     def named(self, name: str) -> list[Directive]:
