@@ -13,7 +13,7 @@ from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import ParsedFile, parse
-from nginxaudit.syntax.tree import ROOT_STATEMENT, Config, Directive, Problem, Statement
+from nginxaudit.syntax.tree import ROOT_STATEMENT, Block, Config, Directive, Problem, Statement
 
 
 class ParseCache:
@@ -61,7 +61,7 @@ class _Expansion:
         self._depth = 0
         self._stack: list[str] = []
         self._inner: dict[tuple[str, str], str] = {}
-        top = Directive(ROOT_STATEMENT, None, context, context, None)
+        top = Block(ROOT_STATEMENT, None, context, context, None)
         self.config = Config(top, main, {}, [], [], fragment=fragment)
         self._resolved = 0
         self._file(main, top, None)
@@ -97,7 +97,7 @@ class _Expansion:
             name = statement.name
             block = statement.block
             if block is None:
-                node = Directive(statement, parent, context, None, via)
+                node = Directive(statement, parent, context, via)
                 append(node)
                 if name == "include" and len(statement.args) == 1:
                     self._include(node, parent)
@@ -105,13 +105,13 @@ class _Expansion:
             inner = self._inner.get((context, name))
             if inner is None:
                 inner = self._inner[context, name] = inner_context(context, name)
-            node = Directive(statement, parent, context, inner, via)
-            append(node)
+            opened = Block(statement, parent, context, inner, via)
+            append(opened)
             if self._depth >= self._limits.max_depth:
                 self._too_deep(block, via)
                 continue
             self._depth += 1
-            self._statements(block, node, via)
+            self._statements(block, opened, via)
             self._depth -= 1
 
     def _include(self, node: Directive, parent: Directive) -> None:

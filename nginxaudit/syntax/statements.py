@@ -369,12 +369,12 @@ def read_statements(
     Returns the reader with its problems and places, and what ``consume`` returned.
     """
     reader = StatementReader(source, limits=limits)
-    tree = consume(reader.pieces())
+    tree = consume(iter(list(reader.pieces())))
     if reader.balanced or reader.cut:
         return reader, tree
     diagnosis = diagnose(located(source.text, reader.braces), len(source.text))
     second = StatementReader(source, diagnosis, limits)
-    tree = consume(second.pieces())
+    tree = consume(iter(list(second.pieces())))
     second.problems.extend(_brace_problems(source, diagnosis))
     return second, tree
 

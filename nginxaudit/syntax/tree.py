@@ -99,44 +99,31 @@ class Directive:
     ``source`` are those of its statement; ``is_block`` says that it was written with braces.
     """
 
-    # What is asked most is kept here, too: a property would be a call for each of a million questions.
-    __slots__ = (
-        "_named", "args", "children", "context", "inner", "is_block", "name", "parent", "source", "statement", "via",
-    )  # fmt: skip
+    # What is asked most is kept here, too: a property would be a call for each of a million questions. What only
+    # blocks have is a constant here, as most directives are none.
+    __slots__ = ("args", "context", "name", "parent", "source", "statement", "via")
+    children: list[Directive] = []  # noqa: RUF012 - never changed: only a `Block` gets children
+    inner: str | None = None
+    is_block = False
 
     def __init__(
-        self,
-        statement: Statement,
-        parent: Directive | None,
-        context: str,
-        inner: str | None,
-        via: Directive | None,
+        self, statement: Statement, parent: Directive | None, context: str, via: Directive | None
     ) -> None:
         self.statement = statement
         self.name = statement.name
         self.args = statement.args  # the parentheses of ``if`` are kept as nginx sees them
         self.source = statement.source
-        self.is_block = statement.block is not None  # written with braces
         self.parent = parent
         self.context = context
-        self.inner = inner
         self.via = via
-        self.children: list[Directive] = [] if self.is_block else _NONE
-        self._named: dict[str, list[Directive]] | None = None
 
     def named(self, name: str) -> list[Directive]:
         """Direct children called ``name``, in order, includes expanded. Do not modify."""
-        if not self.children:
-            return _NONE
-        index = self._named
-        if index is None:
-            index = self._named = _by_name(self.children)
-        return index.get(name, _NONE)
+        return _NONE
 
     def first(self, name: str) -> Directive | None:
         """First direct child called ``name``, or None."""
-        found = self.named(name)
-        return found[0] if found else None
+        return None
 
     def ancestors(self) -> Iterator[Directive]:
         """Enclosing blocks, innermost first, without itself and without the file level."""
@@ -156,6 +143,51 @@ class Directive:
 
     def __repr__(self) -> str:
         return f"<{' '.join([self.name, *self.args])} in {self.context}>"
+
+
+class Block(Directive):
+    """A directive written with braces."""
+
+    __slots__ = ("_named", "children", "inner")
+    is_block = True
+
+    def __init__(
+        self,
+        statement: Statement,
+        parent: Directive | None,
+        context: str,
+        inner: str,
+        via: Directive | None,
+    ) -> None:
+        super().__init__(statement, parent, context, via)
+        self.inner = inner
+        self.children = []
+        self._named: dict[str, Directive | list[Directive]] | None = None
+
+    def named(self, name: str) -> list[Directive]:
+        """Direct children called ``name``, in order, includes expanded. Do not modify."""
+        found = (self._named or self._indexed()).get(name)
+        if found is None:
+            return _NONE
+        return found if type(found) is list else [found]  # type: ignore[list-item]
+
+    def first(self, name: str) -> Directive | None:
+        """First direct child called ``name``, or None."""
+        found = (self._named or self._indexed()).get(name)
+        return found[0] if type(found) is list else found  # type: ignore[return-value]
+
+    def _indexed(self) -> dict[str, Directive | list[Directive]]:
+        """Children by name. Nearly all names stand once in a block: a list for each would be most of the memory."""
+        index: dict[str, Directive | list[Directive]] = {}
+        for child in self.children:
+            same = index.setdefault(child.name, child)
+            if same is not child:
+                if type(same) is list:
+                    same.append(child)
+                else:
+                    index[child.name] = [same, child]  # type: ignore[list-item]
+        self._named = index
+        return index
 
 
 _NONE: list[Directive] = []
@@ -203,7 +235,7 @@ class Problem(Struct, frozen=True):
 class Config(Struct):
     """One root with its includes expanded.
 
-    ``top`` is a node without a name whose children are the top-level directives;
+    ``top`` is a node without a name whose children are the top-level directives.
     """
 
     top: Directive
