@@ -235,7 +235,7 @@ def _capturing(block: Directive) -> Directive | None:
 
 def _overflow(key: Directive, node: Directive, place: Place, cve: str) -> Hit:
     return Hit(
-        arg(key, key.name),
+        arg(key, key.word),
         f"the groups of this key replace captures that are being read (by {node.name}): memory beside them is read ({cve})",
         key,
         related=(("while this is evaluated", place),),

@@ -32,13 +32,13 @@ class Place(Struct, frozen=True):
 
 def whole(node: Directive) -> Place:
     """The directive from its name to its last argument (without the block)."""
-    last = node.args[-1].end if node.args else node.name.end
-    return Place(node.source, node.name.start, max(last, node.name.end), node.via)
+    last = node.args[-1].end if node.args else node.name_end
+    return Place(node.source, node.start, max(last, node.name_end), node.via)
 
 
 def name_of(node: Directive) -> Place:
     """The name of the directive alone: the usual place for a block."""
-    return Place(node.source, node.name.start, node.name.end, node.via)
+    return Place(node.source, node.start, node.name_end, node.via)
 
 
 def arg(node: Directive, token: Token) -> Place:

@@ -62,7 +62,7 @@ def server_if_host(ctx: CheckContext) -> Iterable[Hit]:
         if node.inner != "if-in-server" or asked is None or asked.left not in ("$host", "$http_host"):
             continue
         statement = node.statement
-        text = node.source.text[statement.name.start : (statement.close or statement.end) + 40]
+        text = node.source.text[statement.start : (statement.close or statement.end) + 40]
         if "managed by Certbot" in text or _only_refuses(node):
             continue
         yield Hit(

@@ -227,7 +227,7 @@ def map_key_looks_like_regex(ctx: CheckContext) -> Iterable[Hit]:
         for line in block.children:
             if line.args and _is_mistaken_key(str(line.name), hosts):
                 yield Hit(
-                    Place(line.source, line.name.start, line.name.end, line.via),
+                    Place(line.source, line.start, line.name_end, line.via),
                     f'the key "{line.name}" is compared as it is: expressions begin with ~',
                     line,
                     help=f"Write ~{line.name}",

@@ -82,7 +82,7 @@ def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords and tokens written out, once per directive; what they are is not repeated."""
     harmless: set[str] = set()
     for node in (each for name in _WITH_SECRETS for each in ctx.model.config.named(name) if each.args):
-        start, end = node.name.start, node.args[-1].end
+        start, end = node.start, node.args[-1].end
         text = node.source.text[start:end]
         if text in harmless:
             continue

@@ -401,7 +401,7 @@ def error_log_unset(ctx: CheckContext) -> Iterable[Hit]:
     if not ctx.model.config.named("error_log") and _is_main(ctx) and ctx.model.config.top.children:
         first = ctx.model.config.top.children[0]
         yield Hit(
-            Place(first.source, first.name.start, first.name.end, first.via),
+            Place(first.source, first.start, first.name_end, first.via),
             "error_log is not set: errors go to the place that nginx was built with",
             first,
             help="Write error_log /var/log/nginx/error.log warn;",

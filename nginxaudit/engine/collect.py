@@ -136,7 +136,7 @@ def _order(entry: tuple[tuple[object, ...], tuple[Rule, Hit]]) -> tuple[object, 
 
 
 def _include_place(via: Directive) -> Place:
-    return Place(via.source, via.name.start, via.args[-1].end if via.args else via.name.end)
+    return Place(via.source, via.start, via.args[-1].end if via.args else via.name_end)
 
 
 def _chain(ways: list[Span]) -> Iterator[Related]:

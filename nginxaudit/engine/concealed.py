@@ -41,10 +41,10 @@ def _texts(hit: Hit) -> Iterator[str]:
     """The directive that a hit is about, and the lines of the other places that it names."""
     node = hit.node
     if node is not None:
-        words = node.args or [node.name]
-        yield node.source.text[node.name.start : words[-1].end][:_MOST]
+        words = node.args or [node.word]
+        yield node.source.text[node.start : words[-1].end][:_MOST]
     for place in (hit.place, *(other for _, other in hit.related)):
-        inside = node is not None and place.source is node.source and place.start >= node.name.start
+        inside = node is not None and place.source is node.source and place.start >= node.start
         if node is None or not (inside and place.end <= words[-1].end):
             yield _line(place.source.text, place.start)
 

@@ -8,23 +8,53 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NoReturn
+from typing import IO, NoReturn
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.report import RuleCrash
 from nginxaudit.engine.run import Outcome, Task, apply
+from nginxaudit.finding import Confidence, Fix, Severity
 from nginxaudit.model import Model
 
 _LARGE = 1_000  # directives of a configuration whose rules are worth being spread over processes
 _PIECE = struct.Struct("=I")
 _AT_ONCE = 4096  # bytes that a pipe takes in one piece on every system (PIPE_BUF)
 
-_Found = tuple[list[tuple[int, tuple[Any, ...]]], list[tuple[int, str, str, str]]]
+
+class _Place(Struct, frozen=True, array_like=True):
+    """A `Place`, its text and include as identities."""
+
+    source: int
+    start: int
+    end: int
+    via: int | None
+
+
+class _Packed(Struct, frozen=True, array_like=True):
+    """A `Hit` of the task number ``task`` on the model number ``model``."""
+
+    model: int
+    task: int
+    place: _Place
+    message: str
+    node: int | None
+    related: list[tuple[str, _Place]]
+    severity: Severity | None
+    confidence: Confidence | None
+    rejected: bool | None
+    help: str
+    fix: Fix | None
+
+
+class _Found(Struct, frozen=True, array_like=True):
+    """What the tasks of one piece found; crashes with the number of their model."""
+
+    hits: list[_Packed]
+    crashes: list[tuple[int, RuleCrash]]
 
 
 class _Piece(Struct, frozen=True):
@@ -81,15 +111,14 @@ def _groups(tasks: Sequence[Task]) -> list[tuple[int, ...]]:
 
 
 def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_mended: int) -> _Found:
-    hits: list[tuple[int, tuple[Any, ...]]] = []
-    crashes: list[tuple[int, str, str, str]] = []
+    found = _Found([], [])
     for number in piece.models:
         for task in piece.tasks:
             outcome = Outcome()
             apply(tasks[task], models[number], most_mended, outcome)
-            hits.extend((number * len(tasks) + task, _packed(hit)) for _, hit in outcome.hits)
-            crashes.extend((number, each.rule, each.root, each.error) for each in outcome.crashes)
-    return hits, crashes
+            found.hits.extend(_packed(number, task, hit) for _, hit in outcome.hits)
+            found.crashes.extend((number, each) for each in outcome.crashes)
+    return found
 
 
 # -- processes
@@ -97,8 +126,6 @@ def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_me
 
 def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, _Found]:
     """What ``do`` makes of the numbers below ``count``, in this process and in ``helpers`` more."""
-    import tempfile
-
     reader, writer = os.pipe()
     numbers = b"".join(map(_PIECE.pack, range(min(count, _AT_ONCE // _PIECE.size))))
     os.write(writer, numbers)
@@ -107,7 +134,7 @@ def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, 
     gc.freeze()  # a collection in a child would touch, and so copy, all that it shares
     try:
         for _ in range(helpers):
-            file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the child is gone
+            file = _memory()
             child = os.fork()
             if child == 0:
                 _help(do, reader, file)
@@ -121,7 +148,7 @@ def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, 
         with file:
             if status == 0:
                 file.seek(0)
-                results.update(pickle.load(file))
+                results.update(msgpack.decode(file.read(), type=dict[int, _Found]))
     return results
 
 
@@ -129,9 +156,7 @@ def _help(do: Callable[[int], _Found], reader: int, file: IO[bytes]) -> NoReturn
     """What a child does. It must not return, and not run what its parent has registered for its end."""
     status = 1
     try:
-        pickle.dump(
-            {number: do(number) for number in _numbers(reader)}, file, protocol=pickle.HIGHEST_PROTOCOL
-        )
+        file.write(msgpack.encode({number: do(number) for number in _numbers(reader)}))
         file.flush()
         status = 0
     finally:
@@ -143,21 +168,36 @@ def _numbers(reader: int) -> Iterator[int]:
         yield _PIECE.unpack(data)[0]
 
 
+def _memory() -> IO[bytes]:
+    """A file without a name that a child leaves its results in; on the disk where there is no other way."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("nginxaudit"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
+
+
 # -- hits as plain data
 
 
-def _packed(hit: Hit) -> tuple[Any, ...]:
-    return (
+def _packed(model: int, task: int, hit: Hit) -> _Packed:
+    return _Packed(
+        model,
+        task,
         _place(hit.place),
         str(hit.message),
         id(hit.node) if hit.node is not None else None,
         [(str(word), _place(place)) for word, place in hit.related],
-        (hit.severity, hit.confidence, hit.rejected, str(hit.help), hit.fix),
+        hit.severity,
+        hit.confidence,
+        hit.rejected,
+        str(hit.help),
+        hit.fix,
     )
 
 
-def _place(place: Place) -> tuple[int, int, int, int | None]:
-    return id(place.source), place.start, place.end, id(place.via) if place.via is not None else None
+def _place(place: Place) -> _Place:
+    return _Place(id(place.source), place.start, place.end, id(place.via) if place.via is not None else None)
 
 
 class _Unpacker:
@@ -167,41 +207,43 @@ class _Unpacker:
         self._sources = {id(source): source for source in (model.config.main, *model.config.sources.values())}
         self._nodes = {id(node): node for node in (model.config.top, *model.config.top.walk())}
 
-    def hit(self, data: tuple[Any, ...]) -> Hit:
-        place, message, node, related, rest = data
+    def hit(self, packed: _Packed) -> Hit:
         return Hit(
-            self._place(place),
-            message,
-            None if node is None else self._nodes[node],
-            tuple((word, self._place(each)) for word, each in related),
-            *rest,
+            self._place(packed.place),
+            packed.message,
+            None if packed.node is None else self._nodes[packed.node],
+            tuple((word, self._place(each)) for word, each in packed.related),
+            packed.severity,
+            packed.confidence,
+            packed.rejected,
+            packed.help,
+            packed.fix,
         )
 
-    def _place(self, data: tuple[int, int, int, int | None]) -> Place:
-        source, start, end, via = data
-        return Place(self._sources[source], start, end, None if via is None else self._nodes[via])
+    def _place(self, place: _Place) -> Place:
+        via = None if place.via is None else self._nodes[place.via]
+        return Place(self._sources[place.source], place.start, place.end, via)
 
 
 def _joined(results: dict[int, _Found], models: Sequence[Model], tasks: Sequence[Task]) -> Iterator[Outcome]:
     """One outcome for each model, its hits in the order of the tasks."""
-    found: list[list[tuple[int, tuple[Any, ...]]]] = [[] for _ in models]
-    crashes: list[list[tuple[int, RuleCrash]]] = [[] for _ in models]
+    found: list[list[_Packed]] = [[] for _ in models]
+    crashes: list[list[RuleCrash]] = [[] for _ in models]
     order = {task.rule.slug: number for number, task in enumerate(tasks)}
     for number in sorted(results):
-        hits, crashed = results[number]
-        for place, data in hits:
-            found[place // len(tasks)].append((place % len(tasks), data))
-        for model, rule, root, error in crashed:
-            crashes[model].append((order[rule], RuleCrash(rule, root, error)))
-    for each, packed, broken in zip(models, found, crashes, strict=True):
+        for packed in results[number].hits:
+            found[packed.model].append(packed)
+        for model_number, crash in results[number].crashes:
+            crashes[model_number].append(crash)
+    for model, hits, broken in zip(models, found, crashes, strict=True):
         outcome = Outcome()
-        if packed:
-            unpack = _Unpacker(each).hit
-            packed.sort(key=_first)  # stable: a task's hits stay in their order
-            outcome.hits = [(tasks[task].rule, unpack(data)) for task, data in packed]
-        outcome.crashes = [crash for _, crash in sorted(broken, key=_first)]
+        if hits:
+            unpack = _Unpacker(model).hit
+            hits.sort(key=_task)  # stable: a task's hits stay in their order
+            outcome.hits = [(tasks[each.task].rule, unpack(each)) for each in hits]
+        outcome.crashes = sorted(broken, key=lambda crash: order[crash.rule])
         yield outcome
 
 
-def _first(entry: tuple[int, Any]) -> int:
-    return entry[0]
+def _task(packed: _Packed) -> int:
+    return packed.task

@@ -213,7 +213,7 @@ class _Extents:
 
     def _note(self, node: Directive) -> None:
         statement, source = node.statement, node.source
-        start = statement.name.start
+        start = statement.start
         end = statement.end if statement.close is None else statement.close + 1
         first = source.position(start)[0]
         for line in {first, source.position(end - 1)[0] if statement.close is None else first}:

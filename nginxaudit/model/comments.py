@@ -50,13 +50,13 @@ class Comments:
         """Comment that has the line above a directive to itself."""
         if directive.source not in self._lines:
             return None
-        line = directive.source.position(directive.name.start)[0]
+        line = directive.source.position(directive.start)[0]
         comment = self.on_line(directive.source, line - 1)
         return comment if comment and comment.own_line else None
 
     def block_above(self, directive: Directive) -> list[Comment]:
         """Comments on the unbroken run of comment lines above a directive, nearest first."""
-        line = directive.source.position(directive.name.start)[0] - 1
+        line = directive.source.position(directive.start)[0] - 1
         found = []
         while (comment := self.on_line(directive.source, line)) and comment.own_line:
             found.append(comment)

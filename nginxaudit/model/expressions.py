@@ -130,7 +130,7 @@ def _map_keys(model: Model) -> Iterator[Written]:
             if line.name.startswith("~") and line.args:
                 caseless, text = map_expression(line.name)
                 yield Written(
-                    "map", line, line.name, text, caseless, str(block.args[0]) if block.args else ""
+                    "map", line, line.word, text, caseless, str(block.args[0]) if block.args else ""
                 )
 
 

@@ -238,8 +238,8 @@ def _condition(each: Pass) -> str:
 def _place(directive: Directive | None) -> dict[str, Any]:
     if directive is None:
         return {}
-    end = directive.args[-1].end if directive.args else directive.name.end
-    start = directive.name.start
+    end = directive.args[-1].end if directive.args else directive.name_end
+    start = directive.start
     line = directive.source.position(start)[0]
     return {"file": directive.source.path, "line": line, "start": start, "end": end}
 

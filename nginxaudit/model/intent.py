@@ -133,8 +133,8 @@ def _at(
     place: Directive | Token | Comment, directive: Directive, kind: str, text: str, weight: float
 ) -> Evidence:
     if isinstance(place, Directive):
-        end = place.args[-1].end if place.args else place.name.end
-        return Evidence(kind, text, weight, place.source, place.name.start, end, place.via)
+        end = place.args[-1].end if place.args else place.name_end
+        return Evidence(kind, text, weight, place.source, place.start, end, place.via)
     source = place.source if isinstance(place, Comment) else directive.source
     return Evidence(kind, text, weight, source, place.start, place.end, directive.via)
 

@@ -138,7 +138,7 @@ class Model:
         templates = self._templates
         if not templates or node.source.path not in templates:
             return False
-        return any(has_placeholder(word, quoted=word.quoted) for word in (node.name, *node.args))
+        return any(has_placeholder(word, quoted=word.quoted) for word in (node.word, *node.args))
 
     # -- servers and locations
 

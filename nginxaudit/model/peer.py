@@ -97,7 +97,7 @@ def parse_peer(directive: Directive, family: str) -> Peer:
     words = directive.args[1:]
     settings = _settings(tuple(words), family)
     invalid = tuple([(words[number], reason) for number, reason in settings.refused])
-    text = directive.args[0] if directive.args else Token.make("", directive.name.start, directive.name.end)
+    text = directive.args[0] if directive.args else Token.make("", directive.start, directive.name_end)
     address = None
     try:
         default_port = None if family == "stream" or "service" in settings.values else HTTP_PORT

@@ -50,8 +50,8 @@ def move_behind_method(hit: Hit, model: Model) -> Fix | None:
     taken = deletion(node)
     if taken is None or node.source is not method.source or node.via is not method.via:
         return None
-    last = node.args[-1].end if node.args else node.name.end
-    moved = edits.after(method, f"{node.source.text[node.name.start : last]};")
+    last = node.args[-1].end if node.args else node.name_end
+    moved = edits.after(method, f"{node.source.text[node.start : last]};")
     behind = upstream.directive.children[upstream.directive.children.index(method) :]
     safe = node.name == "keepalive" and not any(each.name in _WRAPPERS for each in behind)
     applicability = Applicability.SAFE if safe else Applicability.UNSAFE
@@ -84,7 +84,7 @@ def as_the_others(hit: Hit, model: Model) -> Edits:
     if odd is not None:
         return _corrected(peer, odd.name, peers)
     made = [edit for each in peers for edit in _completed(each, peers, upstream)]
-    begin, end = peer.directive.name.start, peer.directive.statement.end
+    begin, end = peer.directive.start, peer.directive.statement.end
     mended = any(begin <= edit.start < end and edit.file == peer.directive.source.path for edit in made)
     return tuple(made) if mended else None
 

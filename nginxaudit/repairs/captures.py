@@ -53,7 +53,7 @@ def exact_location(hit: Hit, model: Model) -> Fix | None:
         return None
     expression = parse(places[0].pattern)
     path = expression.literal if expression is not None else None
-    between = node.source.text[node.name.start : node.args[-1].end]
+    between = node.source.text[node.start : node.args[-1].end]
     if path is None or _PLAIN_PATH.fullmatch(path) is None or "\n" in between:
         return None
     chosen = [_is_chosen(each, path, model) for each in places]
@@ -185,11 +185,7 @@ def _rewrite_before(hit: Hit) -> Directive | None:
     place = hit.related[0][1]
     script = block.children[: block.children.index(reader)]
     at = next(
-        (
-            n
-            for n, each in enumerate(script)
-            if each.name.start == place.start and each.source is place.source
-        ),
+        (n for n, each in enumerate(script) if each.start == place.start and each.source is place.source),
         None,
     )
     if at is None or any(each.name in ("rewrite", "if") for each in script[at + 1 :]):
@@ -283,7 +279,7 @@ def _ungrouped(line: Directive) -> list[Edit]:
         for each in walk(expression.root)
         if isinstance(each, Group) and each.number is not None and each.name is None
     ]
-    places = [written_at(line, line.name, text, each.start + 1) for each in groups]
+    places = [written_at(line, line.word, text, each.start + 1) for each in groups]
     return [edits.replaced(line.source, at, at, "?:") for at in sorted(filter(None, places))]
 
 

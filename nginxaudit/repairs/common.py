@@ -16,7 +16,7 @@ Edits = tuple[Edit, ...] | None
 def deletion(node: Directive) -> Edits:
     """``node`` taken out; None when a comment stands inside it, which would be lost."""
     end = node.statement.end if node.statement.close is None else node.statement.close
-    return None if "#" in node.source.text[node.name.start : end] else (edits.deleted(node),)
+    return None if "#" in node.source.text[node.start : end] else (edits.deleted(node),)
 
 
 def found_word(hit: Hit) -> Token | None:

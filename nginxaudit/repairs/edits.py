@@ -28,13 +28,13 @@ def exchanged(node: Directive, token: Token, text: str) -> Edit:
 
 def rewritten(node: Directive, text: str) -> Edit:
     """Put ``text``, without semicolon, in the place of the words of ``node``."""
-    last = node.args[-1].end if node.args else node.name.end
-    return Edit(node.source.path, node.name.start, last, text)
+    last = node.args[-1].end if node.args else node.name_end
+    return Edit(node.source.path, node.start, last, text)
 
 
 def appended(node: Directive, text: str) -> Edit:
     """Add ``text`` as a further argument."""
-    last = node.args[-1].end if node.args else node.name.end
+    last = node.args[-1].end if node.args else node.name_end
     return Edit(node.source.path, last, last, f" {text}")
 
 
@@ -48,7 +48,7 @@ def without(node: Directive, token: Token) -> Edit:
 
 def deleted(node: Directive) -> Edit:
     """Take the whole directive out, and its line when nothing else stands there."""
-    return cut(node.source, node.name.start, _end(node))
+    return cut(node.source, node.start, _end(node))
 
 
 def cut(source: SourceText, start: int, end: int) -> Edit:
@@ -71,7 +71,7 @@ def cut(source: SourceText, start: int, end: int) -> Edit:
 
 def before(node: Directive, text: str) -> Edit:
     """Put ``text`` on lines of its own before ``node``; on the same line when that holds more."""
-    start = node.name.start
+    start = node.start
     indent = _indent(node.source, start)
     if indent is None:
         return Edit(node.source.path, start, start, f"{' '.join(text.splitlines())} ")
@@ -82,7 +82,7 @@ def before(node: Directive, text: str) -> Edit:
 def after(node: Directive, text: str) -> Edit:
     """Put ``text`` on lines of its own behind ``node``, behind a comment on its line."""
     source, end = node.source, _end(node)
-    indent = _indent(source, node.name.start)
+    indent = _indent(source, node.start)
     stop = source.text.find("\n", end)
     rest = source.text[end : stop if stop >= 0 else len(source.text)].strip()
     if indent is None or (rest and not rest.startswith("#")):
@@ -119,10 +119,10 @@ def last_in(block: Directive, text: str) -> Edit:
 def inner_indent(block: Directive) -> str:
     """White space that lines inside ``block`` begin with, as its first line has it."""
     for child in (block.statement.block or ())[:1]:
-        indent = _indent(block.source, child.name.start)
+        indent = _indent(block.source, child.start)
         if indent is not None:
             return indent
-    own = _indent(block.source, block.name.start) or ""
+    own = _indent(block.source, block.start) or ""
     return own + ("\t" if "\t" in own or "\n\t" in block.source.text else "    ")
 
 
@@ -161,13 +161,13 @@ def _blank_or_comment(text: str) -> bool:
 
 def on_one_line(node: Directive) -> bool:
     """Whether a directive without block has no line end inside, and so no comment that would go with it."""
-    return "\n" not in node.source.text[node.name.start : node.statement.end]
+    return "\n" not in node.source.text[node.start : node.statement.end]
 
 
 def statement(node: Directive) -> str:
     """A directive without block as it is written, with its semicolon."""
-    last = node.args[-1].end if node.args else node.name.end
-    return f"{node.source.text[node.name.start : last]};"
+    last = node.args[-1].end if node.args else node.name_end
+    return f"{node.source.text[node.start : last]};"
 
 
 def standing_in(block: Directive, node: Directive) -> Directive | None:

@@ -41,9 +41,7 @@ def repeat_headers(hit: Hit, model: Model) -> Edits:
     if block is None or not hit.related:
         return None
     first = hit.related[0][1].start
-    name = next(
-        (each for each in _REPEATABLE for node in block.named(each)[:1] if node.name.start == first), ""
-    )
+    name = next((each for each in _REPEATABLE for node in block.named(each)[:1] if node.start == first), "")
     return _again(block, name, model, _dropped) if name else None
 
 

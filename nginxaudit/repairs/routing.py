@@ -81,7 +81,7 @@ def mark_default(hit: Hit, model: Model) -> Edits:
 
 def _stands_at(listen: Listen, hit: Hit) -> bool:
     node = listen.directive
-    return node is not None and node.source is hit.place.source and node.name.start == hit.place.start
+    return node is not None and node.source is hit.place.source and node.start == hit.place.start
 
 
 def _is_free(node: Directive, server: Server, model: Model) -> bool:
@@ -158,7 +158,7 @@ def mark_key(hit: Hit, model: Model) -> Edits:
     node = hit.node
     if node is None or parse(str(node.name), caseless=False) is None:
         return None
-    return (prefixed(node, node.name, "~"),)
+    return (prefixed(node, node.word, "~"),)
 
 
 def add_listen(hit: Hit, model: Model) -> Edits:

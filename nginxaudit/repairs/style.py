@@ -82,7 +82,7 @@ def indentation(hit: Hit, model: Model) -> Edits:
     source = hit.place.source
     wanted = {start: (end, new) for start, end, new in _of_file(hit, model, misplaced_lines)}
     for statement in _of_file(hit, model, _statements):
-        first = _line_start(source, statement.name.start)
+        first = _line_start(source, statement.start)
         if first in wanted:
             wanted.update(_hanging(source, statement, *wanted[first]))
     for comment in reversed(_of_file(hit, model, _comments)):
@@ -113,7 +113,7 @@ def _hanging(
     source: SourceText, statement: Statement, end: int, new: str
 ) -> Iterator[tuple[int, tuple[int, str]]]:
     """The closing brace of a moved block, and further lines of a moved directive."""
-    text, start = source.text, _line_start(source, statement.name.start)
+    text, start = source.text, _line_start(source, statement.start)
     old = text[start:end]
     close = statement.close
     if close is not None:
@@ -183,8 +183,8 @@ def _rank(location: Location) -> int:
 def _block_lines(block: Directive) -> tuple[int, int] | None:
     """A block with the comments right above it and behind it; None if it shares a line with anything else."""
     source, close = block.source, block.statement.close
-    text, start = source.text, _line_start(source, block.name.start)
-    if close is None or text[start : block.name.start].strip(" \t"):
+    text, start = source.text, _line_start(source, block.start)
+    if close is None or text[start : block.start].strip(" \t"):
         return None
     end = text.find("\n", close)
     end = len(text) if end < 0 else end

@@ -98,7 +98,7 @@ def semicolon(hit: Hit, model: Model) -> Fix | None:
     nodes = [
         node
         for node in model.config.named(name[0])
-        if node.source is place.source and node.name.start == place.start
+        if node.source is place.source and node.start == place.start
     ]
     known = nodes and all(node.context in PSEUDO_CONTEXTS or usable_facts(model, node) for node in nodes)
     if "\n" in text[place.start : place.end]:
@@ -212,7 +212,7 @@ def directive_name(hit: Hit, model: Model) -> Fix | None:
         and fact.arguments(model.target).accepts(len(node.args))
         for fact in directives(meant)
     )
-    made = (edits.replaced(node.source, node.name.start, node.name.end, meant),)
+    made = (edits.replaced(node.source, node.start, node.name_end, meant),)
     return Fix(f"Write {meant}", Applicability.UNSAFE, made) if fits else None
 
 

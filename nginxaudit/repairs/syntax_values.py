@@ -179,9 +179,9 @@ def duplicate(hit: Hit, model: Model) -> Edits:
     if node is None or node.is_block or not hit.related or not edits.on_one_line(node):
         return None
     first = hit.related[0][1]
-    last = node.args[-1].end if node.args else node.name.end
-    own = node.source.text[node.name.start : last]
-    if first.source is node.source and first.start == node.name.start:
+    last = node.args[-1].end if node.args else node.name_end
+    own = node.source.text[node.start : last]
+    if first.source is node.source and first.start == node.start:
         return None  # one line, in a file that is included twice
     if own.split() != first.source.text[first.start : first.end].split():
         return None

@@ -155,7 +155,7 @@ def try_files(hit: Hit, model: Model) -> Edits:
     if target is None or close is None or edits.holds_comment(node):
         return None
     text = f"try_files {_TRIED[asked.operator]} {target}?$args;"
-    return (edits.replaced(node.source, node.name.start, close + 1, text),)
+    return (edits.replaced(node.source, node.start, close + 1, text),)
 
 
 def _handed_to(node: Directive) -> str | None:
@@ -219,7 +219,7 @@ def _moved(line: Directive, user: Directive) -> Iterator[Edit]:
 
 def _verbatim_before(node: Directive, text: str) -> Edit:
     """``text``, whose own line ends stay, on a line before ``node``."""
-    whole, start = node.source.text, node.name.start
+    whole, start = node.source.text, node.start
     blank = whole[whole.rfind("\n", 0, start) + 1 : start]
     gap = " " if blank.strip() else edits.line_end(node.source) + blank
     return edits.replaced(node.source, start, start, text + gap)

@@ -240,7 +240,7 @@ def resolve(hit: Hit, model: Model) -> Edits:
 
 
 def _place(peer: Peer) -> tuple[object, int]:
-    return peer.directive.source, peer.directive.name.start
+    return peer.directive.source, peer.directive.start
 
 
 # -- parameters

@@ -68,7 +68,7 @@ def name_group(hit: Hit, model: Model) -> Edits:
 
 
 def _stands_at(node: Directive, start: int, source: object) -> bool:
-    return node.name.start == start and node.source is source
+    return node.start == start and node.source is source
 
 
 def correct_value(hit: Hit, model: Model) -> Edits:
@@ -239,7 +239,7 @@ def _connection(each: Pass, model: Model, change: _Change, *, shared: bool) -> b
 
 
 def _line(node: Directive) -> str:
-    return f"{node.source.text[node.name.start : node.args[-1].end]};"
+    return f"{node.source.text[node.start : node.args[-1].end]};"
 
 
 def _is_shared(each: Pass, upstream: Upstream, model: Model) -> bool:

@@ -111,7 +111,12 @@ class _Builder:
             self._next = index + 1
             args = entry["args"]  # nothing, or `Words` taken for one word
             statement = Statement(
-                entry["directive"], args[0] if args else args, source, ends[index], closes[index]
+                entry["directive"],
+                entry["line"],
+                args[0] if args else args,
+                source,
+                ends[index],
+                closes[index],
             )
             block = entry.get("block")
             if block is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from sys import intern
 from typing import TypeVar
 
 from msgspec import Struct, field
@@ -26,7 +27,7 @@ _DATA_BLOCKS = frozenset(context.removesuffix("-block") for context in PSEUDO_CO
 _LUA_SUFFIX = "_by_lua_block"
 
 _T = TypeVar("_T")
-Piece = tuple[Token | Words | str, int, bool]  # what crossplane's lexer yields: word, line, quoted
+Piece = tuple[Words | str, int, bool]  # what crossplane's lexer yields: word, line (here the offset), quoted
 _CLOSE: Piece = ("}", 0, False)
 _OPEN: Piece = ("{", 0, False)
 _SEMICOLON: Piece = (";", 0, False)
@@ -62,7 +63,7 @@ class Bounds(Struct):
 
 
 class _Open(Struct):
-    name: Token
+    name: str
     index: int  # position of its statement in Bounds; -1 for braces that belong to no directive
 
 
@@ -127,7 +128,7 @@ class StatementReader:
 
     def _plain(self) -> Iterator[Piece]:
         """What follows as long as it is written plainly: whole statements at a time, as most of any text is."""
-        text, match, new = self.text, _PLAIN.match, str.__new__
+        text, match = self.text, _PLAIN.match
         split = self._split_words
         ends, closes, stack, position = self.bounds.ends, self.bounds.closes, self._stack, self.lexer.position
         while len(ends) < self._limits.max_directives:
@@ -150,9 +151,8 @@ class StatementReader:
                 several = "\n" in written and not self._data_depth
                 if several or end - start >= _LONG or (kind == 4 and self._is_special_block(word)):
                     break
-                name = new(Token, word)
-                name.start = start
-                yield name, 0, False
+                name = word if self._data_depth else intern(word)
+                yield name, start, False
                 if written:
                     yield _located(split(written), written, found.start(2)), 0, False
                 ends.append(end)
@@ -160,7 +160,7 @@ class StatementReader:
                 if kind == 3:
                     yield _SEMICOLON
                 else:
-                    self._push(name, end - 1, len(ends) - 1)
+                    self._push(name, (end - 1, start, start + len(name)), len(ends) - 1)
                     yield _OPEN
             position = found.end()
         self.lexer.position = position
@@ -186,14 +186,14 @@ class StatementReader:
                 token,
                 "Name the block, or delete the brace and its partner.",
             )
-            self._push(token, token.start, -1)
+            self._push(token, (token.start, token.start, token.end), -1)
         elif words[0].endswith(_LUA_SUFFIX):
             self._lua_body(words, token)
         elif len(self._stack) >= self._limits.max_depth:
             self._skip_deep_block(words, token)
         else:
             name = self._statement(words, token.end, _OPEN)
-            self._push(name, token.start, len(self.bounds.ends) - 1)
+            self._push(name, (token.start, name.start, name.end), len(self.bounds.ends) - 1)
 
     def _close(self, words: list[Token], token: Token) -> None:
         if words:
@@ -246,13 +246,15 @@ class StatementReader:
     def _emit(self, words: list[Token], end: int, terminator: Piece) -> None:
         self.bounds.ends.append(end)
         self.bounds.closes.append(None)
-        self._out.append((words[0], 0, words[0].quoted))
+        name = words[0]
+        as_read = name.end - name.start == len(name)
+        self._out.append((intern(str(name)) if as_read else name, name.start, name.quoted))
         if len(words) > 1:
             self._out.append((Words(words[1:]), 0, False))
         self._out.append(terminator)
 
-    def _push(self, name: Token, at: int, index: int) -> None:
-        self.braces.append((at, name.start, name.end))
+    def _push(self, name: str, brace: Seen, index: int) -> None:
+        self.braces.append(brace)
         self._stack.append(_Open(name, index))
         self._data_depth += name in _DATA_BLOCKS
 

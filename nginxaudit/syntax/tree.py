@@ -64,17 +64,18 @@ class Words(list[Token]):
 
 
 class Statement:
-    """A directive as written: name, arguments, and the places of its ``;`` or braces.
+    """A directive as written: name, arguments, and the places of its name and of its ``;`` or braces.
 
-    ``end`` is the offset behind the ``;`` or ``{``; ``close`` is the offset of the matching
+    ``start`` is the offset of the name, a `Token` where it was written otherwise than it reads. ``end`` is the offset behind the ``;`` or ``{``; ``close`` is the offset of the matching
     ``}`` (None for a simple directive).
     """
 
-    __slots__ = ("args", "block", "close", "end", "name", "source")
+    __slots__ = ("args", "block", "close", "end", "name", "source", "start")
 
     def __init__(
         self,
-        name: Token,
+        name: str,
+        start: int,
         args: list[Token],
         source: SourceText,
         end: int,
@@ -82,11 +83,17 @@ class Statement:
         block: list[Statement] | None = None,
     ) -> None:
         self.name = name
+        self.start = start
         self.args = args
         self.source = source
         self.end = end
         self.close = close
         self.block = block
+
+    @property
+    def name_end(self) -> int:
+        """Offset behind the name."""
+        return self.name.end if isinstance(self.name, Token) else self.start + len(self.name)
 
 
 class Directive:
@@ -116,6 +123,22 @@ class Directive:
         self.parent = parent
         self.context = context
         self.via = via
+
+    @property
+    def word(self) -> Token:
+        """Its name as a word that knows its place, made anew each time."""
+        name, start, end = self.name, self.start, self.name_end
+        return name if isinstance(name, Token) else Token.make(name, start, end)
+
+    @property
+    def start(self) -> int:
+        """Offset of its name."""
+        return self.statement.start
+
+    @property
+    def name_end(self) -> int:
+        """Offset behind its name."""
+        return self.statement.name_end
 
     def named(self, name: str) -> list[Directive]:
         """Direct children called ``name``, in order, includes expanded. Do not modify."""
@@ -257,5 +280,5 @@ class Config(Struct):
         return self._index.get(name, _NONE)
 
 
-ROOT_STATEMENT = Statement(Token.make("", 0, 0), [], SourceText("", ""), 0, block=[])
+ROOT_STATEMENT = Statement("", 0, [], SourceText("", ""), 0, block=[])
 """The statement of every `Config.top`."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from nginxaudit.engine import jobs, parallel
 from nginxaudit.engine.audit import examine
+from nginxaudit.engine.catalogue import builtin
 from nginxaudit.engine.report import Report
-from nginxaudit.engine.run import Outcome, Task
+from nginxaudit.engine.run import Outcome, Task, prepare
+from nginxaudit.engine.selection import options_of, selected
 from nginxaudit.engine.settings import Settings
 from nginxaudit.model import Model
 from tests.benchmarks.workloads import servers_text
@@ -102,12 +105,45 @@ def test_work_of_a_process_that_dies_is_done_all_the_same(
         if os.getpid() != parent:
             died.touch()
             os._exit(9)
-        while not died.exists():  # leave it a piece to die of
-            pass
+        until = time.monotonic() + 10
+        while not died.exists() and time.monotonic() < until:  # leave it a piece to die of
+            time.sleep(0.01)
         return original(*args)
 
     monkeypatch.setattr(parallel, "_done", dying)
     assert same(expected, examine([str(tmp_path)], EVERYTHING, jobs=2).report)
+    assert died.exists()
+
+
+def test_results_of_other_processes_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is done twice: what this process finds and what the others find is everything once."""
+    (tmp_path / "nginx.conf").write_text(servers_text(80))
+    parent, original, begun = os.getpid(), parallel._done, tmp_path / "begun"
+    mine: list[object] = []
+
+    def shared(*args: object) -> object:
+        if os.getpid() != parent:
+            begun.touch()
+        else:
+            mine.append(args[0])
+            until = time.monotonic() + 10
+            while not begun.exists() and time.monotonic() < until:
+                time.sleep(0.01)
+        return original(*args)
+
+    monkeypatch.setattr(parallel, "_done", shared)
+    report = examine([str(tmp_path)], EVERYTHING, jobs=2).report
+    pieces = list(parallel._pieces(examine([str(tmp_path)]).models, _tasks(), 2))
+    assert len(mine) < len(pieces)
+    assert len(report.findings) > 100
+
+
+def _tasks() -> list[Task]:
+    catalogue = builtin()
+    rules = selected(catalogue, EVERYTHING)
+    return [
+        prepare(rule, options_of(rule, catalogue, EVERYTHING)) for rule in rules if "engine" not in rule.check
+    ]
 
 
 def test_processes_are_used_where_they_pay(tmp_path: Path) -> None:

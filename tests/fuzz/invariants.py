@@ -82,11 +82,11 @@ def _everything(statements: Iterable[Statement]) -> Iterator[Statement]:
 
 def _require_order(parsed: ParsedFile, size: int) -> None:
     for each in _everything(parsed.statements):
-        assert 0 <= each.name.start <= each.name.end <= each.end <= size
-        assert all(each.name.end <= word.start <= word.end <= size for word in each.args)
+        assert 0 <= each.start <= each.name_end <= each.end <= size
+        assert all(each.name_end <= word.start <= word.end <= size for word in each.args)
         if each.block is not None:
             assert each.close is not None and each.end - 1 <= each.close <= size
-            inner = [place for part in each.block for place in (part.name.start, part.end)]
+            inner = [place for part in each.block for place in (part.start, part.end)]
             assert all(each.end <= place <= each.close for place in inner), "a statement leaves its block"
 
 

@@ -74,7 +74,7 @@ class _Text:
 
     def whole(self, statement: Statement) -> tuple[int, int]:
         end = statement.end if statement.close is None else statement.close + 1
-        return statement.name.start, end
+        return statement.start, end
 
     def source(self, statement: Statement) -> str:
         start, end = self.whole(statement)

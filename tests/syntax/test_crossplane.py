@@ -26,7 +26,7 @@ def ours(statements: list[Statement]) -> list[dict]:
     for each in statements:
         entry = {
             "directive": str(each.name),
-            "line": each.source.position(each.name.start)[0],
+            "line": each.source.position(each.start)[0],
             "args": [str(word) for word in each.args],
         }
         if each.name == "if":

@@ -43,7 +43,8 @@ def told(text: str, limits: Limits) -> list[object]:
 
 
 def _flat(statement: Statement) -> object:
-    words = [(str(word), word.start, word.end, word.quoted) for word in (statement.name, *statement.args)]
+    name = (str(statement.name), statement.start, statement.name_end)
+    words = [name, *((str(word), word.start, word.end, word.quoted) for word in statement.args)]
     block = None if statement.block is None else [_flat(each) for each in statement.block]
     return words, statement.end, statement.close, block
 

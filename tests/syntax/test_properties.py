@@ -61,11 +61,11 @@ def test_every_text_gives_a_tree_whose_places_lie_inside(text):
     parsed = read(text)
     size = len(text)
     for each in everything(parsed.statements):
-        assert 0 <= each.name.start <= each.name.end <= each.end <= size
-        assert all(each.name.end <= word.start <= word.end <= size for word in each.args)
+        assert 0 <= each.start <= each.name_end <= each.end <= size
+        assert all(each.name_end <= word.start <= word.end <= size for word in each.args)
         if each.block is not None:
             assert each.close is not None and each.end - 1 <= each.close <= size
-            inner = [part for part in each.block for part in (part.name.start, part.end)]
+            inner = [part for part in each.block for part in (part.start, part.end)]
             assert all(each.end <= at <= each.close for at in inner)
     for problem in parsed.problems:
         assert 0 <= problem.start <= problem.end <= size

@@ -127,7 +127,7 @@ def missing_events(load: Load) -> Iterator[Mistake]:
     yield Mistake(
         "missing-events-block",
         "the configuration has no events block: nginx refuses to start",
-        node.name,
+        node.word,
         'Add "events { }" at the top level.',
         node,
         confidence=None if config.main.path.endswith("nginx.conf") else Confidence.MEDIUM,

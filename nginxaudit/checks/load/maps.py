@@ -24,7 +24,7 @@ def blocks_among_data(use: Use) -> Iterator[Mistake]:
             yield Mistake(
                 "unexpected-token",
                 f'unexpected "{{": the lines of "{use.name}" are data, "{line.name}" cannot open a block here',
-                line.name,
+                line.word,
                 f'Close the "{use.name}" block before it.',
                 line,
             )
@@ -71,7 +71,7 @@ def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Dir
     key = str(line.name)
     if key.startswith("~"):
         pattern = key[2:] if key.startswith("~*") else key[1:]
-        yield from _at(line, expression(use, line.name, pattern))
+        yield from _at(line, expression(use, line.word, pattern))
         return
     if key == "default":
         yield from _once(line, ("default",), keys)
@@ -82,7 +82,7 @@ def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Dir
         return
     forms = host_forms(key)
     if forms is None:
-        yield Mistake(INVALID, f'"{key}" is no host name or wildcard', line.name, node=line)
+        yield Mistake(INVALID, f'"{key}" is no host name or wildcard', line.word, node=line)
         return
     for form in forms:
         yield from _once(line, form, keys)
@@ -110,7 +110,7 @@ def _once(line: Directive, key: object, keys: dict[object, Directive]) -> Iterat
         yield Mistake(
             _DUPLICATE,
             f'"{line.name}" is given twice',
-            line.name,
+            line.word,
             "Keep one of the two lines.",
             line,
             (("first given here", earlier),),
@@ -136,7 +136,7 @@ def geo_block(use: Use) -> Iterator[Mistake]:
     for line in use.node.children:
         if not line.args and _is_switch(use, line):
             if line.name == "ranges" and networks and not ranges:
-                yield Mistake(INVALID, '"ranges" must be the first line of "geo"', line.name, node=line)
+                yield Mistake(INVALID, '"ranges" must be the first line of "geo"', line.word, node=line)
             ranges = ranges or line.name == "ranges"
         elif len(line.args) != 1:
             yield Mistake(
@@ -155,7 +155,7 @@ def geo_block(use: Use) -> Iterator[Mistake]:
 def _geo_line(line: Directive, ranges: bool) -> Iterator[Mistake]:
     if line.name == "default":
         return
-    token = line.args[0] if line.name in ("proxy", "delete") else line.name
+    token = line.args[0] if line.name in ("proxy", "delete") else line.word
     problem = _range_error(token) if ranges and line.name != "proxy" else network_error(token)
     if problem:
         yield Mistake(INVALID, problem, token, node=line)
@@ -207,7 +207,7 @@ def split_clients(use: Use) -> Iterator[Mistake]:
             yield Mistake(
                 INVALID,
                 f'"{line.name}" is no percentage above zero',
-                line.name,
+                line.word,
                 "Write 0.5% or 50% with at most two digits behind the point, or * for the rest.",
                 line,
             )

@@ -27,7 +27,7 @@ _PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel"
 def pass_(use: Use) -> Iterable[Mistake]:
     """The target of a pass directive, as far as it has variables; memcached has its key in one."""
     if use.name == "memcached_pass":
-        uses(use, "memcached_key", use.node.name)
+        uses(use, "memcached_key", use.node.word)
     return scripts(use, use.args)
 
 

@@ -60,7 +60,7 @@ def stream_servers(load: Load) -> Iterator[Mistake]:
             yield Mistake(
                 "stream-server-without-handler",
                 f"this server of stream has neither proxy_pass nor return: {result}",
-                node.name,
+                node.word,
                 "Add proxy_pass.",
                 node,
                 rejected=fatal,
@@ -86,7 +86,7 @@ def mail_servers(load: Load) -> Iterator[Mistake]:
             yield Mistake(
                 "mail-missing-auth-http",
                 "this server of mail has no protocol, and its port tells none: nginx refuses to start",
-                node.name,
+                node.word,
                 "Add protocol imap, pop3 or smtp.",
                 node,
             )
@@ -94,7 +94,7 @@ def mail_servers(load: Load) -> Iterator[Mistake]:
             yield Mistake(
                 "mail-missing-auth-http",
                 "this server of mail has no auth_http: nginx refuses to start",
-                node.name,
+                node.word,
                 "Name the service that knows the logins and the servers.",
                 node,
             )
@@ -200,7 +200,7 @@ def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mist
         names = [f"{protocol}_{size}" for size in _SIZES]
         last = max(
             (node for name in names for node in model.effective(block, name)),
-            key=lambda node: (len(list(node.ancestors())), node.name.start),
+            key=lambda node: (len(list(node.ancestors())), node.start),
         )
         yield Mistake(
             "proxy-buffers-invalid",

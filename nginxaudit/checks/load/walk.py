@@ -114,10 +114,10 @@ def _directives(top: Directive) -> Iterator[Directive]:
 def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
     if node is model.config.top:  # there is no directive to point at
         place = Place(model.config.main, 0, 0)
-    elif mistake.token is not None and mistake.token is not node.name:
+    elif mistake.token is not None:
         place = arg(node, mistake.token)
     else:
-        place = name_of(node) if node.is_block or mistake.token is node.name else whole(node)
+        place = name_of(node) if node.is_block else whole(node)
     return Hit(
         place,
         mistake.message,

@@ -94,7 +94,7 @@ def blanks_before_semicolons(model: Model) -> Iterator[tuple[SourceText, Places]
         if statement.block is not None or node.source.path not in files or id(statement) in seen:
             continue
         seen.add(id(statement))
-        last = statement.args[-1].end if statement.args else statement.name.end
+        last = statement.args[-1].end if statement.args else statement.name_end
         between = node.source.text[last : statement.end]
         if between.endswith(";") and len(between) > 1 and not between[:-1].strip(" \t"):
             places.setdefault(node.source.path, (node.source, []))[1].append((last, statement.end))
@@ -138,8 +138,8 @@ def misplaced_lines(model: Model) -> Iterator[tuple[SourceText, str, list[tuple[
         if id(statement) in seen:
             continue
         seen.add(id(statement))
-        start = node.source.text.rfind("\n", 0, statement.name.start) + 1
-        blank = node.source.text[start : statement.name.start]
+        start = node.source.text.rfind("\n", 0, statement.start) + 1
+        blank = node.source.text[start : statement.start]
         if not blank.strip(" \t"):
             lines.setdefault(node.source.path, (node.source, []))[1].append((start, depth, blank))
     for source, found in lines.values():
@@ -200,13 +200,13 @@ def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
     ]
     for node in reversed(blocks):
         statement = node.statement
-        if statement.close is None or node in told or statement.close - statement.name.start < limit:
+        if statement.close is None or node in told or statement.close - statement.start < limit:
             continue  # so few characters are no more lines
-        first, last = node.source.position(statement.name.start)[0], node.source.position(statement.close)[0]
+        first, last = node.source.position(statement.start)[0], node.source.position(statement.close)[0]
         if last - first + 1 > limit and node.name != "http":
             told.update(node.ancestors())
             yield Hit(
-                Place(node.source, statement.name.start, statement.name.end, node.via),
+                Place(node.source, statement.start, statement.name_end, node.via),
                 f"this block has {last - first + 1} lines",
                 node,
                 help="Put parts of it into files of their own, and include them.",
@@ -225,7 +225,7 @@ def location_order(ctx: CheckContext) -> Iterable[Hit]:
             if previous is not None and rank < previous[0] and rank != 2:
                 node = location.directive
                 yield Hit(
-                    Place(node.source, node.name.start, node.name.end, node.via),
+                    Place(node.source, node.start, node.name_end, node.via),
                     f"{location.label} stands behind {previous[1].label}, which nginx looks at later",
                     node,
                     help="Exact locations first, then prefixes, expressions in their order, named ones last.",

@@ -134,7 +134,7 @@ def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _no_resolver(each: Pass, what: str, confidence: Confidence | None) -> Hit:
-    token = each.directive.args[0] if each.directive.args else each.directive.name
+    token = each.directive.args[0] if each.directive.args else each.directive.word
     result = (
         "every such request ends with 502" if each.family == "http" else "every such connection is closed"
     )

@@ -58,9 +58,9 @@ def view_of(upstream: Upstream, model: Model, findings: Iterable[Finding]) -> Up
     """What is to be told about ``upstream``; ``findings`` are those of the files it stands in, at least."""
     block = upstream.directive
     path, source = block.source.path, block.source
-    first = source.position(block.name.start)[0]
+    first = source.position(block.start)[0]
     last = source.position(block.statement.close or block.statement.end)[0]
-    files = {(line.source.path, line.source.position(line.name.start)[0]) for line in block.children}
+    files = {(line.source.path, line.source.position(line.start)[0]) for line in block.children}
     own = [
         finding
         for finding in findings
@@ -105,7 +105,7 @@ def _method(upstream: Upstream) -> str:
 def _peer(peer: Peer) -> PeerView:
     shown = ("weight", "max_fails", "fail_timeout", "max_conns", "backup", "down")
     others = " ".join(str(each.token) for each in peer.parameters if each.name not in shown)
-    line = peer.directive.source.position(peer.directive.name.start)[0]
+    line = peer.directive.source.position(peer.directive.start)[0]
     return PeerView(
         str(peer.address) if peer.address else peer.text,
         peer_role(peer),
@@ -167,7 +167,7 @@ def _retry(retry: Retry, upstream: Upstream) -> str:
 
 def _user(each: Pass) -> str:
     server = each.server.label if each.server else "?"
-    place = f"{each.directive.source.path}:{each.directive.source.position(each.directive.name.start)[0]}"
+    place = f"{each.directive.source.path}:{each.directive.source.position(each.directive.start)[0]}"
     location = f" {each.location.label}" if each.location else ""
     return f"{server}{location} by {each.directive.name} ({place})"
 
