@@ -87,7 +87,7 @@ def plan_stream(request: Request, backend: Backend, t: int, use: Use, *, large: 
 def _cut_session(request: Request, backend: Backend, t: int, end: int, use: Use) -> int:
     for start, kind, graceful in backend.later(end):
         if kind == REFUSE and not graceful:
-            request.died = True
+            request.died = request.once = True  # a session cannot be moved
             request.outcome = LATE_ERROR if use.udp else BROKEN
             return t + use.idle if use.udp else start
         if kind in (HANG, BLACKHOLE):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nginxaudit.drill.load import Load
 from nginxaudit.drill.reading import subjects
 from nginxaudit.drill.results import Result
@@ -13,7 +15,7 @@ from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.verdict import judge
 
 if TYPE_CHECKING:
-    from nginxaudit.drill.group import Subject
+    from nginxaudit.drill.group import Group, Subject, Use
     from nginxaudit.model import Model
 
 Progress = Callable[[int, int], None]
@@ -58,9 +60,17 @@ def drill_all(
     kinds = None if kinds is None else tuple(kinds)
     found = subjects(model)
     total, done = sum(count(subject, load, kinds) for subject in found), 0
+    known: dict[tuple[Group, Use], tuple[Result, ...]] = {}
     for subject in found:
-        for result in drill(subject, load, kinds, remedies=remedies):
-            yield result
+        if subject.group is None or subject.use is None:
+            continue
+        alike = (subject.group, replace(subject.use, label="", file="", line=0))
+        results = known.get(alike)  # many locations use a group in the same way
+        fresh: list[Result] = []
+        for result in drill(subject, load, kinds, remedies=remedies) if results is None else results:
+            fresh.append(result)
+            yield replace(result, location=subject.location, file=subject.file, line=subject.line)
             done += 1
             if progress is not None:
                 progress(done, total)
+        known[alike] = tuple(fresh)

@@ -42,6 +42,15 @@ class Load(Struct, frozen=True):
     large_bodies: bool = False
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ValueError("the rate must be more than 0 requests per second")
+        if not any(share > 0 for _, share in self.methods):
+            raise ValueError("no method has a share of the requests")
+        times = (self.response_time, self.client_timeout, self.restart, self.pause, self.slow_time)
+        if min(times) < 0 or min(self.flap_down, self.flap_up) <= 0 or self.client_timeout == 0:
+            raise ValueError("times must not be negative, and clients must wait for some time")
+
 
 class Call(Struct, frozen=True):
     """One request of an explicit list. ``at`` is ms; ``key`` is the value of the expression of ``hash``."""
@@ -78,10 +87,10 @@ def arrivals(load: Load, duration: int, workers: int, key: str) -> Iterator[Arri
         yield int(number * step), method, worker, keys[client], addresses[client]
 
 
-def explicit(calls: tuple[Call, ...]) -> Iterator[Arrival]:
-    """An explicit list of requests, in order of time."""
+def explicit(calls: tuple[Call, ...], shift: int = 0) -> Iterator[Arrival]:
+    """An explicit list of requests, in order of time; ``shift`` ms are added to their times."""
     for each in sorted(calls, key=lambda call: call.at):
-        yield each.at, each.method, each.worker, each.key.encode(), address_bytes(each.address)
+        yield each.at + shift, each.method, each.worker, each.key.encode(), address_bytes(each.address)
 
 
 def address_bytes(text: str) -> bytes:

@@ -53,10 +53,10 @@ def _subjects(upstream: Upstream, model: Model) -> Iterator[Subject]:
     for each in passes:
         source = each.directive.source
         line = source.position(each.directive.name.start)[0]
-        reason = why_not or unknown_of(each, model)
-        use = None if reason else use_of(each, model)
+        unknown = why_not or unknown_of(each, model)
+        use = None if unknown else use_of(each, model)
         known = group if use is not None else None
-        yield Subject(upstream.name, label_of(each), source.path, line, known, use, reason)
+        yield Subject(upstream.name, label_of(each), source.path, line, known, use, unknown)
 
 
 def label_of(each: Pass) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from nginxaudit.drill.behaviour import Schedule
 from nginxaudit.drill.group import Group, Use
 from nginxaudit.drill.load import Call, explicit
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.tally import Tally, Traced
+
+_AFTERWARDS = 600_000  # ms after the last request until which schedules that repeat go on
 
 
 def replay(
@@ -26,11 +30,12 @@ def replay(
 
     ``schedules`` are by the name of the server. ``client_timeout`` 0: clients wait for ever. Times are ms.
     """
-    known = schedules or {}
+    base = min((call.at for call in calls), default=0) // 1000 * 1000  # times may count from 1970
+    known = {name: _shifted(schedule, -base) for name, schedule in (schedules or {}).items()}
     by_index = {
         index: known[server.name] for index, server in enumerate(group.servers) if server.name in known
     }
-    last = max((call.at for call in calls), default=0)
+    last = max((call.at for call in calls), default=0) - base
     tally = Tally(len(group.servers), last // 1000 + 1)
     simulation = Simulation(
         group,
@@ -40,11 +45,16 @@ def replay(
         workers=workers,
         response=response,
         client_timeout=client_timeout,
-        horizon=last + 600_000,
+        horizon=last + _AFTERWARDS,
         seed=seed,
     )
-    simulation.run(explicit(tuple(calls)), trace=True)
-    return tuple(sorted(tally.traces, key=lambda each: each.at))
+    simulation.run(explicit(tuple(calls), -base), trace=True)
+    ordered = sorted(tally.traces, key=lambda each: each.at)
+    return tuple(replace(each, at=each.at + base, end=each.end + base) for each in ordered)
+
+
+def _shifted(schedule: Schedule, by: int) -> Schedule:
+    return [(start + by, behaviour) for start, behaviour in schedule]
 
 
 def shown(group: Group, traced: Traced) -> str:

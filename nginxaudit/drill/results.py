@@ -73,7 +73,8 @@ class ServerLoad(Struct, frozen=True):
 
 class Timeline(Struct, frozen=True):
     """Counts per second. ``ok``, ``failed``, ``gave_up`` and ``retried`` are by the second in which a request came,
-    ``attempts`` (server name to counts) by that of the attempt."""
+    ``attempts`` (server name to counts) by that of the attempt.
+    """
 
     ok: tuple[int, ...]
     failed: tuple[int, ...]
@@ -87,7 +88,8 @@ class Outcome(Struct, frozen=True):
 
     ``requests`` = ``ok`` + ``failed`` + ``gave_up``. ``by_status`` splits ``failed``; an answer that breaks off
     counts as failed with the status 200 that nginx logs, and in ``broken``. ``lonely`` requests found no
-    live server. ``died`` are those of the lost whose last server died while it was answering them. ``left`` and ``back`` are the longest of the failing
+    live server. ``died`` are those of the lost whose server died
+    while it was answering them, and which must not be sent twice (POST, sessions of stream). ``left`` and ``back`` are the longest of the failing
     servers, None if one of them never left or came back. ``survivor_overload`` is the highest of the others.
     """
 
@@ -112,6 +114,11 @@ class Outcome(Struct, frozen=True):
     def lost(self) -> int:
         """Requests without the answer that the application would have given: failed or given up."""
         return self.failed + self.gave_up
+
+    @property
+    def avoidable(self) -> int:
+        """The lost ones without those that ``died``: what a configuration can be blamed for."""
+        return self.lost - self.died
 
 
 class Cause(Struct, frozen=True):

@@ -120,7 +120,7 @@ def _sum(counts: dict[int, int], begin: int, end: int) -> int:
 
 
 def _since(moments: dict[tuple[int, int], int], index: int, start: int, states: int) -> int | None:
-    """ms from ``start`` until the last state has it; None when one never has."""
+    """Time in ms from ``start`` until the last state has it; None when one never has."""
     known = [moment for (server, _), moment in moments.items() if server == index]
     return max(known) - start if len(known) == states else None
 

@@ -18,7 +18,6 @@ from nginxaudit.drill.attempts import (
     DONE,
     ERROR,
     LATE_ERROR,
-    TIMEOUT,
     plan_http,
     plan_stream,
 )
@@ -57,7 +56,6 @@ class Simulation:
         seed: int = 1,
     ) -> None:
         self._group = group
-        self._use = use
         self._tally = tally
         self._patience = client_timeout or NEVER
         self._large = large_bodies
@@ -78,13 +76,21 @@ class Simulation:
             Pool(len(backends), group.keepalive, group.keepalive_requests, group.keepalive_timeout)
             for _ in range(workers if keeps else 0)
         ]
+        self.switch(use)
+        self._timed = group.method == "least_time"
+
+    def switch(self, use: Use) -> None:
+        """Let what comes pass through another location: the state of the group is the same for all.
+
+        Only between two runs.
+        """
+        self._use = use
         self._retries_error = _lists(use, "error")
         self._retries_timeout = _lists(use, "timeout")
-        self._once = _not_repeated(group, use)
-        tries = self.states[0].tries(count_down=group.version < DOWN_NOT_TRIED)
+        self._once = _not_repeated(self._group, use)
+        tries = self.states[0].tries(count_down=self._group.version < DOWN_NOT_TRIED)
         self._tries = min(tries, use.tries) if use.tries else tries
         self._waits = use.ignores_abort or use.udp  # nginx goes on although the client is gone
-        self._timed = group.method == "least_time"
 
     def run(self, requests: Iterable[Arrival], *, trace: bool = False) -> None:
         """Simulate ``requests``, which come in order of time, to the end of the last one."""
@@ -191,7 +197,6 @@ class Simulation:
             request.trace.append((peer.index, status))
         again = (
             request.tries > 1
-            and f"http_{status}" in self._use.conditions
             and _lists(self._use, f"http_{status}")
             and not request.once
             and self._in_time(request, t)
@@ -201,6 +206,8 @@ class Simulation:
             return True
         release(request, peer, t // 1000, failed=False)
         if not again:
+            if self._pools:
+                self._keep(request, peer, t)
             self._tally.finished(request, t, status)
         return again
 

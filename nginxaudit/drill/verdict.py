@@ -1,15 +1,149 @@
-"""In words what a scenario cost, why, and what would mend it."""
+"""In words what a scenario cost, why, and what would mend it: every remedy is simulated, none is only believed.
+
+First every change alone, those without a price first; the first that mends is the answer. If none does, all are put
+together, and those that turn out to be needless are taken away again. Sending requests twice is proposed last, beside what
+helps without it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from nginxaudit.drill.changes import Change, changes, seconds
 from nginxaudit.drill.group import Group, Use
 from nginxaudit.drill.load import Load
-from nginxaudit.drill.results import Outcome, Scenario, Verdict
+from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Verdict
+from nginxaudit.drill.running import run
+
+_REPEATING = 3  # rank of what may do damage
 
 
 def judge(
     group: Group, use: Use, load: Load, scenario: Scenario, outcome: Outcome, *, remedies: bool = True
 ) -> Verdict:
     """The verdict on ``outcome``; with ``remedies`` what helps is looked for by simulating again."""
-    passed = outcome.lost == 0
-    return Verdict(passed, "loses nothing" if passed else f"loses {outcome.lost} requests")
+    if outcome.avoidable == 0:
+        return Verdict(True, _passed(outcome, load))
+    candidates = changes(group, use, load, scenario, outcome)
+    if not remedies:
+        causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in candidates))
+        return Verdict(False, _failed(outcome, causes, (), load), causes)
+    search = _Search(group, use, load, scenario, outcome)
+    found = search.remedies(candidates)
+    causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in search.decisive))
+    return Verdict(False, _failed(outcome, causes, found, load), causes, found)
+
+
+class _Search:
+    """Looks for the smallest change that mends one scenario; remembers what it has simulated."""
+
+    def __init__(self, group: Group, use: Use, load: Load, scenario: Scenario, outcome: Outcome) -> None:
+        self._group = group
+        self._use = use
+        self._load = load
+        self._scenario = scenario
+        self._outcome = outcome
+        self._known: dict[tuple[Group, Use], Outcome] = {(group, use): outcome}
+        self.decisive: list[Change] = []
+
+    def _with(self, chosen: Sequence[Change]) -> tuple[Group, Use, Outcome]:
+        group, use = self._group, self._use
+        for change in chosen:
+            group, use = change.apply(group, use)
+        if (group, use) not in self._known:
+            self._known[group, use] = run(group, use, self._load, self._scenario)
+        return group, use, self._known[group, use]
+
+    def _left(self, chosen: Sequence[Change]) -> int:
+        return self._with(chosen)[2].avoidable
+
+    def remedies(self, candidates: Sequence[Change]) -> tuple[Remedy, ...]:
+        """Remedies, the best first; sets `decisive`."""
+        now = self._outcome.avoidable
+        gentle = [change for change in candidates if change.rank < _REPEATING]
+        for change in gentle:
+            if self._left([change]) == 0:
+                self.decisive = [change]
+                return (self._remedy([change]),)
+        best = self._smallest(gentle)
+        found = [self._remedy(best)] if best else []
+        if not best or self._left(best):
+            everything = self._smallest(candidates)
+            if everything and self._left(everything) < (self._left(best) if best else now):
+                found.append(self._remedy(everything))
+                best = [*best, *(change for change in everything if change not in best)]
+        self.decisive = best
+        return tuple(found)
+
+    def _smallest(self, candidates: Sequence[Change]) -> list[Change]:
+        """As few of ``candidates`` as lose as little as all of them; none when they do not help."""
+        chosen = list(candidates)
+        least = self._left(chosen)
+        if least >= self._outcome.avoidable:
+            return []
+        for change in reversed(candidates):
+            rest = [each for each in chosen if each is not change]
+            if self._left(rest) <= least:
+                chosen = rest
+        return chosen
+
+    def _remedy(self, chosen: Sequence[Change]) -> Remedy:
+        group, use, outcome = self._with(chosen)
+        lines = dict.fromkeys((change.render(group, use), change.where) for change in chosen)
+        places = list(dict.fromkeys(where for _, where in lines))
+        prices = dict.fromkeys(change.trade_off for change in chosen if change.trade_off)
+        return Remedy(
+            text="\n".join(text for text, _ in lines),
+            where=" and ".join(places),
+            lost_before=self._outcome.lost,
+            lost_after=outcome.lost,
+            mends=outcome.avoidable == 0,
+            trade_off="; ".join(prices),
+            outcome=outcome,
+        )
+
+
+def _passed(outcome: Outcome, load: Load) -> str:
+    if outcome.died:
+        text = (
+            f"loses nothing but {_count(outcome.died, 'request')} that the server was answering when it died "
+            "and that must not be sent twice"
+        )
+    else:
+        text = "loses nothing"
+    if outcome.retried:
+        answered = f"{outcome.retried} were" if outcome.retried > 1 else "1 was"
+        text += f"; {answered} tried at another server"
+    if outcome.latency.worst >= 1000:
+        text += f"; {_slowest(outcome)}"
+    return text
+
+
+def _slowest(outcome: Outcome) -> str:
+    return f"the slowest waited {outcome.latency.worst / 1000:.1f}s longer than usual"
+
+
+def _failed(outcome: Outcome, causes: Sequence[Cause], found: Sequence[Remedy], load: Load) -> str:
+    """All of it in sentences: the numbers, the settings that decide, and what was tried."""
+    parts = [f"{status} for {count}" for status, count in outcome.by_status.items() if status != 200]
+    if outcome.broken:
+        parts.append(f"{outcome.broken} cut off")
+    if outcome.gave_up:
+        parts.append(f"{outcome.gave_up} given up by clients after {seconds(load.client_timeout)}")
+    text = f"loses {outcome.lost} of {_count(outcome.requests, 'request')} ({', '.join(parts)})"
+    for index, cause in enumerate(causes):
+        text += f"{': ' if index == 0 else '; '}{cause.setting}: {cause.text}"
+    for index, remedy in enumerate(found):
+        text += f". {'Or with' if index else 'With'} {' '.join(remedy.text.splitlines())} {remedy.where} it loses "
+        left = remedy.lost_after
+        text += "nothing" if left == 0 else f"{left}{' that died with the server' if remedy.mends else ''}"
+        text += f" (at a price: {remedy.trade_off})" if remedy.trade_off else ""
+    if found and not any(remedy.mends for remedy in found):
+        text += ". Nothing that was tried mends it completely"
+    elif not found:
+        text += ". No setting mends it" if not causes else ""
+    return text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

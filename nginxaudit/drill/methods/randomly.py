@@ -14,6 +14,7 @@ class Draw:
     """Draws from the primaries by their weights; what is drawn in vain counts as a miss."""
 
     def __init__(self, peers: Peers, random: Random) -> None:
+        self._drawn_from = peers
         self._peers = peers.all
         self._starts = []
         total = 0
@@ -26,9 +27,14 @@ class Draw:
     def _drawn(self) -> Peer:
         return self._peers[bisect_right(self._starts, int(self._random.random() * self._total)) - 1]
 
+    def _draws(self, request: Request) -> bool:
+        """Whether to draw once more; backups are reached by round robin alone."""
+        peers = request.peers
+        return request.misses <= MAX_MISSES and peers.number > 1 and peers is self._drawn_from
+
     def pick(self, request: Request, now: int) -> Peer | None:
         """One draw; again while it is not eligible."""
-        while request.misses <= MAX_MISSES and request.peers.number > 1:
+        while self._draws(request):
             peer = self._drawn()
             if eligible(peer, request.tried, now):
                 return take(request, peer, now)
@@ -38,7 +44,7 @@ class Draw:
     def pick_two(self, request: Request, now: int) -> Peer | None:
         """Of two different ones that are drawn the one with fewer connections per weight, else the second."""
         first: Peer | None = None
-        while request.misses <= MAX_MISSES and request.peers.number > 1:
+        while self._draws(request):
             peer = self._drawn()
             if peer is not first and eligible(peer, request.tried, now):
                 if first is not None:
