@@ -54,6 +54,7 @@ def _overtaken(request: Request, backend: Backend, t: int, end: int, wait: int) 
             request.outcome, request.died = ERROR, True
             return start
         if kind in (HANG, BLACKHOLE) and request.outcome != TIMEOUT:
+            request.died = kind == BLACKHOLE  # a hanging process is the same for those that come later
             request.outcome, end = TIMEOUT, t + wait
     return end
 

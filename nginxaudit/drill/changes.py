@@ -175,6 +175,9 @@ def _accounting(group: Group, load: Load, scenario: Scenario, outcome: Outcome) 
     if any(server.max_fails == 0 for server in failing):
         why = "a server that fails is never taken out"
         yield _servers("max_fails=0", why, where, max_fails=1)
+    if outcome.lonely and any(server.max_conns for server in group.servers):
+        change = _servers("max_conns", "the servers that are left are full", where, max_conns=0)
+        yield replace(change, rank=1, trade_off="nothing keeps a server from being overloaded")
     if outcome.lonely and scenario.kind in ("5xx", "flap", "rolling"):
         yield from _recovery(failing, load, scenario, where)
     workers = load.workers or group.workers
@@ -208,7 +211,7 @@ def _servers(setting: str, why: str, where: str, **fields: int) -> Change:
         servers = tuple(replace(server, **fields) for server in group.servers)
         return replace(group, servers=servers), use
 
-    words = {"max_fails": "max_fails={}", "fail_timeout_s": "fail_timeout={}s"}
+    words = {"max_conns": "max_conns={}", "max_fails": "max_fails={}", "fail_timeout_s": "fail_timeout={}s"}
     text = " ".join(words[name].format(value) for name, value in fields.items())
     return Change(setting, why, f"on every server {where}", apply, lambda *_: text)
 
@@ -220,7 +223,7 @@ def _more_servers(group: Group, use: Use, scenario: Scenario) -> Iterator[Change
     else:
         failing = {fault.server for fault in scenario.faults}
         alone = all(server.down or index in failing for index, server in enumerate(group.servers))
-    if not alone:
+    if not alone or (scenario.scope == "primaries" and group.method in NO_BACKUPS):
         return
     first = next(server for server in group.servers if not server.down)
     backup = group.method not in NO_BACKUPS

@@ -88,8 +88,9 @@ class Outcome(Struct, frozen=True):
 
     ``requests`` = ``ok`` + ``failed`` + ``gave_up``. ``by_status`` splits ``failed``; an answer that breaks off
     counts as failed with the status 200 that nginx logs, and in ``broken``. ``lonely`` requests found no
-    live server. ``died`` are those of the lost whose server died
-    while it was answering them, and which must not be sent twice (POST, sessions of stream). ``left`` and ``back`` are the longest of the failing
+    live server. ``died`` are those of the lost that a server was
+    answering when it went away, and that must not be sent twice (POST, sessions of stream) or whose clients gave up meanwhile.
+    ``left`` and ``back`` are the longest of the failing
     servers, None if one of them never left or came back. ``survivor_overload`` is the highest of the others.
     """
 
@@ -145,7 +146,7 @@ class Remedy(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """``passed``: nothing is lost but what a dying process was answering and nobody may send twice.
+    """``passed``: nothing is lost but what a server was answering when it went away (`Outcome.died`).
 
     ``text`` is for people, complete in itself. ``remedies``: the best first; empty when it passed or when nothing helps.
     """

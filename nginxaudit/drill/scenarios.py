@@ -4,6 +4,8 @@ After 10 s in which nothing is wrong a fault lasts long enough to see the server
 longest timeout that matters: 2.5 times (``fail_timeout`` + 1 s) plus that timeout, within 30 s and 120 s; the half keeps
 the end away from a probe. Afterwards it is watched for ``fail_timeout`` + 1 s and what clients wait, plus 10 s, within 20 s and 120 s. A rolling
 restart takes every server in turn, primaries first as written, then backups.
+
+In a group of more than `MANY` servers, of those that are configured alike one stands for all: what happens is the same.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from nginxaudit.drill.load import Load
 from nginxaudit.drill.results import KINDS, Fault, Scenario
 
 WARM_UP = 10_000
+MANY = 8
 _FAULT = (30_000, 120_000)
 _AFTER = (20_000, 120_000)
 _SLACK = 10_000
@@ -24,7 +27,7 @@ _SLACK = 10_000
 def scenarios(group: Group, use: Use, load: Load, kinds: Iterable[str] | None = None) -> tuple[Scenario, ...]:
     """Scenarios of these kinds (all by default) for one use of a group, kind by kind.
 
-    Each kind is run for every live primary, for every host with several live servers, and for all
+    Each kind is run for every live primary (see `MANY`), for every host with several live servers, and for all
     primaries. A backup alone is not failed: nobody would notice. ``5xx`` is left out for stream, where an answer is
     only bytes.
     """
@@ -48,11 +51,19 @@ _Target = tuple[str, str, tuple[int, ...]]  # scope, words, indexes
 
 
 def _targets(group: Group) -> Iterator[_Target]:
-    seen: set[tuple[int, ...]] = set()
+    seen: set[object] = set()
+    many = len(group.servers) > MANY
     for target in (*_instances(group, group.primaries), *_hosts(group), *_primaries(group)):
-        if target[2] and target[2] not in seen:
-            seen.add(target[2])
+        alike = (target[0], _settings(group, target[2])) if many else target[2]
+        if target[2] and alike not in seen:
+            seen.add(alike)
             yield target
+
+
+def _settings(group: Group, indexes: tuple[int, ...]) -> tuple[tuple[object, ...], ...]:
+    """What distinguishes servers besides their addresses."""
+    servers = (group.servers[index] for index in indexes)
+    return tuple(sorted((s.weight, s.max_fails, s.fail_timeout_s, s.max_conns, s.backup) for s in servers))
 
 
 def _instances(group: Group, among: Iterable[Server]) -> Iterator[_Target]:

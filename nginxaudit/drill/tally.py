@@ -48,7 +48,7 @@ class Tally:
         self.waited: dict[int, int] = {}
         self.lonely = 0  # requests that found no live server
         self.broken = 0  # good headers, half bodies
-        self.died = 0  # lost because the process died under them and nobody may send them twice
+        self.died = 0  # lost because the server went away under them, and not to be sent twice or given up
         self.traces: list[Traced] = []
         self.out: dict[tuple[int, int], int] = {}
         self.back: dict[tuple[int, int], int] = {}
@@ -107,4 +107,4 @@ class Tally:
             self.statuses[status] = self.statuses.get(status, 0) + 1
         self.lonely += lonely
         self.broken += broken
-        self.died += request.died and request.once
+        self.died += request.died and (request.once or status == 499)

@@ -7,14 +7,16 @@ helps without it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from nginxaudit.drill.changes import Change, changes, seconds
+from nginxaudit.drill.changes import NO_BACKUPS, Change, changes, seconds
 from nginxaudit.drill.group import Group, Use
 from nginxaudit.drill.load import Load
 from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Verdict
 from nginxaudit.drill.running import run
 
+_NOTICED = 1_000  # ms that people notice
+_OVERLOADED = 1.2
 _REPEATING = 3  # rank of what may do damage
 
 
@@ -23,14 +25,15 @@ def judge(
 ) -> Verdict:
     """The verdict on ``outcome``; with ``remedies`` what helps is looked for by simulating again."""
     if outcome.avoidable == 0:
-        return Verdict(True, _passed(outcome, load))
+        return Verdict(True, _passed(outcome))
     candidates = changes(group, use, load, scenario, outcome)
     if not remedies:
         causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in candidates))
-        return Verdict(False, _failed(outcome, causes, (), load), causes)
+        return Verdict(False, _failed(outcome, causes, (), load, searched=False), causes)
     search = _Search(group, use, load, scenario, outcome)
     found = search.remedies(candidates)
     causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in search.decisive))
+    causes = causes or tuple(_hopeless(group, scenario))
     return Verdict(False, _failed(outcome, causes, found, load), causes, found)
 
 
@@ -103,27 +106,36 @@ class _Search:
         )
 
 
-def _passed(outcome: Outcome, load: Load) -> str:
+def _hopeless(group: Group, scenario: Scenario) -> Iterator[Cause]:
+    """Why no setting helps."""
+    if group.family == "stream" and scenario.kind in ("hang", "blackhole", "slow", "flap", "refuse"):
+        why = "once a session is connected it is neither moved to another server nor counted as a failure"
+        yield Cause("stream", why)
+    failing = {fault.server for fault in scenario.faults}
+    alone = all(server.down or index in failing for index, server in enumerate(group.servers))
+    if alone and scenario.scope != "rolling" and group.method in NO_BACKUPS:
+        method = {"consistent": "hash", "random_two": "random"}.get(group.method, group.method)
+        yield Cause(method, "all servers fail together, and this method has no backup servers")
+
+
+def _passed(outcome: Outcome) -> str:
     if outcome.died:
-        text = (
-            f"loses nothing but {_count(outcome.died, 'request')} that the server was answering when it died "
-            "and that must not be sent twice"
-        )
+        text = f"loses nothing but {_count(outcome.died, 'request')} that a server was answering when it went away"
     else:
         text = "loses nothing"
     if outcome.retried:
         answered = f"{outcome.retried} were" if outcome.retried > 1 else "1 was"
         text += f"; {answered} tried at another server"
-    if outcome.latency.worst >= 1000:
-        text += f"; {_slowest(outcome)}"
+    if outcome.latency.worst >= _NOTICED:
+        text += f"; the slowest waited {outcome.latency.worst / 1000:.1f}s longer than usual"
+    if outcome.survivor_overload is not None and outcome.survivor_overload >= _OVERLOADED:
+        text += f"; the others bear up to {outcome.survivor_overload:.1f} times their usual traffic"
     return text
 
 
-def _slowest(outcome: Outcome) -> str:
-    return f"the slowest waited {outcome.latency.worst / 1000:.1f}s longer than usual"
-
-
-def _failed(outcome: Outcome, causes: Sequence[Cause], found: Sequence[Remedy], load: Load) -> str:
+def _failed(
+    outcome: Outcome, causes: Sequence[Cause], found: Sequence[Remedy], load: Load, *, searched: bool = True
+) -> str:
     """All of it in sentences: the numbers, the settings that decide, and what was tried."""
     parts = [f"{status} for {count}" for status, count in outcome.by_status.items() if status != 200]
     if outcome.broken:
@@ -136,12 +148,16 @@ def _failed(outcome: Outcome, causes: Sequence[Cause], found: Sequence[Remedy], 
     for index, remedy in enumerate(found):
         text += f". {'Or with' if index else 'With'} {' '.join(remedy.text.splitlines())} {remedy.where} it loses "
         left = remedy.lost_after
-        text += "nothing" if left == 0 else f"{left}{' that died with the server' if remedy.mends else ''}"
+        text += (
+            "nothing"
+            if left == 0
+            else f"{left}{' that a server was answering when it went away' if remedy.mends else ''}"
+        )
         text += f" (at a price: {remedy.trade_off})" if remedy.trade_off else ""
     if found and not any(remedy.mends for remedy in found):
         text += ". Nothing that was tried mends it completely"
-    elif not found:
-        text += ". No setting mends it" if not causes else ""
+    elif not found and searched:
+        text += ". No setting mends it"
     return text
 
 
