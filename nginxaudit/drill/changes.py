@@ -139,10 +139,14 @@ def _timeouts(group: Group, use: Use, load: Load, scenario: Scenario) -> Iterato
         )
     short = max(READ, -(-load.response_time * 10 // 1000) * 1000)
     silent = scenario.kind in ("hang", "blackhole", "slow")
-    if silent and group.family == "http" and use.read > short:
+    # Into a black hole only reused connections wait for an answer: new ones do not get that far.
+    reused = scenario.kind == "blackhole"
+    waits = silent and not (reused and not (group.keepalive and use.reuses))
+    if waits and group.family == "http" and use.read > short:
+        doing = "waiting for an answer" + (" on a reused connection" if reused else "")
         yield Change(
             setting_of(use, "read_timeout", seconds(use.read)),
-            _patience("waiting for an answer", use.read, load),
+            _patience(doing, use.read, load),
             _place(use),
             _in_use("read", short),
             lambda _, use: f"{use.prefix}_read_timeout {seconds(use.read)};",

@@ -129,20 +129,43 @@ class Cause(Struct, frozen=True):
     text: str
 
 
-class Remedy(Struct, frozen=True):
-    """A change, and what it brings: the same scenario again with it.
-
-    ``text`` is nginx text (several lines for a combination), ``where`` says in words where it belongs, ``trade_off`` what it costs
-    (empty when nothing). ``mends``: what remains lost is not the configuration's fault.
-    """
+class Step(Struct, frozen=True):
+    """One line of nginx text (or parameters of servers) and in words the place where it belongs."""
 
     text: str
     where: str
+
+
+class Remedy(Struct, frozen=True):
+    """A change, or several together, and what it brings: the same scenario again with it.
+
+    ``trade_off`` is what it costs (empty when nothing). ``mends``: what remains lost is not the
+    configuration's fault (`Outcome.avoidable` is 0 in ``outcome``, the run with the change).
+    """
+
+    steps: tuple[Step, ...]
     lost_before: int
     lost_after: int
     mends: bool
+    outcome: Outcome
     trade_off: str = ""
-    outcome: Outcome | None = None
+
+    @property
+    def text(self) -> str:
+        """All lines of nginx text."""
+        return "\n".join(step.text for step in self.steps)
+
+    @property
+    def where(self) -> str:
+        """All places in words."""
+        return " and ".join(dict.fromkeys(step.where for step in self.steps))
+
+    @property
+    def sentence(self) -> str:
+        """Lines with their places: ``proxy_connect_timeout 2s; in the location``."""
+        places = dict.fromkeys(step.where for step in self.steps)
+        parts = [" ".join([*(s.text for s in self.steps if s.where == place), place]) for place in places]
+        return " and ".join(parts)
 
 
 class Verdict(Struct, frozen=True):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from nginxaudit.drill.changes import NO_BACKUPS, Change, changes, seconds
 from nginxaudit.drill.group import Group, Use
 from nginxaudit.drill.load import Load
-from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Verdict
+from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Verdict
 from nginxaudit.drill.running import run
 
 _NOTICED = 1_000  # ms that people notice
@@ -92,12 +92,10 @@ class _Search:
 
     def _remedy(self, chosen: Sequence[Change]) -> Remedy:
         group, use, outcome = self._with(chosen)
-        lines = dict.fromkeys((change.render(group, use), change.where) for change in chosen)
-        places = list(dict.fromkeys(where for _, where in lines))
+        steps = dict.fromkeys(Step(change.render(group, use), change.where) for change in chosen)
         prices = dict.fromkeys(change.trade_off for change in chosen if change.trade_off)
         return Remedy(
-            text="\n".join(text for text, _ in lines),
-            where=" and ".join(places),
+            steps=tuple(steps),
             lost_before=self._outcome.lost,
             lost_after=outcome.lost,
             mends=outcome.avoidable == 0,
@@ -146,7 +144,7 @@ def _failed(
     for index, cause in enumerate(causes):
         text += f"{': ' if index == 0 else '; '}{cause.setting}: {cause.text}"
     for index, remedy in enumerate(found):
-        text += f". {'Or with' if index else 'With'} {' '.join(remedy.text.splitlines())} {remedy.where} it loses "
+        text += f". {'Or with' if index else 'With'} {remedy.sentence} it loses "
         left = remedy.lost_after
         text += (
             "nothing"

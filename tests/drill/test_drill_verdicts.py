@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from nginxaudit.drill.drill import count, drill, drill_all
@@ -90,8 +93,8 @@ def test_the_setting_that_decides_and_what_mends_it(
     assert best.text == text
     assert where in best.where
     assert best.mends and best.lost_before == outcome.lost > best.lost_after
-    assert best.outcome is not None and best.outcome.avoidable == 0
-    assert text in verdict.text and str(outcome.lost) in verdict.text
+    assert best.outcome.avoidable == 0
+    assert best.sentence in verdict.text and str(outcome.lost) in verdict.text
 
 
 def test_hanging_posts_need_what_may_do_damage() -> None:
@@ -100,6 +103,33 @@ def test_hanging_posts_need_what_may_do_damage() -> None:
     assert gentle.text == "proxy_read_timeout 5s;" and not gentle.mends and gentle.lost_after > 0
     assert "non_idempotent" in harsh.text and harsh.mends and "twice" in harsh.trade_off
     assert "at a price" in verdict.text
+
+
+def test_kept_connections_into_a_black_hole_wait_for_an_answer() -> None:
+    how = use(connect=2000, reuses=True)
+    assert results(_pair(), how, "blackhole")["blackhole A"].verdict.passed
+    kept = results(_pair(keepalive=32, workers=2), how, "blackhole", load=Load(response_time=200))[
+        "blackhole A"
+    ]
+    assert not kept.verdict.passed
+    assert "on a reused connection" in kept.verdict.causes[0].text
+
+
+def test_a_combination_says_what_belongs_where() -> None:
+    verdict = results(group("A", "B"), use(), "blackhole")["blackhole all primaries"].verdict
+    best = verdict.remedies[0]
+    assert best.mends
+    assert best.sentence == (
+        'proxy_connect_timeout 2s; in the location and server ANOTHER-HOST:PORT backup; in upstream "app"'
+    )
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys, nginxaudit.drill.drill; "
+        "assert not {'rich', 'networkx', 'asyncio', 'sarif_om'} & set(sys.modules), 'heavy'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_max_fails_0_is_blamed_when_nothing_else_is() -> None:
