@@ -91,6 +91,7 @@ def _cut_session(request: Request, backend: Backend, t: int, end: int, use: Use)
             request.died = request.once = True  # a session cannot be moved
             request.outcome = LATE_ERROR if use.udp else BROKEN
             return t + use.idle if use.udp else start
-        if kind in (HANG, BLACKHOLE):
+        if kind in (HANG, BLACKHOLE) and request.outcome != BROKEN:
+            request.died = request.once = kind == BLACKHOLE
             request.outcome, end = BROKEN, t + use.idle
     return end
