@@ -12,10 +12,15 @@ from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.tally import Tally
 
 
-def run(group: Group, use: Use, load: Load, scenario: Scenario) -> Outcome:
-    """The outcome of ``scenario`` for one use of a group."""
+def run(group: Group, use: Use, load: Load, scenario: Scenario, limit: int | None = None) -> Outcome:
+    """The outcome of ``scenario`` for one use of a group.
+
+    Raises `ExceededError` as soon as more than ``limit`` requests are lost that need not be (`Outcome.avoidable`).
+    """
     workers = load.workers or group.workers
     tally = Tally(len(group.servers), scenario.duration // 1000 + 1, scenario.begin, scenario.end)
+    if limit is not None:
+        tally.limit = limit
     simulation = Simulation(
         group,
         use,

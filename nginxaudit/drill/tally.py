@@ -29,6 +29,10 @@ class Traced(Struct, frozen=True):
     broken: bool = False
 
 
+class ExceededError(Exception):
+    """More requests were lost than anybody wants to know about."""
+
+
 class Tally:
     """Counters of one run of ``seconds`` (and a bit, for what ends later).
 
@@ -49,6 +53,8 @@ class Tally:
         self.lonely = 0  # requests that found no live server
         self.broken = 0  # good headers, half bodies
         self.died = 0  # lost because the server went away under them, and not to be sent twice or given up
+        self.avoidable = 0  # lost, and not died
+        self.limit = 1 << 60  # of `avoidable`: beyond it the run is not worth going on
         self.traces: list[Traced] = []
         self.out: dict[tuple[int, int], int] = {}
         self.back: dict[tuple[int, int], int] = {}
@@ -107,4 +113,8 @@ class Tally:
             self.statuses[status] = self.statuses.get(status, 0) + 1
         self.lonely += lonely
         self.broken += broken
-        self.died += request.died and (request.once or status == 499)
+        died = request.died and (request.once or status == 499)
+        self.died += died
+        self.avoidable += not died
+        if self.avoidable > self.limit:
+            raise ExceededError

@@ -16,6 +16,7 @@ from nginxaudit.drill.group import Group, Use
 from nginxaudit.drill.load import Load
 from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Verdict
 from nginxaudit.drill.running import run
+from nginxaudit.drill.tally import ExceededError
 
 _SEEDS = 3  # with which a remedy must lose nothing: it shall not mend by luck
 _NOTICED = 1_000  # ms that people notice
@@ -53,35 +54,42 @@ class _Search:
         self._known: dict[tuple[Group, Use], Outcome] = {(group, use): outcome}
         self.decisive: list[Change] = []
 
-    def _with(self, chosen: Sequence[Change]) -> tuple[Group, Use, Outcome]:
+    def _changed(self, chosen: Sequence[Change]) -> tuple[Group, Use]:
         group, use = self._group, self._use
         for change in chosen:
             group, use = change.apply(group, use)
-        if (group, use) not in self._known:
-            self._known[group, use] = self._worst(group, use)
-        return group, use, self._known[group, use]
+        return group, use
 
-    def _worst(self, group: Group, use: Use) -> Outcome:
+    def _outcome_of(self, group: Group, use: Use, limit: int | None = None) -> Outcome:
         """The outcome with the seed of the drill; where that loses nothing the first that does of some others."""
-        first = run(group, use, self._load, self._scenario)
-        if first.avoidable:
-            return first
-        for more in range(1, _SEEDS):
-            load = replace(self._load, seed=self._load.seed + more)
-            other = run(group, use, load, self._scenario)
-            if other.avoidable:
-                return other
-        return first
+        known = self._known.get((group, use))
+        if known is None:
+            for more in range(_SEEDS):
+                load = replace(self._load, seed=self._load.seed + more)
+                outcome = run(group, use, load, self._scenario, limit)
+                known = outcome if known is None or outcome.avoidable else known
+                if known.avoidable:
+                    break
+            assert known is not None
+            self._known[group, use] = known
+        return known
 
     def _left(self, chosen: Sequence[Change]) -> int:
-        return self._with(chosen)[2].avoidable
+        return self._outcome_of(*self._changed(chosen)).avoidable
+
+    def _within(self, chosen: Sequence[Change], limit: int) -> bool:
+        """Whether no more than ``limit`` are lost; found out without running to the end where they are."""
+        try:
+            return self._outcome_of(*self._changed(chosen), limit).avoidable <= limit
+        except ExceededError:
+            return False
 
     def remedies(self, candidates: Sequence[Change]) -> tuple[Remedy, ...]:
         """Remedies, the best first; sets `decisive`."""
         now = self._outcome.avoidable
         gentle = [change for change in candidates if change.rank < _REPEATING]
         for change in gentle:
-            if self._left([change]) == 0:
+            if self._within([change], 0):
                 self.decisive = [change]
                 return (self._remedy([change]),)
         best = self._smallest(gentle)
@@ -102,12 +110,13 @@ class _Search:
             return []
         for change in reversed(candidates):
             rest = [each for each in chosen if each is not change]
-            if self._left(rest) <= least:
+            if self._within(rest, least):
                 chosen = rest
         return chosen
 
     def _remedy(self, chosen: Sequence[Change]) -> Remedy:
-        group, use, outcome = self._with(chosen)
+        group, use = self._changed(chosen)
+        outcome = self._outcome_of(group, use)
         steps = dict.fromkeys(Step(change.render(group, use), change.where) for change in chosen)
         prices = dict.fromkeys(change.trade_off for change in chosen if change.trade_off)
         return Remedy(
