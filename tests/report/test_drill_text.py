@@ -108,3 +108,17 @@ def test_an_output_without_block_characters(tmp_path: Path) -> None:
 def test_it_fits_the_width(tmp_path: Path) -> None:
     text = rendered("text", drilled(tmp_path, configuration(PASS), None), show_all=True)
     assert max(map(len, text.splitlines())) <= 110
+
+
+def test_of_many_servers_those_that_fail_are_shown(tmp_path: Path) -> None:
+    servers = "".join(f"server 10.0.0.{number}:80 weight={number}; " for number in range(1, 21))
+    result = drilled(tmp_path, configuration(PASS, servers=servers), ("refuse",))
+    block = result.blocks[0]
+    last = next(each for each in block.results if each.scenario.target == "10.0.0.20:80")
+    rows = [row for row in plots.plot(last, block.group, 60, plots.BLOCKS) if row.kind == "server"]
+    assert len(rows) == plots.MOST_SERVERS + 1
+    assert rows[-2].name == "10.0.0.20:80"
+    assert rows[-2].marks
+    assert max(rows[-2].cells) > "▂", "to a scale of their own: it is a tenth of the traffic"
+    assert rows[-1].name == "8 more"
+    assert sum(int(row.total) for row in rows) == sum(each.attempts for each in last.outcome.servers)

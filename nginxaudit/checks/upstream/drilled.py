@@ -26,7 +26,7 @@ from nginxaudit.finding import Severity
 from nginxaudit.nginx import parse_time_ms
 
 if TYPE_CHECKING:
-    from nginxaudit.drill.group import Group, Use
+    from nginxaudit.drill.group import Group, Server, Use
     from nginxaudit.model.passes import Pass
     from nginxaudit.model.upstream import Upstream
 
@@ -129,20 +129,28 @@ def _uses(upstream: Upstream, ctx: CheckContext) -> Iterator[tuple[Pass, Group, 
 def _worst(group: Group, use: Use, kinds: tuple[str, ...], load: Load) -> _Loss | None:
     """The scenario in which most is lost that a server which is left could have answered."""
     losses = []
+    seen: set[object] = set()
     for scenario in scenarios(group, use, load, kinds):
         failing = {fault.server for fault in scenario.faults}
         left = any(not server.down and index not in failing for index, server in enumerate(group.servers))
-        if not left and scenario.scope != "rolling":
+        alike = scenario.kind, scenario.scope, tuple(_settings(group.servers[each]) for each in failing)
+        if alike in seen or (not left and scenario.scope != "rolling"):
             continue
+        seen.add(alike)
         rate = min(load.rate, _MOST_REQUESTS * 1000 / scenario.duration)
         slower = replace(load, rate=rate)
         losses.append(_Loss(group, use, slower, scenario, run(group, use, slower, scenario)))
     return max(losses, key=lambda loss: loss.share, default=None)
 
 
+def _settings(server: Server) -> Server:
+    """What distinguishes a server besides its address: what happens to servers that are alike is the same."""
+    return replace(server, name="", host="", text="")
+
+
 def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str) -> Hit:
     outcome, verdict = loss.outcome, loss.verdict()
-    numbers = f"loses {outcome.lost} of {outcome.requests} requests ({loss.load.rate:g} a second)"
+    numbers = f"loses {outcome.lost} of {outcome.requests} requests ({loss.load.rate:.3g} a second)"
     reason = "".join(f": {cause.setting}: {cause.text}" for cause in verdict.causes[:1])
     advice = ""
     if verdict.remedies:

@@ -7,7 +7,7 @@ from html import escape
 
 from nginxaudit.drill.group import Group
 from nginxaudit.drill.results import Result
-from nginxaudit.report.drill.view import down_times
+from nginxaudit.report.drill.view import down_times, servers_shown
 from nginxaudit.report.drill.words import moment, server_name
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.sanitize import visible
@@ -21,7 +21,7 @@ _TICKS = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
 
 def chart(result: Result, group: Group) -> str:
     """The picture of one scenario."""
-    names = list(dict.fromkeys(server.name for server in group.servers))[:_MOST_LANES]
+    names = servers_shown(result, group, _MOST_LANES)
     bottom = _HIGH + _GAP + len(names) * (_LOW + _GAP)
     height = bottom + 24
     body = [*_requests(result), *_axis(result, bottom)]
@@ -59,10 +59,11 @@ def _requests(result: Result) -> Iterator[str]:
 
 
 def _lane(result: Result, group: Group, name: str, y: float) -> Iterator[str]:
-    """The attempts at one server, its failures shaded; all lanes have the scale of the requests."""
+    """The attempts at one server, its failures shaded; all lanes have one scale."""
     values = result.outcome.timeline.attempts.get(name, ())
     seconds = _seconds(result)
-    top = _top(result)
+    busiest = max(max(each[:seconds], default=0) for each in result.outcome.timeline.attempts.values())
+    top = min(_top(result), busiest) or 1
     backup = any(server.backup for server in group.servers if server.name == name)
     for index, server in enumerate(group.servers):
         if server.name == name:

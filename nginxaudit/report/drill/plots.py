@@ -8,12 +8,14 @@ from msgspec import Struct
 
 from nginxaudit.drill.group import Group
 from nginxaudit.drill.results import Result
-from nginxaudit.report.drill.view import down_times
+from nginxaudit.report.drill.view import down_times, servers_shown
 from nginxaudit.report.drill.words import moment, server_name
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLAIN = " .:-=+*%#"
 """Levels for an output that has no block characters."""
+MOST_SERVERS = 12
+"""Servers that have a line of their own."""
 
 
 class Row(Struct, frozen=True):
@@ -55,7 +57,7 @@ def small(result: Result, cells: int, ramp: str) -> str:
 def plot(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Row]:
     """The lines of one scenario: requests answered, lost and retried, then the traffic of each server.
 
-    All are to one scale: a full cell is what comes in.
+    A full cell is what comes in.
     """
     outcome = result.outcome
     line = outcome.timeline
@@ -66,17 +68,26 @@ def plot(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Row]:
         "retried": (line.retried, outcome.retried),
     }
     means = {name: buckets(_whole(values, result), cells) for name, (values, _) in counts.items()}
-    traffic = {name: buckets(_whole(values, result), cells) for name, values in line.attempts.items()}
     top = _top(result)
     for name, (_, total) in counts.items():
         if total or name == "ok":
             yield Row(name, levels(means[name], top, ramp), str(total), name)
-    for server in dict.fromkeys(each.name for each in group.servers):
-        if server not in traffic:
-            continue
-        marks = _marks(result, group, server, cells)
-        name = server_name(group, server)
-        yield Row(name, levels(traffic[server], top, ramp), str(sum(line.attempts[server])), "server", marks)
+    yield from _servers(result, group, cells, ramp)
+
+
+def _servers(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Row]:
+    """The traffic of servers; where none of many gets much of it, to a scale of their own."""
+    attempts = result.outcome.timeline.attempts
+    traffic = {name: buckets(_whole(values, result), cells) for name, values in attempts.items()}
+    top = min(_top(result), max((max(values) for values in traffic.values()), default=1.0)) or 1.0
+    names = servers_shown(result, group, MOST_SERVERS)
+    for name in names:
+        marks = _marks(result, group, name, cells)
+        total = str(sum(attempts[name]))
+        yield Row(server_name(group, name), levels(traffic[name], top, ramp), total, "server", marks)
+    if len(names) < len(attempts):
+        more = sum(sum(values) for name, values in attempts.items() if name not in names)
+        yield Row(f"{len(attempts) - len(names)} more", " " * cells, str(more), "server")
 
 
 def axis(result: Result, cells: int, *, plain: bool) -> str:

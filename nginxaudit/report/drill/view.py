@@ -148,6 +148,14 @@ def down_times(scenario: Scenario, server: int) -> tuple[tuple[int, int], ...]:
     return tuple((each.begin, each.end) for each in scenario.faults if each.server == server)
 
 
+def servers_shown(result: Result, group: Group, most: int) -> tuple[str, ...]:
+    """Names of at most ``most`` servers for a picture, in their order: those that fail before the others."""
+    names = list(dict.fromkeys(server.name for server in group.servers))
+    failing = {group.servers[fault.server].name for fault in result.scenario.faults}
+    chosen = set(sorted(names, key=lambda name: name not in failing)[:most])
+    return tuple(name for name in names if name in chosen)
+
+
 def drilled_of(
     models: Sequence[Model],
     load: Load,
