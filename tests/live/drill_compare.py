@@ -1,7 +1,7 @@
 """One schedule of requests given to a running nginx and to the simulator, and what both make of it.
 
 Both read the same configuration and follow the same schedules. nginx accounts in whole seconds of the wall clock, so
-a schedule begins with one, and the times in it keep away from the edges. A run that the machine was too busy for (something
+a schedule begins with one (or passes within one), and the times in it keep away from the edges. A run that the machine was too busy for (something
 came more than `LATE_MS` after its time) proves nothing and is repeated; one that was in time decides.
 """
 
@@ -30,12 +30,15 @@ from tests.support import nginx
 
 LATE_MS = 120
 """A change of a backend that comes later than this spoils a run, and so does a request (of many, one in twenty)."""
+PUNCTUAL_MS = 15
+"""A run in which nothing is later than this decides; one that is later may be repeated, because requests came together."""
 MOST = 0.95
 """Share of requests that must be in time where only counts are compared."""
 DURATION_MS = 150
 """Tolerance in the time that a request takes."""
 _ATTEMPTS = 3
-_APART = 0.02  # s
+_APART_MS = 20
+_LASTING = ("hang", "blackhole", "flap")
 _FORMAT = "$pid|$upstream_addr|{upstream_status}|$status|$msec|{time}"
 
 
@@ -129,6 +132,11 @@ class Run:
     def _line(attempts: Sequence[tuple[str, str]], status: int) -> str:
         return f"{', '.join(f'{name} {code}'.strip() for name, code in attempts)} => {status}"
 
+    def decides(self) -> bool:
+        """Whether everything was in time, and a difference cannot come from what was a little late."""
+        in_time = self.late() <= LATE_MS and self.slowest_difference() <= DURATION_MS
+        return in_time and (self.late() <= PUNCTUAL_MS or self.measured() == self.predicted())
+
     def slowest_difference(self) -> float:
         """The largest difference between measured and predicted durations, in ms."""
         pairs = zip(self.entries, self.traced, strict=True)
@@ -176,7 +184,7 @@ async def in_time(case: Case, directory: Path, texts: Texts, *, by_request: bool
         own = directory / str(attempt)
         own.mkdir()
         found = await run_once(case, own, texts)
-        if by_request and found.late() <= LATE_MS and found.slowest_difference() <= DURATION_MS:
+        if by_request and found.decides():
             break
         if not by_request and found.late(MOST) <= LATE_MS:
             break
@@ -192,18 +200,23 @@ async def run_once(case: Case, directory: Path, texts: Texts) -> Run:
         http, main = texts(case, port, addresses, directory)
         with nginx.running(directory, http, workers=case.workers, main=main):
             subject = subject_of((directory / "nginx.conf").read_text(), nginx.release())
-            origin = (now_ms() // 1000 + 1) * 1000
+            origin = _origin(case)
             sent = await _perform(case, port, actors, origin)
             changed = max(actor.late for actor in actors.values())
             entries = await _logged(case, directory / "drill.log", names, origin)
     logged = (abs(entry.begin - call.at) for call, entry in zip(_ordered(case.calls), entries, strict=True))
     delays = tuple(map(max, sent, logged))
+    phase = int(origin % 1000)
     assert subject.group is not None and subject.use is not None, subject.why_not
     traced = replay(
         subject.group,
         subject.use,
-        _with_workers(case, entries),
-        {address: case.does[name] for address, name in names.items() if name in case.does},
+        _with_workers(case, entries, phase),
+        {
+            address: [(start + phase, does) for start, does in case.does[name]]
+            for address, name in names.items()
+            if name in case.does
+        },
         workers=case.workers,
         response=case.response,
         client_timeout=case.patience,
@@ -270,7 +283,9 @@ async def ask(port: int, number: int, call: Call, origin: float, patience: int =
     try:
         writer.write(request.encode())
         if call.method == "PUT":
-            await asyncio.sleep(_APART)  # nginx takes a body that comes with the header for buffered
+            await asyncio.sleep(
+                _APART_MS / 1000
+            )  # nginx takes a body that comes with the header for buffered
         writer.write(body.encode())
         await asyncio.wait_for(reader.read(-1), patience / 1000 or 30)
     except (TimeoutError, ConnectionError):
@@ -304,10 +319,19 @@ def _entry(line: str, names: Mapping[str, str], origin: float) -> Entry:
     )
 
 
-def _with_workers(case: Case, entries: Sequence[Entry]) -> list[Call]:
-    """The calls with the workers that the kernel chose for them."""
+def _origin(case: Case) -> float:
+    """When to begin (ms): at once if all of a short case fits into this second, else with the next one."""
+    now = int(now_ms())
+    behaviours = [each for script in case.does.values() for each in script]
+    short = all(start == 0 and does.ms < 0 and does.kind not in _LASTING for start, does in behaviours)
+    last = max(call.at for call in case.calls)
+    return now if short and now % 1000 + last < 1000 - LATE_MS - _APART_MS else (now // 1000 + 1) * 1000
+
+
+def _with_workers(case: Case, entries: Sequence[Entry], phase: int) -> list[Call]:
+    """The calls with the workers that the kernel chose for them, ``phase`` ms later."""
     known: dict[int, int] = {}
     calls = []
     for call, entry in zip(_ordered(case.calls), entries, strict=True):
-        calls.append(replace(call, worker=known.setdefault(entry.pid, len(known))))
+        calls.append(replace(call, at=call.at + phase, worker=known.setdefault(entry.pid, len(known))))
     return calls

@@ -296,6 +296,14 @@ GROUPS = [
         {"A": [(0, refuse())], "B": [(0, refuse())]},
     ),
     Case(
+        "nobody is left after a timeout: 502 it is",
+        f"server {{A}} {_LONG}; server {{B}} {_LONG};",
+        gets(200, 250, 900),
+        ("A 504, none 502 => 502",),
+        {"A": [(0, hang())], "B": [(0, refuse())]},
+        "proxy_read_timeout 300ms;",
+    ),
+    Case(
         "a zone with one worker is the same",
         "zone app 64k; server {A} weight=2 fail_timeout=1s; server {B}; server {C} backup;",
         burst(200, 6) + burst(2300, 6),
