@@ -73,6 +73,7 @@ def test_a_plot_shows_when_and_how_much(tmp_path: Path) -> None:
     assert set(rows["failed"].cells[before]) == {" "}
     assert set(rows["failed"].cells[during]) == {"█"}
     assert int(rows["failed"].total) == worst.outcome.failed
+    assert set(rows["10.0.0.1:80"].cells[before]) == {"▄"}, "half of the traffic"
     marks = rows["10.0.0.1:80"].marks
     assert set(range(during.start, during.stop)) <= marks
     assert not marks & set(range(*before.indices(100)))

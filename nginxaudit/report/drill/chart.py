@@ -7,7 +7,7 @@ from html import escape
 
 from nginxaudit.drill.group import Group
 from nginxaudit.drill.results import Result
-from nginxaudit.report.drill.view import down_times, servers_shown
+from nginxaudit.report.drill.view import down_times, servers_shown, traffic_top
 from nginxaudit.report.drill.words import moment, server_name
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.sanitize import visible
@@ -63,7 +63,7 @@ def _lane(result: Result, group: Group, name: str, y: float) -> Iterator[str]:
     values = result.outcome.timeline.attempts.get(name, ())
     seconds = _seconds(result)
     busiest = max(max(each[:seconds], default=0) for each in result.outcome.timeline.attempts.values())
-    top = min(_top(result), busiest) or 1
+    top = traffic_top(_top(result), busiest)
     backup = any(server.backup for server in group.servers if server.name == name)
     for index, server in enumerate(group.servers):
         if server.name == name:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from nginxaudit.drill.group import Group
 from nginxaudit.drill.results import Result
-from nginxaudit.report.drill.view import down_times, servers_shown
+from nginxaudit.report.drill.view import down_times, servers_shown, traffic_top
 from nginxaudit.report.drill.words import moment, server_name
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -79,7 +79,7 @@ def _servers(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Ro
     """The traffic of servers; where none of many gets much of it, to a scale of their own."""
     attempts = result.outcome.timeline.attempts
     traffic = {name: buckets(_whole(values, result), cells) for name, values in attempts.items()}
-    top = min(_top(result), max((max(values) for values in traffic.values()), default=1.0)) or 1.0
+    top = traffic_top(_top(result), max(map(max, traffic.values())))
     names = servers_shown(result, group, MOST_SERVERS)
     for name in names:
         marks = _marks(result, group, name, cells)

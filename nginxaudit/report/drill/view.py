@@ -156,6 +156,11 @@ def servers_shown(result: Result, group: Group, most: int) -> tuple[str, ...]:
     return tuple(name for name in names if name in chosen)
 
 
+def traffic_top(full: float, busiest: float) -> float:
+    """The traffic that fills a server's line: all requests, or where none of many gets much of them the most that one gets."""
+    return busiest if 0 < busiest < full / 4 else full
+
+
 def drilled_of(
     models: Sequence[Model],
     load: Load,
