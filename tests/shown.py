@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shlex
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "fixtures" / "pictures"
 PAGE = PICTURES / "page.png"
 _OUTPUT = re.compile(r"<!-- output: nginxaudit (.*?) -->\n```text\n(.*?)```\n<!-- end -->", re.DOTALL)
+_TABLE = re.compile(r"<!-- table: rolling restart -->\n(.*?)<!-- end -->", re.DOTALL)
+DEPLOYMENTS = ROOT / "fixtures" / "deployments"
+MEASURED = ROOT / "tests" / "live" / "drill_deployments.json"
 _NOT_OURS = ("FORCE_COLOR", "NO_COLOR", "CI", "GITHUB_ACTIONS")
 
 
@@ -44,9 +48,35 @@ def run(command: str, *, color: bool = False) -> str:
 def readme() -> str:
     """README with the outputs of its commands as they are now."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = _TABLE.sub(lambda _: f"<!-- table: rolling restart -->\n{rolling_restarts()}<!-- end -->", text)
     return _OUTPUT.sub(
         lambda m: f"<!-- output: nginxaudit {m[1]} -->\n```text\n{run(m[1])}```\n<!-- end -->", text
     )
+
+
+def rolling_restarts() -> str:
+    """What each deployment loses in a rolling restart: predicted, and measured where that has been done.
+
+    `MEASURED` maps names of deployments to ``requests``, ``failed`` and ``retried`` of a running nginx, and to
+    what is ``predicted`` for that very run, in which all times are a fifth.
+    """
+    paths = " ".join(f"fixtures/deployments/{path.name}" for path in sorted(DEPLOYMENTS.glob("*.conf")))
+    command = f"drill --no-settings --format json --scenario rolling --fail-on never {paths}"
+    predicted = {Path(each["file"]).stem: each for each in json.loads(run(command))["scenarios"]}
+    measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
+    names = ["deployment", "loses", *(["in a fifth of the time", "measured"] if measured else [])]
+    rows = [names, ["---", *["---:"] * (len(names) - 1)]]
+    for name, each in sorted(predicted.items()):
+        row = [f"`{name}.conf`", f"{each['lost']} of {each['requests']}"]
+        found = measured.get(name, {})
+        if measured:
+            row += [_lost(found.get("predicted")), _lost(found)]
+        rows.append(row)
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _lost(found: dict[str, int] | None) -> str:
+    return f"{found['failed']} of {found['requests']}" if found else "–"
 
 
 def pictures() -> dict[Path, str]:

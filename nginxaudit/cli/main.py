@@ -13,7 +13,7 @@ from nginxaudit.cli.streams import discard_output
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
-_COMMANDS = ("scan", "upstreams", "graph", "baseline", "rules", "explain", "init", "completion")
+_COMMANDS = ("scan", "upstreams", "drill", "graph", "baseline", "rules", "explain", "init", "completion")
 _ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
 
 
@@ -54,6 +54,7 @@ def main() -> None:
       nginxaudit scan /etc/nginx        what is wrong on this machine
       nginx -T | nginxaudit scan -      the running configuration, from anywhere
       nginxaudit upstreams /etc/nginx   how every group balances and fails over
+      nginxaudit drill /etc/nginx       what is lost when a server dies or is restarted
       nginxaudit graph /etc/nginx       the way of a request, from socket to instance
       nginxaudit scan --diff nginx.conf what could be mended, as a diff
       nginxaudit rules                  everything it looks for

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
 _AFTER = 1.0  # seconds without a word: most runs are over by then
 _EVERY = 0.1
+_BAR = 20  # cells
 
 
 class Progress:
-    """Called with how many of how many configurations are done, and which one is next."""
+    """Called with how many of how many things are done, and which one is next. ``doing`` is what is done with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "analysing") -> None:
+        self._doing = doing
         self._begun = self._last = time.monotonic()
         self._on = sys.stderr is not None and sys.stderr.isatty()
         self._shown = False
@@ -24,7 +27,9 @@ class Progress:
             from nginxaudit.report.sanitize import visible
 
             self._last, self._shown = now, True
-            sys.stderr.write(f"\r\x1b[Kanalysing {done + 1} of {total}: {visible(name)[:60]}")
+            bar = "#" * (done * _BAR // max(1, total))
+            step = f"[{bar:<{_BAR}}] {self._doing} {done + 1} of {total}: {visible(name)}"
+            sys.stderr.write(f"\r\x1b[K{step[: _columns() - 1]}")
             sys.stderr.flush()
 
     def end(self) -> None:
@@ -33,3 +38,7 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
             self._shown = False
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns

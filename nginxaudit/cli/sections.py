@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 _SECTIONS = {
+    "What happens": ("scenarios", "upstream", "rate", "methods", "workers", "response_time", "client_timeout", "restart", "pause", "slow_time", "error_status", "seed", "fails_on"),
     "Which rules": ("select", "extend_select", "ignore", "rule_directories", "min_severity", "min_confidence", "check_files"),
     "What is reported": ("changed", "baseline", "show_suppressed", "fail_on"),
     "Mending": ("fix", "unsafe_fixes", "diff"),

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from nginxaudit.report import FORMATS
+from nginxaudit.report.drill import FORMATS as DRILLS
 from nginxaudit.report.graph import FORMATS as GRAPHS
 from nginxaudit.report.upstreams import FORMATS as UPSTREAMS
 from tests.support.command import nginxaudit
@@ -35,6 +36,7 @@ UNSAFE = re.compile(
 )
 _REPORTS = [("scan", name) for name in FORMATS]
 _REPORTS += [("graph", name) for name in GRAPHS] + [("upstreams", name) for name in UPSTREAMS]
+_REPORTS += [("drill", name) for name in DRILLS]
 
 
 def quoted(text: str) -> str:
@@ -146,7 +148,7 @@ def test_the_log_of_a_ci_server_obeys_nothing(name: str, tmp_path: Path) -> None
     (tmp_path / "nginx.conf").write_text(configuration(COMMANDS))
     (tmp_path / "::set-output name=a::b.conf").write_text(configuration("::stop-commands::x"))
     env = {"GITHUB_ACTIONS": "true", "COLUMNS": "40"}
-    for arguments in (("scan", "--all", "--fragments", "-f", name), ("upstreams",), ("graph",)):
+    for arguments in (("scan", "--all", "--fragments", "-f", name), ("upstreams",), ("graph",), ("drill",)):
         done = nginxaudit(*arguments, ".", cwd=tmp_path, env=env)
         assert done.stdout.count("\n") > 3
         for line in (done.stdout + done.stderr).splitlines():
@@ -181,6 +183,10 @@ def test_annotations_are_one_line_each(tree: Path) -> None:
         ("rules", "{0}"),
         ("upstreams", "--upstream", "{0}", "nginx.conf"),
         ("graph", "--server", "{0}", "nginx.conf"),
+        ("drill", "--upstream", "{0}", "nginx.conf"),
+        ("drill", "--methods", "{0}", "nginx.conf"),
+        ("drill", "--rate", "{0}", "nginx.conf"),
+        ("drill", "--restart", "{0}", "nginx.conf"),
         ("baseline", "check", "--baseline", "{0}", "nginx.conf"),
         ("completion", "{0}"),
         ("init", "{0}"),

@@ -1,0 +1,141 @@
+"""``nginxaudit drill``: what is lost when servers die, hang, fail or are restarted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from nginxaudit.cli.loads import LOAD_OPTIONS, load_of
+from nginxaudit.cli.options import settings_of, target_options
+from nginxaudit.cli.output import COLORS, Output, output_options
+from nginxaudit.cli.sections import Sectioned
+from nginxaudit.report.drill import FORMATS
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.audit import Examination
+    from nginxaudit.report.drill.view import Drilled
+
+KINDS = ("refuse", "hang", "blackhole", "5xx", "slow", "flap", "rolling")
+"""Those of `nginxaudit.drill.results`, which is not worth importing for a help text."""
+
+
+def _load_options(command: Any) -> Any:
+    for option in reversed(LOAD_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command(
+    "drill", cls=Sectioned, short_help="Tell what is lost when a server dies, hangs, or is restarted."
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="Only this kind of scenario; repeat for several (default: all).",
+)
+@click.option("--upstream", metavar="GLOB", default="*", help="Only upstreams with such a name.")
+@_load_options
+@click.option(
+    "--fail-on",
+    "fails_on",
+    type=click.Choice(["lost", "mendable", "never"]),
+    default="lost",
+    show_default=True,
+    help="What makes the exit code 1: a scenario that loses requests; one that would lose less with other settings, "
+    "without another server; nothing.",
+)
+@output_options(FORMATS)
+@click.option("--all", "show_all", is_flag=True, help="Show the timeline of every scenario in the text.")
+@target_options
+def command(paths: tuple[str, ...], **options: Any) -> int:
+    """Tell what is lost when a server dies, hangs, or is restarted.
+
+    Simulates nginx's choice of servers, its accounting of failures and its retries for every
+    upstream as every location uses it: requests lost and retried, when a failing server is out
+    and back, and which settings decide. A change that is proposed has been simulated, too.
+
+    \b
+    Scenarios (each server alone, each host with several, all primaries together):
+      refuse     the process is gone       5xx    it answers with errors
+      hang       it never answers          slow   it answers late
+      blackhole  the machine is gone       flap   it is gone and back, again and again
+      rolling    a rolling restart: one after the other
+
+    Requests that a server was answering when it went away, and that nginx must not send twice, count as
+    no loss: no configuration saves them.
+
+    \b
+    Exit codes:
+      0  no scenario loses requests (see --fail-on)
+      1  some scenario loses requests
+      2  wrong usage or settings
+      3  some input could not be analysed, or an upstream in use not be drilled (wins over 1)
+      4  internal error
+
+    \b
+    Examples:
+      nginxaudit drill /etc/nginx
+      nginxaudit drill --scenario rolling --restart 40s --pause 15s nginx.conf
+      nginxaudit drill --upstream 'shop*' --rate 200/s --methods GET:0.7,POST:0.3 nginx.conf
+      nginxaudit drill --format html --output drill.html --fail-on mendable nginx.conf
+    """
+    from nginxaudit.engine.audit import examine
+    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.settings import SettingsError
+
+    load = load_of(options)
+    try:
+        settings = settings_of(paths, options)
+        with Output(options["output"]) as output:
+            examination = examine(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
+            drilled = _drilled(examination, load, settings.target, options)
+            color = COLORS[options["color"]]
+
+            def tell(stream: TextIO) -> None:
+                from nginxaudit.report.drill import render_drill
+
+                render_drill(
+                    options["format_name"], drilled, stream, color=color, show_all=options["show_all"]
+                )
+
+            output.write(tell, lines=options["format_name"] == "text")
+    except (SettingsError, PageError) as error:
+        raise click.UsageError(str(error)) from None
+    if examination.report.incomplete or drilled.unknown:
+        return 3
+    return int(_failed(drilled, options["fails_on"]))
+
+
+def _drilled(examination: Examination, load: Any, target: Any, options: dict[str, Any]) -> Drilled:
+    from nginxaudit.cli.progress import Progress
+    from nginxaudit.report.drill.view import drilled_of
+
+    wanted = options["upstream"]
+    progress = Progress("drilling")
+    drilled = drilled_of(
+        examination.models,
+        load,
+        options["scenarios"] or None,
+        target,
+        wanted,
+        examination.active,
+        progress,
+    )
+    progress.end()
+    if wanted != "*" and not drilled.blocks and not drilled.skipped:
+        raise click.UsageError(f'there is no upstream called "{wanted}" in what was read')
+    return drilled
+
+
+def _failed(drilled: Drilled, fails_on: str) -> bool:
+    from nginxaudit.report.drill.view import mendable
+
+    if fails_on == "never":
+        return False
+    lossy = (each for block in drilled.blocks for each in block.results if not each.verdict.passed)
+    return any(fails_on == "lost" or mendable(each) for each in lossy)

@@ -1,0 +1,97 @@
+"""How one attempt ends, and when: what the server does meets the timeouts in effect.
+
+http: src/http/ngx_http_upstream.c; stream: src/stream/ngx_stream_proxy_module.c. A response is one moment: header and
+body come together. Connecting to a server that is there takes no time.
+"""
+
+from __future__ import annotations
+
+from nginxaudit.drill.behaviour import BLACKHOLE, CUT, DROP_REUSED, HANG, REFUSE, RESET, STATUS, Backend
+from nginxaudit.drill.group import Use
+from nginxaudit.drill.peers import Request
+
+DONE, ERROR, TIMEOUT, ANSWERED, BROKEN, ABORTED, LATE_ERROR = range(7)
+"""Outcomes. ANSWERED: a header with an error status; BROKEN: a good header and half a body; ABORTED: the client
+gave up; LATE_ERROR: an error that counts as a failure but is not tried again (UDP)."""
+
+_OUTCOMES = {STATUS: ANSWERED, RESET: ERROR, CUT: BROKEN}
+
+
+def plan_http(request: Request, backend: Backend, t: int, use: Use, *, large: bool) -> int:
+    """Set the outcome of an attempt that begins at ``t`` and return when it ends, in ms."""
+    kind, cached = backend.kind, request.cached
+    request.sent = False
+    request.died = False
+    if kind == REFUSE:
+        request.outcome = ERROR
+        return t
+    if not cached and (kind == BLACKHOLE or (kind == HANG and use.tls)):
+        request.outcome = TIMEOUT  # the handshake of TLS has the connect timeout, too
+        return t + use.connect
+    request.sent = True
+    wait = use.send if large and request.once else use.read
+    if kind in (HANG, BLACKHOLE):
+        request.outcome, end = TIMEOUT, t + wait
+    elif kind == DROP_REUSED and cached:
+        request.outcome = ERROR
+        return t
+    elif backend.ms > use.read:
+        request.outcome, end = TIMEOUT, t + use.read
+    else:
+        request.outcome, end = _OUTCOMES.get(kind, DONE), t + backend.ms
+        request.status = backend.status if kind == STATUS else 200
+    return _overtaken(request, backend, t, end, wait) if end > backend.until else end
+
+
+def _overtaken(request: Request, backend: Backend, t: int, end: int, wait: int) -> int:
+    """The attempt as the next phases of its server leave it.
+
+    A process that dies resets its connections; one that stops working, or the network that loses packets, leaves
+    the request without an answer.
+    """
+    for start, kind, graceful in backend.later(end):
+        if kind == REFUSE and not graceful:
+            request.outcome, request.died = ERROR, True
+            return start
+        if kind in (HANG, BLACKHOLE) and request.outcome != TIMEOUT:
+            request.died = kind == BLACKHOLE  # a hanging process is the same for those that come later
+            request.outcome, end = TIMEOUT, t + wait
+    return end
+
+
+def plan_stream(request: Request, backend: Backend, t: int, use: Use, *, large: bool) -> int:
+    """The same for a TCP session or a UDP exchange. ``proxy_timeout`` ends a session in which nothing moves.
+
+    Only connecting can fail. An answer that is an error is bytes like others.
+    """
+    kind = backend.kind
+    request.sent = False
+    request.died = False
+    if kind == REFUSE and use.udp:
+        request.outcome = LATE_ERROR  # the ICMP error is seen when the session ends
+        return t + use.idle
+    if kind == REFUSE:
+        request.outcome = ERROR
+        return t
+    if not use.udp and (kind == BLACKHOLE or (kind == HANG and use.tls)):
+        request.outcome = TIMEOUT
+        return t + use.connect
+    request.sent = True
+    request.status = 200
+    if kind in (HANG, BLACKHOLE) or backend.ms > use.idle:
+        request.outcome, end = BROKEN, t + use.idle
+    else:
+        request.outcome, end = BROKEN if kind in (RESET, CUT) else DONE, t + backend.ms
+    return _cut_session(request, backend, t, end, use) if end > backend.until else end
+
+
+def _cut_session(request: Request, backend: Backend, t: int, end: int, use: Use) -> int:
+    for start, kind, graceful in backend.later(end):
+        if kind == REFUSE and not graceful:
+            request.died = request.once = True  # a session cannot be moved
+            request.outcome = LATE_ERROR if use.udp else BROKEN
+            return t + use.idle if use.udp else start
+        if kind in (HANG, BLACKHOLE) and request.outcome != BROKEN:
+            request.died = request.once = kind == BLACKHOLE
+            request.outcome, end = BROKEN, t + use.idle
+    return end

@@ -1,0 +1,76 @@
+"""The whole drill: every scenario of every use of every group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from nginxaudit.drill.load import Load
+from nginxaudit.drill.reading import subjects
+from nginxaudit.drill.results import Result
+from nginxaudit.drill.running import run
+from nginxaudit.drill.scenarios import scenarios
+from nginxaudit.drill.verdict import judge
+
+if TYPE_CHECKING:
+    from nginxaudit.drill.group import Group, Subject, Use
+    from nginxaudit.model import Model
+
+Progress = Callable[[int, int], None]
+"""Called with the number of scenarios that are done, and of all."""
+
+
+def drill(
+    subject: Subject, load: Load | None = None, kinds: Iterable[str] | None = None, *, remedies: bool = True
+) -> Iterator[Result]:
+    """Results of one use of a group, scenario by scenario; none for one with ``why_not``.
+
+    ``remedies`` False saves the runs that look for what would help (the causes are still named).
+    """
+    load = load or Load()
+    group, use = subject.group, subject.use
+    if group is None or use is None or subject.why_not is not None:
+        return
+    for scenario in scenarios(group, use, load, kinds):
+        outcome = run(group, use, load, scenario)
+        verdict = judge(group, use, load, scenario, outcome, remedies=remedies)
+        yield Result(
+            subject.upstream, subject.location, subject.file, subject.line, scenario, outcome, verdict
+        )
+
+
+def count(subject: Subject, load: Load | None = None, kinds: Iterable[str] | None = None) -> int:
+    """Number of scenarios that `drill` runs for ``subject``."""
+    if subject.group is None or subject.use is None or subject.why_not is not None:
+        return 0
+    return len(scenarios(subject.group, subject.use, load or Load(), kinds))
+
+
+def drill_all(
+    model: Model,
+    load: Load | None = None,
+    kinds: Iterable[str] | None = None,
+    *,
+    remedies: bool = True,
+    progress: Progress | None = None,
+) -> Iterator[Result]:
+    """Results for everything in ``model`` that can be drilled; see `reading.subjects` for what cannot."""
+    kinds = None if kinds is None else tuple(kinds)
+    found = subjects(model)
+    total, done = sum(count(subject, load, kinds) for subject in found), 0
+    known: dict[tuple[Group, Use], tuple[Result, ...]] = {}
+    for subject in found:
+        if subject.group is None or subject.use is None:
+            continue
+        alike = (subject.group, replace(subject.use, label="", file="", line=0))
+        results = known.get(alike)  # many locations use a group in the same way
+        fresh: list[Result] = []
+        for result in drill(subject, load, kinds, remedies=remedies) if results is None else results:
+            fresh.append(result)
+            yield replace(result, location=subject.location, file=subject.file, line=subject.line)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        known[alike] = tuple(fresh)

@@ -1,0 +1,104 @@
+"""The requests of a drill: how many, which, from whom, and how long clients wait. Times are milliseconds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from random import Random
+
+from msgspec import Struct
+
+BODIES = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that are taken to carry a body."""
+NOT_REPEATED = frozenset({"POST", "LOCK", "PATCH"})
+"""Methods that nginx does not send twice without ``non_idempotent`` (``ngx_http_upstream_next``)."""
+
+
+class Load(Struct, frozen=True):
+    """What clients and servers do while nothing is wrong, and how faults are dosed.
+
+    ``rate`` is requests per second, evenly spaced. ``methods`` are shares, which need not add up to 1.
+    ``workers`` None takes what the configuration says. ``response_time`` is the answer of a healthy server,
+    ``slow_time`` that of a slow one, ``error_status`` what a failing one answers. ``restart`` is how
+    long an instance is gone in a rolling restart, ``pause`` the time until the next one goes.
+    ``flap_down`` and ``flap_up`` alternate. ``clients`` different addresses (and keys of ``hash``) come in turn by
+    chance. ``large_bodies``: bodies do not fit into the sockets' buffers, so that a server that hangs
+    meets the send timeout. ``seed`` decides everything that is left to chance.
+    """
+
+    rate: float = 50.0
+    methods: tuple[tuple[str, float], ...] = (("GET", 0.9), ("POST", 0.1))
+    workers: int | None = None
+    response_time: int = 50
+    client_timeout: int = 30_000
+    restart: int = 20_000
+    pause: int = 10_000
+    slow_time: int = 5_000
+    error_status: int = 503
+    flap_down: int = 5_000
+    flap_up: int = 5_000
+    clients: int = 256
+    large_bodies: bool = False
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ValueError("the rate must be more than 0 requests per second")
+        if not any(share > 0 for _, share in self.methods):
+            raise ValueError("no method has a share of the requests")
+        times = (self.response_time, self.client_timeout, self.restart, self.pause, self.slow_time)
+        if min(times) < 0 or min(self.flap_down, self.flap_up) <= 0 or self.client_timeout == 0:
+            raise ValueError("times must not be negative, and clients must wait for some time")
+
+
+class Call(Struct, frozen=True):
+    """One request of an explicit list. ``at`` is ms; ``key`` is the value of the expression of ``hash``."""
+
+    at: int = 0
+    method: str = "GET"
+    worker: int = 0
+    key: str = ""
+    address: str = "192.0.2.1"
+
+
+Arrival = tuple[int, str, int, bytes, bytes]
+"""ms, method, worker, key, address bytes."""
+
+
+def arrivals(load: Load, duration: int, workers: int, key: str) -> Iterator[Arrival]:
+    """Requests of ``duration`` ms in order of time; method, worker and client are drawn by the seed.
+
+    nginx leaves it to the kernel which worker accepts a connection.
+    """
+    random = Random(load.seed)
+    draw = random.random
+    names = [name for name, share in load.methods if share > 0]
+    bounds = list(accumulate(share for _, share in load.methods if share > 0))
+    whole, last = bounds[-1], len(names) - 1
+    clients = max(1, load.clients)
+    addresses = [bytes((10, each >> 8 & 255, each & 255)) for each in range(clients)]
+    keys = [(f"client-{each}" if "$" in key else key).encode() for each in range(clients)]
+    step = 1000 / load.rate
+    for number in range(int(duration / step)):
+        method = names[min(last, bisect_right(bounds, draw() * whole))] if last else names[0]
+        worker = int(draw() * workers) if workers > 1 else 0
+        client = int(draw() * clients)
+        yield int(number * step), method, worker, keys[client], addresses[client]
+
+
+def explicit(calls: tuple[Call, ...], shift: int = 0) -> Iterator[Arrival]:
+    """An explicit list of requests, in order of time; ``shift`` ms are added to their times."""
+    for each in sorted(calls, key=lambda call: call.at):
+        yield each.at + shift, each.method, each.worker, each.key.encode(), address_bytes(each.address)
+
+
+def address_bytes(text: str) -> bytes:
+    """What ``ip_hash`` reads of an address: 3 bytes of IPv4, 16 of IPv6, zeros for a UNIX socket."""
+    import ipaddress
+
+    try:
+        packed = ipaddress.ip_address(text).packed
+    except ValueError:
+        return b"\0\0\0"
+    return packed[:3] if len(packed) == 4 else packed

@@ -1,0 +1,185 @@
+"""Reads out of a configuration what can be drilled: every group with everybody who passes requests to it.
+
+What the text does not decide is not guessed: such a subject has a reason instead of a group. A host name
+counts as one server, because only DNS knows how many addresses it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nginxaudit.drill.group import (
+    KEEPALIVE_BY_DEFAULT,
+    LEAST_TIME_SINCE,
+    MORE_REQUESTS,
+    Group,
+    Server,
+    Subject,
+)
+from nginxaudit.drill.reading_uses import unknown_of, use_of
+from nginxaudit.nginx import parse_time_ms
+
+if TYPE_CHECKING:
+    from nginxaudit.model import Model
+    from nginxaudit.model.passes import Pass
+    from nginxaudit.model.peer import Peer
+    from nginxaudit.model.upstream import Upstream
+
+AUTO_WORKERS = 4
+"""Workers that ``worker_processes auto`` is taken for: the text does not know the machine."""
+
+_DEFAULT_POOL = 32
+_DEFAULT_IDLE = 60_000
+
+
+def subjects(model: Model) -> tuple[Subject, ...]:
+    """Every use of every group of http and stream, in reading order; with a reason where it cannot be drilled.
+
+    Passes to addresses without an ``upstream`` block are left out: their only server is asked whatever happens.
+    """
+    return tuple(subject for upstream in model.all_upstreams for subject in _subjects(upstream, model))
+
+
+def _subjects(upstream: Upstream, model: Model) -> Iterator[Subject]:
+    block = upstream.directive
+    why_not = why_not_of(upstream, model)
+    group = None if why_not else group_of(upstream, model)
+    passes = model.passes_to(upstream)
+    if not passes:
+        line = block.source.position(block.name.start)[0]
+        reason = why_not or "nothing that was read passes requests to it"
+        yield Subject(upstream.name, "", block.source.path, line, why_not=reason)
+    for each in passes:
+        source = each.directive.source
+        line = source.position(each.directive.name.start)[0]
+        unknown = why_not or unknown_of(each, model)
+        use = None if unknown else use_of(each, model)
+        known = group if use is not None else None
+        yield Subject(upstream.name, label_of(each), source.path, line, known, use, unknown)
+
+
+def label_of(each: Pass) -> str:
+    """Server and location of a pass in words."""
+    server = each.server.label if each.server else ""
+    location = each.location.label if each.location else ""
+    return " ".join(word for word in (server, location) if word) or each.directive.name
+
+
+def why_not_of(upstream: Upstream, model: Model) -> str | None:
+    """Why nobody can say what a group does; None when it is known."""
+    if upstream.external:
+        return "its servers come from somewhere else (a state file, SRV records or code)"
+    if not upstream.complete:
+        return "a part of it could not be read or is filled in by something else"
+    if not upstream.primaries:
+        return "it has no server that is not a backup: nginx refuses it"
+    refused = next((peer for peer in upstream.peers if peer.invalid or peer.address is None), None)
+    if refused is not None:
+        return f"nginx refuses its server {refused.text}"
+    if not upstream.live_primaries and not upstream.live_backups:
+        return "all its servers are down"
+    return _method_unknown(upstream, model)
+
+
+def _method_unknown(upstream: Upstream, model: Model) -> str | None:
+    node = upstream.method_directive
+    if upstream.method == "unknown" and node is not None:
+        return f'what its method "{node.name}" does is not known'
+    old = model.target.edition == "oss" and model.target.version < LEAST_TIME_SINCE
+    if upstream.method == "least_time" and old:
+        return f"least_time does not exist in {model.target.label}"
+    if upstream.method == "hash" and (node is None or not node.args or not node.args[0]):
+        return "its hash has no key"
+    return None
+
+
+def group_of(upstream: Upstream, model: Model) -> Group:
+    """The group as the simulator sees it; only for one without `why_not_of`."""
+    block, version = upstream.directive, model.target.version
+    node = upstream.method_directive
+    return Group(
+        name=upstream.name,
+        servers=tuple(map(_server, upstream.peers)),
+        family=upstream.family,
+        method=_method(upstream),
+        key=str(node.args[0]) if node is not None and upstream.method == "hash" else "$remote_addr",
+        zone=upstream.zone is not None,
+        keepalive=_pool(upstream, model),
+        keepalive_requests=_number(upstream, "keepalive_requests", 1000 if version >= MORE_REQUESTS else 100),
+        keepalive_timeout=_idle(upstream),
+        version=version,
+        workers=workers_of(model),
+        file=block.source.path,
+        line=block.source.position(block.name.start)[0],
+        notes=tuple(_notes(upstream, model)),
+    )
+
+
+def _server(peer: Peer) -> Server:
+    address = peer.address
+    return Server(
+        name=peer.normal_address,
+        host=address.host if address is not None else "",
+        weight=peer.weight,
+        max_fails=peer.max_fails,
+        fail_timeout_s=peer.fail_timeout,
+        max_conns=peer.max_conns,
+        backup=peer.backup,
+        down=not peer.is_live,
+        text=peer.text,
+    )
+
+
+def _method(upstream: Upstream) -> str:
+    node = upstream.method_directive
+    words = [str(word) for word in node.args] if node is not None else []
+    if upstream.method == "hash" and "consistent" in words[1:]:
+        return "consistent"
+    if upstream.method == "random" and words[:1] == ["two"]:
+        return "random_two"
+    return upstream.method
+
+
+def _pool(upstream: Upstream, model: Model) -> int:
+    """Idle connections that are kept: 32 by default since 1.29.7."""
+    if upstream.family != "http":
+        return 0
+    default = _DEFAULT_POOL if model.target.version >= KEEPALIVE_BY_DEFAULT else 0
+    return _number(upstream, "keepalive", default)
+
+
+def _number(upstream: Upstream, name: str, default: int) -> int:
+    node = upstream.directive.first(name)
+    text = str(node.args[0]) if node is not None and node.args else ""
+    return int(text) if text.isascii() and text.isdigit() else default
+
+
+def _idle(upstream: Upstream) -> int:
+    node = upstream.directive.first("keepalive_timeout")
+    try:
+        return parse_time_ms(node.args[0]) if node is not None and node.args else _DEFAULT_IDLE
+    except ValueError:
+        return _DEFAULT_IDLE
+
+
+def workers_of(model: Model) -> int:
+    """``worker_processes``; `AUTO_WORKERS` for ``auto``."""
+    for node in model.config.named("worker_processes"):
+        text = str(node.args[0]) if node.args else ""
+        return max(1, int(text)) if text.isascii() and text.isdigit() else AUTO_WORKERS
+    return 1
+
+
+def _notes(upstream: Upstream, model: Model) -> Iterator[str]:
+    names = [peer.text for peer in upstream.peers if peer.is_hostname]
+    if names:
+        yield f"{', '.join(names)}: a host name is taken for one server, however many addresses it has"
+    if upstream.sticky is not None:
+        yield "sticky is left out: every request is a new session"
+    if model.topology(upstream).health_checks:
+        yield "active health checks are left out: the numbers are those without them"
+    if any(peer.slow_start for peer in upstream.peers):
+        yield "slow_start is left out: a server that comes back has its full weight at once"
+    if upstream.directive.first("queue") is not None:
+        yield "queue is left out: a request that finds no server fails at once"

@@ -1,0 +1,263 @@
+"""Requests through a group in simulated time: the events, the retries, and nothing else.
+
+``ngx_http_upstream_next`` and ``ngx_http_upstream_test_next`` in src/http/ngx_http_upstream.c,
+``ngx_stream_proxy_next_upstream`` in src/stream/ngx_stream_proxy_module.c. Time is ms from the begin of the drill; failures are
+accounted in whole seconds, as nginx does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
+from random import Random
+
+from nginxaudit.drill.attempts import (
+    ABORTED,
+    ANSWERED,
+    BROKEN,
+    DONE,
+    ERROR,
+    LATE_ERROR,
+    plan_http,
+    plan_stream,
+)
+from nginxaudit.drill.behaviour import OK, REFUSE, Backend, Schedule
+from nginxaudit.drill.connections import Pool
+from nginxaudit.drill.group import DOWN_NOT_TRIED, Group, Use
+from nginxaudit.drill.load import BODIES, NOT_REPEATED, Arrival
+from nginxaudit.drill.methods import Pick, pick_of
+from nginxaudit.drill.methods.least import measured
+from nginxaudit.drill.peers import NEVER, Peer, Peers, Request, release
+from nginxaudit.drill.tally import Tally
+
+GAVE_UP = 499
+NO_LIVE = -1
+"""Index of the server in a trace where none was eligible."""
+
+
+class Simulation:
+    """One run. Make it, `run` it once, read its tally.
+
+    ``schedules`` are by the index of the server in the group; ``horizon`` (ms) bounds what repeats.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        use: Use,
+        schedules: Mapping[int, Schedule],
+        tally: Tally,
+        *,
+        workers: int = 1,
+        response: int = 50,
+        client_timeout: int = 0,
+        large_bodies: bool = False,
+        horizon: int = 3_600_000,
+        seed: int = 1,
+    ) -> None:
+        self._group = group
+        self._tally = tally
+        self._patience = client_timeout or NEVER
+        self._large = large_bodies
+        self._plan = plan_http if group.family == "http" else plan_stream
+        self._events: list[tuple[int, int, Request]] = []
+        self._number = 0
+        backends = [
+            Backend(schedules.get(index, ()), response, horizon) for index in range(len(group.servers))
+        ]
+        states = 1 if group.zone else workers
+        self.states: list[Peers] = [_state(group, backends, copy) for copy in range(states)]
+        random = Random(seed)
+        picks: list[Pick] = [pick_of(group, peers, random) for peers in self.states]
+        self._lists = [self.states[each % states] for each in range(workers)]
+        self._picks = [picks[each % states] for each in range(workers)]
+        keeps = group.keepalive > 0 and use.reuses and group.family == "http"
+        self._pools = [
+            Pool(len(backends), group.keepalive, group.keepalive_requests, group.keepalive_timeout)
+            for _ in range(workers if keeps else 0)
+        ]
+        self.switch(use)
+        self._timed = group.method == "least_time"
+
+    def switch(self, use: Use) -> None:
+        """Let what comes pass through another location: the state of the group is the same for all.
+
+        Only between two runs.
+        """
+        self._use = use
+        self._retries_error = _lists(use, "error")
+        self._retries_timeout = _lists(use, "timeout")
+        self._once = _not_repeated(self._group, use)
+        tries = self.states[0].tries(count_down=self._group.version < DOWN_NOT_TRIED)
+        self._tries = min(tries, use.tries) if use.tries else tries
+        self._waits = use.ignores_abort or use.udp  # nginx goes on although the client is gone
+
+    def run(self, requests: Iterable[Arrival], *, trace: bool = False) -> None:
+        """Simulate ``requests``, which come in order of time, to the end of the last one."""
+        events, tally = self._events, self._tally
+        lists, once, tries, patience = self._lists, self._once, self._tries, self._patience
+        for t, method, worker, key, address in requests:
+            while events and events[0][0] <= t:
+                self._event(*heappop(events))
+            request = Request(t, worker, lists[worker], tries, t + patience, method in once)
+            request.key = key
+            request.address = address
+            if trace:
+                request.trace = []
+            tally.arrived(t)
+            self._attempt(request, t)
+        while events:
+            self._event(*heappop(events))
+
+    def _event(self, t: int, number: int, request: Request) -> None:
+        if self._ended(request, t):
+            self._attempt(request, t)
+
+    def _attempt(self, request: Request, t: int) -> None:
+        """Pick servers until an attempt takes time or the request is over."""
+        pick, use, tally = self._picks[request.worker], self._use, self._tally
+        pool = self._pools[request.worker] if self._pools else None
+        while True:
+            peer = pick(request, t // 1000)
+            if peer is None:
+                self._nobody(request, t)
+                return
+            request.peer = peer
+            request.started = t
+            request.attempts += 1
+            tally.contacts[peer.index][t // 1000] += 1
+            backend = peer.backend
+            if t >= backend.until:
+                backend.advance(t)
+            if pool is not None:
+                request.uses = pool.take(peer, t)
+                request.cached = request.uses > 0
+            end = t + backend.ms
+            if backend.kind == OK and end <= backend.until and backend.ms <= use.read:
+                request.sent = True
+                request.outcome = DONE
+                request.status = 200
+            else:
+                end = self._plan(request, backend, t, use, large=self._large)
+            if request.sent and peer.accessed < peer.checked and self._group.family == "stream":
+                peer.fails = 0  # a session that is connected is a success at once
+            if end > request.deadline and not self._waits:
+                end = request.deadline
+                request.outcome = ABORTED
+            if end > t:
+                self._number += 1
+                heappush(self._events, (end, self._number, request))
+                return
+            if not self._ended(request, t):
+                return
+
+    def _nobody(self, request: Request, t: int) -> None:
+        """No live upstreams: 502, whatever came before."""
+        if request.trace is not None:
+            request.trace.append((NO_LIVE, 502))
+        request.died = False
+        self._tally.finished(request, t, 502, lonely=True)
+
+    def _ended(self, request: Request, t: int) -> bool:
+        """Release the peer of an attempt that is over; True when another attempt follows."""
+        outcome, peer = request.outcome, request.peer
+        now = t // 1000
+        if outcome == DONE:
+            release(request, peer, now, failed=False)
+            if peer.watched:
+                self._tally.served(peer, t)
+            if self._timed:
+                measured(peer, t - request.started)
+            if self._pools:
+                self._keep(request, peer, t)
+            if request.trace is not None:
+                request.trace.append((peer.index, 200))
+            self._tally.finished(request, t, 200)
+            return False
+        if outcome == ANSWERED:
+            return self._answered(request, peer, t)
+        if outcome in (BROKEN, ABORTED, LATE_ERROR):
+            return self._lost(request, peer, t)
+        status = 502 if outcome == ERROR else 504
+        if request.trace is not None:
+            request.trace.append((peer.index, status))
+        self._failed(request, peer, t)
+        if request.cached and outcome == ERROR:
+            request.tries += 1  # a stale connection costs no try
+        wanted = self._retries_error if outcome == ERROR else self._retries_timeout
+        if request.tries and wanted and not (request.sent and request.once) and self._in_time(request, t):
+            return True
+        self._tally.finished(request, t, status)
+        return False
+
+    def _answered(self, request: Request, peer: Peer, t: int) -> bool:
+        """A header with an error status: tried again only with a try to spare, else it is a success."""
+        status = request.status
+        if request.trace is not None:
+            request.trace.append((peer.index, status))
+        again = (
+            request.tries > 1
+            and _lists(self._use, f"http_{status}")
+            and not request.once
+            and self._in_time(request, t)
+        )
+        if again and status not in (403, 404):
+            self._failed(request, peer, t)
+            return True
+        release(request, peer, t // 1000, failed=False)
+        if not again:
+            if self._pools:
+                self._keep(request, peer, t)
+            self._tally.finished(request, t, status)
+        return again
+
+    def _lost(self, request: Request, peer: Peer, t: int) -> bool:
+        """The client gave up, or the answer broke off: no failure of the server, and no other attempt."""
+        outcome = request.outcome
+        if outcome == LATE_ERROR:
+            self._failed(request, peer, t)
+        else:
+            release(request, peer, t // 1000, failed=False)
+        status = {ABORTED: 0, BROKEN: 200, LATE_ERROR: 502}[outcome]
+        if request.trace is not None:
+            request.trace.append((peer.index, status))
+        self._tally.finished(request, t, GAVE_UP if outcome == ABORTED else status, broken=outcome == BROKEN)
+        return False
+
+    def _failed(self, request: Request, peer: Peer, t: int) -> None:
+        release(request, peer, t // 1000, failed=True)
+        if not request.peers.single:
+            self._tally.failure(peer, t)
+
+    def _in_time(self, request: Request, t: int) -> bool:
+        return not self._use.budget or t - request.arrival < self._use.budget
+
+    def _keep(self, request: Request, peer: Peer, t: int) -> None:
+        """Put the connection of a good answer back, unless its server is going away."""
+        backend = peer.backend
+        if t >= backend.until:
+            backend.advance(t)
+        if backend.kind != REFUSE:
+            self._pools[request.worker].put(peer, request.uses + 1, t)
+
+
+def _lists(use: Use, condition: str) -> bool:
+    return condition in use.conditions and "off" not in use.conditions
+
+
+def _not_repeated(group: Group, use: Use) -> frozenset[str]:
+    """Methods of requests that are not sent a second time once sending has begun."""
+    if group.family == "stream":
+        return frozenset()
+    methods = frozenset() if "non_idempotent" in use.conditions else NOT_REPEATED
+    return methods if use.buffered else methods | BODIES
+
+
+def _state(group: Group, backends: Sequence[Backend], copy: int) -> Peers:
+    """One copy of the state of a group."""
+    lists: dict[bool, list[Peer]] = {False: [], True: []}
+    for index, server in enumerate(group.servers):
+        own = lists[server.backup]
+        own.append(Peer(server, index, len(own), backends[index], copy))
+    backups = Peers(lists[True], None, single=False) if lists[True] else None
+    return Peers(lists[False], backups, single=len(lists[False]) == 1 and backups is None)

@@ -1,0 +1,120 @@
+"""Counts what happens in a run while it happens: nothing is kept per request unless a trace is asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from msgspec import Struct
+
+from nginxaudit.drill.peers import Peer, Request
+
+
+class Tried(Struct, frozen=True):
+    """One attempt: the index of the server (-1: none was eligible) and its status.
+
+    The statuses are those of ``$upstream_status``; 0 is a ``-`` there: the client was gone before the header.
+    """
+
+    server: int
+    status: int
+
+
+class Traced(Struct, frozen=True):
+    """One request: when it came and ended (ms), its attempts, and the status for the client (499: gave up)."""
+
+    at: int
+    end: int
+    attempts: tuple[Tried, ...]
+    status: int
+    broken: bool = False
+
+
+class ExceededError(Exception):
+    """More requests were lost than anybody wants to know about."""
+
+
+class Tally:
+    """Counters of one run of ``seconds`` (and a bit, for what ends later).
+
+    Per second of arrival: ``ok``, ``failed``, ``retried``. ``contacts[server][second]`` counts attempts. ``waited``
+    counts latencies in ms of the requests that came in the window from ``begin`` to ``end`` (ms).
+    """
+
+    def __init__(self, servers: int, seconds: int, begin: int = 0, end: int = 1 << 60) -> None:
+        self.seconds = seconds
+        self.requests = [0] * seconds
+        self.ok = [0] * seconds
+        self.failed = [0] * seconds
+        self.gave_up = [0] * seconds
+        self.retried = [0] * seconds
+        self.contacts: list[defaultdict[int, int]] = [defaultdict(int) for _ in range(servers)]
+        self.statuses: dict[int, int] = {}
+        self.waited: dict[int, int] = {}
+        self.lonely = 0  # requests that found no live server
+        self.broken = 0  # good headers, half bodies
+        self.died = 0  # lost because the server went away under them, and not to be sent twice or given up
+        self.avoidable = 0  # lost, and not died
+        self.limit = 1 << 60  # of `avoidable`: beyond it the run is not worth going on
+        self.traces: list[Traced] = []
+        self.out: dict[tuple[int, int], int] = {}
+        self.back: dict[tuple[int, int], int] = {}
+        self._recovery: dict[int, tuple[int, int]] = {}
+        self._begin = begin
+        self._end = end
+
+    def watch(self, peer: Peer, begin: int, end: int) -> None:
+        """Note when ``peer`` is taken out after ``begin`` and when it serves again after ``end`` (ms)."""
+        peer.watched = True
+        self._recovery[peer.index] = (begin, end)
+
+    def arrived(self, t: int) -> None:
+        """A request came."""
+        self.requests[t // 1000] += 1
+
+    def failure(self, peer: Peer, t: int) -> None:
+        """A failure was accounted; it may have taken the peer out."""
+        if peer.fails >= peer.limit:
+            window = self._recovery.get(peer.index)
+            if window and t >= window[0]:
+                self.out.setdefault((peer.index, peer.state), t)
+
+    def served(self, peer: Peer, t: int) -> None:
+        """A watched peer answered."""
+        if t >= self._recovery[peer.index][1]:
+            self.back[(peer.index, peer.state)] = t
+            peer.watched = False
+
+    def finished(
+        self, request: Request, t: int, status: int, *, lonely: bool = False, broken: bool = False
+    ) -> None:
+        """A request is over."""
+        arrival = request.arrival
+        second = arrival // 1000
+        if t > request.deadline:
+            status = 499
+        if status < 400 and not broken:
+            self.ok[second] += 1
+        else:
+            self._lost(request, second, status, lonely, broken)
+        if request.attempts > 1:
+            self.retried[second] += 1
+        if self._begin <= arrival < self._end:
+            wait = min(t, request.deadline) - arrival
+            self.waited[wait] = self.waited.get(wait, 0) + 1
+        if request.trace is not None:
+            attempts = tuple(Tried(*each) for each in request.trace)
+            self.traces.append(Traced(arrival, t, attempts, status, broken))
+
+    def _lost(self, request: Request, second: int, status: int, lonely: bool, broken: bool) -> None:
+        if status == 499:
+            self.gave_up[second] += 1
+        else:
+            self.failed[second] += 1
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.lonely += lonely
+        self.broken += broken
+        died = request.died and (request.once or status == 499)
+        self.died += died
+        self.avoidable += not died
+        if self.avoidable > self.limit:
+            raise ExceededError

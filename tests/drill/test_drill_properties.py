@@ -1,0 +1,158 @@
+"""What holds for every group, every fault and every seed; and how the time grows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nginxaudit.drill.behaviour import (
+    Behaviour,
+    blackhole,
+    cut,
+    drop_reused,
+    flap,
+    hang,
+    ok,
+    refuse,
+    reset,
+    slow,
+    status,
+)
+from nginxaudit.drill.group import Group, Server, Use
+from nginxaudit.drill.load import Load, arrivals
+from nginxaudit.drill.methods import METHODS
+from nginxaudit.drill.simulation import Simulation
+from nginxaudit.drill.tally import Tally
+from tests.drill.drill_support import group, use
+
+_BEHAVIOURS: list[Behaviour] = [
+    ok(), slow(900), refuse(), refuse(graceful=True), hang(), blackhole(), status(503), status(404), reset(),
+    drop_reused(), cut(), flap(300, 200),
+]  # fmt: skip
+
+servers = st.builds(
+    Server,
+    name=st.sampled_from("ABCD"),
+    weight=st.integers(1, 5),
+    max_fails=st.integers(0, 3),
+    fail_timeout_s=st.integers(0, 3),
+    max_conns=st.sampled_from([0, 0, 0, 2]),
+    down=st.sampled_from([False, False, False, True]),
+)
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Group:
+    primaries = draw(st.lists(servers, min_size=1, max_size=4))
+    backups = [Server(f"{each.name}b", backup=True) for each in draw(st.lists(servers, max_size=2))]
+    family = draw(st.sampled_from(["http", "http", "stream"]))
+    return group(
+        *primaries,
+        *backups,
+        method=draw(st.sampled_from(sorted(METHODS))),
+        zone=draw(st.booleans()),
+        keepalive=draw(st.sampled_from([0, 2])),
+        family=family,
+        version=draw(st.sampled_from([(1, 18, 0), (1, 31, 4)])),
+    )
+
+
+uses = st.builds(
+    use,
+    conditions=st.sampled_from(["error timeout", "off", "error http_503 http_404 non_idempotent"]),
+    tries=st.integers(0, 3),
+    budget=st.sampled_from([0, 500]),
+    connect=st.sampled_from([0, 200, 3000]),
+    read=st.sampled_from([100, 2000]),
+    idle=st.just(2000),
+    buffered=st.booleans(),
+    reuses=st.booleans(),
+    ignores_abort=st.booleans(),
+    tls=st.booleans(),
+    udp=st.booleans(),
+)
+schedules = st.dictionaries(
+    st.integers(0, 3),
+    st.lists(st.tuples(st.integers(0, 3000), st.sampled_from(_BEHAVIOURS)), max_size=4).map(
+        lambda phases: sorted(phases, key=lambda each: each[0])
+    ),
+)
+
+
+def _run(
+    app: Group, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
+) -> tuple[Tally, Simulation]:
+    tally = Tally(len(app.servers), 4)
+    simulation = Simulation(
+        app, how, does, tally, workers=2, response=50, client_timeout=1000, horizon=5000, seed=seed
+    )
+    load = Load(rate=50, seed=seed, clients=5)
+    simulation.run(arrivals(load, 3000, 2, "$arg"), trace=True)
+    return tally, simulation
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(groups(), uses, schedules, st.integers(0, 9))
+def test_every_request_ends_once_and_nothing_stays_behind(
+    app: Group, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
+) -> None:
+    tally, simulation = _run(app, how, does, seed)
+    total = sum(tally.requests)
+    assert total == 150 == len(tally.traces)
+    assert sum(tally.ok) + sum(tally.failed) + sum(tally.gave_up) == total
+    assert sum(tally.statuses.values()) == sum(tally.failed)
+    assert sum(tally.waited.values()) == total
+    assert max(tally.waited) <= 1000
+    for state in simulation.states:
+        for peers in (state, state.backups):
+            for peer in peers.all if peers else ():
+                assert peer.conns == 0
+                assert 0 <= peer.effective <= peer.weight
+                assert peer.down == (not tally.contacts[peer.index]) or not peer.down
+    tried = Counter(each.server for traced in tally.traces for each in traced.attempts if each.server >= 0)
+    assert tried == Counter({index: sum(each.values()) for index, each in enumerate(tally.contacts) if each})
+
+
+@settings(max_examples=30, deadline=None)
+@given(groups(), uses, schedules, st.integers(0, 9))
+def test_a_seed_decides_everything(
+    app: Group, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
+) -> None:
+    assert _run(app, how, does, seed)[0].traces == _run(app, how, does, seed)[0].traces
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=5))
+def test_shares_follow_weights_exactly(weights: list[int]) -> None:
+    """Smooth weighted round robin deals exactly by weight in every round of the total weight."""
+    app = group(*(Server(f"s{at}", weight=weight) for at, weight in enumerate(weights)))
+    tally = Tally(len(weights), 1000)
+    rounds = 3 * sum(weights)
+    Simulation(app, use(), {}, tally).run((at, "GET", 0, b"", b"") for at in range(rounds))
+    assert [sum(each.values()) for each in tally.contacts] == [3 * weight for weight in weights]
+
+
+def _cost(requests: int, **more: object) -> float:
+    app = group(Server("A", weight=3), "B", Server("C", backup=True), **more)
+    load = Load(rate=1000)
+    best = 1e9
+    for _ in range(3):
+        tally = Tally(3, requests // 1000 + 1)
+        simulation = Simulation(app, use(reuses=True), {0: [(5000, refuse())]}, tally, workers=4)
+        begin = time.process_time()
+        simulation.run(arrivals(load, requests, 4, ""))
+        best = min(best, time.process_time() - begin)
+        assert sum(tally.requests) == requests
+    return best
+
+
+@pytest.mark.parametrize("keepalive", [0, 32])
+def test_time_grows_with_the_requests_and_is_short(keepalive: int) -> None:
+    """A million requests in 20 s are 20 us each; twice the requests cost twice the time, give or take."""
+    half, whole = _cost(20_000, keepalive=keepalive), _cost(40_000, keepalive=keepalive)
+    assert whole < 3.5 * half
+    assert whole / 40_000 < 60e-6, "a million requests would take more than a minute"

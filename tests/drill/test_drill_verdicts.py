@@ -1,0 +1,223 @@
+"""Scenarios: what they cost, what the verdict blames, and that its remedies do what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from nginxaudit.drill.drill import count, drill, drill_all
+from nginxaudit.drill.group import Group, Server, Subject, Use
+from nginxaudit.drill.load import Load
+from nginxaudit.drill.results import KINDS, Result
+from nginxaudit.drill.scenarios import scenarios
+from tests.drill.drill_support import group, use
+from tests.model.model_support import http
+
+
+def results(app: Group, how: Use, *kinds: str, load: Load | None = None, **more: bool) -> dict[str, Result]:
+    subject = Subject(app.name, how.label, "nginx.conf", 1, app, how)
+    return {each.scenario.name: each for each in drill(subject, load, kinds or None, **more)}
+
+
+def _pair(**more: object) -> Group:
+    return group(Server("A", "hostA"), Server("B", "hostB"), **more)
+
+
+def test_the_scenarios_of_a_group() -> None:
+    app = group(
+        Server("10.0.0.1:1", "10.0.0.1"), Server("10.0.0.1:2", "10.0.0.1"), Server("10.0.0.2:1", "10.0.0.2"),
+        Server("10.0.0.3:1", "10.0.0.3", backup=True), Server("10.0.0.4:1", "10.0.0.4", down=True),
+    )  # fmt: skip
+    found = scenarios(app, use(), Load())
+    assert [each.name for each in found if each.kind == "refuse"] == [
+        "refuse 10.0.0.1:1", "refuse 10.0.0.1:2", "refuse 10.0.0.2:1", "refuse host 10.0.0.1", "refuse all primaries",
+    ]  # fmt: skip
+    assert {each.kind for each in found} == set(KINDS)
+    rolling = found[-1]
+    assert [fault.server for fault in rolling.faults] == [0, 1, 2, 3]
+    assert [fault.begin for fault in rolling.faults] == [10_000, 40_000, 70_000, 100_000]
+    assert all(each.begin < each.end < each.duration <= 250_000 for each in found)
+    with pytest.raises(ValueError, match="unknown scenarios: hung"):
+        scenarios(app, use(), Load(), ["hung"])
+
+
+def test_no_5xx_in_stream() -> None:
+    app = group("A", "B", family="stream")
+    assert "5xx" not in {each.kind for each in scenarios(app, use(protocol="stream"), Load())}
+
+
+def test_a_pair_survives_the_loss_of_one() -> None:
+    found = results(_pair(), use(), "refuse")["refuse A"]
+    assert found.verdict.passed and found.verdict.text.startswith("loses nothing")
+    outcome = found.outcome
+    assert outcome.lost == outcome.died and outcome.retried > 0
+    assert outcome.left is not None and outcome.left < 1000
+    assert outcome.back is not None and 0 < outcome.back <= 11_000
+    a, b = outcome.servers
+    assert (a.target, b.target) == (True, False)
+    assert a.before == pytest.approx(0.5, abs=0.01) and b.during > 0.98 and a.after > 0.2
+    assert b.overload == pytest.approx(2, abs=0.05) == outcome.survivor_overload
+    assert sum(outcome.timeline.ok) == outcome.ok
+    assert sum(outcome.timeline.retried) == outcome.retried
+    assert len(outcome.timeline.ok) == len(outcome.timeline.attempts["A"])
+
+
+@pytest.mark.parametrize(
+    ("app", "how", "kind", "setting", "text", "where"),
+    [
+        (_pair(), use("off"), "refuse A", "proxy_next_upstream off", "proxy_next_upstream error timeout;", "location"),
+        (_pair(), use(), "5xx A", "proxy_next_upstream error timeout", "proxy_next_upstream error timeout http_503;", "location"),
+        (_pair(), use(), "blackhole A", "proxy_connect_timeout 60s", "proxy_connect_timeout 2s;", "location"),
+        (_pair(), use(tries=1), "refuse A", "proxy_next_upstream_tries 1", "proxy_next_upstream_tries 2;", "location"),
+        (group(Server("A"), Server("B"), Server("C", backup=True)), use(tries=2), "refuse all primaries",
+         "proxy_next_upstream_tries 2", "proxy_next_upstream_tries 3;", "location"),
+        (_pair(), use(connect=3000, budget=2000), "blackhole A", "proxy_next_upstream_timeout 2s", "proxy_next_upstream_timeout 0;", "location"),
+        (group(Server("A"), Server("B")), use(), "refuse all primaries", "no other live server", "server ANOTHER-HOST:PORT backup;", "upstream"),
+        (group(Server("A")), use(), "refuse A", "a single server", "server ANOTHER-HOST:PORT backup;", "upstream"),
+        (group(Server("A", fail_timeout_s=30), Server("B", fail_timeout_s=30)), use(), "rolling",
+         "fail_timeout=30s", "fail_timeout=8s", "on every server"),
+        (_pair(), use(), "hang A", "proxy_read_timeout 60s", "proxy_read_timeout 5s;", "location"),
+    ],
+)  # fmt: skip
+def test_the_setting_that_decides_and_what_mends_it(
+    app: Group, how: Use, kind: str, setting: str, text: str, where: str
+) -> None:
+    load = Load(methods=(("GET", 1.0),))
+    found = results(app, how, kind.split()[0], load=load)[kind]
+    verdict, outcome = found.verdict, found.outcome
+    assert not verdict.passed and outcome.avoidable > 0
+    assert any(cause.setting.startswith(setting) for cause in verdict.causes), verdict.text
+    best = verdict.remedies[0]
+    assert best.text == text
+    assert where in best.where
+    assert best.mends and best.lost_before == outcome.lost > best.lost_after
+    assert best.outcome.avoidable == 0
+    assert best.sentence in verdict.text and str(outcome.lost) in verdict.text
+
+
+def test_hanging_posts_need_what_may_do_damage() -> None:
+    verdict = results(_pair(), use(), "hang")["hang A"].verdict
+    gentle, harsh = verdict.remedies
+    assert gentle.text == "proxy_read_timeout 5s;" and not gentle.mends and gentle.lost_after > 0
+    assert "non_idempotent" in harsh.text and harsh.mends and "twice" in harsh.trade_off
+    assert "at a price" in verdict.text
+
+
+def test_kept_connections_into_a_black_hole_wait_for_an_answer() -> None:
+    how = use(connect=2000, reuses=True)
+    assert results(_pair(), how, "blackhole")["blackhole A"].verdict.passed
+    kept = results(_pair(keepalive=32, workers=2), how, "blackhole", load=Load(response_time=200))[
+        "blackhole A"
+    ]
+    assert not kept.verdict.passed
+    assert any("on a reused connection" in cause.text for cause in kept.verdict.causes)
+
+
+def test_a_combination_says_what_belongs_where() -> None:
+    verdict = results(group("A", "B"), use(), "blackhole")["blackhole all primaries"].verdict
+    best = verdict.remedies[0]
+    assert best.mends
+    assert best.sentence == (
+        'proxy_connect_timeout 2s; in the location and server ANOTHER-HOST:PORT backup; in upstream "app"'
+    )
+
+
+def test_a_remedy_does_not_mend_by_luck() -> None:
+    """With retries a hanging server costs a POST now and then, though not with every seed."""
+    app = _pair(zone=True)
+    how = use("off", read=2000)
+    for seed in range(1, 6):
+        verdict = results(app, how, "hang", load=Load(seed=seed))["hang A"].verdict
+        assert not verdict.remedies[0].mends or "non_idempotent" in verdict.remedies[0].text
+
+
+def test_why_udp_and_grpc_cannot_be_mended() -> None:
+    udp = results(group("A", "B", family="stream"), use(protocol="stream", udp=True, idle=2000), "refuse")
+    assert udp["refuse A"].verdict.causes[-1].setting == "udp"
+    grpc = results(_pair(), use(protocol="grpc", prefix="grpc", buffered=False), "5xx")
+    assert grpc["5xx A"].verdict.causes[-1].setting == "grpc_pass"
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys, nginxaudit.drill.drill; "
+        "assert not {'rich', 'networkx', 'asyncio', 'sarif_om'} & set(sys.modules), 'heavy'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_max_fails_0_is_blamed_when_nothing_else_is() -> None:
+    app = group(Server("A", max_fails=0), Server("B", max_fails=0))
+    verdict = results(app, use("off"), "refuse", load=Load(methods=(("GET", 1.0),)))["refuse A"].verdict
+    assert verdict.remedies[0].text == "proxy_next_upstream error timeout;"
+    lost = verdict.remedies[0].lost_before
+    once = results(_pair(), use("off"), "refuse", load=Load(methods=(("GET", 1.0),)))["refuse A"]
+    assert once.outcome.lost < lost / 50
+
+
+def test_a_hanging_stream_server_cannot_be_mended() -> None:
+    app = group("A", "B", family="stream")
+    how = use(protocol="stream")
+    found = results(app, how, "hang")["hang A"]
+    assert found.outcome.gave_up > 0
+    assert found.verdict.remedies == ()
+    assert found.verdict.text.endswith("No setting mends it")
+
+
+def test_methods_that_have_no_backups_are_not_given_one() -> None:
+    app = group("A", "B", method="ip_hash")
+    verdict = results(app, use(), "refuse")["refuse all primaries"].verdict
+    assert verdict.remedies == ()
+    assert verdict.causes[0].setting == "ip_hash" and "no backup servers" in verdict.text
+
+
+def test_backups_serve_and_primaries_return() -> None:
+    app = group("A", Server("B", backup=True), zone=True)
+    outcome = results(app, use(), "refuse")["refuse A"].outcome
+    assert outcome.backups_served
+    assert outcome.servers[1].before == 0 and outcome.servers[1].overload is None
+    quiet = results(group("A", "C", Server("B", backup=True)), use(), "refuse")["refuse A"].outcome
+    assert not quiet.backups_served
+
+
+def test_of_many_servers_alike_one_stands_for_all() -> None:
+    app = group(*(Server(f"s{at}", f"h{at}", weight=1 + (at == 5)) for at in range(30)))
+    assert [each.name for each in scenarios(app, use(), Load(), ["refuse"])] == [
+        "refuse s0", "refuse s5", "refuse all primaries",
+    ]  # fmt: skip
+
+
+def test_full_servers_are_blamed() -> None:
+    app = group(Server("A", max_conns=3), Server("B", max_conns=3))
+    verdict = results(app, use(), "refuse", load=Load(response_time=100))["refuse A"].verdict
+    assert verdict.remedies[0].text == "max_conns=0"
+    assert "overloaded" in verdict.remedies[0].trade_off
+
+
+def test_without_remedies_nothing_is_tried() -> None:
+    verdict = results(_pair(), use("off"), "refuse", remedies=False)["refuse A"].verdict
+    assert not verdict.passed and verdict.remedies == () and verdict.causes
+
+
+def test_the_same_use_in_many_places_is_simulated_once() -> None:
+    locations = " ".join(f"location /{at} {{ proxy_pass http://app; }}" for at in range(40))
+    model = http(f"upstream app {{ server 10.0.0.1; server 10.0.0.2; }} server {{ {locations} }}")
+    told: list[tuple[int, int]] = []
+    found = list(drill_all(model, kinds=["rolling"], progress=lambda done, of: told.append((done, of))))
+    assert len(found) == 40 == len({each.location for each in found})
+    assert len({id(each.outcome) for each in found}) == 1
+    assert told[-1] == (40, 40)
+
+
+def test_what_cannot_be_drilled_gives_nothing() -> None:
+    subject = Subject("app", "", "nginx.conf", 1, why_not="its servers come from somewhere else")
+    assert list(drill(subject)) == []
+    assert count(subject) == 0
+
+
+def test_a_load_that_makes_no_sense_is_refused() -> None:
+    for bad in ({"rate": 0}, {"methods": ()}, {"client_timeout": 0}, {"pause": -1}):
+        with pytest.raises(ValueError, match=r"must|method"):
+            Load(**bad)  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""The rules that drill: their numbers, their options, and that they end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nginxaudit.engine.audit import audit
+from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Finding
+from tests.report.drills import configuration
+
+PASS = "proxy_pass http://shop;"
+ROLLING = "rolling-restart-loses-requests"
+FAILOVER = "failover-loses-requests"
+
+
+def _found(directory: Path, text: str, rule: str, **options: Any) -> list[Finding]:
+    path = directory / "nginx.conf"
+    path.write_text(text, encoding="utf-8")
+    named = {name.replace("_", "-"): value for name, value in options.items()}
+    report = audit([str(path)], Settings(select=(rule,), options={rule: named}))
+    assert not report.crashes
+    return list(report.active)
+
+
+def test_both_belong_to_the_set_drill_and_are_off(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(configuration(PASS), encoding="utf-8")
+    assert {each.rule for each in audit([str(path)], Settings(select=("drill",))).active} == {
+        ROLLING,
+        FAILOVER,
+    }
+    assert not {ROLLING, FAILOVER} & {each.rule for each in audit([str(path)]).active}
+
+
+def test_the_message_has_the_numbers_and_the_help_the_change(tmp_path: Path) -> None:
+    (finding,) = _found(tmp_path, configuration(PASS), ROLLING)
+    assert 'a rolling restart of "shop" (each is gone for 20s, 10s until the next) loses ' in finding.message
+    assert "requests (50 a second): fail_timeout=30s" in finding.message
+    assert finding.help == 'fail_timeout=8s on every server in upstream "shop": it then loses none.'
+    assert finding.related[0].message == "used here by *:80 location /0"
+    (finding,) = _found(tmp_path, configuration(PASS), FAILOVER)
+    assert "when the machine of 10.0.0.1:80 is gone: proxy_connect_timeout 60s" in finding.message
+
+
+@pytest.mark.parametrize(
+    "options", [{"pause": "60s"}, {"restart": "5s", "pause": "40s"}, {"tolerate": 5}, {"rate": 1, "tolerate": 9.5}]
+)  # fmt: skip
+def test_a_restart_as_it_is_done_here(options: dict[str, Any], tmp_path: Path) -> None:
+    assert _found(tmp_path, configuration(PASS), ROLLING, **options) == []
+
+
+def test_a_failover_as_it_matters_here(tmp_path: Path) -> None:
+    text = configuration(f"{PASS} proxy_connect_timeout 2s;")
+    assert _found(tmp_path, text, FAILOVER) == []
+    (hanging,) = _found(tmp_path, text, FAILOVER, hang=True)
+    assert "accepts connections and does not answer" in hanging.message
+    assert _found(tmp_path, configuration(PASS), FAILOVER, client_timeout="5m") == []
+
+
+def test_one_finding_per_group_for_the_worst_use(tmp_path: Path) -> None:
+    text = configuration(*[PASS] * 5, f"{PASS} proxy_next_upstream off;", PASS)
+    (finding,) = _found(tmp_path, text, ROLLING)
+    assert finding.related[0].message == "used here by *:80 location /5"
+
+
+def test_values_out_of_bounds_are_no_crash(tmp_path: Path) -> None:
+    for options in ({"rate": 0}, {"rate": -5}, {"rate": 10**9}, {"restart": "0"}, {"pause": "0"}):
+        _found(tmp_path, configuration(PASS, servers="server 10.0.0.1; server 10.0.0.2;"), ROLLING, **options)
+    assert _found(tmp_path, configuration(PASS), FAILOVER, client_timeout="0")
+
+
+def test_it_ends_and_says_what_it_left_out(tmp_path: Path) -> None:
+    groups = "".join(f"upstream g{n} {{ server 10.0.0.{n}:80; server 10.0.1.{n}:80; }}" for n in range(100))
+    uses = "".join(
+        f"location /{n} {{ proxy_pass http://g{n}; proxy_read_timeout {n + 1}s; }}" for n in range(100)
+    )
+    begin = time.process_time()
+    found = _found(tmp_path, f"events {{}} http {{ {groups} server {{ listen 80; {uses} }} }}", FAILOVER)
+    assert time.process_time() - begin < 60
+    assert "is not simulated: 30 different uses of groups were before it" in found[-1].message
+    assert found[-1].severity.label == "info"
+
+
+def test_groups_of_which_too_little_is_known_are_left_out(tmp_path: Path) -> None:
+    many = "".join(f"server 10.0.{n // 200}.{n % 200}:80; " for n in range(60))
+    for servers in (many, "server 10.0.0.1:80;", "server 10.0.0.1:80; server 10.0.0.2:80 down;"):
+        text = configuration(f"{PASS} proxy_next_upstream off;", servers=servers)
+        assert _found(tmp_path, text, ROLLING) == []
+        assert _found(tmp_path, text, FAILOVER) == []
