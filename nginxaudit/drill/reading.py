@@ -47,12 +47,12 @@ def _subjects(upstream: Upstream, model: Model) -> Iterator[Subject]:
     group = None if why_not else group_of(upstream, model)
     passes = model.passes_to(upstream)
     if not passes:
-        line = block.source.position(block.name.start)[0]
+        line = block.source.position(block.start)[0]
         reason = why_not or "nothing that was read passes requests to it"
         yield Subject(upstream.name, "", block.source.path, line, why_not=reason)
     for each in passes:
         source = each.directive.source
-        line = source.position(each.directive.name.start)[0]
+        line = source.position(each.directive.start)[0]
         unknown = why_not or unknown_of(each, model)
         use = None if unknown else use_of(each, model)
         known = group if use is not None else None
@@ -111,7 +111,7 @@ def group_of(upstream: Upstream, model: Model) -> Group:
         version=version,
         workers=workers_of(model),
         file=block.source.path,
-        line=block.source.position(block.name.start)[0],
+        line=block.source.position(block.start)[0],
         notes=tuple(_notes(upstream, model)),
     )
 

@@ -46,7 +46,7 @@ def use_of(each: Pass, model: Model) -> Use | None:
     return Use(
         label=label_of(each),
         file=source.path,
-        line=source.position(each.directive.name.start)[0],
+        line=source.position(each.directive.start)[0],
         protocol=each.protocol,
         prefix=directive_of(each, "").rstrip("_"),
         conditions=retry.conditions,

@@ -232,7 +232,7 @@ def _run(
 
 def _position(upstream: Upstream) -> tuple[str, int]:
     block = upstream.directive
-    return block.source.path, block.source.position(block.name.start)[0]
+    return block.source.path, block.source.position(block.start)[0]
 
 
 def _remark(model: Model, upstream: Upstream, kind: str) -> str:
