@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 
@@ -41,4 +40,6 @@ class Progress:
 
 
 def _columns() -> int:
+    import shutil  # three compressors come with it
+
     return shutil.get_terminal_size().columns
