@@ -33,30 +33,34 @@ class Row:
 
     workload: str
     tool: str
+    runs: int
     seconds: float
     memory: float
     ratio: float
 
 
-def compare(workload: Workload, tools: Sequence[Tool], repeats: int) -> list[Row]:
-    """Run the tools in turn ``repeats`` times, after one run each that does not count."""
+def compare(workload: Workload, tools: Sequence[Tool], repeats: int, budget: float) -> list[Row]:
+    """Run the tools in turn ``repeats`` times, or until ``budget`` seconds are over, but once at least.
+
+    A first run of each does not count, unless all of them together take longer than a fifth of the budget.
+    """
     able = [(tool, commands) for tool in tools if (commands := tool.commands(workload))]
-    samples: dict[str, list[Sample]] = {tool.name: [] for tool, _ in able}
-    for number in range(repeats + 1):
-        for tool, commands in able:
-            sample = _run(commands)
-            if number:
-                samples[tool.name].append(sample)
-    first = samples[able[0][0].name]
+    begun = time.perf_counter()
+    rounds = [[_run(commands) for _, commands in able]]
+    if time.perf_counter() - begun < budget / 5:
+        rounds.clear()
+    while len(rounds) < repeats and (not rounds or time.perf_counter() - begun < budget):
+        rounds.append([_run(commands) for _, commands in able])
     return [
         Row(
             workload.name,
             tool.name,
-            median(sample.seconds for sample in samples[tool.name]),
-            median(sample.memory for sample in samples[tool.name]),
-            median(own.seconds / other.seconds for own, other in zip(samples[tool.name], first, strict=True)),
+            len(rounds),
+            median(samples[number].seconds for samples in rounds),
+            median(samples[number].memory for samples in rounds),
+            median(samples[number].seconds / samples[0].seconds for samples in rounds),
         )
-        for tool, _ in able
+        for number, (tool, _) in enumerate(able)
     ]
 
 

@@ -20,7 +20,7 @@ from tests.benchmarks.workloads import servers_text
 from tests.support.command import nginxaudit
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-EVERYTHING = Settings(select=("ALL",), fragments=True)
+EVERYTHING = Settings(select=("ALL",), ignore=("drill",), fragments=True)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 

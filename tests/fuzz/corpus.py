@@ -68,7 +68,7 @@ def patterns() -> tuple[str, ...]:
         while stack:
             statement = stack.pop()
             stack.extend(statement.block or [])
-            words = (statement.name, *statement.args)
+            words = (statement.word, *statement.args)
             for before, word in pairwise(words):
                 if before in _PATTERN_SIGNS:
                     found[str(word)] = None

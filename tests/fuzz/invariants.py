@@ -94,7 +94,7 @@ def _require_cover(parsed: ParsedFile, text: str) -> None:
     """Put the text together again from the places of the tree and of the comments."""
     pieces = [(each.start, each.end) for each in parsed.comments]
     for each in _everything(parsed.statements):
-        pieces += [(word.start, word.end) for word in (each.name, *each.args) if word.start < word.end]
+        pieces += [(word.start, word.end) for word in (each.word, *each.args) if word.start < word.end]
         pieces.append((each.end - 1, each.end))
         if each.name.endswith("_by_lua_block") and each.block is None and text[each.end - 1] == "}":
             pieces.append((each.args[-1].start - 1, each.args[-1].start))

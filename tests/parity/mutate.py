@@ -46,7 +46,7 @@ class _Text:
 
     @cached_property
     def words(self) -> list[Token]:
-        return [word for each in self.statements for word in (each.name, *each.args)]
+        return [word for each in self.statements for word in (each.word, *each.args)]
 
     @cached_property
     def arguments(self) -> list[Token]:
@@ -113,7 +113,7 @@ def _quotes(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
 
 
 def _typo(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
-    word = rng.choice([each.name for each in it.statements])
+    word = rng.choice([each.word for each in it.statements])
     return it.cut(word.start, word.end, _misspelled(it.text[word.start : word.end], rng))
 
 
@@ -327,7 +327,7 @@ def _name(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
 def _regex(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     words = []
     for statement in it.statements:
-        for before, word in zip((statement.name, *statement.args), statement.args, strict=False):
+        for before, word in zip((statement.word, *statement.args), statement.args, strict=False):
             if before in ("~", "~*", "!~", "!~*", "rewrite") or word.startswith("~"):
                 words.append(word)
     if not words:

@@ -128,9 +128,9 @@ def write(statements: list[Statement], indent: str = "") -> str:
     """Statements as a text that reads the same."""
     lines = []
     for each in statements:
-        head = indent + " ".join(map(_spell, [each.name, *each.args]))
+        head = indent + " ".join(map(_spell, [each.word, *each.args]))
         if each.name.endswith("_by_lua_block") and each.args and each.block is None:
-            head = indent + " ".join(map(_spell, [each.name, *each.args[:-1]]))
+            head = indent + " ".join(map(_spell, [each.word, *each.args[:-1]]))
             lines.append(f"{head} {{{each.args[-1]}}}\n")
         elif each.block is None:
             lines.append(f"{head};\n")
