@@ -17,8 +17,6 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Clock:
     """A clock that nobody reads: everything passes through unmeasured."""
 
-    on = False
-
     def phase(self, name: str) -> AbstractContextManager[object]:
         """What happens within is ``name``."""
         return nullcontext()
@@ -41,8 +39,6 @@ NO_CLOCK = Clock()
 
 class Stopwatch(Clock):
     """Measures wall time in seconds: ``phases`` by name in order of their first use, ``rules`` by slug."""
-
-    on = True
 
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}

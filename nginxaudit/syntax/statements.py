@@ -370,6 +370,7 @@ def read_statements(
 
     Returns the reader with its problems and places, and what ``consume`` returned.
     """
+    # All words first, then crossplane: what it makes lies together in memory, and is free as a whole afterwards.
     reader = StatementReader(source, limits=limits)
     tree = consume(iter(list(reader.pieces())))
     if reader.balanced or reader.cut:
