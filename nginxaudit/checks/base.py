@@ -7,8 +7,8 @@ includes expanded, never prints, never reads files and never knows about setting
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct, field
 
@@ -81,7 +81,5 @@ class CheckContext(Struct):
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Check(Protocol):
-    """Signature of every check."""
-
-    def __call__(self, ctx: CheckContext) -> Iterable[Hit]: ...
+Check: TypeAlias = Callable[[CheckContext], Iterable[Hit]]
+"""Signature of every check."""

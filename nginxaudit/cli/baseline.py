@@ -106,7 +106,6 @@ def _audited(
     from msgspec.structs import replace
 
     from nginxaudit.engine.audit import audit
-    from nginxaudit.engine.baseline import BaselineError
     from nginxaudit.engine.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
@@ -117,7 +116,7 @@ def _audited(
         limits = replace(settings.limits, max_findings_per_rule=sys.maxsize)
         settings = replace(settings, baseline=name if known else None, limits=limits)
         return audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None), name
-    except (SettingsError, PageError, BaselineError) as error:
+    except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
 
 

@@ -106,7 +106,6 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit scan --topology 'backend*=active-passive' nginx.conf
       nginxaudit scan --context http,server snippets/proxy.conf
     """
-    from nginxaudit.engine.baseline import BaselineError
     from nginxaudit.engine.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
@@ -116,7 +115,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
         if options["watch"]:
             return _watched(paths, options, settings)
         return _scanned(paths, options, settings)[0]
-    except (SettingsError, PageError, BaselineError) as error:
+    except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from fnmatch import fnmatch
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from nginxaudit.checks.base import Hit, Place
-from nginxaudit.engine.baseline import Baseline, load
 from nginxaudit.engine.bounds import at_most
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.collect import Collector
-from nginxaudit.engine.referenced_files import RULE as FILES_RULE
-from nginxaudit.engine.referenced_files import referenced_files
 from nginxaudit.engine.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rule import Rule
 from nginxaudit.engine.run import Outcome
@@ -22,10 +20,12 @@ from nginxaudit.engine.settings import Settings
 from nginxaudit.engine.suppress import Ignores
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.nginx import format_version
-from nginxaudit.source.embedded import EmbeddedText, finding_in_host
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Config
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.baseline import Entry
 
 
 class Assembly:
@@ -54,8 +54,8 @@ class Assembly:
         if whole:
             self._reported.update(config.sources)
         self._collector.enter(config.entered)
-        if self._settings.check_files and FILES_RULE in {rule.slug for rule in self._rules}:
-            outcome.hits.extend((self._by_slug[FILES_RULE], hit) for hit in referenced_files(config))
+        if self._settings.check_files:
+            outcome.hits += self._missing_files(config)
         self._ignores.add(config)
         for rule, hit in outcome.hits:
             self._collector.add(rule, hit)
@@ -67,6 +67,12 @@ class Assembly:
             elif problem.kind == "include-not-analysed":
                 path, line = _seen_at(problem.source, problem.start)
                 self._notes.append(f"{path}:{line}: {problem.message}")
+
+    def _missing_files(self, config: Config) -> list[tuple[Rule, Hit]]:
+        from nginxaudit.engine.referenced_files import RULE, referenced_files
+
+        rule = self._by_slug[RULE]
+        return [(rule, hit) for hit in referenced_files(config)] if rule in self._rules else []
 
     def unread(self, path: str, error: ReadError) -> None:
         """Tell what could not be read."""
@@ -98,9 +104,11 @@ class Assembly:
         findings = [each for each in self._collector.findings() if each.span.file not in hidden]
         findings = [self._silence(finding) for finding in findings]
         findings = [each for each in self._with_flaws(findings) if each.span.file not in hidden]
-        baseline = None if settings.baseline is None else Baseline(settings.baseline, load(settings.baseline))
-        if baseline is not None:
-            findings = [baseline.apply(finding) for finding in findings]
+        gone: tuple[Entry, ...] = ()
+        if settings.baseline is not None:
+            from nginxaudit.engine.baseline import compared
+
+            findings, gone = compared(findings, settings.baseline)
         for path in sorted(hidden & set(self._troubles)):
             self._notes.append(f"{path}: {'; '.join(self._troubles.pop(path))}")
         shown = [
@@ -126,16 +134,18 @@ class Assembly:
             crashes=tuple(dict.fromkeys(self._crashes)),
             incomplete=bool(self._troubles),
             baseline=settings.baseline,
-            gone=baseline.gone() if baseline is not None else (),
+            gone=gone,
         )
 
     def _in_hosts(self, findings: list[Finding]) -> tuple[list[Finding], dict[str, SourceText]]:
         """Findings and texts as people know them: what is embedded is shown in the file that it stands in."""
-        hosts = [source.host for source in self._sources.values() if isinstance(source, EmbeddedText)]
+        hosts = [source.host for source in self._sources.values() if source.host is not source]
         self.in_place = findings
         if not hosts:
             return findings, self._sources
-        sources = {path: text for path, text in self._sources.items() if not isinstance(text, EmbeddedText)}
+        from nginxaudit.source.embedded import finding_in_host
+
+        sources = {path: source for path, source in self._sources.items() if source.host is source}
         sources.update((host.path, host) for host in hosts)
         moved = [finding_in_host(finding, self._sources) for finding in findings]
         return sorted(moved, key=_order), sources
@@ -181,7 +191,5 @@ def _order(finding: Finding) -> tuple[str, int, str]:
 
 def _seen_at(source: SourceText, offset: int) -> tuple[str, int]:
     """File and line of an offset, as people know them."""
-    if isinstance(source, EmbeddedText):
-        span = source.in_host(offset, offset)
-        return span.file, span.line
-    return source.path, source.position(offset)[0]
+    span = source.in_host(offset, offset)
+    return span.file, span.line

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nginxaudit.engine.settings import SettingsError
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.source.read import ReadError, read_utf8
 
@@ -23,7 +24,7 @@ FILE_NAME = "nginxaudit-baseline.json"
 _KEYS = ("rule", "fingerprint", "file", "message")
 
 
-class BaselineError(ValueError):
+class BaselineError(SettingsError):
     """A baseline that cannot be used; the message says which file, what is wrong and what to do."""
 
 
@@ -98,28 +99,24 @@ def _unicode(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-class Baseline:
-    """Known findings of one run: each entry silences one finding."""
+def compared(findings: Iterable[Finding], path: str) -> tuple[list[Finding], tuple[Entry, ...]]:
+    """``findings``, silenced where the baseline ``path`` knows them, and its entries without a finding.
 
-    def __init__(self, path: str, entries: Iterable[Entry]) -> None:
-        self.path = path
-        self.entries = tuple(entries)
-        self._left = Counter(entry.key for entry in self.entries)
-
-    def apply(self, finding: Finding) -> Finding:
-        """``finding``, silenced if it is known."""
+    Each entry silences one finding. Raises `BaselineError`.
+    """
+    entries = load(path)
+    left = Counter(entry.key for entry in entries)
+    known = Suppression("baseline", f"known in {path}")
+    result = []
+    for finding in findings:
         key = finding.rule, finding.fingerprint
-        if finding.suppressed is not None or self._left[key] <= 0:
-            return finding
-        self._left[key] -= 1
-        return replace(finding, suppressed=Suppression("baseline", f"known in {self.path}"))
-
-    def gone(self) -> tuple[Entry, ...]:
-        """Entries without a finding, after all findings were applied."""
-        left = self._left.copy()
-        found = []
-        for entry in self.entries:
-            if left[entry.key] > 0:
-                left[entry.key] -= 1
-                found.append(entry)
-        return tuple(found)
+        if finding.suppressed is None and left[key] > 0:
+            left[key] -= 1
+            finding = replace(finding, suppressed=known)
+        result.append(finding)
+    gone = []
+    for entry in entries:
+        if left[entry.key] > 0:
+            left[entry.key] -= 1
+            gone.append(entry)
+    return result, tuple(gone)

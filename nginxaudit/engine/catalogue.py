@@ -50,7 +50,7 @@ class Catalogue:
             from pathlib import Path
 
             from nginxaudit.engine.pages import parse_page
-            from nginxaudit.source.write import is_below
+            from nginxaudit.source.read import is_below
         for directory in directories:
             if not os.path.isdir(directory):
                 raise PageError(f"{directory}: no such directory of rule pages")

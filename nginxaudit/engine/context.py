@@ -10,10 +10,9 @@ import os
 from collections.abc import Callable, Iterator
 
 from nginxaudit.source.files import INSTALL_PREFIXES
-from nginxaudit.source.read import ReadError
+from nginxaudit.source.read import ReadError, is_below
 from nginxaudit.source.root import Root, has_main_block
 from nginxaudit.source.roots import ReadOptions, root_of_file
-from nginxaudit.source.write import is_below
 from nginxaudit.syntax.tree import Config
 
 _MOST_LEVELS = 4  # directories looked at where no repository ends the search

@@ -21,8 +21,9 @@ from nginxaudit.engine.report import Report
 from nginxaudit.engine.selection import selected
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity
+from nginxaudit.source.read import is_below
 from nginxaudit.source.text import SourceText
-from nginxaudit.source.write import Change, is_below
+from nginxaudit.source.write import Change
 
 MAX_ROUNDS = 10  # that leave no fewer fixes to do than there were: a fix may call for itself
 STDIN = "stdin:"

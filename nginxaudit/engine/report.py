@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from nginxaudit.engine.baseline import Entry
 from nginxaudit.engine.rule import Rule
 from nginxaudit.finding import Finding, Severity
 from nginxaudit.source.text import SourceText
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.baseline import Entry
 
 
 class FileStatus(Struct, frozen=True):

@@ -14,7 +14,7 @@ from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.nginx import Target, parse_version
 from nginxaudit.source.limits import Limit, Limits, limits, read_size
-from nginxaudit.source.write import is_below
+from nginxaudit.source.read import ReadError, is_below, read_utf8
 
 FILE_NAME = "nginxaudit.toml"
 TOPOLOGIES = ("active-active", "active-passive")
@@ -122,8 +122,6 @@ def _has_table(project: str) -> bool:
 
 def _read_toml(file: str) -> dict[str, Any]:
     import tomllib
-
-    from nginxaudit.source.read import ReadError, read_utf8
 
     try:
         return tomllib.loads(read_utf8(file))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from msgspec import Struct
 
 from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nginxaudit.engine.report import Report
     from nginxaudit.report.graph.view import GraphView
 
@@ -42,11 +44,8 @@ class RenderOptions(Struct, frozen=True):
     views: tuple[GraphView, ...] = ()
 
 
-class Renderer(Protocol):
-    """Writes ``report`` to ``stream``. A `BrokenPipeError` of the stream is left to the caller."""
-
-    def __call__(self, report: Report, stream: TextIO, options: RenderOptions) -> None:
-        """Write the whole report."""
+Renderer: TypeAlias = "Callable[[Report, TextIO, RenderOptions], None]"
+"""Writes a whole report to a stream. A `BrokenPipeError` of the stream is left to the caller."""
 
 
 def renderer(name: str) -> Renderer:

@@ -13,8 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import sarif_om as om
 
 from nginxaudit.report.sarif_places import ROOT
-from nginxaudit.source.read import ReadError, open_regular
-from nginxaudit.source.write import is_below
+from nginxaudit.source.read import ReadError, is_below, open_regular
 
 _ORIGIN = re.compile(r'\[remote "origin"\][^\[]*?^\s*url\s*=\s*(\S+)\s*$', re.MULTILINE | re.DOTALL)
 _SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+\.[\w-]+):(?!//)(.+)")  # git@host:owner/name

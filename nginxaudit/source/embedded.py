@@ -38,7 +38,7 @@ class Stretch(NamedTuple):
 class EmbeddedText(SourceText):
     """A text inside ``host``. ``stretches`` say where; None where it is written in another way (base64, folded)."""
 
-    __slots__ = ("_at", "_scalar", "_stretches", "host")
+    __slots__ = ("_at", "_host", "_scalar", "_stretches")
 
     def __init__(
         self,
@@ -50,10 +50,19 @@ class EmbeddedText(SourceText):
         stretches: list[Stretch] | None,
     ) -> None:
         super().__init__(path, text, real)
-        self.host = host
+        self._host = host
         self._scalar = scalar
         self._stretches = stretches
         self._at = [stretch.at for stretch in stretches or ()]
+
+    @property
+    def host(self) -> SourceText:
+        """The file that holds this text."""
+        return self._host
+
+    def show_in(self, host: SourceText) -> None:
+        """Put ``host``, which has the same places, in place of the one so far."""
+        self._host = host
 
     @property
     def exact(self) -> bool:

@@ -94,7 +94,7 @@ class _Reading:
             self._roots(each, keys)
         shown = veiled(self._host, self._veils)
         for embedded in self._embedded:
-            embedded.host = shown
+            embedded.show_in(shown)
 
     def _holder(self, item: _Mapping, kind: str) -> None:
         held = Holder(self._label(item))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import BinaryIO
 
@@ -120,6 +120,11 @@ def decode(data: bytes) -> str:
             )
         raise ReadError(Unreadable.REFUSED, "it is a binary file", "Give the path of a configuration text.")
     return data.decode("utf-8", "surrogateescape")
+
+
+def is_below(real: str, roots: Iterable[str]) -> bool:
+    """Whether the real path ``real`` is one of the real paths ``roots``, or below one."""
+    return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
 def _require_regular(status: os.stat_result) -> None:

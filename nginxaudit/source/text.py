@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 
 from nginxaudit.finding import Span
+
+_LARGE = 1 << 18  # in code points: from here on an array saves more memory than it takes time to be imported
 
 
 class SourceText:
@@ -34,6 +35,15 @@ class SourceText:
             starts = self._line_starts = _line_starts(self.text)
         return starts
 
+    @property
+    def host(self) -> SourceText:
+        """The file that people know: this one, or the one that this text is embedded in."""
+        return self
+
+    def in_host(self, start: int, end: int) -> Span:
+        """Where the offsets ``start`` to ``end`` are in the host."""
+        return self.span(start, end)
+
     def position(self, offset: int) -> tuple[int, int]:
         """1-based line and column of ``offset``."""
         starts = self.line_starts
@@ -60,8 +70,12 @@ class SourceText:
         return f"SourceText({self.path!r})"
 
 
-def _line_starts(text: str) -> array[int]:
-    starts = array("L", [0])
+def _line_starts(text: str) -> Sequence[int]:
+    starts: MutableSequence[int] = [0]
+    if len(text) > _LARGE:
+        from array import array
+
+        starts = array("L", starts)
     find, append = text.find, starts.append
     end = find("\n")
     while end >= 0:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from nginxaudit.source.read import is_below
+
 
 class Change(Struct, frozen=True):
     """One file: its real path, the path it is shown as, and its text before and after."""
@@ -46,11 +48,6 @@ def write_changes(changes: Sequence[Change], fence: Iterable[str]) -> None:
         for temporary, _ in prepared:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-
-
-def is_below(real: str, roots: Iterable[str]) -> bool:
-    """Whether the real path ``real`` is one of the real paths ``roots``, or below one."""
-    return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
 def _require_writable(change: Change, roots: Sequence[str]) -> None:

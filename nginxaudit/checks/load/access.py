@@ -12,7 +12,7 @@ from nginxaudit.checks.load.base import (
     one_of,
     reads,
 )
-from nginxaudit.checks.load.maps import host_forms, network_error
+from nginxaudit.checks.load.forms import host_forms, network_error
 from nginxaudit.checks.load.scripts import expression
 
 _METHODS = (

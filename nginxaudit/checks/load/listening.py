@@ -19,7 +19,7 @@ from nginxaudit.checks.load.base import (
     reads,
     unknown_parameter,
 )
-from nginxaudit.checks.load.maps import host_forms
+from nginxaudit.checks.load.forms import host_forms
 from nginxaudit.checks.load.scripts import expression
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server

@@ -1,4 +1,4 @@
-"""Blocks whose lines are data: map, geo, split_clients, types."""
+"""Blocks whose lines are data: map, geo, split_clients."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.load.base import INVALID, Mistake, Use, reads
+from nginxaudit.checks.load.forms import blocks_among_data, host_forms, network_error
 from nginxaudit.checks.load.rewriting import definition
 from nginxaudit.checks.load.scripts import expression, name_after_dollar, script, source_variable
-from nginxaudit.nginx import Availability, directives, is_inet6, parse_inet4
+from nginxaudit.nginx import Availability, directives, parse_inet4
 from nginxaudit.syntax.tree import Directive
 
 _PERCENT = r"[0-9]*(?:\.[0-9]{0,2})?%"
@@ -16,18 +17,13 @@ _SWITCHES = frozenset({"hostnames", "volatile", "ranges", "proxy_recursive"})
 _DUPLICATE = "map-duplicate-key"
 
 
-@reads("map", "geo", "split_clients", "types", "charset_map", family="http stream")
-def blocks_among_data(use: Use) -> Iterator[Mistake]:
-    """Lines of data cannot be blocks."""
-    for line in use.node.children:
-        if line.is_block:
-            yield Mistake(
-                "unexpected-token",
-                f'unexpected "{{": the lines of "{use.name}" are data, "{line.name}" cannot open a block here',
-                line.word,
-                f'Close the "{use.name}" block before it.',
-                line,
-            )
+reads("map", "geo", "split_clients", family="http stream")(blocks_among_data)
+
+
+@reads("charset_map")
+def charset_map(use: Use) -> Iterator[Mistake]:
+    """``charset_map from to { … }``: the lines are not judged."""
+    return blocks_among_data(use)
 
 
 @reads("map", family="http stream")
@@ -86,22 +82,6 @@ def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Dir
         return
     for form in forms:
         yield from _once(line, form, keys)
-
-
-def host_forms(name: str) -> list[tuple[str, str]] | None:
-    """Where nginx files a host name with or without wildcard; None for one it refuses.
-
-    ``ngx_hash_add_key`` in src/core/ngx_hash.c.
-    """
-    if name.count("*") > 1 or ".." in name:
-        return None
-    if name.startswith(".") and len(name) > 1 and "*" not in name:
-        return [("exact", name[1:]), ("head", name[1:])]
-    if name.startswith("*.") and len(name) > 2:
-        return [("head", name[2:])]
-    if name.endswith(".*") and len(name) > 2:
-        return [("tail", name[:-2])]
-    return None if "*" in name else [("exact", name)]
 
 
 def _once(line: Directive, key: object, keys: dict[object, Directive]) -> Iterator[Mistake]:
@@ -169,21 +149,6 @@ def _range_error(text: str) -> str:
         return f'"{text}" is no range of IPv4 addresses'
     if not dash or start > end:
         return f'"{text}" is no range: it ends before it begins'
-    return ""
-
-
-def network_error(text: str) -> str:
-    """What is wrong with an address or a network in CIDR notation; empty if nothing (``ngx_ptocidr``)."""
-    address, slash, bits = text.partition("/")
-    try:
-        parse_inet4(address)
-        most = 32
-    except ValueError:
-        if not is_inet6(address):
-            return f'"{text}" is neither an address nor a network'
-        most = 128
-    if slash and not (bits.isascii() and bits.isdigit() and int(bits) <= most):
-        return f'"{text}": the number of bits behind the slash is 0 to {most}'
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nginxaudit.checks.load.base import Mistake, Use, reads
+from nginxaudit.checks.load.forms import blocks_among_data
 from nginxaudit.finding import Severity
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -35,6 +36,9 @@ def lists_of_types(use: Use) -> Iterator[Mistake]:
         elif kind == _DEFAULT.get(use.name):
             yield _twice(token, f'"{token}" is always among the "{use.name}"')
         seen.setdefault(kind, token)
+
+
+reads("types", family="http stream")(blocks_among_data)
 
 
 @reads("types")

@@ -14,7 +14,7 @@ from nginxaudit.checks.load.base import (
     reads,
     unknown_parameter,
 )
-from nginxaudit.checks.load.maps import network_error
+from nginxaudit.checks.load.forms import network_error
 from nginxaudit.checks.load.scripts import expression, regex_captures, script, scripts, uses
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import has_placeholder, parse_address

@@ -23,11 +23,26 @@ from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS, Target, context_family
 from nginxaudit.syntax.tree import Directive, Token
 
-for _name in (
-    "access", "filters", "groups", "listening", "logs", "machine", "mail", "maps", "mime", "passing", "rewriting", "serving",
-    "structure", "tls", "zones",
-):  # fmt: skip
-    import_module(f"nginxaudit.checks.load.{_name}")
+_ALWAYS = ("groups", "listening", "machine", "passing", "serving", "structure", "tls", "zones")
+FIELDS = {
+    "access": ("allow", "deny", "limit_except", "set_real_ip_from", "valid_referers"),
+    "filters": (
+        "charset", "default_charset", "gzip_disable", "gzip_hash", "gzip_window", "image_filter", "modern_browser",
+        "source_charset", "sub_filter", "userid_expires", "userid_mark",
+    ),
+    "logs": (
+        "access_log", "error_log", "log_format", "open_file_cache", "open_log_file_cache", "ssl_certificate_cache",
+        "proxy_ssl_certificate_cache", "grpc_ssl_certificate_cache", "uwsgi_ssl_certificate_cache",
+    ),
+    "mail": ("auth_http", "protocol", "starttls"),
+    "maps": ("charset_map", "geo", "map", "split_clients"),
+    "mime": (
+        "addition_types", "brotli_types", "charset_types", "gzip_types", "ssi_types", "sub_filter_types", "types",
+        "xslt_types",
+    ),
+    "rewriting": ("auth_request_set", "if", "return", "rewrite", "set"),
+}  # fmt: skip
+"""Modules that are imported only where one of these directives is used: they judge nothing else."""
 
 _RESULTS: WeakKeyDictionary[Model, dict[str, list[Hit]]] = WeakKeyDictionary()
 
@@ -40,6 +55,13 @@ def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
         for node, mistake in _Reader(ctx.model).mistakes():
             result.setdefault(mistake.rule, []).append(_hit(ctx.model, node, mistake))
     return result.get(ctx.rule, ())
+
+
+def _import_grammars(model: Model) -> None:
+    """Import what registers grammars: what always has a word, and the fields of which something is used."""
+    used = (name for name, words in FIELDS.items() if any(map(model.config.named, words)))
+    for name in (*_ALWAYS, *used):
+        import_module(f"nginxaudit.checks.load.{name}")
 
 
 class _Plan(Struct, frozen=True):
@@ -56,6 +78,7 @@ class _Plan(Struct, frozen=True):
 
 class _Reader:
     def __init__(self, model: Model) -> None:
+        _import_grammars(model)
         self._load = Load(model, model.target, Answers(partial(why_lacking, model)))
         self._plans = Answers(partial(_plan, model.target))
 
