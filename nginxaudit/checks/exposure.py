@@ -30,7 +30,8 @@ _SYSTEM = (
 _BELOW = ("/etc/", "/root/", "/proc/", "/sys/", "/var/log/", "/boot/", "/dev/")
 _FINE = ("/etc/letsencrypt/", "/etc/nginx/html", "/dev/null", "/etc/nginx/www", "/root/www")
 _PICTURES = r"(?i)jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media"
-_INNER_NAMES = r"(?i)^/_?(?:internal|protected|private)(?:[/_-]|$)"
+_INNER = ("internal", "protected", "private")
+_INNER_NAMES = rf"(?i)^/_?(?:{'|'.join(_INNER)})(?:[/_-]|$)"
 _SECRET_FILES = ("auth_basic_user_file", "ssl_certificate_key", "ssl_password_file")
 
 
@@ -91,6 +92,10 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
+def _is_inner(pattern: str) -> bool:
+    return any(name in pattern.lower() for name in _INNER) and re.match(_INNER_NAMES, pattern) is not None
+
+
 def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """A location that is called internal, and is not."""
     served = {node.parent for name in ("root", "alias") for node in ctx.model.config.named(name)}
@@ -98,7 +103,7 @@ def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
         node = location.directive
         if node not in served or not (location.is_prefix or location.is_exact):
             continue
-        if re.match(_INNER_NAMES, location.pattern) is None or ctx.model.unknown_inside(node):
+        if not _is_inner(location.pattern) or ctx.model.unknown_inside(node):
             continue
         if not is_restricted(ctx.model, node):
             yield Hit(

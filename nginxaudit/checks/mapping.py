@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 
 from nginxaudit.checks.base import CheckContext, Hit, Place, arg, whole
 from nginxaudit.finding import Severity
 from nginxaudit.model.scope import family_of, is_directive
-from nginxaudit.model.variables import references
+from nginxaudit.model.variables import references, spellings
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 _BLOCKS = ("map", "geo", "split_clients")
@@ -42,7 +41,6 @@ _NEEDS_VALUE = _DECIDING | {
     "add_header",
     "fastcgi_param",
 }
-_SPELLED = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
 def _uses(ctx: CheckContext) -> dict[tuple[str, str], list[tuple[Directive, Token]]]:
@@ -195,8 +193,7 @@ def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
     first: dict[str, tuple[str, Place]] = {}
     told: set[str] = set()
     for node, token in ctx.model.texts if mixed else ():
-        for found in _SPELLED.finditer(token):
-            name = found[1] or found[2]
+        for name in spellings(token):
             lower = name.lower()
             if lower not in mixed or lower in told:
                 continue
@@ -214,10 +211,6 @@ def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
 
 def _spelled_differently(config: Config) -> set[str]:
     """Lower-case names that the files, comments included, have in several spellings."""
-    names = {
-        braced or plain
-        for source in config.sources.values()
-        for braced, plain in _SPELLED.findall(source.text)
-    }
-    spellings = Counter(map(str.lower, names))
-    return {name for name, count in spellings.items() if count > 1}
+    names = {name for source in config.sources.values() for name in spellings(source.text)}
+    counts = Counter(map(str.lower, names))
+    return {name for name, count in counts.items() if count > 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from nginxaudit.checks.base import CheckContext, Hit, Place, arg
 from nginxaudit.finding import Severity
 from nginxaudit.model.expressions import Written, condition
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.pcre import Expression, danger
 from nginxaudit.pcre.nodes import Chars, Choice, Group, Node, Repeat, Sequence, members
 from nginxaudit.syntax.tree import Directive, Token
@@ -147,7 +149,7 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
 
 def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:
     """Offset of the first such dot and the word behind it."""
-    if "." not in text:
+    if not any(dot == "." and letter.isalpha() for dot, letter in pairwise(text)):
         return None
     for found in re.finditer(_PLAIN_DOT, text):
         word = found[1].lower()
@@ -250,7 +252,7 @@ _KEY = r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/"
 def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
     """``$1`` to ``$9`` where no expression has so many groups."""
     config = ctx.model.config
-    if not any(_NUMBERED.search(source.text) for source in config.sources.values()):
+    if not any(compiled(_NUMBERED).search(source.text) for source in config.sources.values()):
         return
     captures: _Captures | None = None
     for name in _WITH_VALUES:
@@ -258,7 +260,7 @@ def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
             numbered = [
                 token
                 for token in (node.args[1:2] if name == "rewrite" else node.args)
-                if "$" in token and _NUMBERED.search(token)
+                if "$" in token and compiled(_NUMBERED).search(token)
             ]
             if numbered and ctx.model.family_of(node) == "http":
                 captures = captures or _Captures(ctx)
@@ -267,7 +269,7 @@ def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
                     yield from _undefined(node, token, groups)
     for written in _of_kind(ctx, "map") if config.named("map") else ():
         for token in written.directive.args[:1]:
-            if _NUMBERED.search(token):
+            if compiled(_NUMBERED).search(token):
                 groups = written.expression.groups if written.expression is not None else None
                 yield from _undefined(written.directive, token, groups)
 
@@ -275,7 +277,7 @@ def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
 _WITH_VALUES = (
     "rewrite", "return", "set", "add_header", "proxy_pass", "proxy_set_header", "try_files", "alias", "root", "fastcgi_param",
 )  # fmt: skip
-_NUMBERED = re.compile(r"\$\{?[0-9]")
+_NUMBERED = r"\$\{?[0-9]"
 
 
 def _undefined(node: Directive, token: Token, groups: int | None) -> Iterator[Hit]:

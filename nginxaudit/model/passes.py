@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from msgspec import Struct
 from nginxaudit.model.scope import PASS_DIRECTIVES, family_of, is_directive
 from nginxaudit.model.target import Target, has_variables, parse_target
 from nginxaudit.model.variables import Values, references
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _TUNNEL_DEFAULT = "$host:$request_port"  # ``tunnel_pass`` without an argument
 _STARTS_PATH = frozenset({"request_uri", "uri", "document_uri", "is_args"})
 """Variables that begin with ``/`` or ``?``: where one stands, the host has ended."""
 
-_AUTHORITY = re.compile(r"^((?:[A-Za-z$][A-Za-z0-9+.${}_-]*)?://)?([^/?]*)")
+_AUTHORITY = r"^((?:[A-Za-z$][A-Za-z0-9+.${}_-]*)?://)?([^/?]*)"
 
 
 class Candidate(Struct, frozen=True):
@@ -183,7 +183,7 @@ def split_authority(text: str) -> tuple[str, str | None]:
     """
     if "unix:" in text:
         return text, None
-    found = _AUTHORITY.match(text)
+    found = compiled(_AUTHORITY).match(text)
     end = found.end() if found else len(text)
     for reference in references(text):
         if reference.start < end and reference.name in _STARTS_PATH:

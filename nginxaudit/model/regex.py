@@ -10,14 +10,14 @@ import re
 from functools import lru_cache
 from typing import Any
 
-_NAMED = re.compile(r"\(\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)')")
-_BY_VERSION = re.compile(r"\{,\d")  # literal or not, by the version of PCRE
+_NAMED = r"\(\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)')"
+_BY_VERSION = r"\{,\d"  # literal or not, by the version of PCRE
 _BOUNDED = b"(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=5000)"  # milliseconds
 
 
 def names(pattern: str) -> list[str]:
     """Names of the capture groups, in order."""
-    return [match[1] or match[2] for match in _NAMED.finditer(pattern)]
+    return [match[1] or match[2] for match in re.finditer(_NAMED, pattern)] if "(?" in pattern else []
 
 
 def matches(pattern: str, text: str, *, caseless: bool = False) -> bool | None:
@@ -37,7 +37,7 @@ def matches(pattern: str, text: str, *, caseless: bool = False) -> bool | None:
 def _compiled(pattern: str, *, caseless: bool) -> Any:
     import pcre2
 
-    if _BY_VERSION.search(pattern):
+    if "{," in pattern and re.search(_BY_VERSION, pattern):
         return None
     try:
         return pcre2.compile(_BOUNDED + to_bytes(pattern), pcre2.I if caseless else 0)

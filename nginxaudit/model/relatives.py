@@ -11,8 +11,8 @@ from nginxaudit.model.upstream import Upstream
 
 MIN_FAMILY = 3  # groups that make a naming pattern
 _MAX_COMPARED = 64  # keeps a server that stands in thousands of groups from making this quadratic
-_DIGITS = re.compile(r"\d+")
-_PARTS = re.compile(r"[-_.]+")
+_DIGITS = r"\d+"
+_PARTS = r"[-_.]+"
 
 
 class Relatives:
@@ -96,9 +96,9 @@ def _members(upstream: Upstream) -> frozenset[str]:
 
 def _name_patterns(name: str) -> set[str]:
     patterns = set()
-    if _DIGITS.search(name):
-        patterns.add(_DIGITS.sub("#", name))
-    parts = _PARTS.split(name)
+    if re.search(_DIGITS, name):
+        patterns.add(re.sub(_DIGITS, "#", name))
+    parts = re.split(_PARTS, name)
     if len(parts) > 1:
         patterns.update((f"{parts[0]}-*", f"*-{parts[-1]}"))
     return patterns

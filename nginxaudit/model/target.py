@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nginxaudit.nginx import Address, parse_address
-from nginxaudit.nginx.patterns import compiled
 
 if TYPE_CHECKING:
     from nginxaudit.model.upstream import Upstream
 
-_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*)://"
+_SCHEME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-")
 _SCHEMES: dict[str, dict[str, int | None]] = {
     "proxy": {"http": 80, "https": 443},
     "grpc": {"grpc": None, "grpcs": None},
@@ -58,8 +57,9 @@ def has_variables(text: str) -> bool:
 def split_scheme(protocol: str, text: str) -> tuple[str, str]:
     """Lower-case scheme (empty without one) and the rest. Raises `ValueError` for one nginx lacks."""
     allowed = _SCHEMES.get(protocol)
-    found = compiled(_SCHEME).match(text)
-    scheme = found[1].lower() if found else ""
+    before, separator, behind = text.partition("://")
+    written = separator and before[:1].isalpha() and _SCHEME.issuperset(before)
+    scheme = before.lower() if written else ""
     if allowed is None:
         if scheme:
             raise ValueError(f'a scheme ("{scheme}://") is not allowed here')
@@ -69,7 +69,7 @@ def split_scheme(protocol: str, text: str) -> tuple[str, str]:
             raise ValueError(f'the scheme "{scheme}://" is not supported')
         if protocol == "proxy":
             raise ValueError("the URL has no http:// or https://")
-    return scheme, text[found.end() :] if found else text
+    return scheme, behind if written else text
 
 
 def split_path(rest: str, *, uri_part: bool) -> tuple[str, str | None]:

@@ -73,6 +73,11 @@ def _references(text: str) -> tuple[Reference, ...]:
     )
 
 
+def spellings(text: str) -> list[str]:
+    """Names of the variables in ``text`` as they are written, in order."""
+    return [braced or plain for braced, plain, _ in _VARIABLE.findall(text) if braced or plain]
+
+
 class _Entries(Struct, frozen=True):
     """Values of a block such as ``map``: plain ones, and those that contain variables."""
 

@@ -16,7 +16,7 @@ _ALIASES = {
     "EXPORT40": "EXPORT", "EXPORT56": "EXPORT", "DES": "DES", "LOW": "DES", "3DES": "3DES", "RC4": "RC4", "MD5": "MD5",
     "IDEA": "IDEA", "SEED": "SEED", "RC2": "RC2",
 }  # fmt: skip
-_LEVEL = re.compile(r"@SECLEVEL=(\d)")
+_LEVEL = r"@SECLEVEL=(\d)"
 _WITHOUT_LEVEL = frozenset({"3DES"})  # 112 bits: allowed up to level 2
 
 
@@ -40,7 +40,7 @@ def weak_families(text: str) -> dict[str, str]:
         elif name.upper() not in killed:
             for family in families:
                 present.setdefault(family, {})[name.upper()] = word
-    level = _LEVEL.search(text)
+    level = re.search(_LEVEL, text)
     strict = level is not None and int(level[1]) >= 2
     return {
         family: next(iter(words.values()))

@@ -8,9 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 from nginxaudit.nginx.availability import Availability, availability
-from nginxaudit.nginx.data_files import load
+from nginxaudit.nginx.data_files import groups, rows
 from nginxaudit.nginx.records import VARIABLE_FIELDS
 from nginxaudit.nginx.version import Target
+
+_FILE = "variables.json"
 
 
 class VariableFact(Struct, frozen=True):
@@ -36,28 +38,35 @@ class VariableFact(Struct, frozen=True):
 @cache
 def variables(family: str) -> dict[str, VariableFact]:
     """Variables of ``http`` or ``stream`` by their lower-case name; prefix families by their prefix."""
-    found = {}
-    for name, rows in load("variables.json").items():
-        for row in rows:
-            value = {**VARIABLE_FIELDS, **dict(zip(VARIABLE_FIELDS, row, strict=False))}
-            if value["family"] == family:
-                found[name] = _variable(name, value)
-    return found
+    facts = ((name, _fact(name, family)) for name in groups(_FILE))
+    return {name: fact for name, fact in facts if fact is not None}
 
 
 @cache
 def _prefixes(family: str) -> tuple[VariableFact, ...]:
-    return tuple(fact for fact in variables(family).values() if fact.prefix)
+    facts = (_fact(name, family) for name in groups(_FILE) if name.endswith("_"))
+    return tuple(fact for fact in facts if fact is not None and fact.prefix)
 
 
 @lru_cache(maxsize=1024)
 def variable(name: str, family: str) -> VariableFact | None:
     """The variable called ``name`` (any case), or the family it belongs to; None if nginx has none."""
     name = name.lower()
-    fact = variables(family).get(name)
+    fact = _fact(name, family)
     if fact is not None and not fact.prefix:
         return fact
     return next((each for each in _prefixes(family) if name.startswith(each.name)), fact)
+
+
+@cache
+def _fact(name: str, family: str) -> VariableFact | None:
+    """What the data say of exactly this name."""
+    found = None
+    for row in rows(_FILE, name):
+        value = {**VARIABLE_FIELDS, **dict(zip(VARIABLE_FIELDS, row, strict=False))}
+        if value["family"] == family:
+            found = _variable(name, value)
+    return found
 
 
 def _variable(name: str, value: dict[str, Any]) -> VariableFact:

@@ -48,6 +48,7 @@ _REFERENCE = (
 _CALL = r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)|\\g(?:<[^>]*>|'[^']*')"
 _SKIPPED = r"\(\?#[^)]*\)|\(\?C\d*\)"
 _CODE = r"(?s)\\(?:x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{0,2})|o\{([0-7]+)\}|(0[0-7]{0,2}|[1-7][0-7]{2})|c(.))"
+_NAMING = ("(?<", "(?'")
 _REFERRING = tuple(f"\\{char}" for char in "gk123456789")
 _CODED = tuple(f"\\{char}" for char in "xoc01234567")
 
@@ -172,6 +173,8 @@ class Reader:
     def _parenthesis(self) -> Node | None:
         start = self._at
         if not self._peek("(?"):
+            return self._group(start)
+        if self._peek(_NAMING):
             return self._group(start)
         for pattern, make in ((_SKIPPED, None), (_CALL, Opaque), (_REFERENCE, BackReference)):
             found = self._match(pattern)

@@ -8,12 +8,15 @@ from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 
 # nginx prints "# configuration file PATH:" before each file and a line feed behind it.
+_MARK = "# configuration file /"
 _HEADER = r"^# configuration file (/[^\n]*):\r?\n"
 _PREAMBLE = r"(?:[ \t]*\r?\n|nginx: [^\n]*\n)*"  # what "2>&1" mixes in
 
 
 def is_dump(text: str) -> bool:
     """Whether ``text`` looks like the output of ``nginx -T``."""
+    if _MARK not in text:
+        return False
     preamble = compiled(_PREAMBLE).match(text)
     return compiled(_HEADER, re.MULTILINE).match(text, preamble.end() if preamble else 0) is not None
 

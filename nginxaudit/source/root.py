@@ -10,7 +10,7 @@ from nginxaudit.source.files import Files
 from nginxaudit.source.read import ReadError
 from nginxaudit.source.text import SourceText
 
-_MAIN_BLOCK = re.compile(r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)", re.MULTILINE)
+_MAIN_BLOCK = r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)"
 _SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
 
 
@@ -52,7 +52,7 @@ class Roots(Struct):
 
 def has_main_block(text: str) -> bool:
     """Whether a text looks like a main configuration: a block that stands nowhere else begins a line."""
-    return _MAIN_BLOCK.search(text) is not None
+    return re.search(_MAIN_BLOCK, text, re.MULTILINE) is not None
 
 
 def is_configuration_name(directory: str, name: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Problem
 
 _INDENT = r"[ \t\r]*"
 
@@ -101,3 +103,34 @@ def _plainly(braces: list[Brace], end: int) -> Diagnosis:
         else:
             extra.append(brace)
     return Diagnosis(tuple((brace, end) for brace in reversed(stack)), tuple(extra))
+
+
+def brace_problems(source: SourceText, diagnosis: Diagnosis) -> Iterator[Problem]:
+    """What the diagnosis says, for people."""
+    for brace, at in diagnosis.missing:
+        name = source.text[brace.name_start : brace.name_end]
+        if not name.strip("{"):
+            continue  # a brace without a directive has been told already
+        where = "the file ends" if at >= len(source.text) else f"line {source.position(at)[0]} begins"
+        yield Problem(
+            "unmatched-braces",
+            f'the "{name}" block is never closed',
+            source,
+            brace.name_start,
+            brace.at + 1,
+            help=f'Close it with "}}" before {where}.',
+            related=(
+                (("its } probably belongs before this", source, at, at + 1),) if at < len(source.text) else ()
+            ),
+            analysed=False,
+        )
+    for brace in diagnosis.extra:
+        yield Problem(
+            "unmatched-braces",
+            'unexpected "}": no block is open here',
+            source,
+            brace.at,
+            brace.at + 1,
+            help="Delete it, or look above for a block that is closed too early.",
+            analysed=False,
+        )

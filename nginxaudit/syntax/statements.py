@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from nginxaudit.nginx import PSEUDO_CONTEXTS
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.text import SourceText
-from nginxaudit.syntax.braces import Diagnosis, Seen, diagnose, located
+from nginxaudit.syntax.braces import Diagnosis, Seen, brace_problems, diagnose, located
 from nginxaudit.syntax.lexer import BUFFER_BYTES, Lexer
 from nginxaudit.syntax.lua import end_of_lua_block
 from nginxaudit.syntax.semicolons import split_point
@@ -96,13 +96,12 @@ class StatementReader:
         """Comments seen so far."""
         return self.lexer.comments
 
-    def pieces(self) -> Iterator[Piece]:
-        """The stream for crossplane. Consuming it fills ``bounds``, ``problems`` and ``comments``."""
+    def read(self) -> list[Piece]:
+        """The words for crossplane. Reading them fills ``bounds``, ``problems`` and ``comments``."""
         words: list[Token] = []
-        out = self._out
         plain = not self.lexer.torn and not self._closings and not self._extra
         if plain:
-            yield from self._plain()
+            self._plain()
         for token in self.lexer:
             if token.quoted or token not in _PUNCTUATION:
                 if not words and self._closings:
@@ -116,20 +115,19 @@ class StatementReader:
             else:
                 self._close(words, token)
             words = []
-            yield from out
-            out.clear()
             if len(self.bounds.ends) > self._limits.max_directives:
                 self._skip_rest(token)
                 break
             if plain:
-                yield from self._plain()
+                self._plain()
         self._finish(words)
-        yield from out
+        read, self._out = self._out, []  # whoever consumes them shall be the last to hold them
+        return read
 
-    def _plain(self) -> Iterator[Piece]:
+    def _plain(self) -> None:
         """What follows as long as it is written plainly: whole statements at a time, as most of any text is."""
         text, match = self.text, _PLAIN.match
-        split = self._split_words
+        split, add = self._split_words, self._out.append
         ends, closes, stack, position = self.bounds.ends, self.bounds.closes, self._stack, self.lexer.position
         while len(ends) < self._limits.max_directives:
             found = match(text, position)
@@ -141,8 +139,6 @@ class StatementReader:
                     break
                 self.braces.append((found.end() - 1, -1, -1))
                 self._pop(found.end() - 1)
-                yield from self._out
-                self._out.clear()
             elif kind == 6:
                 self.lexer.comment(*found.span(6))
             else:
@@ -152,16 +148,16 @@ class StatementReader:
                 if several or end - start >= _LONG or (kind == 4 and self._is_special_block(word)):
                     break
                 name = word if self._data_depth else intern(word)
-                yield name, start, False
+                add((name, start, False))
                 if written:
-                    yield _located(split(written), written, found.start(2)), 0, False
+                    add((_located(split(written), written, found.start(2)), 0, False))
                 ends.append(end)
                 closes.append(None)
                 if kind == 3:
-                    yield _SEMICOLON
+                    add(_SEMICOLON)
                 else:
                     self._push(name, (end - 1, start, start + len(name)), len(ends) - 1)
-                    yield _OPEN
+                    add(_OPEN)
             position = found.end()
         self.lexer.position = position
 
@@ -370,43 +366,12 @@ def read_statements(
 
     Returns the reader with its problems and places, and what ``consume`` returned.
     """
-    # All words first, then crossplane: what it makes lies together in memory, and is free as a whole afterwards.
     reader = StatementReader(source, limits=limits)
-    tree = consume(iter(list(reader.pieces())))
+    tree = consume(iter(reader.read()))
     if reader.balanced or reader.cut:
         return reader, tree
     diagnosis = diagnose(located(source.text, reader.braces), len(source.text))
     second = StatementReader(source, diagnosis, limits)
-    tree = consume(iter(list(second.pieces())))
-    second.problems.extend(_brace_problems(source, diagnosis))
+    tree = consume(iter(second.read()))
+    second.problems.extend(brace_problems(source, diagnosis))
     return second, tree
-
-
-def _brace_problems(source: SourceText, diagnosis: Diagnosis) -> Iterator[Problem]:
-    for brace, at in diagnosis.missing:
-        name = source.text[brace.name_start : brace.name_end]
-        if not name.strip("{"):
-            continue  # a brace without a directive has been told already
-        where = "the file ends" if at >= len(source.text) else f"line {source.position(at)[0]} begins"
-        yield Problem(
-            "unmatched-braces",
-            f'the "{name}" block is never closed',
-            source,
-            brace.name_start,
-            brace.at + 1,
-            help=f'Close it with "}}" before {where}.',
-            related=(
-                (("its } probably belongs before this", source, at, at + 1),) if at < len(source.text) else ()
-            ),
-            analysed=False,
-        )
-    for brace in diagnosis.extra:
-        yield Problem(
-            "unmatched-braces",
-            'unexpected "}": no block is open here',
-            source,
-            brace.at,
-            brace.at + 1,
-            help="Delete it, or look above for a block that is closed too early.",
-            analysed=False,
-        )

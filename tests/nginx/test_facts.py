@@ -46,6 +46,10 @@ def test_variables_with_a_prefix() -> None:
     assert variable("http_x_any", "http") is not None
     assert variable("no_such_thing", "http") is None
     assert "request_uri" not in variables("stream")
+    for family in ("http", "stream"):
+        known = variables(family)
+        assert all(name.endswith("_") == fact.prefix for name, fact in known.items())
+        assert all(variable(name, family) is not None for name in known)
 
 
 def test_loading_costs_under_ten_milliseconds() -> None:

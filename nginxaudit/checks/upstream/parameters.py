@@ -124,13 +124,14 @@ def _lacking(
 ) -> Iterator[tuple[Directive, Token, ParameterFact]]:
     """Parameters that are written and that the target lacks for the reason ``why``."""
     for name in names:
+        written = [node for node in ctx.model.config.named(name) if node.args and not node.is_block]
+        if not written:
+            continue
         lacking = {family: _absent(name, family, ctx.target, why) for family in ("http", "stream")}
         words = {word for facts in lacking.values() for word in facts}
         if not words:
             continue
-        for node in ctx.model.config.named(name):
-            if node.is_block:
-                continue
+        for node in written:
             tokens = [token for token in node.args if token.partition("=")[0] in words]
             facts = lacking.get(ctx.model.family_of(node), {}) if tokens else {}
             for token in tokens:
