@@ -17,8 +17,8 @@ from nginxaudit.engine.rule import Rule
 from nginxaudit.engine.run import Outcome
 from nginxaudit.engine.selection import slugs
 from nginxaudit.engine.settings import Settings
-from nginxaudit.engine.suppress import Ignores
 from nginxaudit.finding import Finding, Suppression
+from nginxaudit.model.comments import MARK
 from nginxaudit.nginx import format_version
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
@@ -26,6 +26,7 @@ from nginxaudit.syntax.tree import Config
 
 if TYPE_CHECKING:
     from nginxaudit.engine.baseline import Entry
+    from nginxaudit.engine.suppress import Ignores
 
 
 class Assembly:
@@ -39,7 +40,7 @@ class Assembly:
         self._catalogue = catalogue
         self._rules = rules
         self._by_slug = {rule.slug: rule for rule in catalogue}
-        self._ignores = Ignores(catalogue)
+        self._ignores: Ignores | None = None  # until a comment speaks of nginxaudit
         self._collector = Collector()
         self._sources: dict[str, SourceText] = {}
         self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
@@ -56,7 +57,7 @@ class Assembly:
         self._collector.enter(config.entered)
         if self._settings.check_files:
             outcome.hits += self._missing_files(config)
-        self._ignores.add(config)
+        self._add_ignores(config)
         for rule, hit in outcome.hits:
             self._collector.add(rule, hit)
         self._crashes.extend(outcome.crashes)
@@ -67,6 +68,15 @@ class Assembly:
             elif problem.kind == "include-not-analysed":
                 path, line = _seen_at(problem.source, problem.start)
                 self._notes.append(f"{path}:{line}: {problem.message}")
+
+    def _add_ignores(self, config: Config) -> None:
+        if self._ignores is None:
+            if not any(MARK in source.text for source in config.sources.values()):
+                return
+            from nginxaudit.engine.suppress import Ignores
+
+            self._ignores = Ignores(self._catalogue)
+        self._ignores.add(config)
 
     def _missing_files(self, config: Config) -> list[tuple[Rule, Hit]]:
         from nginxaudit.engine.referenced_files import RULE, referenced_files
@@ -151,7 +161,8 @@ class Assembly:
         return sorted(moved, key=_order), sources
 
     def _silence(self, finding: Finding) -> Finding:
-        finding = self._ignores.apply(finding)
+        if self._ignores is not None:
+            finding = self._ignores.apply(finding)
         if finding.suppressed is None:
             for glob, names in self._settings.per_file_ignores.items():
                 if self._covers(glob, finding) and finding.rule in self._slugs(names, glob):
@@ -171,6 +182,8 @@ class Assembly:
 
     def _with_flaws(self, findings: list[Finding]) -> list[Finding]:
         """Add what is wrong with the suppressing comments themselves."""
+        if self._ignores is None:
+            return findings
         ran = {rule.slug: rule for rule in self._rules}
         extra = Collector()
         for flaw in [*self._ignores.flaws, *self._ignores.unused(ran)]:

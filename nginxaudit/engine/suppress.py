@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
+from nginxaudit.model.comments import MARK
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.fragments import flaw_of_declaration
@@ -92,9 +93,7 @@ class Ignores(Struct):
         self._seen.update(fresh)
         wanted = set(fresh)
         marked = [
-            comment
-            for comment in config.comments
-            if comment.source.path in wanted and "nginxaudit:" in comment.text
+            comment for comment in config.comments if comment.source.path in wanted and MARK in comment.text
         ]
         if not marked:
             return

@@ -10,6 +10,9 @@ from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Comment, Directive
 
+MARK = "nginxaudit:"
+"""What comments begin with that are meant for this program."""
+
 _ANNOTATION = r"\s*nginxaudit:\s*(.*)"
 
 

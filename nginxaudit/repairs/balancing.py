@@ -12,8 +12,7 @@ from nginxaudit.model.retries import directive_of
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.nginx import parse_time_ms
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.common import Edits, deletion
-from nginxaudit.repairs.upstream import group_of, lacks_port, member, with_port
+from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, member, with_port
 from nginxaudit.syntax.tree import Directive
 
 CONNECT_TIMEOUT = "5s"

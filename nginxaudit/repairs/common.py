@@ -1,4 +1,4 @@
-"""What repairs have in common: the word or the pass that a hit is about, and a directive taken out."""
+"""What repairs have in common: the word, the pass or the group that a hit is about, and a directive taken out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Edit
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.peer import Peer
+from nginxaudit.model.upstream import Upstream
 from nginxaudit.repairs import edits
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -31,3 +33,39 @@ def pass_of(hit: Hit, model: Model) -> Pass | None:
     block = hit.node.parent if hit.node is not None else None
     passes = model.passes_in(block) if block is not None else ()
     return next((each for each in passes if each.directive is hit.node), None)
+
+
+def group_of(node: Directive | None, model: Model) -> Upstream | None:
+    """The group that ``node`` is, or stands in."""
+    block = model.enclosing(node, "upstream") if node is not None else None
+    if block is None or not block.args:
+        return None
+    found = model.upstream(block.args[0], model.family_of(block))
+    return found if found is not None and found.directive is block else None
+
+
+def member(hit: Hit, model: Model) -> tuple[Upstream, Peer] | None:
+    """The server line of ``hit`` with its group."""
+    upstream = group_of(hit.node, model)
+    peer = next((each for each in upstream.peers if each.directive is hit.node), None) if upstream else None
+    return (upstream, peer) if upstream and peer else None
+
+
+def with_port(peer: Peer, port: int) -> Edit:
+    """``port`` behind the address of a server that has none."""
+    token = peer.directive.args[0]
+    at = token.end - 1 if token.quoted else token.end
+    return edits.replaced(peer.directive.source, at, at, f":{port}")
+
+
+def lacks_port(peer: Peer) -> bool:
+    """Whether the port of a server is the default one."""
+    address = peer.address
+    return address is not None and address.kind != "unix" and not address.explicit_port and not peer.service
+
+
+def uses(block: Directive, model: Model) -> list[Directive]:
+    """``block`` in every place in which its file stands."""
+    if model.config.entered.get(block.source.path, 1) < 2:
+        return [block]
+    return [each for each in model.config.named(block.name) if each.statement is block.statement]

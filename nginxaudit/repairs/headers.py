@@ -15,8 +15,8 @@ from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.common import pass_of
-from nginxaudit.repairs.inherited import added, level_of, put, repeated, uses
+from nginxaudit.repairs.common import pass_of, uses
+from nginxaudit.repairs.inherited import added, level_of, put, repeated
 from nginxaudit.syntax.tree import Directive
 
 Edits = tuple[Edit, ...] | None

@@ -9,14 +9,8 @@ from nginxaudit.finding import Edit
 from nginxaudit.model import Model
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.repairs import edits
+from nginxaudit.repairs.common import uses
 from nginxaudit.syntax.tree import Directive
-
-
-def uses(block: Directive, model: Model) -> list[Directive]:
-    """``block`` in every place in which its file stands."""
-    if model.config.entered.get(block.source.path, 1) < 2:
-        return [block]
-    return [each for each in model.config.named(block.name) if each.statement is block.statement]
 
 
 def level_of(block: Directive, model: Model, name: str) -> Directive | None:

@@ -15,7 +15,7 @@ from nginxaudit.model.server import Server
 from nginxaudit.pcre import parse
 from nginxaudit.pcre.nodes import Choice
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.inherited import uses
+from nginxaudit.repairs.common import uses
 from nginxaudit.syntax.tree import Directive, Token
 
 Edits = tuple[Edit, ...] | None

@@ -11,8 +11,8 @@ from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.common import pass_of
-from nginxaudit.repairs.inherited import added, level_of, put, uses
+from nginxaudit.repairs.common import pass_of, uses
+from nginxaudit.repairs.inherited import added, level_of, put
 from nginxaudit.repairs.routing import DIRECTORY, suffixed
 from nginxaudit.syntax.tree import Directive
 

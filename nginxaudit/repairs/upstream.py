@@ -14,7 +14,7 @@ from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_address
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.common import Edits, deletion
+from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, member, with_port
 from nginxaudit.syntax.tree import Directive, Token
 
 ZONE_SIZE = "64k"
@@ -24,22 +24,6 @@ _ZONE_WORD = r"(?:[a-z_]*zone=|shared:)([^:]+)"
 _URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
 _NEAR_ENOUGH = 0.8  # from here on a misspelt parameter can only mean one thing
 _ZONES: WeakKeyDictionary[Model, frozenset[str]] = WeakKeyDictionary()
-
-
-def group_of(node: Directive | None, model: Model) -> Upstream | None:
-    """The group that ``node`` is, or stands in."""
-    block = model.enclosing(node, "upstream") if node is not None else None
-    if block is None or not block.args:
-        return None
-    found = model.upstream(block.args[0], model.family_of(block))
-    return found if found is not None and found.directive is block else None
-
-
-def member(hit: Hit, model: Model) -> tuple[Upstream, Peer] | None:
-    """The server line of ``hit`` with its group."""
-    upstream = group_of(hit.node, model)
-    peer = next((each for each in upstream.peers if each.directive is hit.node), None) if upstream else None
-    return (upstream, peer) if upstream and peer else None
 
 
 # -- shared memory
@@ -201,19 +185,6 @@ def _address_part(rest: str) -> tuple[str, str]:
         return rest[:5] + path, uri if colon else ""
     host, slash, path = rest.partition("/")
     return host, slash + path
-
-
-def with_port(peer: Peer, port: int) -> Edit:
-    """``port`` behind the address of a server that has none."""
-    token = peer.directive.args[0]
-    at = token.end - 1 if token.quoted else token.end
-    return edits.replaced(peer.directive.source, at, at, f":{port}")
-
-
-def lacks_port(peer: Peer) -> bool:
-    """Whether the port of a server is the default one."""
-    address = peer.address
-    return address is not None and address.kind != "unix" and not address.explicit_port and not peer.service
 
 
 def tls_port(hit: Hit, model: Model) -> Edits:

@@ -17,8 +17,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.repairs import edits
-from nginxaudit.repairs.common import Edits, deletion, pass_of
-from nginxaudit.repairs.upstream import group_of, lacks_port, with_port
+from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, pass_of, with_port
 from nginxaudit.syntax.tree import Directive, Token
 
 _HTTP11_BY_DEFAULT = (1, 29, 7)

@@ -82,7 +82,8 @@ def paint(lines: Iterable[Line], stream: TextIO, *, color: bool, width: int) -> 
     if color:
         _paint_rich(lines, stream, width)
     else:
-        stream.writelines("".join(text for text, _ in line).rstrip(" ") + "\n" for line in lines)
+        # At once: an unbuffered stream, as images and CI jobs like to have it, costs a system call per write.
+        stream.write("".join(["".join(text for text, _ in line).rstrip(" ") + "\n" for line in lines]))
 
 
 def _paint_rich(lines: Iterable[Line], stream: TextIO, width: int) -> None:

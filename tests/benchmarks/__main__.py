@@ -18,6 +18,7 @@ from tests.benchmarks.measure import Row, Tool, compare
 from tests.benchmarks.workloads import Workload, workloads
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 PEERS = {"gixy-next": "0.9.0", "gixy-ng": "0.2.59"}
 _TABLE = "<!-- table -->"
 _SLOPE = (500, 5000)
@@ -52,9 +53,8 @@ def main() -> None:
 
 
 def _tools() -> list[Tool]:
-    command = Path(sys.executable).with_name("nginxaudit")
-    ours = [str(command), "scan", "--no-settings", "--format", "text"]
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: a peer's modules are compiled already
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    ours = [_own(), "scan", "--no-settings", "--format", "text"]
     tools = [Tool("nginxaudit", lambda work: [[*ours, *map(str, work.paths)]])]
     for name, version in PEERS.items():
         gixy = _peer(name, version)
@@ -65,13 +65,26 @@ def _tools() -> list[Tool]:
     return tools
 
 
+def _own() -> str:
+    """The command of this tree as a user has it: installed, without what the tests need, like the peers."""
+    place = HERE / ".peers" / "nginxaudit"
+    known = (place / "bin" / "nginxaudit").exists()
+    _install(place, str(ROOT), *(("--no-deps", "--force-reinstall") if known else ()))
+    return str(place / "bin" / "nginxaudit")
+
+
 def _peer(name: str, version: str) -> str:
     """The command ``gixy`` of a peer, in a virtual environment of its own below ``.peers/``."""
     place = HERE / ".peers" / f"{name}-{version}"
     if not (place / "bin" / "gixy").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        subprocess.run([str(place / "bin" / "pip"), "install", "-q", f"{name}=={version}"], check=True)
+        _install(place, f"{name}=={version}")
     return str(place / "bin" / "gixy")
+
+
+def _install(place: Path, *what: str) -> None:
+    if not place.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    subprocess.run([str(place / "bin" / "pip"), "install", "-q", *what], check=True)
 
 
 def _nginx(nginx: str, work: Workload) -> Sequence[Sequence[str]]:

@@ -22,6 +22,7 @@ from nginxaudit.checks.load.base import (
 from nginxaudit.checks.syntax.words import plausible
 from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
+from nginxaudit.pcre.plain import plain_groups
 from nginxaudit.syntax.tree import Token
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -118,7 +119,10 @@ def regex_captures(pattern: str) -> int | None:
 
 @lru_cache(maxsize=16384)
 def _compile(pattern: str) -> tuple[str, int | None]:
-    import pcre2  # only who has expressions pays for it
+    groups = plain_groups(pattern)
+    if groups is not None:
+        return "", groups
+    import pcre2  # only who has other expressions pays for it
 
     try:
         compiled = pcre2.compile(pattern.encode("utf-8", "surrogateescape"))
