@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 AUTO_WORKERS = 4
 """Workers that ``worker_processes auto`` is taken for: the text does not know the machine."""
 
+MOST_ON_RING = 10_000
+"""Weights of a group with ``hash … consistent``, all together: nginx and we have 160 points in memory for each."""
+
 _DEFAULT_POOL = 32
 _DEFAULT_IDLE = 60_000
 
@@ -91,6 +94,8 @@ def _method_unknown(upstream: Upstream, model: Model) -> str | None:
         return f"least_time does not exist in {model.target.label}"
     if upstream.method == "hash" and (node is None or not node.args or not node.args[0]):
         return "its hash has no key"
+    if _method(upstream) == "consistent" and sum(peer.weight for peer in upstream.peers) > MOST_ON_RING:
+        return f"its weights add up to more than {MOST_ON_RING:,}: the ring of hash consistent gets too large"
     return None
 
 

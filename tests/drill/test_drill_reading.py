@@ -89,6 +89,7 @@ def test_methods(line: str, method: str) -> None:
         ("server 10.0.0.1;", "proxy_pass http://app; proxy_read_timeout soon;", "proxy_read_timeout"),
         ("server 10.0.0.1;", "proxy_pass http://app; proxy_connect_timeout soon;", "connect timeout"),
         ("server 10.0.0.1;", "return 204;", "nothing that was read passes requests"),
+        ("hash $uri consistent; server 10.0.0.1 weight=9999; server 10.0.0.2 weight=2;", "proxy_pass http://app;", "ring"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_known_is_said(group: str, location: str, reason: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from tests.fuzz import corpus, texts
+from tests.fuzz import corpus, drilled, texts
 from tests.fuzz.grammar import configurations
 from tests.fuzz.targets import COMMANDS, MARK, VARIANTS
 
@@ -31,6 +31,7 @@ INPUTS: dict[str, _Inputs] = {
     "command": _marked(texts.any_configuration() | texts.remarked() | texts.any_dump(), COMMANDS, share=1),
     "fixes": _marked(texts.any_configuration() | texts.remarked(), VARIANTS, share=4),
     "folder": texts.any_dump(),
+    "drill": drilled.groups() | texts.mutants(corpus.configurations()),
 }
 
 

@@ -30,7 +30,7 @@ from nginxaudit.engine.settings import Settings, SettingsError, load
 from nginxaudit.nginx import Target as Nginx
 from nginxaudit.pcre import Expression, danger, parse
 from nginxaudit.source.dump import is_dump, split_dump
-from tests.fuzz import invariants
+from tests.fuzz import drilled, invariants
 from tests.fuzz.clock import timed
 
 _ALL = Settings(extend_select=("ALL",), ignore=("drill",))  # simulations take their time, whatever the text
@@ -296,5 +296,6 @@ TARGETS = {
         Target("command", _command, 3),
         Target("fixes", _fixes, 15),
         Target("folder", _folder, 15),
+        Target("drill", lambda data: drilled.check(data, variant(data)), 40),
     )
 }

@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS, leave_nothing
 pytestmark = pytest.mark.fuzz
 # So many inputs as fit into one or two seconds for each target.
 EXAMPLES = {"words": 250, "tree": 250, "regex": 600, "settings": 250, "remarks": 80, "dump": 100, "page": 200, "scan": 80, "command": 80,
-            "fixes": 30, "folder": 30}  # fmt: skip
+            "fixes": 30, "folder": 30, "drill": 25}  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,6 +7,7 @@ of a request all of them go on by round robin, which may reach backups.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 from zlib import crc32
 
 from nginxaudit.drill.methods.round_robin import pick as round_robin
@@ -65,13 +66,8 @@ class Ring:
     """``hash key consistent`` (``ngx_http_upstream_update_chash``, ``…_get_chash_peer``)."""
 
     def __init__(self, peers: Peers) -> None:
-        points: dict[int, str] = {}
-        for peer in peers.all:
-            text = peer.server.text or peer.server.name
-            for point in _points(text, peer.weight * _POINTS):
-                points.setdefault(point, text)
-        self._hashes = sorted(points)
-        self._texts = [points[each] for each in self._hashes]
+        servers = tuple((peer.server.text or peer.server.name, peer.weight) for peer in peers.all)
+        self._hashes, self._texts = _ring(servers)
 
     def pick(self, request: Request, now: int) -> Peer | None:
         """The first point at or behind the key's whose server has an eligible address."""
@@ -89,6 +85,17 @@ class Ring:
             request.misses += 1
             if request.misses > MAX_MISSES:
                 return round_robin(request, now)
+
+
+@lru_cache(maxsize=8)
+def _ring(servers: tuple[tuple[str, int], ...]) -> tuple[list[int], list[str]]:
+    """Points in order and the server at each; every worker of every run has the same ones."""
+    points: dict[int, str] = {}
+    for text, weight in servers:
+        for point in _points(text, weight * _POINTS):
+            points.setdefault(point, text)
+    hashes = sorted(points)
+    return hashes, [points[each] for each in hashes]
 
 
 def _best(peers: Peers, text: str, tried: int, now: int) -> Peer | None:
