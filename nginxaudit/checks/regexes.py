@@ -13,7 +13,7 @@ from nginxaudit.finding import Severity
 from nginxaudit.model.expressions import Written, condition
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.pcre import Expression, danger
+from nginxaudit.pcre import Expression
 from nginxaudit.pcre.nodes import Chars, Choice, Group, Node, Repeat, Sequence, members
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -40,8 +40,10 @@ _FILE_TYPES = frozenset(
 def regex_redos(ctx: CheckContext) -> Iterable[Hit]:
     """Expressions whose backtracking explodes, on texts that clients write."""
     for written in ctx.model.expressions:
-        if written.subject in _TRUSTED or written.expression is None:
+        if written.subject in _TRUSTED or written.expression is None or written.expression.loops_once:
             continue
+        from nginxaudit.pcre.backtracking import danger
+
         found = danger(written.expression)
         if found is None:
             continue

@@ -6,7 +6,6 @@ stays silent then. Python has parsers for its own dialect only, and private ones
 tells whether an expression is valid, not what it means.
 """
 
-from nginxaudit.pcre.backtracking import Danger, danger
 from nginxaudit.pcre.expression import MAX_LENGTH, Expression, parse
 
-__all__ = ["MAX_LENGTH", "Danger", "Expression", "danger", "parse"]
+__all__ = ["MAX_LENGTH", "Expression", "parse"]

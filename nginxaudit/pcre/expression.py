@@ -75,6 +75,14 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
         """It looks ahead or behind: what it matches may be less than its parts say."""
         return any(isinstance(node, Look) for node in walk(self.root))
 
+    @cached_property
+    def loops_once(self) -> bool:
+        """At most one part repeats without end, and that is one set of bytes: no text can be shared out in many ways."""
+        repeats = [node for node in walk(self.root) if isinstance(node, Repeat)]
+        if all(node.high is not None for node in repeats):
+            return True
+        return len(repeats) == 1 and isinstance(repeats[0].item, Chars)
+
     def group(self, group: int | str) -> Node | None:
         """What stands in a capture group (by number or name; 0 is everything), None without such a group."""
         number = self.names.get(group) if isinstance(group, str) else group

@@ -44,10 +44,9 @@ def timed(run: Callable[[], None], size: int, weight: float = 1.0) -> None:
 
 def forget() -> None:
     """Empty what is remembered about expressions: it would hide how long they take."""
-    from nginxaudit import pcre
     from nginxaudit.pcre import backtracking, expression
 
-    for function in (expression.parse, backtracking.danger, pcre.parse, pcre.danger):
+    for function in (expression.parse, backtracking.danger):
         function.cache_clear()
 
 

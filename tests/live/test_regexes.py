@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.pcre import danger, parse
+from nginxaudit.pcre import parse
+from nginxaudit.pcre.backtracking import danger
 from tests.support import nginx
 from tests.support.backends import ask
 

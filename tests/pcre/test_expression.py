@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nginxaudit.pcre import Expression, danger, parse
+from nginxaudit.pcre import Expression, parse
+from nginxaudit.pcre.backtracking import danger
 
 
 def read(pattern: str, *, caseless: bool = False) -> Expression:
@@ -136,6 +137,16 @@ def test_slow(pattern: str, degree: int | None) -> None:
     found = danger(read(pattern))
     assert found is not None
     assert found.degree == degree
+    assert not read(pattern).loops_once
+
+
+@pytest.mark.parametrize(
+    ("pattern", "once"), [("^/[0-9]+$", True), ("a{1,3}b?", True), ("(ab)+", False), ("(?:a*){3}", False)]
+)
+def test_what_loops_once_is_never_slow(pattern: str, once: bool) -> None:
+    expression = read(pattern)
+    assert expression.loops_once is once
+    assert not once or danger(expression) is None
 
 
 @pytest.mark.parametrize(
