@@ -102,10 +102,27 @@ def read_page(rule: Rule) -> Page:
     return parse_page(Path(rule.path))
 
 
+def body_of(rule: Rule) -> str:
+    """The Markdown of the page of ``rule``, as it is now. Raises `PageError`."""
+    return _parts(Path(rule.path))[1]
+
+
 def parse_page(path: Path) -> Page:
     """Parse one page; category and slug are taken from its path. Raises `PageError`."""
     import tomllib
 
+    toml, body = _parts(path)
+    try:
+        front = tomllib.loads(toml)
+    except ValueError as error:  # also a number of thousands of digits
+        raise PageError(f"{path}: {error}") from None
+    except RecursionError:
+        raise PageError(f"{path}: the front matter is nested too deeply") from None
+    return Page(_rule(path, front, body), body)
+
+
+def _parts(path: Path) -> tuple[str, str]:
+    """Front matter and body of a page. Raises `PageError`."""
     from nginxaudit.source.read import ReadError, read_utf8
 
     try:
@@ -115,13 +132,7 @@ def parse_page(path: Path) -> Page:
     match = _FRONT.match(text)
     if match is None:
         raise PageError(f"{path}: a rule page begins with TOML between two lines of +++")
-    try:
-        front = tomllib.loads(match[1])
-    except ValueError as error:  # also a number of thousands of digits
-        raise PageError(f"{path}: {error}") from None
-    except RecursionError:
-        raise PageError(f"{path}: the front matter is nested too deeply") from None
-    return Page(_rule(path, front, match[2]), match[2])
+    return match[1], match[2]
 
 
 def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:

@@ -82,10 +82,10 @@ def _properties(rule: Rule) -> dict[str, Any]:
 
 def _body(rule: Rule) -> str:
     """The page below its title, with its references; in a word what to do where there is no page."""
-    from nginxaudit.engine.pages import read_page
+    from nginxaudit.engine.pages import body_of
 
     try:
-        body = read_page(rule).body.strip()
+        body = body_of(rule).strip()
     except PageError:  # the page is gone, or the rule never had one: the report is worth more
         body = "\n\n".join(text for text in (rule.what, rule.why, rule.remedy) if text) or rule.title
     body = re.sub(r"\A# .*\n+", "", body)

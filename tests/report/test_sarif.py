@@ -110,7 +110,7 @@ def test_tls_counts_as_security_for_github():
 
 def test_help_is_the_page_of_the_rule(monkeypatch):
     body = "# Title\n\n## What it does\nFinds `x`.\n\n```nginx bad\na b; # finding\n```\n"
-    monkeypatch.setattr(pages, "read_page", lambda rule: pages.Page(rule, body))
+    monkeypatch.setattr(pages, "body_of", lambda rule: body)
     rule = run_of(report())["tool"]["driver"]["rules"][2]
     assert rule["help"]["markdown"] == (
         "## What it does\nFinds `x`.\n\n```nginx bad\na b; # finding\n```\n\n## References\n\n"
