@@ -118,7 +118,7 @@ def _is_static(location: Location | None) -> bool:
 def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
     """Shared memory for limits and caches that nothing uses."""
     config = ctx.model.config
-    if config.fragment or config.incomplete_includes:
+    if not config.is_whole:
         return
     for name, (parameter, users, prefix) in _ZONES.items():
         made = [(node, zone) for node in config.named(name) for zone in _zone(node, parameter)]

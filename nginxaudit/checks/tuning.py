@@ -1,12 +1,11 @@
-"""Workers, connections, buffers and logs: what keeps a busy nginx from doing its work, or from telling about it."""
+"""Workers, connections, buffers and caches: what keeps a busy nginx from doing its work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, Place, arg, listed, name_of, whole
+from nginxaudit.checks.base import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.finding import Severity
-from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address, parse_number, parse_size, parse_time_ms
 from nginxaudit.syntax.tree import Directive
 
@@ -30,15 +29,6 @@ _STREAMS = (
     "mercure",
     "hub",
 )
-_UPSTREAM_FIELDS = frozenset(
-    {
-        "upstream_addr",
-        "upstream_status",
-        "upstream_response_time",
-        "upstream_connect_time",
-        "upstream_header_time",
-    }
-)
 _ONE_BY_DESIGN = ("127.", "169.254.", "10.96.", "10.43.", "172.20.0.10", "::1", "fd")
 """Resolvers that are one address for many: local ones, those of clouds and of Kubernetes."""
 
@@ -48,10 +38,6 @@ def _number(node: Directive | None) -> int | None:
         return parse_number(node.args[0]) if node is not None and node.args else None
     except ValueError:
         return None
-
-
-def _is_main(ctx: CheckContext) -> bool:
-    return not ctx.model.config.fragment and not ctx.model.config.incomplete_includes
 
 
 def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
@@ -69,7 +55,7 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
     tuned = any(
         ctx.model.config.named(name) for name in ("worker_connections", "worker_rlimit_nofile", "user")
     )
-    if not nodes and tuned and _is_main(ctx) and ctx.model.servers("http"):
+    if not nodes and tuned and ctx.model.config.is_whole and ctx.model.servers("http"):
         block = ctx.model.config.named("http")[0]
         yield Hit(
             name_of(block),
@@ -93,7 +79,13 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
             limit,
             help="Allow at least twice as many files as connections.",
         )
-    elif limit is None and connections is not None and wanted is not None and wanted > 1024 and _is_main(ctx):
+    elif (
+        limit is None
+        and connections is not None
+        and wanted is not None
+        and wanted > 1024
+        and ctx.model.config.is_whole
+    ):
         yield Hit(
             whole(connections),
             f"{wanted} connections and no worker_rlimit_nofile: where 1024 files may be open, that is the limit",
@@ -237,34 +229,6 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def log_missing_upstream_fields(ctx: CheckContext) -> Iterable[Hit]:
-    """Logs of a proxy that do not tell which backend answered; once per format."""
-    formats = {
-        node.args[0].lower(): node for node in ctx.model.config.named("log_format") if len(node.args) > 1
-    }
-    told: set[str] = set()
-    for each in ctx.model.passes:
-        if each.upstream is None or len(each.upstream.peers) < 2:
-            continue
-        for log in ctx.model.effective(each.scope, "access_log"):
-            name = log.args[1].lower() if len(log.args) > 1 and "=" not in log.args[1] else "combined"
-            node = formats.get(name)
-            if log.args[:1] == ["off"] or name in told or (node is None and name != "combined"):
-                continue
-            told.add(name)
-            names = {
-                reference.name for token in (node.args[1:] if node else ()) for reference in references(token)
-            }
-            if names.isdisjoint(_UPSTREAM_FIELDS):
-                yield Hit(
-                    whole(node) if node is not None else whole(log),
-                    f"the format {name} does not tell which server of {each.upstream.name} answered, or failed",
-                    node or log,
-                    related=(("requests are shared out here", whole(each.directive)),),
-                    help="Log $upstream_addr, $upstream_status and $upstream_response_time.",
-                )
-
-
 def types_block_replaces_mime(ctx: CheckContext) -> Iterable[Hit]:
     """A few types that replace all the others."""
     for node in ctx.model.config.named("types"):
@@ -315,51 +279,6 @@ def gzip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
                 )
 
 
-def error_log_level_high(ctx: CheckContext) -> Iterable[Hit]:
-    """Logs that leave out why backends failed."""
-    for node in ctx.model.config.named("error_log"):
-        if (
-            len(node.args) > 1
-            and node.args[1] in ("crit", "alert", "emerg")
-            and not node.args[0].startswith("/dev/null")
-        ):
-            yield Hit(
-                arg(node, node.args[1]),
-                f"at {node.args[1]} the log has no failures of backends: those are errors and warnings",
-                node,
-                help="Use warn or error.",
-            )
-
-
-def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
-    """Servers without a trace, and logs that an ``off`` beside them cancels."""
-    for node in ctx.model.config.named("access_log"):
-        if node.args[:1] != ["off"] or node.parent is None:
-            continue
-        others = [
-            each for each in node.parent.named("access_log") if each is not node and each.args[:1] != ["off"]
-        ]
-        if others:
-            yield Hit(
-                whole(node),
-                "off cancels the other logs of this block: nothing is written",
-                node,
-                related=(("not written", whole(others[0])),),
-                severity=Severity.WARNING,
-                help="Delete one of the two.",
-            )
-        elif node.context == "http" and not any(
-            each.context != "http" and each.args[:1] != ["off"]
-            for each in ctx.model.config.named("access_log")
-        ):
-            yield Hit(
-                whole(node),
-                "no request leaves a trace: attacks and failures cannot be reconstructed",
-                node,
-                help="Turn it off for health checks and static files only.",
-            )
-
-
 def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
     """Uploads without a limit."""
     for node in ctx.model.config.named("client_max_body_size"):
@@ -390,22 +309,10 @@ def gzip_disabled(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _nowhere(ctx: CheckContext, name: str, consequence: str) -> Iterator[Hit]:
-    if ctx.model.config.named(name) or not _is_main(ctx) or not ctx.model.servers("http"):
+    if ctx.model.config.named(name) or not ctx.model.config.is_whole or not ctx.model.servers("http"):
         return
     for block in ctx.model.config.named("http")[:1]:
         yield Hit(name_of(block), f"{name} is not set: {consequence}", block, help=f"Write {name} in http.")
-
-
-def error_log_unset(ctx: CheckContext) -> Iterable[Hit]:
-    """The log of errors is where the build put it; asked for only."""
-    if not ctx.model.config.named("error_log") and _is_main(ctx) and ctx.model.config.top.children:
-        first = ctx.model.config.top.children[0]
-        yield Hit(
-            Place(first.source, first.start, first.name_end, first.via),
-            "error_log is not set: errors go to the place that nginx was built with",
-            first,
-            help="Write error_log /var/log/nginx/error.log warn;",
-        )
 
 
 def try_files_without_open_file_cache(ctx: CheckContext) -> Iterable[Hit]:
@@ -420,19 +327,4 @@ def try_files_without_open_file_cache(ctx: CheckContext) -> Iterable[Hit]:
                 f"every request asks the file system for {listed([str(token) for token in node.args[:-1]])}",
                 node,
                 help="open_file_cache remembers the answers; deployments are then seen later.",
-            )
-
-
-def access_log_variable_path(ctx: CheckContext) -> Iterable[Hit]:
-    """A log whose file is opened and closed for every request."""
-    for node in ctx.model.config.named("access_log"):
-        if not node.args or "$" not in node.args[0] or node.args[0].startswith("syslog:"):
-            continue
-        cache = ctx.model.value(node, "open_log_file_cache")
-        if cache is None or cache == "off":
-            yield Hit(
-                arg(node, node.args[0]),
-                "the file of this log is opened and closed for every request",
-                node,
-                help="Write open_log_file_cache max=100 inactive=1m;",
             )

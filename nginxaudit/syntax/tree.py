@@ -278,6 +278,11 @@ class Config(Struct):
     barren_includes: list[Directive] = field(default_factory=list)  # include whose pattern matches no file
     _index: dict[str, list[Directive]] | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is all that nginx would read: no fragment, and no include left out. What is missing is missing."""
+        return not self.fragment and not self.incomplete_includes
+
     def named(self, name: str) -> list[Directive]:
         """All directives called ``name`` anywhere, in reading order. Do not modify."""
         if self._index is None:

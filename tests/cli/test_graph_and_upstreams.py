@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import needs_browser, shown
+
 FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "etc-nginx"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = """events {}
 http {
     upstream "</script><b>" { server 10.0.0.1:80; server 10.0.0.2:80; }
@@ -109,10 +110,9 @@ def test_html_needs_no_network_and_holds_hostile_names(tmp_path: Path) -> None:
     ElementTree.fromstring(_run("graph", "--no-settings", "--format", "svg", str(config)).stdout)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+@needs_browser
 def test_html_in_a_browser(tmp_path: Path) -> None:
     """The script runs: it makes every box reachable by keyboard, and a click tells about it."""
-    assert CHROMIUM is not None
     page = tmp_path / "graph.html"
     text = _graph("html")
     click = (
@@ -120,18 +120,12 @@ def test_html_in_a_browser(tmp_path: Path) -> None:
         ".dispatchEvent(new MouseEvent('click', {bubbles: true}));</script></body>"
     )
     page.write_text(text.replace("</body>", click))
-    run = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    aside = run.stdout.split("<aside>")[1].split("</aside>")[0]
+    dom = shown(page.as_uri())
+    aside = dom.split("<aside>")[1].split("</aside>")[0]
     assert "<h2>payments</h2>" in aside
     assert 'class="warning">warning: "payments" looks active-passive' in aside
-    assert run.stdout.count('tabindex="0"') > 20
-    assert 'class="node faded" data-id="http:upstream:shop"' in run.stdout
+    assert dom.count('tabindex="0"') > 20
+    assert 'class="node faded" data-id="http:upstream:shop"' in dom
 
 
 def test_focus_and_names_that_are_not_there() -> None:

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ElementTree
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from nginxaudit.report.drill.chart import chart
 from tests.report.drills import SERVERS, configuration, drilled, rendered
+from tests.support.browser import Page, needs_browser, shown
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NASTY = "</style><script>document.title=1</script><img/src=x/onerror=alert(1)>'\u202e"
-
-
-class _Page(HTMLParser):
-    """Tags and attributes that a browser would see."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes.update(name for name, _ in attrs)
 
 
 def test_every_scenario_has_a_row_a_chart_and_what_would_help(tmp_path: Path) -> None:
     result = drilled(tmp_path, configuration("proxy_pass http://shop;"), ("refuse", "hang", "rolling"))
     text = rendered("html", result)
-    page = _Page(text)
+    page = Page(text)
     stories = result.blocks[0].stories
     assert page.tags.count("details") == len(stories) == text.count('<th scope="row">')
     assert text.count('role="img"') == len(stories)
@@ -56,7 +39,7 @@ def test_it_needs_nothing_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
-    plain = _Page(rendered("html", drilled(tmp_path, configuration("proxy_pass http://shop;"))))
+    plain = Page(rendered("html", drilled(tmp_path, configuration("proxy_pass http://shop;"))))
     quoted = f'"{NASTY}"'
     text = configuration(f"proxy_pass http://{NASTY};", name=quoted).replace(
         "location /0", f'location "/{NASTY}"'
@@ -66,8 +49,8 @@ def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
     assert hostile.blocks or hostile.skipped
     page = rendered("html", hostile)
     assert "&lt;script&gt;" in page
-    assert set(_Page(page).tags) <= set(plain.tags)
-    assert _Page(page).attributes <= plain.attributes
+    assert set(Page(page).tags) <= set(plain.tags)
+    assert Page(page).attributes <= plain.attributes
     assert "\u202e" not in page
 
 
@@ -102,20 +85,13 @@ def test_a_chart_is_true_to_the_numbers(tmp_path: Path) -> None:
     assert totals == [str(worst.outcome.requests), *(str(each.attempts) for each in worst.outcome.servers)]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+@needs_browser
 def test_in_a_browser(tmp_path: Path) -> None:
     """A real browser builds the page as it was meant: nothing of a name becomes an element."""
-    assert CHROMIUM is not None
     page = tmp_path / "drill.html"
     text = configuration('proxy_pass "http://a<i>";', name='"a<i>"')
     page.write_text(rendered("html", drilled(tmp_path, text, ("refuse", "rolling"))), encoding="utf-8")
-    dom = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
+    dom = shown(page.as_uri())
     assert "<i>" not in dom
     assert "a&lt;i&gt;" in dom
     assert dom.count('<details class="') == 3

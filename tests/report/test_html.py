@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from html import escape, unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -14,24 +11,10 @@ import pytest
 from nginxaudit.engine.audit import examine
 from nginxaudit.report.graph.view import views_of
 from tests.report.samples import full, one, rendered, troubled
+from tests.support.browser import Page, needs_browser, shown
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "etc-nginx"
 NASTY = "</pre></script><script>document.title='x'</script><img src=x onerror=alert(1)>\" onclick='y' \x1b[31m\u202e"
-
-
-class _Page(HTMLParser):
-    """Tags and attributes that a browser would see."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes.update(name for name, _ in attrs)
 
 
 def test_every_finding_has_a_card_with_its_text() -> None:
@@ -39,7 +22,7 @@ def test_every_finding_has_a_card_with_its_text() -> None:
     for finding in full().active:
         assert escape(finding.message) in text
         assert f">{finding.rule} ({finding.id})<" in text
-    assert _Page(text).tags.count("article") == len(full().active)
+    assert Page(text).tags.count("article") == len(full().active)
     assert "suppressed (inline): public files only" in rendered("html", full(), show_suppressed=True)
 
 
@@ -51,11 +34,11 @@ def test_it_needs_nothing_from_anywhere() -> None:
 
 
 def test_texts_of_strangers_stay_texts() -> None:
-    plain = _Page(rendered("html", full(), show_suppressed=True))
+    plain = Page(rendered("html", full(), show_suppressed=True))
     hostile = one(f"a '{NASTY}';\n", "a", NASTY, path=f"x{NASTY}.conf", help=NASTY)
     text = rendered("html", hostile)
-    assert set(_Page(text).tags) <= set(plain.tags)
-    assert _Page(text).attributes <= plain.attributes
+    assert set(Page(text).tags) <= set(plain.tags)
+    assert Page(text).attributes <= plain.attributes
     assert "\x1b" not in text and "\u202e" not in text
 
 
@@ -64,7 +47,7 @@ def test_what_was_not_analysed_is_said_first() -> None:
     assert text.index("broken.conf") < text.index("<article")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser on this machine")
+@needs_browser
 @pytest.mark.parametrize(
     ("fragment", "said"),
     [("", "8 of 8 shown"), ("#severity=warning", "5 of 8 shown"), ("#category=upstream&text=serch", "1 of 8 shown"), ("#text=nothing+such", "0 of 8 shown")],
@@ -74,14 +57,7 @@ def test_filters_work_in_a_browser(fragment: str, said: str, tmp_path: Path) -> 
     views = views_of(examination.models, examination.report.active)
     path = tmp_path / "report.html"
     path.write_text(rendered("html", examination.report, views=views), encoding="utf-8")
-    assert CHROMIUM is not None
-    dom = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{path}{fragment}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
+    dom = shown(f"file://{path}{fragment}")
     assert said in dom
     assert len(re.findall(r"<article [^>]*hidden", dom)) == 8 - int(said.split()[0])
     assert "<svg" in dom and "payments" in dom

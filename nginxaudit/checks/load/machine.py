@@ -137,7 +137,7 @@ def missing_events(load: Load) -> Iterator[Mistake]:
 @finally_
 def thread_pools(load: Load) -> Iterator[Mistake]:
     """Pools that ``aio threads=`` names."""
-    if load.model.config.fragment or load.model.config.incomplete_includes:
+    if not load.model.config.is_whole:
         return
     pools = {str(node.args[0]) for node in load.model.config.named("thread_pool") if node.args} | {"default"}
     for node in load.model.config.named("aio"):

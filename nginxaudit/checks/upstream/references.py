@@ -108,7 +108,7 @@ def _folded(name: str) -> str:
 
 def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A group that no pass directive of its family can reach."""
-    if ctx.model.config.fragment or ctx.model.config.incomplete_includes:
+    if not ctx.model.config.is_whole:
         return
     for family in ("http", "stream"):
         if ctx.model.may_reach_any_upstream(family):
