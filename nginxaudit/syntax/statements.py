@@ -232,6 +232,7 @@ class StatementReader:
             self._report_missing_semicolon(statement, f"{words[split]!s} begins on the next line")
             self._emit(statement, statement[-1].end, _SEMICOLON)
             first = split
+            self._virtual_closings(words[first].start)
         return first
 
     def _unterminated(self, words: list[Token], why: str) -> None:
