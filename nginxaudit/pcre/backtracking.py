@@ -33,7 +33,9 @@ from nginxaudit.pcre.nodes import (
 )
 
 _MAX_POSITIONS = 160
-_MAX_LOOP = 48  # positions of one loop: pairs of them are compared
+_MAX_LOOP = 48  # positions of one loop
+_MAX_PAIRS = 250_000  # of edges of one loop that are compared with each other
+_MAX_WALKS = 1_000  # through the automaton, for one expression
 _COPIES = 2  # of a part with a bounded count: enough to see what it borders on
 _CUBIC = 3
 
@@ -148,10 +150,10 @@ def danger(expression: Expression) -> Danger | None:
     automaton = _Automaton()
     try:
         whole = automaton.build(expression.root)
+        slow = _exponential(automaton, whole, expression.ends_anchored)
+        return slow or _polynomial(expression, automaton, whole)
     except _TooBigError:
         return None
-    slow = _exponential(automaton, whole, expression.ends_anchored)
-    return slow or _polynomial(expression, automaton, whole)
 
 
 def _has_doubtful_loop(root: Node) -> bool:
@@ -166,7 +168,7 @@ def _has_doubtful_loop(root: Node) -> bool:
 
 def _reach(automaton: _Automaton) -> list[int]:
     """For every position the set of those behind it, as bits (Warshall's closure)."""
-    reach = [sum(1 << other for other in edges) for edges in automaton.edges]
+    reach = [_bits(edges) for edges in automaton.edges]
     for middle, behind in enumerate(list(reach)):
         behind = reach[middle]
         for at, found in enumerate(reach):
@@ -202,6 +204,8 @@ def _is_ambiguous(automaton: _Automaton, loop: set[int]) -> bool:
     """Whether one text leads from a position of the loop back to it in two ways."""
     if any(ways > 1 for at in loop for other, ways in automaton.edges[at].items() if other in loop):
         return True
+    if sum(len(automaton.edges[at]) for at in loop) ** 2 > _MAX_PAIRS:
+        return False  # nobody knows
     ahead: dict[tuple[int, int], list[tuple[int, int]]] = {}
     behind: dict[tuple[int, int], list[tuple[int, int]]] = {}
     same = [(at, at) for at in loop]
@@ -236,12 +240,11 @@ def _polynomial(expression: Expression, automaton: _Automaton, whole: _Part) -> 
     floating = not expression.starts_anchored and not _begins_with_anything(expression.root)
     chain: dict[int, int] = {}
     best: Danger | None = None
+    walks = _Walks(automaton)
     for at in loops:
-        first = 2 if floating and _passes(automaton, whole.first, at, automaton.sets[at]) else 1
-        chain[at] = max(
-            [first]
-            + [chain[earlier] + 1 for earlier in loops if earlier < at and _shares(automaton, earlier, at)]
-        )
+        first = 2 if floating and walks.pass_between(whole.first, at, automaton.sets[at]) else 1
+        before = [chain[earlier] + 1 for earlier in loops if earlier < at and walks.share(earlier, at)]
+        chain[at] = max([first, *before])
         longest = best.degree or 0 if best else _CUBIC - 1
         if chain[at] > longest and _can_fail_after(automaton, whole, [at], expression.ends_anchored):
             node = automaton.nodes[at]
@@ -249,24 +252,50 @@ def _polynomial(expression: Expression, automaton: _Automaton, whole: _Part) -> 
     return best
 
 
-def _shares(automaton: _Automaton, earlier: int, later: int) -> bool:
-    """Whether bytes that both loops take lead from one to the other."""
-    common = automaton.sets[earlier] & automaton.sets[later]
-    return common != 0 and _passes(automaton, automaton.edges[earlier], later, common)
+class _Walks:
+    """Where one can get in an automaton while taking bytes of one set only. Raises `_TooBigError` when asked too much."""
+
+    def __init__(self, automaton: _Automaton) -> None:
+        self._automaton = automaton
+        self._next = [_bits(edges) for edges in automaton.edges]
+        self._takers: dict[int, int] = {}
+        self._reached: dict[tuple[int, int], int] = {}
+
+    def share(self, earlier: int, later: int) -> bool:
+        """Whether bytes that both loops take lead from one to the other."""
+        common = self._automaton.sets[earlier] & self._automaton.sets[later]
+        return common != 0 and bool(self._reach(self._next[earlier], common) >> later & 1)
+
+    def pass_between(self, begin: Iterable[int], end: int, common: int) -> bool:
+        """Whether a way from one of ``begin`` to ``end`` takes nothing but bytes of ``common``."""
+        return bool(self._reach(_bits(begin), common) >> end & 1)
+
+    def _reach(self, begin: int, common: int) -> int:
+        """Positions, as bits, on ways that start in ``begin``; remembered, for chains of loops are often of one kind."""
+        found = self._reached.get((begin, common))
+        if found is not None:
+            return found
+        if len(self._reached) >= _MAX_WALKS:
+            raise _TooBigError
+        takers = self._takers.get(common)
+        if takers is None:
+            takers = _bits(at for at, chars in enumerate(self._automaton.sets) if chars & common)
+            self._takers[common] = takers
+        seen, fresh = 0, begin & takers
+        while fresh:
+            seen |= fresh
+            ahead = 0
+            while fresh:
+                lowest = fresh & -fresh
+                ahead |= self._next[lowest.bit_length() - 1]
+                fresh ^= lowest
+            fresh = ahead & takers & ~seen
+        self._reached[begin, common] = seen
+        return seen
 
 
-def _passes(automaton: _Automaton, begin: Iterable[int], end: int, common: int) -> bool:
-    """Whether a way from ``begin`` to ``end`` takes nothing but bytes of ``common``."""
-    stack, seen = list(begin), set()
-    while stack:
-        at = stack.pop()
-        if at in seen or not automaton.sets[at] & common:
-            continue
-        if at == end:
-            return True
-        seen.add(at)
-        stack.extend(automaton.edges[at])
-    return False
+def _bits(positions: Iterable[int]) -> int:
+    return sum({1 << at for at in positions})
 
 
 def _begins_with_anything(node: Node) -> bool:
