@@ -17,12 +17,11 @@ from nginxaudit.drill.group import (
     Server,
     Subject,
 )
-from nginxaudit.drill.reading_uses import unknown_of, use_of
+from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.nginx import parse_time_ms
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model
-    from nginxaudit.model.passes import Pass
     from nginxaudit.model.peer import Peer
     from nginxaudit.model.upstream import Upstream
 
@@ -60,13 +59,6 @@ def _subjects(upstream: Upstream, model: Model) -> Iterator[Subject]:
         use = None if unknown else use_of(each, model)
         known = group if use is not None else None
         yield Subject(upstream.name, label_of(each), source.path, line, known, use, unknown)
-
-
-def label_of(each: Pass) -> str:
-    """Server and location of a pass in words."""
-    server = each.server.label if each.server else ""
-    location = each.location.label if each.location else ""
-    return " ".join(word for word in (server, location) if word) or each.directive.name
 
 
 def why_not_of(upstream: Upstream, model: Model) -> str | None:

@@ -20,6 +20,13 @@ _SETTINGS = (
 )  # fmt: skip
 
 
+def label_of(each: Pass) -> str:
+    """Server and location of a pass in words."""
+    server = each.server.label if each.server else ""
+    location = each.location.label if each.location else ""
+    return " ".join(word for word in (server, location) if word) or each.directive.name
+
+
 def unknown_of(each: Pass, model: Model) -> str | None:
     """A setting of a pass whose value cannot be known, as a sentence."""
     if model.retry(each) is None:
@@ -34,8 +41,6 @@ def unknown_of(each: Pass, model: Model) -> str | None:
 
 def use_of(each: Pass, model: Model) -> Use | None:
     """The use that a pass makes of its group; None where a setting cannot be known (see `unknown_of`)."""
-    from nginxaudit.drill.reading import label_of  # that one imports this one
-
     retry = model.retry(each)
     if retry is None:
         return None

@@ -14,9 +14,9 @@ from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.collect import Collector
 from nginxaudit.engine.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rule import Rule
-from nginxaudit.engine.run import Outcome
 from nginxaudit.engine.selection import slugs
 from nginxaudit.engine.settings import Settings
+from nginxaudit.engine.tasks import Outcome
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.model.comments import MARK
 from nginxaudit.nginx import format_version

@@ -17,9 +17,10 @@ from nginxaudit.engine.clock import NO_CLOCK, Clock
 from nginxaudit.engine.reading import Reading
 from nginxaudit.engine.report import Report
 from nginxaudit.engine.rule import Rule
-from nginxaudit.engine.run import Outcome, prepare, run
+from nginxaudit.engine.run import run
 from nginxaudit.engine.selection import options_of, selected
 from nginxaudit.engine.settings import Settings
+from nginxaudit.engine.tasks import Outcome, prepare
 from nginxaudit.finding import Finding
 from nginxaudit.model import Model
 

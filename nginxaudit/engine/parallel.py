@@ -16,7 +16,7 @@ from msgspec import Struct, msgpack
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.report import RuleCrash
-from nginxaudit.engine.run import Outcome, Task, apply
+from nginxaudit.engine.tasks import Outcome, Task, apply
 from nginxaudit.finding import Confidence, Fix, Severity
 from nginxaudit.model import Model
 

@@ -12,9 +12,9 @@ from nginxaudit.engine import jobs, parallel
 from nginxaudit.engine.audit import examine
 from nginxaudit.engine.catalogue import builtin
 from nginxaudit.engine.report import Report
-from nginxaudit.engine.run import Outcome, Task, prepare
 from nginxaudit.engine.selection import options_of, selected
 from nginxaudit.engine.settings import Settings
+from nginxaudit.engine.tasks import Outcome, Task, prepare
 from nginxaudit.model import Model
 from tests.benchmarks.workloads import servers_text
 from tests.support.command import nginxaudit

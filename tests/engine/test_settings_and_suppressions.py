@@ -128,17 +128,17 @@ def test_a_comment_that_does_not_do_what_was_meant(
 
 def test_a_rule_that_crashes_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nginxaudit.checks.upstream import references
-    from nginxaudit.engine import run
+    from nginxaudit.engine import tasks
 
     def crash(context: object) -> list[object]:
         raise ZeroDivisionError("on purpose")
 
     monkeypatch.setattr(references, "unused_upstream", crash)
-    run._python.cache_clear()
+    tasks._python.cache_clear()
     try:
         report = audit(tmp_path, FLAWED.format("", ""))
     finally:
-        run._python.cache_clear()
+        tasks._python.cache_clear()
     assert slugs(report) == ["missing-listen"]
     assert [crash.rule for crash in report.crashes] == ["unused-upstream"]
     assert report.exit_code() == 4

@@ -16,8 +16,8 @@ from nginxaudit.checks.base import CheckContext, Hit, whole
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.drill.changes import seconds
 from nginxaudit.drill.load import Load
-from nginxaudit.drill.reading import group_of, label_of, why_not_of
-from nginxaudit.drill.reading_uses import unknown_of, use_of
+from nginxaudit.drill.reading import group_of, why_not_of
+from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.drill.results import Outcome, Scenario, Verdict
 from nginxaudit.drill.running import run
 from nginxaudit.drill.scenarios import scenarios
