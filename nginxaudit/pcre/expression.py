@@ -176,7 +176,7 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
         return self.prefix if self.prefix and self._covers(self.prefix) else None
 
     def _covers(self, beginning: str) -> bool:
-        return self.exact and not self.looks and bool(_ends(self.root, frozenset({0}), beginning))
+        return bool(_ends(self.root, frozenset({0}), beginning)) and self.exact and not self.looks
 
     def _always_visits(self, node: Node, wanted: Node) -> bool:
         if node is wanted:
@@ -324,6 +324,8 @@ def _ends(node: Node, begin: frozenset[int], text: str) -> frozenset[int]:
             return _ends(item, begin, text)
         case Sequence(items=items):
             for item in items:
+                if not begin:
+                    break
                 begin = _ends(item, begin, text)
             return begin
         case Choice(branches=branches):
