@@ -34,7 +34,8 @@ from nginxaudit.pcre.nodes import (
 
 _MAX_POSITIONS = 160
 _MAX_LOOP = 48  # positions of one loop
-_MAX_PAIRS = 250_000  # of edges of one loop that are compared with each other
+_MAX_LOOPS = 64
+_MAX_PAIRS = 40_000  # of edges of one loop that are compared with each other
 _MAX_WALKS = 1_000  # through the automaton, for one expression
 _COPIES = 2  # of a part with a bounded count: enough to see what it borders on
 _CUBIC = 3
@@ -69,6 +70,7 @@ class _Automaton:
     def __init__(self) -> None:
         self.sets: list[int] = []
         self.nodes: list[Node] = []
+        self.loops = 0
         self.edges: list[dict[int, int]] = []  # position -> {next: number of ways}
 
     def add(self, chars: int, node: Node) -> int:
@@ -125,6 +127,9 @@ class _Automaton:
         if node.low == 0:
             copies[0].empty = True
         if node.high is None:
+            self.loops += 1
+            if self.loops > _MAX_LOOPS:
+                raise _TooBigError
             self.link(copies[-1].last, copies[-1].first)
         elif node.high > len(copies):
             extra = self.build(node.item)
@@ -204,26 +209,28 @@ def _is_ambiguous(automaton: _Automaton, loop: set[int]) -> bool:
     """Whether one text leads from a position of the loop back to it in two ways."""
     if any(ways > 1 for at in loop for other, ways in automaton.edges[at].items() if other in loop):
         return True
-    if sum(len(automaton.edges[at]) for at in loop) ** 2 > _MAX_PAIRS:
+    inside = {at: tuple(other for other in automaton.edges[at] if other in loop) for at in loop}
+    if sum(map(len, inside.values())) ** 2 > _MAX_PAIRS:
         return False  # nobody knows
-    ahead: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    ahead: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int]]] = {}
     behind: dict[tuple[int, int], list[tuple[int, int]]] = {}
     same = [(at, at) for at in loop]
-    stack = list(same)
+    stack, seen = list(same), set(same)
     while stack:
         pair = stack.pop()
-        if pair in ahead:
-            continue
-        ahead[pair] = [
-            (left, right)
-            for left in automaton.edges[pair[0]]
-            if left in loop
-            for right in automaton.edges[pair[1]]
-            if right in loop and automaton.sets[left] & automaton.sets[right]
-        ]
-        for other in ahead[pair]:
+        ways = inside[pair[0]], inside[pair[1]]
+        if ways not in ahead:  # branches of one choice all lead to the same places
+            ahead[ways] = [
+                (left, right)
+                for left in ways[0]
+                for right in ways[1]
+                if automaton.sets[left] & automaton.sets[right]
+            ]
+        for other in ahead[ways]:
             behind.setdefault(other, []).append(pair)
-        stack.extend(ahead[pair])
+            if other not in seen:
+                seen.add(other)
+                stack.append(other)
     returning = set(same)
     stack = list(same)
     while stack:
