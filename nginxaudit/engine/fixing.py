@@ -26,8 +26,12 @@ from nginxaudit.source.text import SourceText
 from nginxaudit.source.write import Change
 
 MAX_ROUNDS = 10  # that leave no fewer fixes to do than there were: a fix may call for itself
+MOST_BROKEN = 5  # fixes of one rule that are found out one by one, each by several audits
+MAX_AUDITS = 64  # each costs as much as a scan; real configurations need less than ten
 STDIN = "stdin:"
 _BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
+_LIKE_OTHERS = f"it was not tried: {MOST_BROKEN} others of this rule bring new errors"
+ENOUGH = f"after {MAX_AUDITS} attempts it was not tried any more: run it again"
 _CIRCLE = "with it the text would be again what it was before another fix"
 _OUTSIDE = "{path} lies outside the scanned directory"
 _NO_FILE = "{path} is no file of its own that could be written"
@@ -123,6 +127,8 @@ class _Fixing:
         self._seen: set[int] = set()  # states of the texts: fixes that undo each other would go on for ever
         self._rejected: dict[tuple[object, ...], tuple[Finding, str]] = {}
         self._applied: list[Finding] = []
+        self._broken: Counter[str] = Counter()  # fixes that bring new errors, by rule
+        self._audits = 0
 
     def run(self) -> Fixed:
         report = self._audit(self._texts, self._judging)
@@ -132,6 +138,9 @@ class _Fixing:
             candidates = self._candidates(report)
             batch = self._fitting(candidates, report.sources)
             if not batch:
+                break
+            if self._audits >= MAX_AUDITS:
+                self._rejected.update((_key(finding), (finding, ENOUGH)) for finding in candidates)
                 break
             if 0 <= fewest <= len(candidates):
                 rounds += 1
@@ -150,6 +159,7 @@ class _Fixing:
         )
 
     def _audit(self, texts: Mapping[str, str], settings: Settings) -> Report:
+        self._audits += 1
         stdin = next(
             (
                 text.encode("utf-8", "surrogateescape")
@@ -179,9 +189,16 @@ class _Fixing:
             and finding.rule in self._wanted
             and finding.fix.applicability in self._allowed
             and _key(finding) not in self._rejected
+            and self._is_worth_trying(finding)
             and all(edit.file in reported for edit in finding.fix.edits)
             and self._is_writable(finding, finding.fix, report.sources)
         ]
+
+    def _is_worth_trying(self, finding: Finding) -> bool:
+        if self._broken[finding.rule] < MOST_BROKEN:
+            return True
+        self._rejected[_key(finding)] = finding, _LIKE_OTHERS
+        return False
 
     def _is_writable(self, finding: Finding, fix: Fix, sources: Mapping[str, SourceText]) -> bool:
         """Whether all files of a fix may be written; when not, it is rejected with the reason."""
@@ -211,6 +228,9 @@ class _Fixing:
 
     def _try(self, batch: list[Finding], before: Report) -> Report | None:
         """Apply ``batch``, or the part of it that brings no new errors and takes nothing back. None when none of it does."""
+        batch = [finding for finding in batch if self._broken[finding.rule] < MOST_BROKEN]
+        if not batch or self._audits >= MAX_AUDITS:
+            return None
         texts = self._with(batch, before.sources)
         state = self._state(texts, before.sources)
         circle = state in self._seen
@@ -227,6 +247,7 @@ class _Fixing:
             return after
         if len(batch) == 1:
             self._rejected[_key(batch[0])] = batch[0], _CIRCLE if circle else _BREAKS
+            self._broken[batch[0].rule] += not circle
             return None
         # Halves are tried on the same text: what the first one changes, the next round sees.
         half = len(batch) // 2

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nginxaudit.engine import fixing
 from nginxaudit.engine.fixing import fix, unified_diff
 from nginxaudit.engine.settings import Settings
 from nginxaudit.source.write import Change, WriteError, write_changes
@@ -68,6 +69,25 @@ def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
     (change,) = fixed.changes
     assert "    gzip on;\n    sendfile on;\n    add_header nonsense;\n" in change.after
     assert len(fixed.applied) == 2 and len(fixed.rejected) == 1
+
+
+def test_a_rule_whose_fixes_break_things_is_given_up(tmp_path: Path) -> None:
+    """Each one that breaks is found out by several audits: fifty of them took seconds."""
+    wanted = _rules(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
+    bad = "".join(f"    add_header nonsense{number};\n" for number in range(20))
+    fixed = fix([_main(tmp_path, f"events {{}}\nhttp {{\n{bad}}}\n")], wanted)
+    reasons = [reason for _, reason in fixed.rejected]
+    assert fixed.changes == () and len(reasons) == 20
+    assert sum("not tried" in reason for reason in reasons) == 20 - fixing.MOST_BROKEN
+
+
+def test_what_takes_too_many_audits_waits_for_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixing, "MAX_AUDITS", 3)
+    main = _main(tmp_path, "events {}\nhttp {\n    server {\n    server {\n    server {\n    server {\n")
+    fixed = fix([main], Settings(), unsafe=True)
+    assert fixed.applied and fixing.ENOUGH in [reason for _, reason in fixed.rejected]
 
 
 def test_a_fix_that_never_ends_is_stopped(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from nginxaudit.cli.main import main
 from nginxaudit.engine.audit import audit
 from nginxaudit.engine.baseline import BaselineError
-from nginxaudit.engine.fixing import Fixed, fix
+from nginxaudit.engine.fixing import ENOUGH, Fixed, fix
 from nginxaudit.engine.pages import parse_page
 from nginxaudit.engine.report import Report
 from nginxaudit.engine.rule import PageError
@@ -131,6 +131,8 @@ def _fixes(data: bytes) -> None:
         assert not first.applied
         return
     _require_better(before, first)
+    if any(reason == ENOUGH for _, reason in first.rejected):
+        return
     second = fix(["-"], settings, unsafe=True, stdin=first.stdin.encode("utf-8", "surrogateescape"))
     assert second.stdin in (None, first.stdin), (
         f"fixed twice it changes again: {sorted({f.rule for f in second.applied})}"
@@ -295,8 +297,8 @@ TARGETS = {
         Target("page", _page, 4),
         Target("scan", _whole, 2),
         Target("command", _command, 3),
-        Target("fixes", _fixes, 15),
-        Target("folder", _folder, 15),
+        Target("fixes", _fixes, 25),
+        Target("folder", _folder, 25),
         Target("drill", lambda data: drilled.check(data, variant(data)), 40),
     )
 }
