@@ -27,7 +27,7 @@ from nginxaudit.source.write import Change
 
 MAX_ROUNDS = 10  # that leave no fewer fixes to do than there were: a fix may call for itself
 MOST_BROKEN = 5  # fixes of one rule that are found out one by one, each by several audits
-MAX_AUDITS = 64  # each costs as much as a scan; real configurations need less than ten
+MAX_AUDITS = 128  # each costs as much as a scan; a real configuration needs less than ten
 STDIN = "stdin:"
 _BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
 _LIKE_OTHERS = f"it was not tried: {MOST_BROKEN} others of this rule bring new errors"
