@@ -171,6 +171,8 @@ def test_watching_scans_again_after_a_change(config: Path) -> None:
         [sys.executable, "-u", "-m", "nginxaudit", "scan", "--watch", "-f", "concise", str(config)],
         stdout=subprocess.PIPE,
         text=True,
+        # Tests that a script runs in the background inherit that SIGINT is ignored; a terminal's program does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout is not None
