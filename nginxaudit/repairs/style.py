@@ -77,13 +77,18 @@ def final_newline(hit: Hit, model: Model) -> Edits:
 # -- indentation
 
 
+_UNSOUND = frozenset(
+    {"missing-semicolon", "unclosed-quote", "unexpected-token", "unmatched-braces", "limit-exceeded"}
+)
+
+
 def indentation(hit: Hit, model: Model) -> Edits:
     """All lines of the file at their depth, with the lines and comments that hang on to them.
 
     None for a file whose structure is not sound: its depths are guesses, which other repairs will change.
     """
     source = hit.place.source
-    if any(problem.source is source for problem in model.config.problems):
+    if any(problem.source is source and problem.kind in _UNSOUND for problem in model.config.problems):
         return None
     wanted = {start: (end, new) for start, end, new in _of_file(hit, model, misplaced_lines)}
     for statement in _of_file(hit, model, _statements):
