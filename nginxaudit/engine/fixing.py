@@ -195,10 +195,13 @@ class _Fixing:
         ]
 
     def _is_worth_trying(self, finding: Finding) -> bool:
-        if self._broken[finding.rule] < MOST_BROKEN:
-            return True
-        self._rejected[_key(finding)] = finding, _LIKE_OTHERS
-        return False
+        if self._is_given_up(finding):
+            self._rejected[_key(finding)] = finding, _LIKE_OTHERS
+            return False
+        return True
+
+    def _is_given_up(self, finding: Finding) -> bool:
+        return self._broken[finding.rule] >= MOST_BROKEN
 
     def _is_writable(self, finding: Finding, fix: Fix, sources: Mapping[str, SourceText]) -> bool:
         """Whether all files of a fix may be written; when not, it is rejected with the reason."""
@@ -228,7 +231,7 @@ class _Fixing:
 
     def _try(self, batch: list[Finding], before: Report) -> Report | None:
         """Apply ``batch``, or the part of it that brings no new errors and takes nothing back. None when none of it does."""
-        batch = [finding for finding in batch if self._broken[finding.rule] < MOST_BROKEN]
+        batch = [finding for finding in batch if not self._is_given_up(finding)]
         if not batch or self._audits >= MAX_AUDITS:
             return None
         texts = self._with(batch, before.sources)

@@ -19,7 +19,7 @@ from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.fragments import flaw_of_declaration
 from nginxaudit.syntax.tree import Comment, Config, Directive
 
-_MARK = r"\s*nginxaudit:\s*(?P<word>[\w-]+)(?P<rest>.*)"
+_REMARK = rf"\s*{MARK}\s*(?P<word>[\w-]+)(?P<rest>.*)"
 _IGNORE = r"\s*\[(?P<names>[^\]]*)\]\s*:?\s*(?P<reason>.*)"
 _MOST_COMPARED = 1_000  # unknown names that are compared with the known ones, which takes milliseconds
 _OTHERS = ("context=", "topology=")
@@ -139,7 +139,7 @@ class Ignores(Struct):
                     )
 
     def _take(self, comment: Comment, extents: _Extents) -> None:
-        mark = compiled(_MARK, re.DOTALL).match(comment.text)
+        mark = compiled(_REMARK, re.DOTALL).match(comment.text)
         if mark is None:
             return
         word = mark["word"]

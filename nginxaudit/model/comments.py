@@ -13,7 +13,7 @@ from nginxaudit.syntax.tree import Comment, Directive
 MARK = "nginxaudit:"
 """What comments begin with that are meant for this program."""
 
-_ANNOTATION = r"\s*nginxaudit:\s*(.*)"
+_ANNOTATION = rf"\s*{MARK}\s*(.*)"
 
 
 class Comments:

@@ -34,7 +34,7 @@ from nginxaudit.pcre.nodes import (
 
 _MAX_POSITIONS = 160
 _MAX_LOOP = 48  # positions of one loop
-_MAX_LOOPS = 64
+_MAX_LOOPS = 64  # of an expression, those in copies of a part counted again
 _MAX_PAIRS = 40_000  # of edges of one loop that are compared with each other
 _MAX_WALKS = 1_000  # through the automaton, for one expression
 _COPIES = 2  # of a part with a bounded count: enough to see what it borders on

@@ -22,7 +22,7 @@ reads("map", "geo", "split_clients", family="http stream")(blocks_among_data)
 
 @reads("charset_map")
 def charset_map(use: Use) -> Iterator[Mistake]:
-    """``charset_map from to { … }``: the lines are not judged."""
+    """``charset_map from to { … }``: of its lines no more is judged."""
     return blocks_among_data(use)
 
 
