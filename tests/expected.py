@@ -51,7 +51,7 @@ def findings(case: Path) -> str:
     return "".join(lines)
 
 
-SCHEMA = ROOT / "nginxaudit" / "engine" / "schema" / "settings.schema.json"
+SCHEMA = ROOT / "nginxaudit" / "engine" / "settings" / "settings.schema.json"
 
 
 @cache

@@ -106,7 +106,7 @@ def _audited(
     from msgspec.structs import replace
 
     from nginxaudit.engine.audit import audit
-    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
     try:

@@ -85,7 +85,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit drill --format html --output drill.html --fail-on mendable nginx.conf
     """
     from nginxaudit.engine.audit import examine
-    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
     load = load_of(options)

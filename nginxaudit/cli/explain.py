@@ -19,9 +19,9 @@ def command(name: str) -> None:
       nginxaudit explain active-passive-missing-backup
       nginxaudit explain NGX3001
     """
-    from nginxaudit.engine.catalogue import builtin
-    from nginxaudit.engine.pages import read_page
-    from nginxaudit.engine.suggest import did_you_mean
+    from nginxaudit.engine.rules.catalogue import builtin
+    from nginxaudit.engine.rules.pages import read_page
+    from nginxaudit.suggest import did_you_mean
 
     catalogue = builtin()
     rule = catalogue.get(name)

@@ -32,7 +32,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit graph --format mermaid --upstream shop nginx.conf
     """
     from nginxaudit.engine.audit import examine
-    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
     try:

@@ -17,10 +17,10 @@ def command(directory: str, json_schema: bool) -> int:
     A file that exists is left alone. Editors that know TOML schemas complete and check it.
     """
     from nginxaudit.engine.settings import FILE_NAME
-    from nginxaudit.engine.settings_keys import sample, schema
+    from nginxaudit.engine.settings.keys import sample, schema
 
     if json_schema:
-        from nginxaudit.engine.catalogue import builtin
+        from nginxaudit.engine.rules.catalogue import builtin
 
         click.echo(json.dumps(schema(builtin()), indent=1))
         return 0

@@ -129,7 +129,7 @@ def _split(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _topologies(values: tuple[str, ...]) -> dict[str, str]:
     from nginxaudit.engine.settings import TOPOLOGIES
-    from nginxaudit.engine.suggest import did_you_mean
+    from nginxaudit.suggest import did_you_mean
 
     found = {}
     for value in values:

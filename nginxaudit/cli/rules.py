@@ -10,7 +10,7 @@ import click
 from nginxaudit.cli.streams import writing
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.rule import Rule
+    from nginxaudit.engine.rules.rule import Rule
 
 
 @click.command("rules", short_help="List the rules.")
@@ -47,8 +47,8 @@ def command(
       nginxaudit rules --format json | jq '.rules[].rule'
       nginxaudit rules --coverage
     """
-    from nginxaudit.engine.catalogue import builtin
-    from nginxaudit.engine.selection import slugs
+    from nginxaudit.engine.rules.catalogue import builtin
+    from nginxaudit.engine.rules.selection import slugs
     from nginxaudit.engine.settings import SettingsError
 
     if coverage:

@@ -106,7 +106,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit scan --topology 'backend*=active-passive' nginx.conf
       nginxaudit scan --context http,server snippets/proxy.conf
     """
-    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
     _require_sense(paths, options)

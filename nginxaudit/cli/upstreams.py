@@ -30,7 +30,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit upstreams --upstream shop --format json nginx.conf
     """
     from nginxaudit.engine.audit import examine
-    from nginxaudit.engine.rule import PageError
+    from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.settings import SettingsError
     from nginxaudit.report.upstreams.view import views_of
 

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.bounds import at_most
-from nginxaudit.engine.catalogue import Catalogue
 from nginxaudit.engine.collect import Collector
 from nginxaudit.engine.report import FileStatus, Report, RuleCrash
-from nginxaudit.engine.rule import Rule
-from nginxaudit.engine.selection import slugs
+from nginxaudit.engine.rules.catalogue import Catalogue
+from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.rules.selection import slugs
 from nginxaudit.engine.settings import Settings
 from nginxaudit.engine.tasks import Outcome
 from nginxaudit.finding import Finding, Suppression

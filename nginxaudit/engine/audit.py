@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from nginxaudit.checks.base import Hit
 from nginxaudit.engine.assembly import Assembly
-from nginxaudit.engine.catalogue import builtin
 from nginxaudit.engine.clock import NO_CLOCK, Clock
 from nginxaudit.engine.reading import Reading
 from nginxaudit.engine.report import Report
-from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.rules.selection import options_of, selected
 from nginxaudit.engine.run import run
-from nginxaudit.engine.selection import options_of, selected
 from nginxaudit.engine.settings import Settings
 from nginxaudit.engine.tasks import Outcome, prepare
 from nginxaudit.finding import Finding

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from nginxaudit.checks.base import Hit, Place
 from nginxaudit.engine.concealed import Concealed
-from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Applicability, Finding, Fix, Related, Span
 from nginxaudit.syntax.tree import Directive
 

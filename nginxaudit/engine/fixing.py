@@ -16,9 +16,9 @@ from io import BytesIO
 from msgspec import Struct
 
 from nginxaudit.engine.audit import Examination, default_paths, examine
-from nginxaudit.engine.catalogue import builtin
 from nginxaudit.engine.report import Report
-from nginxaudit.engine.selection import selected
+from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.selection import selected
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity
 from nginxaudit.source.read import is_below

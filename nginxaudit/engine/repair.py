@@ -8,7 +8,7 @@ from importlib import import_module
 from msgspec.structs import replace
 
 from nginxaudit.checks.base import Hit
-from nginxaudit.engine.rule import PageError, Rule
+from nginxaudit.engine.rules.rule import PageError, Rule
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.model import Model
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Finding, Severity
 from nginxaudit.source.text import SourceText
 

@@ -10,12 +10,12 @@ from itertools import accumulate
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.engine.catalogue import Catalogue
-from nginxaudit.engine.suggest import did_you_mean
+from nginxaudit.engine.rules.catalogue import Catalogue
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
 from nginxaudit.model.comments import MARK
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
+from nginxaudit.suggest import did_you_mean
 from nginxaudit.syntax.fragments import flaw_of_declaration
 from nginxaudit.syntax.tree import Comment, Config, Directive
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from nginxaudit.checks.base import Check, CheckContext, Hit
 from nginxaudit.engine.repair import Mender, mender
 from nginxaudit.engine.report import RuleCrash
-from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.model import Model
 
 _TEMPLATE_RULE = "unrendered-template"
@@ -44,7 +44,7 @@ def prepare(rule: Rule, options: dict[str, Any]) -> Task:
         names = [references] if isinstance(references, str) else list(references)
         room = names[0].partition(".")[0]
         return Task(rule, _joined(names), options, tuple(rule.check.get("on", ())), mender(rule), room)
-    from nginxaudit.engine.declarative import compile_check
+    from nginxaudit.engine.rules.declarative import compile_check
 
     return Task(rule, compile_check(rule.check, rule.path), options, mend=mender(rule))
 

@@ -15,7 +15,7 @@ from nginxaudit.report.sanitize import visible
 
 if TYPE_CHECKING:
     from nginxaudit.engine.report import Report
-    from nginxaudit.engine.rule import Rule
+    from nginxaudit.engine.rules.rule import Rule
     from nginxaudit.finding import Finding
 
 _MARKS = {

@@ -24,7 +24,7 @@ from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
     from nginxaudit.engine.report import Report
-    from nginxaudit.engine.rule import Rule
+    from nginxaudit.engine.rules.rule import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

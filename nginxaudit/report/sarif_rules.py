@@ -7,7 +7,7 @@ from typing import Any
 
 import sarif_om as om
 
-from nginxaudit.engine.rule import PageError, Rule
+from nginxaudit.engine.rules.rule import PageError, Rule
 from nginxaudit.finding import Finding, Severity
 
 HOME = "https://github.com/nginxaudit/nginxaudit"
@@ -82,7 +82,7 @@ def _properties(rule: Rule) -> dict[str, Any]:
 
 def _body(rule: Rule) -> str:
     """The page below its title, with its references; in a word what to do where there is no page."""
-    from nginxaudit.engine.pages import body_of
+    from nginxaudit.engine.rules.pages import body_of
 
     try:
         body = body_of(rule).strip()

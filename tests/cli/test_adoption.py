@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator
 
-from nginxaudit.engine.catalogue import builtin
+from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.settings import load
-from nginxaudit.engine.settings_keys import KEYS, schema
+from nginxaudit.engine.settings.keys import KEYS, schema
 from tests.support.command import nginxaudit
 
 TEXT = "events {}\nhttp {\n    autoindex on;\n    server { server_name a; }\n}\n"

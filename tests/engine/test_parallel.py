@@ -10,9 +10,9 @@ import pytest
 
 from nginxaudit.engine import jobs, parallel
 from nginxaudit.engine.audit import examine
-from nginxaudit.engine.catalogue import builtin
 from nginxaudit.engine.report import Report
-from nginxaudit.engine.selection import options_of, selected
+from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.selection import options_of, selected
 from nginxaudit.engine.settings import Settings
 from nginxaudit.engine.tasks import Outcome, Task, prepare
 from nginxaudit.model import Model

@@ -6,8 +6,8 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from nginxaudit.engine.catalogue import pages_directory
-from nginxaudit.engine.settings_keys import sample
+from nginxaudit.engine.rules.catalogue import pages_directory
+from nginxaudit.engine.settings.keys import sample
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
 from tests.rules.test_examples import cases, clean

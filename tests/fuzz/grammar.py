@@ -7,7 +7,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from nginxaudit.engine.catalogue import builtin
+from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.nginx import PSEUDO_CONTEXTS, DirectiveFact, directives, inner_context, known_names, variables
 from tests.fuzz.corpus import patterns
 from tests.parity.words import METHODS, PATTERN, PEER, TYPICAL, VALUES

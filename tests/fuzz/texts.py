@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from nginxaudit.engine.catalogue import builtin
-from nginxaudit.engine.settings_keys import KEYS
+from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.settings.keys import KEYS
 from tests.fuzz import corpus
 from tests.fuzz.grammar import Draw, configurations, expressions, suppressions
 

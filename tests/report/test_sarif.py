@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 import nginxaudit
-from nginxaudit.engine import pages
 from nginxaudit.engine.report import FileStatus
+from nginxaudit.engine.rules import pages
 from nginxaudit.finding import Applicability, Edit, Fix, Severity, Span, Suppression
 from nginxaudit.report.linehash import LineHashes
 from nginxaudit.source.text import SourceText

@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from nginxaudit.engine.audit import audit
-from nginxaudit.engine.catalogue import builtin
-from nginxaudit.engine.pages import Example, read_page
-from nginxaudit.engine.rule import Rule
+from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.pages import Example, read_page
+from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Availability, Target, directives, parse_version
 from nginxaudit.source.text import SourceText

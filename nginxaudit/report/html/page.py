@@ -24,7 +24,7 @@ from nginxaudit.report.sanitize import visible
 
 if TYPE_CHECKING:
     from nginxaudit.engine.report import Report
-    from nginxaudit.engine.rule import Rule
+    from nginxaudit.engine.rules.rule import Rule
     from nginxaudit.finding import Finding, Span
 
 _FRAME = Frame(160, "utf-8", "…")

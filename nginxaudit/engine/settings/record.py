@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.nginx import Target, parse_version
 from nginxaudit.source.limits import Limit, Limits, limits, read_size
 from nginxaudit.source.read import ReadError, is_below, read_utf8
+from nginxaudit.suggest import did_you_mean
 
 FILE_NAME = "nginxaudit.toml"
 TOPOLOGIES = ("active-active", "active-passive")
@@ -141,7 +141,7 @@ class _Reader:
         self._base = os.path.dirname(os.path.abspath(file))
 
     def settings(self, data: Mapping[str, Any]) -> Settings:
-        from nginxaudit.engine.settings_keys import NAMES
+        from nginxaudit.engine.settings.keys import NAMES
 
         for key in data:
             if key not in NAMES:

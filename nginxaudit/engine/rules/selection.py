@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from nginxaudit.engine.catalogue import Catalogue
-from nginxaudit.engine.rule import Option, Rule
+from nginxaudit.engine.rules.catalogue import Catalogue
+from nginxaudit.engine.rules.rule import Option, Rule
 from nginxaudit.engine.settings import Settings, SettingsError
-from nginxaudit.engine.suggest import did_you_mean
 from nginxaudit.nginx import parse_time_ms
+from nginxaudit.suggest import did_you_mean
 
 ALL = "ALL"
 ALWAYS = frozenset({"unreadable-file", "limit-exceeded"})

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from nginxaudit.engine.catalogue import Catalogue
-from nginxaudit.engine.rule import Option
+from nginxaudit.engine.rules.catalogue import Catalogue
+from nginxaudit.engine.rules.rule import Option
 from nginxaudit.source.limits import limits
 
-SCHEMA_URL = "https://raw.githubusercontent.com/nginxaudit/nginxaudit/main/nginxaudit/engine/schema/settings.schema.json"
+SCHEMA_URL = "https://raw.githubusercontent.com/nginxaudit/nginxaudit/main/nginxaudit/engine/settings/settings.schema.json"
 
 
 class Key(Struct, frozen=True):

@@ -10,10 +10,10 @@ from functools import cache
 from msgspec import DecodeError, Struct, json
 from msgspec.structs import replace
 
-from nginxaudit.engine.rule import PageError, Rule
+from nginxaudit.engine.rules.rule import PageError, Rule
 
 # What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 _PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
 _FORMAT = 3  # raise when the index's form changes
@@ -49,7 +49,7 @@ class Catalogue:
         if directories:
             from pathlib import Path
 
-            from nginxaudit.engine.pages import parse_page
+            from nginxaudit.engine.rules.pages import parse_page
             from nginxaudit.source.read import is_below
         for directory in directories:
             if not os.path.isdir(directory):
@@ -96,7 +96,7 @@ def compile_index(directory: str) -> bytes:
 def _compiled(directory: str) -> _Index:
     from pathlib import Path
 
-    from nginxaudit.engine.pages import parse_page
+    from nginxaudit.engine.rules.pages import parse_page
 
     pages = _page_files(directory)
     rules = [parse_page(Path(path)).rule for path, _ in pages]

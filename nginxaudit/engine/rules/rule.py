@@ -24,7 +24,7 @@ class Option(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """One rule. ``path`` is the file of its page; its body is read by `nginxaudit.engine.pages`.
+    """One rule. ``path`` is the file of its page; its body is read by `nginxaudit.engine.rules.pages`.
 
     ``title`` is the first heading, ``what``/``why``/``remedy`` the first sentence of the sections
     *What it does*, *Why it matters* and *How to fix* (plain text, one line each).

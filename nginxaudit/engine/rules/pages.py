@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nginxaudit.engine.rule import Option, PageError, Rule
+from nginxaudit.engine.rules.rule import Option, PageError, Rule
 from nginxaudit.finding import Confidence, Severity
 
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nginxaudit.checks.base import Check, CheckContext, Hit, arg, name_of, whole
-from nginxaudit.engine.rule import PageError
+from nginxaudit.engine.rules.rule import PageError
 from nginxaudit.model.regex import matches
 from nginxaudit.nginx import parse_number, parse_offset, parse_time_ms
 from nginxaudit.syntax.tree import Directive, Token

@@ -1,0 +1,1 @@
+"""Rules: their pages, which of them run, and checks that need no Python."""
