@@ -24,8 +24,8 @@ class RulePages(BuildHookInterface):  # type: ignore[type-arg]
             return
         sys.path.insert(0, str(root))
         try:
-            from nginxaudit.engine.coverage import FILE_NAME
             from nginxaudit.engine.rules.catalogue import INDEX_NAME, compile_index
+            from nginxaudit.engine.rules.coverage import FILE_NAME
         finally:
             sys.path.remove(str(root))
         rules = root / "rules"

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.audit import audit as audit
-    from nginxaudit.engine.report import Report as Report
+    from nginxaudit.engine.results.report import Report as Report
+    from nginxaudit.engine.run.audit import audit as audit
     from nginxaudit.engine.settings import Settings as Settings
 
 __version__ = "0.1.0"
 __all__ = ["Report", "Settings", "__version__", "audit"]
 
-_HOMES = {"audit": "engine.audit", "Report": "engine.report", "Settings": "engine.settings"}
+_HOMES = {"audit": "engine.run.audit", "Report": "engine.results.report", "Settings": "engine.settings"}
 
 
 def __getattr__(name: str) -> Any:

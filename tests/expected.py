@@ -11,7 +11,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from nginxaudit.engine.audit import audit
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings, discover, load
 from tests import shown
 

@@ -1,1 +1,1 @@
-"""Python behind the rules that need it: one module per category."""
+"""Python behind the rules that need it: a package per category of ``rules/``, a module per topic."""

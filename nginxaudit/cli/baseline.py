@@ -12,7 +12,7 @@ import click
 from nginxaudit.cli.options import settings_of, target_options
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
 
 _FILE = "nginxaudit-baseline.json"
 
@@ -46,7 +46,7 @@ def _common(run: Callable[..., int]) -> Callable[..., int]:
 @_common
 def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Write all findings of PATH to the baseline."""
-    from nginxaudit.engine.baseline import dump, entry_of
+    from nginxaudit.engine.results.baseline import dump, entry_of
 
     report, name = _audited(paths, file, options, known=False)
     if report.incomplete:
@@ -82,7 +82,7 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Take what is found no more out of the baseline; new findings are not added."""
     from collections import Counter
 
-    from nginxaudit.engine.baseline import dump, load
+    from nginxaudit.engine.results.baseline import dump, load
 
     report, name = _audited(paths, file, options, known=True)
     if report.incomplete:
@@ -105,8 +105,8 @@ def _audited(
 ) -> tuple[Report, str]:
     from msgspec.structs import replace
 
-    from nginxaudit.engine.audit import audit
     from nginxaudit.engine.rules.rule import PageError
+    from nginxaudit.engine.run.audit import audit
     from nginxaudit.engine.settings import SettingsError
 
     try:

@@ -11,11 +11,11 @@ from nginxaudit.cli.loads import LOAD_OPTIONS, load_of
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
-from nginxaudit.report.drill import FORMATS
+from nginxaudit.views.drill import FORMATS
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.audit import Examination
-    from nginxaudit.report.drill.view import Drilled
+    from nginxaudit.engine.run.audit import Examination
+    from nginxaudit.views.drill.view import Drilled
 
 KINDS = ("refuse", "hang", "blackhole", "5xx", "slow", "flap", "rolling")
 """Those of `nginxaudit.drill.results`, which is not worth importing for a help text."""
@@ -84,8 +84,8 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit drill --upstream 'shop*' --rate 200/s --methods GET:0.7,POST:0.3 nginx.conf
       nginxaudit drill --format html --output drill.html --fail-on mendable nginx.conf
     """
-    from nginxaudit.engine.audit import examine
     from nginxaudit.engine.rules.rule import PageError
+    from nginxaudit.engine.run.audit import examine
     from nginxaudit.engine.settings import SettingsError
 
     load = load_of(options)
@@ -97,7 +97,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             color = COLORS[options["color"]]
 
             def tell(stream: TextIO) -> None:
-                from nginxaudit.report.drill import render_drill
+                from nginxaudit.views.drill import render_drill
 
                 render_drill(
                     options["format_name"], drilled, stream, color=color, show_all=options["show_all"]
@@ -113,7 +113,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
 def _drilled(examination: Examination, load: Any, target: Any, options: dict[str, Any]) -> Drilled:
     from nginxaudit.cli.progress import Progress
-    from nginxaudit.report.drill.view import drilled_of
+    from nginxaudit.views.drill.view import drilled_of
 
     wanted = options["upstream"]
     progress = Progress("drilling")
@@ -133,7 +133,7 @@ def _drilled(examination: Examination, load: Any, target: Any, options: dict[str
 
 
 def _failed(drilled: Drilled, fails_on: str) -> bool:
-    from nginxaudit.report.drill.view import mendable
+    from nginxaudit.views.drill.view import mendable
 
     if fails_on == "never":
         return False

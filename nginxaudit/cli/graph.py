@@ -9,7 +9,7 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
-from nginxaudit.report.graph import FORMATS
+from nginxaudit.views.graph import FORMATS
 
 
 @click.command(
@@ -31,8 +31,8 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit graph --format html --output nginx.html /etc/nginx
       nginxaudit graph --format mermaid --upstream shop nginx.conf
     """
-    from nginxaudit.engine.audit import examine
     from nginxaudit.engine.rules.rule import PageError
+    from nginxaudit.engine.run.audit import examine
     from nginxaudit.engine.settings import SettingsError
 
     try:
@@ -43,7 +43,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             color = COLORS[options["color"]]
 
             def draw(stream: Any) -> None:
-                from nginxaudit.report.graph import render_graph
+                from nginxaudit.views.graph import render_graph
 
                 render_graph(options["format_name"], views, stream, color=color)
 
@@ -54,7 +54,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
 
 def _views(examination: Any, options: dict[str, Any]) -> Any:
-    from nginxaudit.report.graph.view import views_of
+    from nginxaudit.views.graph.view import views_of
 
     wanted = options["upstream"], options["server"]
     views = views_of(examination.models, examination.active, *wanted)

@@ -11,7 +11,7 @@ import click
 from nginxaudit.cli.streams import writing
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.fixing import Fixed
+    from nginxaudit.engine.fix.fixing import Fixed
     from nginxaudit.engine.settings import Settings
 
 
@@ -25,8 +25,8 @@ def mend(
     """
     from msgspec.structs import replace
 
-    from nginxaudit.engine.audit import default_paths
-    from nginxaudit.engine.fixing import fence_of, fix, unified_diff
+    from nginxaudit.engine.fix.fixing import fence_of, fix, unified_diff
+    from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.report.sanitize import visible
     from nginxaudit.source.text import SourceText
     from nginxaudit.source.write import Change, WriteError, write_changes

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from nginxaudit.engine.clock import Stopwatch
+from nginxaudit.engine.run.clock import Stopwatch
 
 _SHOWN = 25  # rules
 _WORDS = {

@@ -73,7 +73,7 @@ def command(
 
 
 def _print_coverage(format_name: str) -> None:
-    from nginxaudit.engine.coverage import coverage
+    from nginxaudit.engine.rules.coverage import coverage
 
     tools = coverage()
     with writing():

@@ -15,10 +15,10 @@ from nginxaudit.cli.sections import Sectioned
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.engine.settings import Settings
     from nginxaudit.model import Model
-    from nginxaudit.report.graph.view import GraphView
+    from nginxaudit.views.graph.view import GraphView
 
 _LEVELS = click.Choice(["info", "warning", "error"])
 
@@ -138,8 +138,8 @@ def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
 def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
     """One scan: exit code and report."""
     from nginxaudit.cli.progress import Progress
-    from nginxaudit.engine.audit import examine
-    from nginxaudit.engine.clock import NO_CLOCK, Clock, Stopwatch
+    from nginxaudit.engine.run.audit import examine
+    from nginxaudit.engine.run.clock import NO_CLOCK, Clock, Stopwatch
 
     stdin = sys.stdin.buffer if "-" in paths else None
     if options["fix"] or options["diff"]:
@@ -196,7 +196,7 @@ def _write(
 
     views: tuple[GraphView, ...] = ()
     if models and not WITH_GRAPHS.isdisjoint(reports.formats):
-        from nginxaudit.report.graph.view import views_of
+        from nginxaudit.views.graph.view import views_of
 
         views = views_of(models, report.active)
     render_options = RenderOptions(

@@ -9,7 +9,7 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
-from nginxaudit.report.upstreams import FORMATS
+from nginxaudit.views.upstreams import FORMATS
 
 
 @click.command("upstreams", short_help="Tell how every upstream balances, detects failures and fails over.")
@@ -29,10 +29,10 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit upstreams /etc/nginx
       nginxaudit upstreams --upstream shop --format json nginx.conf
     """
-    from nginxaudit.engine.audit import examine
     from nginxaudit.engine.rules.rule import PageError
+    from nginxaudit.engine.run.audit import examine
     from nginxaudit.engine.settings import SettingsError
-    from nginxaudit.report.upstreams.view import views_of
+    from nginxaudit.views.upstreams.view import views_of
 
     try:
         settings = settings_of(paths, options)
@@ -49,7 +49,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             color = COLORS[options["color"]]
 
             def tell(stream: TextIO) -> None:
-                from nginxaudit.report.upstreams import render_upstreams
+                from nginxaudit.views.upstreams import render_upstreams
 
                 if not views and options["format_name"] == "text":
                     stream.write("There is no upstream in what was read.\n")

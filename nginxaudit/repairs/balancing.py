@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.retries import directive_of

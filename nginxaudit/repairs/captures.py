@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.access import access_of
 from nginxaudit.model.expressions import condition, map_expression

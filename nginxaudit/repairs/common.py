@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Edit
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer

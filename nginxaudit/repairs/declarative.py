@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Edit
+from nginxaudit.hit import Hit
 from nginxaudit.repairs import edits
 from nginxaudit.syntax.tree import Directive
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
-from nginxaudit.checks.base import Hit
-from nginxaudit.checks.forwarding import lacks_client, lacks_host, left_out
-from nginxaudit.checks.header_values import meant_header
-from nginxaudit.checks.headers import SECURITY
-from nginxaudit.checks.redirects import CODES
+from nginxaudit.checks.headers.forwarding import lacks_client, lacks_host, left_out
+from nginxaudit.checks.headers.inheritance import SECURITY
+from nginxaudit.checks.headers.values import meant_header
+from nginxaudit.checks.routing.redirects import CODES
 from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.repairs import edits

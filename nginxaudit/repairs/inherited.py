@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.headers import merges
+from nginxaudit.checks.headers.inheritance import merges
 from nginxaudit.finding import Edit
 from nginxaudit.model import Model
 from nginxaudit.nginx.secrets import mask_secrets

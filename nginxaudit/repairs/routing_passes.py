@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from nginxaudit.checks.base import Hit
-from nginxaudit.checks.proxying import speaks_10
+from nginxaudit.checks.routing.proxying import speaks_10
 from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Severity
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.access import access_of, listening
 from nginxaudit.model.location import Location

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from nginxaudit.checks.base import Hit
-from nginxaudit.checks.redirects import as_return
+from nginxaudit.checks.routing.redirects import as_return
 from nginxaudit.checks.style.lines import (
     blanks_at_line_ends,
     blanks_before_semicolons,
@@ -19,6 +18,7 @@ from nginxaudit.checks.style.lines import (
     misplaced_lines,
 )
 from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.repairs import edits

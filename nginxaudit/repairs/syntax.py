@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from nginxaudit.checks.base import Hit
-from nginxaudit.checks.load.rewriting import OTHER_LANGUAGES
-from nginxaudit.checks.syntax.usage import usable_facts
-from nginxaudit.checks.syntax.words import NAME_HINTS, plausible, suggest_directive
 from nginxaudit.finding import Applicability, Confidence, Edit, Fix
+from nginxaudit.hit import Hit
+from nginxaudit.load.fields.rewriting import OTHER_LANGUAGES
+from nginxaudit.load.usage import usable_facts
+from nginxaudit.load.words import NAME_HINTS, plausible, suggest_directive
 from nginxaudit.model import Model
 from nginxaudit.nginx import (
     PSEUDO_CONTEXTS,

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 
-from nginxaudit.checks.base import Hit
-from nginxaudit.checks.load.types import buffers_of
-from nginxaudit.checks.load.zones import PAGE
-from nginxaudit.checks.syntax.usage import usable_facts
 from nginxaudit.finding import Edit
+from nginxaudit.hit import Hit
+from nginxaudit.load.fields.zones import PAGE
+from nginxaudit.load.types import buffers_of
+from nginxaudit.load.usage import usable_facts
 from nginxaudit.model import Model
 from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import found_word

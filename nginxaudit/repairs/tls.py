@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Applicability, Edit, Fix, Severity
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.ciphers import weak_families

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
-from nginxaudit.checks.base import Hit
 from nginxaudit.finding import Applicability, Edit, Fix, Severity
+from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream

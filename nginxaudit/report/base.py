@@ -12,8 +12,8 @@ from nginxaudit.finding import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nginxaudit.engine.report import Report
-    from nginxaudit.report.graph.view import GraphView
+    from nginxaudit.engine.results.report import Report
+    from nginxaudit.views.graph.view import GraphView
 
 _MODULES = {
     "text": "text", "concise": "concise", "json": "json_v1", "sarif": "sarif_log", "github": "github",

@@ -10,7 +10,7 @@ from nginxaudit.report.coverage import crash_line, gaps
 from nginxaudit.report.xml import attribute, write
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
 
 
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:

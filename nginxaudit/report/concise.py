@@ -9,7 +9,7 @@ from nginxaudit.report.coverage import crash_line, gaps
 from nginxaudit.report.sanitize import encoding_of, visible
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report, RuleCrash
+    from nginxaudit.engine.results.report import Report, RuleCrash
 
 ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
 

@@ -15,7 +15,7 @@ from nginxaudit.report.sanitize import visible
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "minor"}
 

@@ -18,7 +18,7 @@ from nginxaudit.report.masked import shareable
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding, Fix, Span
 
 SCHEMA_VERSION = 1

@@ -14,7 +14,7 @@ from nginxaudit.report.coverage import crash_line, gaps, verdict
 from nginxaudit.report.sanitize import visible
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.engine.rules.rule import Rule
     from nginxaudit.finding import Finding
 

@@ -16,7 +16,7 @@ from nginxaudit.report.sanitize import visible
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding
     from nginxaudit.source.text import SourceText
 

@@ -23,7 +23,7 @@ from nginxaudit.report.sarif_rules import HOME, LEVELS, MESSAGE_ID, descriptor, 
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.engine.rules.rule import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

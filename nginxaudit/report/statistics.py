@@ -13,7 +13,7 @@ from nginxaudit.report.sanitize import encoding_of, visible
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
 
 FORMATS = ("text", "json")
 

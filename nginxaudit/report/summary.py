@@ -14,7 +14,7 @@ from nginxaudit.report.paint import Line
 from nginxaudit.report.sanitize import visible
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
 
 _MOST_GAPS = 10
 

@@ -18,7 +18,7 @@ from nginxaudit.report.sanitize import encoding_of, visible
 from nginxaudit.report.summary import summary
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding, Related, Span
 
 FOLD_AFTER = 10  # places of one rule that are shown before the rest is only counted

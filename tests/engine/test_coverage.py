@@ -7,8 +7,8 @@ import json
 from click.testing import CliRunner
 
 from nginxaudit.cli.main import main
-from nginxaudit.engine.coverage import coverage
 from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.coverage import coverage
 
 
 def test_every_check_has_rules_and_every_rule_exists() -> None:

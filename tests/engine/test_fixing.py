@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nginxaudit.engine import fixing
-from nginxaudit.engine.fixing import fix, unified_diff
+from nginxaudit.engine.fix import fixing
+from nginxaudit.engine.fix.fixing import fix, unified_diff
 from nginxaudit.engine.settings import Settings
 from nginxaudit.source.write import Change, WriteError, write_changes
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine import jobs, parallel
-from nginxaudit.engine.audit import examine
-from nginxaudit.engine.report import Report
+from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.selection import options_of, selected
+from nginxaudit.engine.run import jobs, parallel
+from nginxaudit.engine.run.audit import examine
+from nginxaudit.engine.run.tasks import Outcome, Task, prepare
 from nginxaudit.engine.settings import Settings
-from nginxaudit.engine.tasks import Outcome, Task, prepare
 from nginxaudit.model import Model
 from tests.benchmarks.workloads import servers_text
 from tests.support.command import nginxaudit

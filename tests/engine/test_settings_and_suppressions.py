@@ -128,7 +128,7 @@ def test_a_comment_that_does_not_do_what_was_meant(
 
 def test_a_rule_that_crashes_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nginxaudit.checks.upstream import references
-    from nginxaudit.engine import tasks
+    from nginxaudit.engine.run import tasks
 
     def crash(context: object) -> list[object]:
         raise ZeroDivisionError("on purpose")

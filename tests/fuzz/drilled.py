@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from nginxaudit.drill.load import Load
 from nginxaudit.drill.results import KINDS, Outcome, Result
-from nginxaudit.engine.audit import examine
+from nginxaudit.engine.run.audit import examine
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target as Nginx
-from nginxaudit.report.drill import FORMATS, render_drill
-from nginxaudit.report.drill.view import Drilled, drilled_of
+from nginxaudit.views.drill import FORMATS, render_drill
+from nginxaudit.views.drill.view import Drilled, drilled_of
 from tests.fuzz.grammar import Draw
 
 _LOAD = Load(rate=3, restart=4_000, pause=2_000, client_timeout=9_000, flap_down=1_500, flap_up=2_500, seed=5)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.engine.report import Report
+from nginxaudit.engine.results.report import Report
 from nginxaudit.finding import Finding, Fix, Span
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lexer import Lexer

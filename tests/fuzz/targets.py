@@ -20,12 +20,12 @@ import pcre2
 from msgspec.structs import replace
 
 from nginxaudit.cli.main import main
-from nginxaudit.engine.audit import audit
-from nginxaudit.engine.baseline import BaselineError
-from nginxaudit.engine.fixing import ENOUGH, Fixed, fix
-from nginxaudit.engine.report import Report
+from nginxaudit.engine.fix.fixing import ENOUGH, Fixed, fix
+from nginxaudit.engine.results.baseline import BaselineError
+from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.rules.pages import parse_page
 from nginxaudit.engine.rules.rule import PageError
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings, SettingsError, load
 from nginxaudit.nginx import Target as Nginx
 from nginxaudit.pcre import Expression, parse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.audit import audit
+from nginxaudit.engine.run.audit import audit
 from tests.expected import ROOT
 from tests.support import nginx
 

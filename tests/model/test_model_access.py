@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nginxaudit.checks.access import is_restricted
+from nginxaudit.checks.security.access import is_restricted
 from tests.model.model_support import model_of
 
 

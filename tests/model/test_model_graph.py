@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nginxaudit.model.graph import (
+from nginxaudit.views.graph.build import (
     build_graph,
     focus,
     hosts,

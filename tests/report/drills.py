@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nginxaudit.drill.load import Load
-from nginxaudit.engine.audit import examine
+from nginxaudit.engine.run.audit import examine
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
-from nginxaudit.report.drill import render_drill
-from nginxaudit.report.drill.view import Drilled, drilled_of
+from nginxaudit.views.drill import render_drill
+from nginxaudit.views.drill.view import Drilled, drilled_of
 
 SERVERS = "server 10.0.0.1:80 fail_timeout=30s; server 10.0.0.2:80 fail_timeout=30s;"
 

@@ -6,7 +6,7 @@ import io
 
 from msgspec.structs import replace
 
-from nginxaudit.engine.report import FileStatus, Report, RuleCrash
+from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import (
     Applicability,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.report import FORMATS
-from nginxaudit.report.graph import FORMATS as GRAPHS
-from nginxaudit.report.upstreams import FORMATS as UPSTREAMS
+from nginxaudit.views.graph import FORMATS as GRAPHS
+from nginxaudit.views.upstreams import FORMATS as UPSTREAMS
 from tests.report.samples import rendered, troubled
 from tests.support.command import nginxaudit
 

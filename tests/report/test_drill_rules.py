@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nginxaudit.engine.audit import audit
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding
 from tests.report.drills import configuration

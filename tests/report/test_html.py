@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.audit import examine
-from nginxaudit.report.graph.view import views_of
+from nginxaudit.engine.run.audit import examine
+from nginxaudit.views.graph.view import views_of
 from tests.report.samples import full, one, rendered, troubled
 from tests.support.browser import Page, needs_browser, shown
 

@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import nginxaudit
-from nginxaudit.engine.report import RuleCrash
+from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.finding import Applicability, Edit, Fix, Related
 from nginxaudit.source.text import SourceText
 from tests.report.samples import MISMATCH, at, finding, full, one, rendered, report, troubled

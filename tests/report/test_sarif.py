@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 import nginxaudit
-from nginxaudit.engine.report import FileStatus
+from nginxaudit.engine.results.report import FileStatus
 from nginxaudit.engine.rules import pages
 from nginxaudit.finding import Applicability, Edit, Fix, Severity, Span, Suppression
 from nginxaudit.report.linehash import LineHashes

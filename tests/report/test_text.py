@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.report import FileStatus, RuleCrash
+from nginxaudit.engine.results.report import FileStatus, RuleCrash
 from nginxaudit.finding import Related
 from nginxaudit.report.cells import width_of
 from nginxaudit.source.text import SourceText

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from nginxaudit.engine.audit import audit
 from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.pages import Example, read_page
 from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.run.audit import audit
+from nginxaudit.engine.run.tasks import module_of
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Availability, Target, directives, parse_version
 from nginxaudit.source.text import SourceText
@@ -92,7 +93,7 @@ def test_every_check_is_there() -> None:
         references = rule.check.get("python", [])
         for reference in [references] if isinstance(references, str) else references:
             module, _, function = reference.rpartition(".")
-            assert callable(getattr(import_module(f"nginxaudit.checks.{module}"), function)), rule.slug
+            assert callable(getattr(import_module(module_of(module)), function)), rule.slug
 
 
 @pytest.mark.parametrize("case", cases(), ids=map(_ids, cases()))

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from nginxaudit.engine.audit import audit
-from nginxaudit.engine.fixing import Fixed, fix
+from nginxaudit.engine.fix.fixing import Fixed, fix
 from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.pages import Example, read_page
 from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.finding import Finding
 from tests.rules.test_examples import cases, clean, example_settings, needs_newer, write_example
 from tests.support import certificates, nginx

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from nginxaudit.report import FORMATS
-from nginxaudit.report.drill import FORMATS as DRILLS
-from nginxaudit.report.graph import FORMATS as GRAPHS
-from nginxaudit.report.upstreams import FORMATS as UPSTREAMS
+from nginxaudit.views.drill import FORMATS as DRILLS
+from nginxaudit.views.graph import FORMATS as GRAPHS
+from nginxaudit.views.upstreams import FORMATS as UPSTREAMS
 from tests.support.command import nginxaudit
 
 CONTROL = "\x1b[2J\x1b]0;title\x07\x9b31m\b\x7f\x85\u202e\u2066\u200b\u200d\u2028\ufeff\U000e0041"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.report import FORMATS
-from nginxaudit.report.graph import FORMATS as GRAPHS
-from nginxaudit.report.upstreams import FORMATS as UPSTREAMS
+from nginxaudit.views.graph import FORMATS as GRAPHS
+from nginxaudit.views.upstreams import FORMATS as UPSTREAMS
 from tests.support.command import nginxaudit
 
 # Put together here: whoever looks for secrets in this repository finds none.

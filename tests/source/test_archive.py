@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.audit import audit
-from nginxaudit.engine.fixing import fix
-from nginxaudit.engine.report import Report
+from nginxaudit.engine.fix.fixing import fix
+from nginxaudit.engine.results.report import Report
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.source import tartree
 from nginxaudit.source.roots import ReadOptions, find_roots

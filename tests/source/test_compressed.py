@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.audit import audit
-from nginxaudit.engine.fixing import fix
+from nginxaudit.engine.fix.fixing import fix
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from tests.source.test_archive import member
 
@@ -111,7 +111,7 @@ def test_a_bomb_of_a_gigabyte(kind: str, tmp_path: Path) -> None:
     started = time.monotonic()
     # Not ru_maxrss: that begins with what the parent had when it forked.
     peak = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
-    measure = "import sys; from nginxaudit.engine.audit import audit; report = audit(sys.argv[1:]);"
+    measure = "import sys; from nginxaudit.engine.run.audit import audit; report = audit(sys.argv[1:]);"
     done = subprocess.run(
         [sys.executable, "-c", f"{measure} print(report.exit_code(), report.active[0].message); "
          f"print(int({peak}) >> 10)", str(path)],

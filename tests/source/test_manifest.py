@@ -15,9 +15,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nginxaudit.engine.audit import audit
-from nginxaudit.engine.fixing import fix
-from nginxaudit.engine.report import Report
+from nginxaudit.engine.fix.fixing import fix
+from nginxaudit.engine.results.report import Report
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
 from nginxaudit.report import RenderOptions, render

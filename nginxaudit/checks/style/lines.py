@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from nginxaudit.checks.base import CheckContext, Hit, Place
+from nginxaudit.hit import CheckContext, Hit, Place
 from nginxaudit.model import Model
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
+from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.model.variables import references

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import Hit, Place, arg, name_of, whole
+from nginxaudit.hit import Hit, Place, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer

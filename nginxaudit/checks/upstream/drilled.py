@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nginxaudit.checks.base import CheckContext, Hit, whole
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.drill.changes import seconds
 from nginxaudit.drill.load import Load
@@ -23,6 +22,7 @@ from nginxaudit.drill.running import run
 from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.verdict import judge
 from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, whole
 from nginxaudit.nginx import parse_time_ms
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, Place, listed, whole
 from nginxaudit.checks.upstream.common import (
     connect_timeouts,
     has_active_checks,
@@ -18,6 +17,7 @@ from nginxaudit.checks.upstream.common import (
     related_peers,
 )
 from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, Place, listed, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.retries import is_written
 from nginxaudit.model.upstream import Upstream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.syntax.tree import Directive
 

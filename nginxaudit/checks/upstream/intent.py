@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nginxaudit.checks.base import CheckContext, Hit, Place, listed
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.checks.upstream.sharing import workers
 from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, Place, listed
 from nginxaudit.model.intent import Evidence, Intent
 from nginxaudit.model.topology import ACTIVE_ACTIVE, DECLARABLE, Declaration
 from nginxaudit.model.upstream import Upstream

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from nginxaudit.checks.base import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Hit, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass

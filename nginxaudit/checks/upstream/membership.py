@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, listed, whole
 from nginxaudit.checks.upstream.common import group_place, outage, parameter_place, related_peers
 from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, listed, whole
 from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
 
 

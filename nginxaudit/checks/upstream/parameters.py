@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.upstream.ports import has_url
+from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
 from nginxaudit.syntax.tree import Directive, Token

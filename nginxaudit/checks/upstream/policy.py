@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, whole
 from nginxaudit.checks.upstream.common import group_place, parameter_place, peer_place, related_peers
+from nginxaudit.hit import CheckContext, Hit, whole
 
 _CACHES_BY_CLIENT = "memcached"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, listed, whole
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
 from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream

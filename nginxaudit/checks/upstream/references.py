@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, whole
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx.patterns import compiled
 

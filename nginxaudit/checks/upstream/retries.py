@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from nginxaudit.checks.base import CheckContext, Hit, arg, listed, whole
 from nginxaudit.checks.upstream.common import group_place, has_active_checks, peer_place, related_peers
 from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
 from nginxaudit.model import Model
 from nginxaudit.model.retries import Retry, directive_of, is_written
 from nginxaudit.model.upstream import Upstream

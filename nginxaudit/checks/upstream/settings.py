@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from nginxaudit.checks.base import CheckContext, Hit, listed
 from nginxaudit.checks.upstream.common import group_place, parameter_place, peer_place, related_peers
 from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, listed
 from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.upstream import Upstream
 

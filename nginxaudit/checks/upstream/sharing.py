@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, whole
 from nginxaudit.checks.upstream.common import group_place, parameter_place
 from nginxaudit.finding import Confidence
+from nginxaudit.hit import CheckContext, Hit, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.syntax.tree import Directive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.base import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Hit, whole
 
 _ANSWER_ONCE = frozenset({53, 123})  # DNS and NTP: one answer to every question
 

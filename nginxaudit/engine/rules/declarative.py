@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from nginxaudit.checks.base import Check, CheckContext, Hit, arg, name_of, whole
 from nginxaudit.engine.rules.rule import PageError
+from nginxaudit.hit import Check, CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model.regex import matches
 from nginxaudit.nginx import parse_number, parse_offset, parse_time_ms
 from nginxaudit.syntax.tree import Directive, Token
@@ -152,7 +152,7 @@ def _condition(spec: Mapping[str, Any], where: str) -> Callable[[str], bool] | N
 
 def _pattern(text: str, where: str) -> str:
     """A regular expression that PCRE2 accepts: a page of a stranger must not make a scan endless."""
-    from nginxaudit.checks.load.scripts import regex_error
+    from nginxaudit.load.scripts import regex_error
 
     error = regex_error(text)
     if error:

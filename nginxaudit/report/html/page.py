@@ -23,7 +23,7 @@ from nginxaudit.report.excerpt import Frame, Row, excerpt
 from nginxaudit.report.sanitize import visible
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.report import Report
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.engine.rules.rule import Rule
     from nginxaudit.finding import Finding, Span
 
@@ -151,7 +151,7 @@ def _row(row: Row) -> str:
 def _pictures(options: RenderOptions) -> Iterator[str]:
     views = [view for view in options.views if view.graph.number_of_nodes() <= _MOST_NODES]
     if views:
-        from nginxaudit.report.graph.svg import picture
+        from nginxaudit.views.graph.svg import picture
 
         yield f'<h2>The way of a request</h2><div class="picture">{picture(views)}</div>\n'
     if len(views) < len(options.views):

@@ -1,0 +1,1 @@
+"""Rules about headers sent to clients and to backends."""

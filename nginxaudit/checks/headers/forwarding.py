@@ -1,0 +1,298 @@
+"""Headers that backends get: which are lost, and which of them a client can choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.passes import Pass
+from nginxaudit.model.variables import references
+from nginxaudit.syntax.tree import Directive
+
+_SETTING = {"proxy": "proxy_set_header", "grpc": "grpc_set_header"}
+_PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
+_IDENTITY = frozenset({"host", "forwarded", "x-real-ip", "authorization", "x-client-cert"})
+_KEEPALIVE_BY_DEFAULT = (1, 29, 7)
+_CLIENT_CHOSEN = {
+    "x-forwarded-for": "$http_x_forwarded_for", "x-real-ip": "$http_x_real_ip", "x-forwarded-proto": "$http_x_forwarded_proto",
+    "x-forwarded-host": "$http_x_forwarded_host", "forwarded": "$http_forwarded", "x-forwarded-port": "$http_x_forwarded_port",
+}  # fmt: skip
+_HOP_BY_HOP = frozenset(
+    {"connection", "transfer-encoding", "te", "keep-alive", "proxy-connection", "trailer"}
+)
+_OVERLAPPING: dict[str, Callable[[Directive], Sequence[str]]] = {
+    "limit_req": lambda node: [str(token) for token in node.args if token.startswith("zone=")],
+    "limit_conn": lambda node: node.args[:1],
+    "error_page": lambda node: [str(token) for token in node.args[:-1] if token.isdigit()],
+    "proxy_hide_header": lambda node: [token.lower() for token in node.args[:1]],
+    "fastcgi_hide_header": lambda node: [token.lower() for token in node.args[:1]],
+    "sub_filter": lambda node: node.args[:1],
+    "proxy_cookie_path": lambda node: node.args[:1],
+    "proxy_cookie_domain": lambda node: node.args[:1],
+    "proxy_cache_valid": lambda node: node.args[:-1],
+    "auth_request_set": lambda node: node.args[:1],
+}
+"""Lists of which a block has its own or the outer one, and by what two entries mean the same."""
+
+
+def _level(model: Model, block: Directive, name: str) -> Directive | None:
+    """The nearest block, from ``block`` outwards, with a directive ``name`` of its own."""
+    at: Directive | None = block
+    while at is not None and not at.named(name):
+        at = at.parent
+    return at
+
+
+def proxy_set_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
+    """A block with headers of its own for the backend loses those of the outer blocks."""
+    told: set[tuple[Directive, str]] = set()
+    for each in ctx.model.passes:
+        name = _SETTING.get(each.protocol)
+        level = _level(ctx.model, each.scope, name) if name is not None else None
+        if name is None or level is None or level.parent is None or (level, name) in told:
+            continue
+        told.add((level, name))
+        outer = ctx.model.effective(level.parent, name)
+        if not outer:
+            continue
+        own = {node.args[0].lower() for node in level.named(name) if node.args}
+        lost = [
+            node
+            for node in outer
+            if len(node.args) > 1 and node.args[0].lower() not in own and not _is_default(ctx, node)
+        ]
+        if lost:
+            yield _lost_headers(level, name, lost)
+
+
+def _lost_headers(level: Directive, name: str, lost: list[Directive]) -> Hit:
+    serious = any(_is_identity(node) for node in lost)
+    names = listed(list(dict.fromkeys(str(node.args[0]) for node in lost)), limit=5)
+    return Hit(
+        name_of(level),
+        f"this block has a {name} of its own, so the backend gets none of the outer ones: {names}",
+        level,
+        related=(
+            ("the one of its own", whole(level.named(name)[0])),
+            *(("not sent here", whole(node)) for node in lost[:5]),
+        ),
+        severity=None if serious else Severity.INFO,
+        help="Repeat them here, or put all of them into a file that both blocks include.",
+    )
+
+
+def _is_default(ctx: CheckContext, node: Directive) -> bool:
+    """What nginx sends anyway."""
+    header, value = node.args[0].lower(), node.args[1]
+    if header == "connection":
+        return value == ("" if ctx.target.version >= _KEEPALIVE_BY_DEFAULT else "close")
+    return (header == "host" and value == "$proxy_host") or (
+        value == "" and header in ("upgrade", "te", "keep-alive", "expect")
+    )
+
+
+def _is_identity(node: Directive) -> bool:
+    header = node.args[0].lower()
+    return header in _IDENTITY or header.startswith("x-forwarded") or node.args[1] == ""
+
+
+def array_directive_inheritance(ctx: CheckContext) -> Iterable[Hit]:
+    """Other lists of which an inner block has its own or the outer one, never both."""
+    yield from _lost_parameters(ctx)
+    for name in _OVERLAPPING:
+        for level in dict.fromkeys(node.parent for node in ctx.model.config.named(name)):
+            if level is None or level.parent is None or level.inner not in ("server", "location"):
+                continue
+            lost = left_out(ctx.model, level, name)
+            if lost and len(lost) < len(ctx.model.effective(level.parent, name)):
+                yield _lost_entries(level, name, lost)
+
+
+def left_out(model: Model, level: Directive, name: str) -> list[Directive]:
+    """Lines of the outer blocks that a list of its own keeps from ``level``, and that it does not repeat."""
+    if level.parent is None:
+        return []
+    key = _OVERLAPPING.get(name, _first_word)
+    own = {each for node in level.named(name) for each in key(node)}
+    return [node for node in model.effective(level.parent, name) if node.args and own.isdisjoint(key(node))]
+
+
+def _first_word(node: Directive) -> Sequence[str]:
+    return node.args[:1]
+
+
+def _lost_parameters(ctx: CheckContext) -> Iterator[Hit]:
+    told: set[Directive] = set()
+    for each in ctx.model.passes:
+        name = _PARAMETERS.get(each.protocol)
+        level = _level(ctx.model, each.scope, name) if name is not None else None
+        if name is None or level is None or level.parent is None or level in told:
+            continue
+        told.add(level)
+        lost = left_out(ctx.model, level, name)
+        if lost:
+            yield _lost_entries(level, name, lost)
+
+
+def _lost_entries(level: Directive, name: str, lost: list[Directive]) -> Hit:
+    first = level.named(name)[0]
+    return Hit(
+        whole(first),
+        f"with a {name} of its own this block has none of the outer ones: {listed([' '.join(node.args[:1]) for node in lost])}",
+        first,
+        related=tuple(("not in force here", whole(node)) for node in lost[:5]),
+        help="Repeat the outer lines here.",
+    )
+
+
+def _of_group_or_address(each: Pass) -> bool:
+    return each.family == "http" and each.protocol == "proxy" and each.target_kind in ("upstream", "address")
+
+
+def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
+    """A backend that is told the name of the group as the host; once per server."""
+    told: set[object] = set()
+    for each in ctx.model.passes:
+        if each.server in told or not lacks_host(ctx.model, each):
+            continue
+        told.add(each.server)
+        yield Hit(
+            whole(each.directive),
+            f'the backend gets "{each.upstream.name if each.upstream else ""}" as the host, not the name that the client asked for',
+            each.directive,
+            help="Write proxy_set_header Host $host; (and repeat the other headers of the outer block).",
+        )
+
+
+def lacks_host(model: Model, each: Pass) -> bool:
+    """Whether a pass tells its backend the name of a group as the host."""
+    if not _of_group_or_address(each) or model.config.fragment:
+        return False
+    if each.upstream is None or "." in each.upstream.name:
+        return False  # named after the host that the backend knows
+    headers = model.effective(each.scope, "proxy_set_header")
+    if any(node.args and node.args[0].lower() == "host" for node in headers):
+        return False
+    return each.location is None or not each.location.directive.first("internal")
+
+
+def lacks_client(model: Model, each: Pass) -> bool:
+    """Whether a pass sends no header that tells the client."""
+    if not _of_group_or_address(each):
+        return False
+    headers = [node.args[0].lower() for node in model.effective(each.scope, "proxy_set_header") if node.args]
+    return not any(
+        header.startswith("x-forwarded") or header in ("x-real-ip", "forwarded") for header in headers
+    )
+
+
+def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
+    """A backend that does not learn who asks; asked for only."""
+    for each in ctx.model.passes:
+        if lacks_client(ctx.model, each):
+            yield Hit(
+                whole(each.directive),
+                "the backend does not learn the address of the client",
+                each.directive,
+                help="Write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+            )
+
+
+def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
+    """What a client says about itself, handed on as if nginx said it."""
+    handed_on = list(filter(_is_handed_on, _set_headers(ctx)))
+    listens = (listen for server in ctx.model.servers("http") for listen in server.listens)
+    if not handed_on or ctx.model.config.named("set_real_ip_from"):
+        return
+    if any(listen.proxy_protocol for listen in listens):
+        return  # something before this nginx is known to set them
+    for node in handed_on:
+        yield Hit(
+            arg(node, node.args[1]),
+            f"clients choose {node.args[0]} themselves: their own header is handed on",
+            node,
+            help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or say with set_real_ip_from who is trusted.",
+        )
+
+
+def _is_handed_on(node: Directive) -> bool:
+    chosen = _CLIENT_CHOSEN.get(node.args[0].lower())
+    return chosen is not None and chosen == node.args[1].lower().replace("{", "").replace("}", "")
+
+
+def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
+    """Headers for one connection that are copied to the next one."""
+    for node in _set_headers(ctx):
+        header = node.args[0].lower()
+        if header not in _HOP_BY_HOP:
+            continue
+        source = f"http_{header.replace('-', '_')}"
+        if any(reference.name == source for reference in references(node.args[1])):
+            yield Hit(
+                arg(node, node.args[1]),
+                f"{node.args[0]} is about the connection of the client: handed on, clients can close connections to "
+                "the backend, and let it drop headers",
+                node,
+                help='Write "" for it, or for WebSockets a map that passes upgrade alone.',
+            )
+
+
+def _set_headers(ctx: CheckContext) -> Iterator[Directive]:
+    for name in _SETTING.values():
+        for node in ctx.model.config.named(name):
+            if len(node.args) > 1:
+                yield node
+
+
+def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
+    """Any upgrade that a client asks for, through a location that restricts access."""
+    if not any(node.args[0].lower() == "upgrade" for node in _set_headers(ctx)):
+        return
+    for each in ctx.model.passes:
+        if each.protocol != "proxy" or each.family != "http":
+            continue
+        headers = {
+            node.args[0].lower(): node
+            for node in ctx.model.effective(each.scope, "proxy_set_header")
+            if len(node.args) > 1
+        }
+        upgrade, connection = headers.get("upgrade"), headers.get("connection")
+        if upgrade is None or connection is None or "$http_upgrade" not in upgrade.args[1].lower():
+            continue
+        if connection.args[1].lower() not in ("upgrade", "$http_connection"):
+            continue
+        guards = [
+            node
+            for name in ("deny", "auth_basic", "auth_request")
+            for node in ctx.model.effective(each.scope, name)
+        ]
+        if guards:
+            yield Hit(
+                whole(upgrade),
+                "clients may upgrade to anything here: a backend that accepts h2c is then talked to past the access rules",
+                upgrade,
+                related=(("the rule that does not see those requests", whole(guards[0])),),
+                help="Pass Upgrade for websocket alone: map $http_upgrade to websocket or an empty value.",
+            )
+
+
+def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
+    """The Proxy header of clients gets to CGI programs as HTTP_PROXY; asked for only."""
+    for each in ctx.model.passes:
+        name = _PARAMETERS.get(each.protocol)
+        if name is None or ctx.model.config.fragment:
+            continue
+        scopes = (each.scope, *each.scope.ancestors())
+        if any(ctx.model.unknown_inside(scope, direct=True) for scope in scopes):
+            continue
+        if not any(
+            node.args and node.args[0] == "HTTP_PROXY" for node in ctx.model.effective(each.scope, name)
+        ):
+            yield Hit(
+                whole(each.directive),
+                "a client's Proxy header becomes HTTP_PROXY, which old CGI libraries use for their own requests",
+                each.directive,
+                help=f'Write {name} HTTP_PROXY "";',
+            )

@@ -1,6 +1,0 @@
-"""What nginx checks while it loads a configuration, said without nginx.
-
-``walk`` reads the directives in order and asks the grammar of each: ``types`` for values that have
-a type, and one module per field for the grammars of their own. ``base`` says what a grammar is
-given; what can be judged only in the end is registered there, too.
-"""

@@ -1,0 +1,1 @@
+"""Rules about settings that make nginx slower than it needs to be."""

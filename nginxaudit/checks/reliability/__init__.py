@@ -1,0 +1,1 @@
+"""Rules about resources that run out, and about what stops nginx from starting."""

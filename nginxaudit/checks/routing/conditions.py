@@ -1,0 +1,97 @@
+"""``if``: what nginx makes of it in a location, and what there is instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, listed, name_of, whole
+from nginxaudit.model.expressions import condition
+from nginxaudit.syntax.tree import Directive
+
+_SAFE = frozenset({"return", "rewrite", "set", "break", "limit_rate", "limit_rate_after"})
+_FILE_TESTS = ("-f", "!-f", "-e", "!-e", "-d", "!-d")
+
+
+def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
+    """An ``if`` of a location with more in it than rewriting: it becomes a location of its own."""
+    for node in ctx.model.config.named("if"):
+        location = node.parent
+        if node.inner != "if-in-location" or location is None:
+            continue
+        unsafe = [child for child in node.children if not _is_safe(child, node)]
+        if not unsafe:
+            continue
+        names = listed(list(dict.fromkeys(str(child.name) for child in unsafe)))
+        clash = _clash(location, node)
+        yield Hit(
+            name_of(node),
+            f"this if is a location of its own for {names}"
+            + (f", so {clash}" if clash else ": only return and rewrite are sure to work in it"),
+            node,
+            related=tuple((str(child.name), whole(child)) for child in unsafe[:3]),
+            severity=None if clash else Severity.INFO,
+            help="Use a map for the value, or rewrite to a location of its own.",
+        )
+
+
+def _is_safe(child: Directive, block: Directive) -> bool:
+    if child.name not in _SAFE:
+        return "_by_lua" in child.name or child.name == "include"
+    breaks = child.name == "rewrite" and child.args[2:] == ["break"]
+    return not breaks or not any(other.name.endswith("_pass") for other in block.children)
+
+
+def _clash(location: Directive, node: Directive) -> str:
+    """What does not work because of this ``if``; empty where nothing is known to."""
+    if location.first("try_files"):
+        return "try_files of the location is not done when it is true"
+    others = [each for each in location.named("if") if each is not node]
+    if any(not _is_safe(child, each) for each in others for child in each.children):
+        return "of several that are true only the last one counts"
+    headers = node.first("add_header")
+    if headers and location.first("add_header"):
+        return "the headers of the location are not sent when it is true"
+    return ""
+
+
+def server_if_host(ctx: CheckContext) -> Iterable[Hit]:
+    """Names that are told apart by ``if`` instead of by servers."""
+    for node in ctx.model.config.named("if"):
+        asked = condition(node)
+        if node.inner != "if-in-server" or asked is None or asked.left not in ("$host", "$http_host"):
+            continue
+        statement = node.statement
+        text = node.source.text[statement.start : (statement.close or statement.end) + 40]
+        if "managed by Certbot" in text or _only_refuses(node):
+            continue
+        yield Hit(
+            whole(node),
+            "every request is compared with this name: a server of its own is found without that",
+            node,
+            help="Write a server with this server_name.",
+        )
+
+
+def _only_refuses(node: Directive) -> bool:
+    return bool(node.children) and all(
+        child.name == "return" and child.args and child.args[0].startswith("4") for child in node.children
+    )
+
+
+def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
+    """Files that are looked for with ``if`` to hand the rest to a front controller."""
+    for node in ctx.model.config.named("if"):
+        asked = condition(node)
+        if asked is None or asked.operator not in _FILE_TESTS or "$" not in asked.right:
+            continue
+        if not any(
+            child.name in ("rewrite", "proxy_pass", "fastcgi_pass", "uwsgi_pass") for child in node.children
+        ):
+            continue
+        yield Hit(
+            whole(node),
+            "try_files looks for files and has the fallback in one step",
+            node,
+            help="Write try_files $uri $uri/ /index.php?$args; (or a named location) instead.",
+        )

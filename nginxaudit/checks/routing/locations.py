@@ -1,0 +1,265 @@
+"""What a location does: which handler answers, what is never reached, where errors go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.model.scope import is_directive
+from nginxaudit.syntax.tree import Config, Directive
+
+HANDLERS = (
+    "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "tunnel_pass", "stub_status",
+    "empty_gif", "mp4", "flv", "perl", "js_content", "content_by_lua", "content_by_lua_block", "content_by_lua_file", "api",
+    "hls", "f4f",
+)  # fmt: skip
+"""Directives that make a location's content handler (``clcf->handler`` in nginx's modules)."""
+
+_HANDLER_NAMES = frozenset(HANDLERS)
+_PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+_CONTENT = (*_PASSES, "root", "alias", "try_files", "index", "autoindex", "stub_status")
+_REWRITES = ("return", "rewrite", "set", "if", "break")
+_METHODS = frozenset(
+    {
+        "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
+        "PATCH",
+    }
+)  # fmt: skip
+
+
+def handlers(block: Directive) -> list[Directive]:
+    """The directives in ``block`` that make its content handler, in the order of their names."""
+    return [node for name in HANDLERS for node in block.named(name)[:1]]
+
+
+def has_handler(block: Directive) -> bool:
+    """Whether a directive in ``block`` makes its content handler."""
+    return not _HANDLER_NAMES.isdisjoint([child.name for child in block.children])
+
+
+def multiple_content_handlers(ctx: CheckContext) -> Iterable[Hit]:
+    """Two handlers in one location: the one written last answers."""
+    several = _with_several_handlers(ctx.model.config)
+    for location in ctx.model.locations if several else ():
+        if location.directive in several:
+            found = sorted(handlers(location.directive), key=location.directive.children.index)
+            last = found[-1]
+            yield Hit(
+                whole(found[0]),
+                f"{last.name} below replaces this: a location has one content handler, the last one written",
+                found[0],
+                related=(("this one answers", whole(last)),),
+                help="Delete one of them, or give each a location of its own.",
+            )
+
+
+def _with_several_handlers(config: Config) -> set[Directive | None]:
+    """Blocks with handlers of different names."""
+    seen: set[Directive | None] = set()
+    several: set[Directive | None] = set()
+    for name in HANDLERS:
+        blocks = {node.parent for node in config.named(name)}
+        several |= seen & blocks
+        seen |= blocks
+    return several
+
+
+def unreachable_directive(ctx: CheckContext) -> Iterable[Hit]:
+    """What stands behind, or beside, a ``return`` that always answers."""
+    for node in ctx.model.config.named("return"):
+        block = node.parent
+        if block is None or block.inner not in ("server", "location") or not node.args:
+            continue
+        if _may_be_skipped(block, node) or _goes_to_error_page(ctx, block, node):
+            continue
+        dead = list(_never_reached(block, node))
+        if dead:
+            names = listed(list(dict.fromkeys(str(each.name) for each in dead)))
+            yield Hit(
+                whole(dead[0]),
+                f"nothing gets here: the return of this block always answers first ({names})",
+                dead[0],
+                related=(("it answers", whole(node)),),
+                help="Delete what is never reached, or put the return into the block where it belongs.",
+            )
+
+
+def _may_be_skipped(block: Directive, node: Directive) -> bool:
+    """A rewrite with ``break`` or ``last``, or a ``break``, before it ends the rewrites without it."""
+    for each in block.children:
+        if each is node:
+            return False
+        if each.name == "break" or (each.name == "rewrite" and each.args[-1:] != ["redirect"]):
+            return True
+        if each.name == "if" and any(
+            inner.name in ("break", "rewrite", "proxy_pass") for inner in each.walk()
+        ):
+            return True
+        if each.name.endswith(("_by_lua_block", "_by_lua_file", "_by_lua")):
+            return True
+    return False
+
+
+def _goes_to_error_page(ctx: CheckContext, block: Directive, node: Directive) -> bool:
+    """``return 404;`` beside an ``error_page 404``: what stands here may serve that page."""
+    code = node.args[0]
+    return any(code in each.args for each in ctx.model.effective(block, "error_page"))
+
+
+def _never_reached(block: Directive, node: Directive) -> Iterator[Directive]:
+    behind = False
+    for each in block.children:
+        if each is node:
+            behind = True
+        elif (behind and each.name in _REWRITES and each.name != "set") or (
+            block.inner == "location" and (each.name in _PASSES or each.name in ("try_files", "stub_status"))
+        ):
+            yield each
+
+
+def auth_request_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
+    """A subrequest for permission that ends in the location it comes from, or that anybody may call."""
+    for node in ctx.model.config.named("auth_request"):
+        if not node.args or node.args[0] == "off" or "$" in node.args[0]:
+            continue
+        server = ctx.model.server_of(node)
+        if server is None or ctx.model.unknown_inside(server.directive):
+            continue
+        uri = str(node.args[0]).partition("?")[0]
+        found = server.match(uri)
+        if not found.certain:
+            continue
+        here = ctx.model.location_of(node)
+        if (
+            found.location is None
+            or found.redirect
+            or (found.location is here and here is not None and not here.is_exact)
+        ):
+            yield Hit(
+                arg(node, node.args[0]),
+                f"no location of its own answers {uri}: the question for permission "
+                + (
+                    "ends in the location that asks"
+                    if found.location
+                    else "gets whatever the server serves there"
+                ),
+                node,
+                help=f"Write location = {uri} {{ internal; … }}",
+            )
+
+
+def limit_except_misuse(ctx: CheckContext) -> Iterable[Hit]:
+    """``limit_except`` that limits nothing, or names a method that nginx does not know by this name."""
+    for node in ctx.model.config.named("limit_except"):
+        if not node.is_block or ctx.model.unknown_inside(node):
+            continue
+        if not node.children:
+            yield Hit(
+                name_of(node),
+                "this block is empty: no method is limited",
+                node,
+                help="Write deny all; in it, or auth_basic.",
+            )
+
+
+def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
+    """Server errors that are told to clients as success."""
+    for node in ctx.model.config.named("error_page"):
+        if not is_directive(node) or len(node.args) < 3:
+            continue
+        *codes, change, _ = (str(token) for token in node.args)
+        if change == "=200" and any(code.startswith("5") and len(code) == 3 for code in codes):
+            yield Hit(
+                arg(node, node.args[-2]),
+                "server errors are answered with 200: health checks, caches and balancers before this nginx see success",
+                node,
+                help="Leave out =200, so that the page is sent with the status of the error.",
+            )
+
+
+def error_page_not_intercepted(ctx: CheckContext) -> Iterable[Hit]:
+    """Error pages for statuses that only the backend makes, and that pass by."""
+    for each in ctx.model.passes:
+        if each.protocol not in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc"):
+            continue
+        pages = [
+            node
+            for node in ctx.model.effective(each.scope, "error_page")
+            if any(code in ("404", "403", "401", "410") for code in node.args[:-1])
+        ]
+        if pages and ctx.model.flag(each.scope, f"{each.protocol}_intercept_errors", False) is False:
+            yield Hit(
+                whole(pages[0]),
+                f"the {each.protocol} backend's own errors are not replaced by this page",
+                pages[0],
+                related=(("the backend", whole(each.directive)),),
+                help=f"Write {each.protocol}_intercept_errors on;",
+            )
+
+
+def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:
+    """``location /admin`` matches ``/administrator``, too; asked for only."""
+    for location in ctx.model.locations:
+        node = location.directive
+        if not location.is_prefix or location.pattern.endswith("/") or "." in location.pattern:
+            continue
+        if not node.args:
+            continue
+        guarded = any(node.first(name) for name in ("allow", "deny", "auth_basic", "auth_request"))
+        if guarded or any(node.first(name) for name in _PASSES):
+            yield Hit(
+                arg(node, node.args[-1]),
+                f"this also matches {location.pattern}-old and everything else that begins so",
+                node,
+                help=f"Write location {location.pattern}/, and location = {location.pattern} beside it.",
+            )
+
+
+def duplicate_include(ctx: CheckContext) -> Iterable[Hit]:
+    """One file that stands in a block twice."""
+    for block, files in _included(ctx):
+        for path, includes in files.items():
+            if len(includes) > 1 and block.context != "types":
+                yield Hit(
+                    whole(includes[1]),
+                    f"{path} is included in this block already: what it holds is there twice",
+                    includes[1],
+                    related=(("the first time", whole(includes[0])),),
+                    help="Remove one of the two includes.",
+                )
+
+
+def _included(ctx: CheckContext) -> Iterator[tuple[Directive, dict[str, list[Directive]]]]:
+    """For blocks with several includes: the files in them, with the includes that bring each."""
+    blocks: dict[Directive, set[Directive]] = {}
+    for include in ctx.model.config.named("include"):
+        if include.parent is not None:
+            blocks.setdefault(include.parent, set()).add(include)
+    for block, includes in blocks.items():
+        if len(includes) < 1:
+            continue
+        files: dict[str, list[Directive]] = {}
+        for child in block.children:
+            via = child.via
+            if via is not None and via in includes:
+                found = files.setdefault(child.source.path, [])
+                if len(found) < 2 and via not in found:
+                    found.append(via)
+        yield block, files
+
+
+def listen_hostname(ctx: CheckContext) -> Iterable[Hit]:
+    """A ``listen`` that needs DNS when nginx starts."""
+    for family in ("http", "stream", "mail"):
+        for server in ctx.model.servers(family):
+            for listen in server.listens:
+                if listen.kind == "name" and listen.host != "localhost" and listen.directive is not None:
+                    yield Hit(
+                        arg(listen.directive, listen.directive.args[0]),
+                        f"nginx does not start while {listen.host} cannot be looked up, or is not an address of this machine",
+                        listen.directive,
+                        confidence=Confidence.MEDIUM,
+                        severity=Severity.INFO,
+                        help="Write the address.",
+                    )

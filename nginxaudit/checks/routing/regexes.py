@@ -1,0 +1,354 @@
+"""Regular expressions: what they match beside what is meant, and how long they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, Place, arg
+from nginxaudit.model.expressions import Written, condition
+from nginxaudit.model.variables import references
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.pcre import Expression
+from nginxaudit.pcre.nodes import Chars, Choice, Group, Node, Repeat, Sequence, members
+from nginxaudit.syntax.tree import Directive, Token
+
+_HANDLERS = ("fastcgi_pass", "uwsgi_pass", "scgi_pass", "perl", "proxy_pass")
+_TRUSTED = frozenset(
+    {"$server_name", "$server_addr", "$server_port", "$hostname", "$scheme", "$request_method"}
+)
+"""Subjects that no client writes."""
+
+_TLD = frozenset(
+    {
+        "com", "org", "net", "io", "dev", "de", "at", "ch", "uk", "fr", "nl", "it", "es", "eu", "us", "ru", "cn", "jp", "in", "br",
+        "pl", "se", "no", "fi", "dk", "be", "cz", "info", "biz", "app", "cloud", "local", "internal", "edu", "gov", "co", "me", "tv",
+    }
+)  # fmt: skip
+_FILE_TYPES = frozenset(
+    {
+        "php", "html", "htm", "css", "js", "json", "xml", "txt", "jpg", "jpeg", "png", "gif", "svg", "ico", "webp", "woff", "woff2",
+        "pdf", "zip", "gz", "asp", "aspx", "jsp", "cgi", "py", "pl", "sh", "sql", "log", "ini", "conf", "env", "git", "map",
+    }
+)  # fmt: skip
+
+
+def regex_redos(ctx: CheckContext) -> Iterable[Hit]:
+    """Expressions whose backtracking explodes, on texts that clients write."""
+    for written in ctx.model.expressions:
+        if written.subject in _TRUSTED or written.expression is None or written.expression.loops_once:
+            continue
+        from nginxaudit.pcre.backtracking import danger
+
+        found = danger(written.expression)
+        if found is None:
+            continue
+        part = written.expression.text[found.start : found.end]
+        cost = (
+            "doubles with every character"
+            if found.degree is None
+            else f"grows with the power {found.degree} of its length"
+        )
+        yield Hit(
+            arg(written.directive, written.token),
+            f'the time for a text that almost matches {cost}: "{part}" can share it out in many ways',
+            written.directive,
+            help="Let neighbours not match the same characters, or use possessive quantifiers such as ++.",
+        )
+
+
+def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
+    """A location for a file type that matches in the middle of a path, too."""
+    for written in _of_kind(ctx, "location"):
+        expression = written.expression
+        if expression is None or expression.starts_anchored or not expression.exact or expression.looks:
+            continue
+        if _ends_with_extension(expression.root):
+            runs = any(written.directive.first(name) for name in _HANDLERS)
+            yield Hit(
+                arg(written.directive, written.token),
+                f'"{written.text}" matches anywhere in a path, also in the middle: no $ ends it',
+                written.directive,
+                severity=Severity.WARNING if runs else None,
+                help=f"Write {written.text}$ if the path is to end there.",
+            )
+
+
+def _ends_with_extension(node: Node) -> bool:
+    """Whether every way ends with a literal dot and a literal file type."""
+    match node:
+        case Choice(branches=branches):
+            return all(_ends_with_extension(branch) for branch in branches)
+        case Group(item=item):
+            return _ends_with_extension(item)
+        case Sequence(items=items):
+            return _is_extension(items)
+    return False
+
+
+def _is_extension(items: tuple[Node, ...]) -> bool:
+    """``\\.`` and then nothing but letters: characters, or a choice of them."""
+    for at in range(len(items) - 1, -1, -1):
+        item = items[at]
+        if isinstance(item, Chars) and item.kind == "literal" and item.chars == 1 << ord("."):
+            return at < len(items) - 1
+        if not _is_word(item):
+            return False
+    return False
+
+
+def _is_word(node: Node) -> bool:
+    match node:
+        case Chars(chars=chars, kind="literal"):
+            return all(char.isalnum() for char in members(chars))
+        case Group(item=item):
+            return _is_word(item)
+        case Choice(branches=branches):
+            return all(_is_word(branch) for branch in branches)
+        case Sequence(items=items):
+            return bool(items) and all(map(_is_word, items))
+        case Repeat(item=item, high=1):
+            return _is_word(item)
+    return False
+
+
+def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
+    """A location whose expression matches one path: ``=`` says that, and costs nothing."""
+    for written in _of_kind(ctx, "location"):
+        expression = written.expression
+        path = expression.literal if expression is not None and not written.caseless else None
+        if path is None or not path.startswith("/") or (expression and expression.groups):
+            continue
+        yield Hit(
+            arg(written.directive, written.token),
+            f"this expression matches {path} alone: every request that gets here tries it",
+            written.directive,
+            help=f"Write location = {path}, which is found without trying expressions (and goes before all of them).",
+        )
+
+
+def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
+    """A dot between words that stands for itself to the author, and for any character to nginx."""
+    for written in ctx.model.expressions:
+        hosts = written.kind in ("server_name", "referer") or written.subject.lower() in _HOST_SUBJECTS
+        paths = written.kind == "location" or written.subject.lower() in _PATH_SUBJECTS
+        if not (hosts or paths) or written.expression is None:
+            continue
+        words = _dotted_words(written.expression.text, hosts, paths)
+        if words is not None:
+            dot, word = words
+            yield Hit(
+                _inside(written, dot),
+                f'the dot before "{word}" stands for any character here',
+                written.directive,
+                help=f"Write \\.{word}",
+            )
+
+
+def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:
+    """Offset of the first such dot and the word behind it."""
+    if not any(dot == "." and letter.isalpha() for dot, letter in pairwise(text)):
+        return None
+    for found in re.finditer(_PLAIN_DOT, text):
+        word = found[1].lower()
+        known = (hosts and word in _TLD) or (paths and word in _FILE_TYPES)
+        if known and (hosts or text[found.end() :] in _CLOSINGS):
+            return found.start() + len(found[0]) - len(found[1]) - 1, found[1]
+    return None
+
+
+_PLAIN_DOT = r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])"
+_CLOSINGS = ("", "$", ")", ")$")
+_HOST_SUBJECTS = frozenset(
+    {"$host", "$http_host", "$http_origin", "$http_referer", "$ssl_server_name", "$ssl_preread_server_name"}
+)
+_PATH_SUBJECTS = frozenset(
+    {"$uri", "$request_uri", "$document_uri", "$request_filename", "$fastcgi_script_name"}
+)
+
+
+def _inside(written: Written, offset: int) -> Place:
+    """The character at ``offset`` of the expression, or the whole word where escapes moved it."""
+    token, source = written.token, written.directive.source
+    raw = source.text[token.start : token.end]
+    at = raw.find(written.text)
+    if at < 0 or not written.text.isascii():
+        return arg(written.directive, token)
+    start = token.start + at + offset
+    return replace(arg(written.directive, token), start=start, end=start + 1)
+
+
+_STRONG = r"\.[*+]|\\[.dwsDWS]|\([^()|]+\|[^()]+\)|\[[A-Za-z0-9]-[A-Za-z0-9]|^\^|[A-Za-z0-9/)]\$$"
+"""What stands in expressions and hardly ever in a path."""
+_SIGNS = frozenset(".\\([^$")
+"""Each of its parts has one of these."""
+
+
+def _looks_like_expression(text: str) -> bool:
+    return not _SIGNS.isdisjoint(text) and re.search(_STRONG, text) is not None
+
+
+def regex_without_modifier(ctx: CheckContext) -> Iterable[Hit]:
+    """A location, or a comparison, whose text is an expression but is compared as it is."""
+    for location in ctx.model.locations:
+        if not (location.is_prefix or location.is_exact) or location.pattern == "/":
+            continue
+        if location.directive.args and _looks_like_expression(location.pattern):
+            yield Hit(
+                arg(location.directive, location.directive.args[-1]),
+                f'"{location.pattern}" is compared as it is: without ~ nginx takes it for no expression',
+                location.directive,
+                help=f"Write location ~ {location.pattern}, and mind that expressions are tried in their order.",
+            )
+    yield from _compared(ctx)
+
+
+def _compared(ctx: CheckContext) -> Iterator[Hit]:
+    for node in ctx.model.config.named("if"):
+        asked = condition(node)
+        if asked is None or asked.token is None or asked.operator not in ("=", "!="):
+            continue
+        text = asked.right
+        if "$" not in text.rstrip("$") and _looks_like_expression(text):
+            yield Hit(
+                arg(node, asked.token),
+                f'"{text}" is compared as it is: {asked.operator} knows no expressions',
+                node,
+                help=f"Write {'~' if asked.operator == '=' else '!~'} {text}",
+            )
+
+
+def map_key_looks_like_regex(ctx: CheckContext) -> Iterable[Hit]:
+    """A key of a map that is an expression without ``~``."""
+    for block in ctx.model.config.named("map"):
+        if not block.is_block or len(block.args) < 2:
+            continue
+        hosts = block.first("hostnames") is not None
+        for line in block.children:
+            if line.args and _is_mistaken_key(str(line.name), hosts):
+                yield Hit(
+                    Place(line.source, line.start, line.name_end, line.via),
+                    f'the key "{line.name}" is compared as it is: expressions begin with ~',
+                    line,
+                    help=f"Write ~{line.name}",
+                )
+
+
+def _is_mistaken_key(key: str, hosts: bool) -> bool:
+    if key.startswith("~") or key.removeprefix("\\") in ("default", "include", "hostnames", "volatile"):
+        return False
+    if hosts and (key.startswith("*.") or key.endswith(".*")):
+        return False
+    if " " in key or ("(" in key and ";" in key):
+        return False  # the text of a User-Agent
+    return bool(re.search(_KEY, key))
+
+
+_KEY = r"^\^|\.\*|\\\.|[A-Za-z0-9/]\$$|^/[^|]*\|/"
+
+
+def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
+    """``$1`` to ``$9`` where no expression has so many groups."""
+    config = ctx.model.config
+    if not any(compiled(_NUMBERED).search(source.text) for source in config.sources.values()):
+        return
+    captures: _Captures | None = None
+    for name in _WITH_VALUES:
+        for node in config.named(name):
+            numbered = [
+                token
+                for token in (node.args[1:2] if name == "rewrite" else node.args)
+                if "$" in token and compiled(_NUMBERED).search(token)
+            ]
+            if numbered and ctx.model.family_of(node) == "http":
+                captures = captures or _Captures(ctx)
+                groups = captures.highest(node)
+                for token in numbered:
+                    yield from _undefined(node, token, groups)
+    for written in _of_kind(ctx, "map") if config.named("map") else ():
+        for token in written.directive.args[:1]:
+            if compiled(_NUMBERED).search(token):
+                groups = written.expression.groups if written.expression is not None else None
+                yield from _undefined(written.directive, token, groups)
+
+
+_WITH_VALUES = (
+    "rewrite", "return", "set", "add_header", "proxy_pass", "proxy_set_header", "try_files", "alias", "root", "fastcgi_param",
+)  # fmt: skip
+_NUMBERED = r"\$\{?[0-9]"
+
+
+def _undefined(node: Directive, token: Token, groups: int | None) -> Iterator[Hit]:
+    """The first number in ``token`` that is above that of the ``groups``; nothing where that is not known."""
+    if groups is None:
+        return
+    for reference in references(token):
+        if reference.name.isdigit() and int(reference.name) > groups:
+            has = f"{groups} group{'s' * (groups > 1)} at most" if groups else "no groups"
+            yield Hit(
+                arg(node, token),
+                f"${reference.name} is always empty: what is matched before has {has}",
+                node,
+                help="Correct the number, or add the parentheses.",
+            )
+            return
+
+
+class _Captures:
+    """How many groups the expressions have that a request can have met before a directive is read."""
+
+    def __init__(self, ctx: CheckContext) -> None:
+        self._model = ctx.model
+        self._of_maps: int | None = 0  # evaluated anywhere; None: nobody knows
+        self._servers: dict[Directive | None, list[Written]] = {}
+        self._by_groups: dict[Directive, list[tuple[int | None, Directive]]] = {}
+        self._rewrites: dict[Directive, Written] = {}
+        for written in ctx.model.expressions:
+            if written.kind == "map":
+                self._of_maps = _more(self._of_maps, written.expression)
+            else:
+                server = ctx.model.enclosing(written.directive, "server")
+                self._servers.setdefault(server, []).append(written)
+            if written.kind == "rewrite":
+                self._rewrites[written.directive] = written
+
+    def highest(self, node: Directive) -> int | None:
+        """Groups of the expression with most of them; None if that is not known."""
+        own = self._rewrites.get(node)
+        if own is not None and not any(not each.name.isdigit() for each in references(node.args[1])):
+            return _more(0, own.expression)  # it has just matched
+        server = self._model.enclosing(node, "server")
+        if server is None or self._model.unknown_inside(server) or self._model.unread_files("http"):
+            return None
+        failed = self._failed(node)
+        own_groups = next((groups for groups, each in self._ranked(server) if each is not failed), 0)
+        return None if self._of_maps is None or own_groups is None else max(own_groups, self._of_maps)
+
+    def _ranked(self, server: Directive) -> list[tuple[int | None, Directive]]:
+        """The expressions of a server by their number of groups, those that nobody understands first."""
+        if server not in self._by_groups:
+            found = [
+                (each.expression.groups if each.expression is not None else None, each.directive)
+                for each in self._servers.get(server, ())
+            ]
+            found.sort(key=lambda each: 99 if each[0] is None else each[0], reverse=True)
+            self._by_groups[server] = found
+        return self._by_groups[server]
+
+    def _failed(self, node: Directive) -> Directive | None:
+        """The ``if`` around ``node`` that is entered only when its expression did not match."""
+        block = self._model.enclosing(node, "if")
+        asked = condition(block) if block is not None else None
+        return block if asked is not None and asked.is_match and asked.negated else None
+
+
+def _more(known: int | None, expression: Expression | None) -> int | None:
+    return None if known is None or expression is None else max(known, expression.groups)
+
+
+def _of_kind(ctx: CheckContext, kind: str) -> Iterator[Written]:
+    return (written for written in ctx.model.expressions if written.kind == kind)

@@ -1,0 +1,56 @@
+"""Which server and which location answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, name_of
+
+
+def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
+    """A server without ``listen``: nginx opens a port nobody wrote, or refuses to start.
+
+    Facts: ``ngx_http_core_server`` in src/http/ngx_http_core_module.c (80 for root, else 8000);
+    ``ngx_stream_core_server`` and ``ngx_mail_core_server`` refuse such a block.
+    """
+    for family in ("http", "stream", "mail"):
+        for server in ctx.model.servers(family):
+            if server.has_listen or server.unread:
+                continue
+            node = server.directive
+            if family == "http":
+                yield Hit(
+                    name_of(node),
+                    "this server has no listen: nginx opens port 80 on all IPv4 addresses when started as root, "
+                    "port 8000 otherwise",
+                    node,
+                )
+            else:
+                yield Hit(
+                    name_of(node),
+                    f"this server of {family} has no listen: nginx refuses to start",
+                    node,
+                    severity=Severity.ERROR,
+                    rejected=True,
+                )
+
+
+def try_files_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
+    """A named location that the server does not have: 500, and `nginx -t` says nothing."""
+    for name in ("try_files", "error_page", "post_action"):
+        for node in ctx.model.config.named(name):
+            token = node.args[-1] if node.args else None
+            if token is None or not token.startswith("@") or "$" in token:
+                continue
+            server = ctx.model.server_of(node)
+            block = server.directive if server else None
+            if server is None or block is None or ctx.model.unknown_inside(block):
+                continue
+            if token not in server.named_locations:
+                yield Hit(
+                    arg(node, token),
+                    f"this server has no location {token}: requests that get there end with 500",
+                    node,
+                    help="Define it in this server, or correct the name.",
+                )

@@ -1,0 +1,145 @@
+"""Servers that share a socket: who answers, whose names count, what is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, Place, arg, listed, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.listen import Listen
+from nginxaudit.model.names import ServerName
+from nginxaudit.model.server import Server
+from nginxaudit.model.sockets import Socket
+
+_STREAM_NAMES = (1, 25, 5)  # since then stream has server_name and default_server
+
+
+def _families(ctx: CheckContext) -> tuple[str, ...]:
+    return ("http", "stream") if ctx.target.version >= _STREAM_NAMES else ("http",)
+
+
+def _line(server: Server, listen: Listen) -> Place:
+    """The ``listen`` line, or the server where nobody wrote one."""
+    return whole(listen.directive) if listen.directive is not None else name_of(server.directive)
+
+
+def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
+    """Several servers on a socket and none is marked; once for sockets with the same servers.
+
+    Of a file that is only a part nobody knows who else listens.
+    """
+    if ctx.model.config.fragment:
+        return
+    for family in _families(ctx):
+        groups: dict[tuple[Server, ...], list[Socket]] = {}
+        for socket in ctx.model.sockets(family).values():
+            servers = socket.servers
+            if len(servers) > 1 and socket.explicit_default is None:
+                groups.setdefault(tuple(servers), []).append(socket)
+        for members, sockets in groups.items():
+            if any(server.listen_unknown for server in members):
+                continue
+            first, line = sockets[0].members[0]
+            names = listed([str(each.key) for each in sockets])
+            yield Hit(
+                _line(first, line),
+                f"{len(members)} servers listen on {names}, and none is the default_server: this one, the first read, "
+                "answers for every unknown name",
+                first.directive,
+                related=tuple(("another server", _line(*each)) for each in sockets[0].members[1:4]),
+                help="Mark the server that is to answer with default_server.",
+            )
+
+
+def duplicate_server_name(ctx: CheckContext) -> Iterable[Hit]:
+    """A name that an earlier server of the socket has taken."""
+    for family in _families(ctx):
+        seen: set[tuple[Server, Server]] = set()
+        for socket in ctx.model.sockets(family).values():
+            for server, names, earlier in _taken(socket):
+                if (server, earlier) in seen or names[0].token is None or names[0].directive is None:
+                    continue
+                seen.add((server, earlier))
+                what = listed([str(name.token) for name in names])
+                yield Hit(
+                    arg(names[0].directive, names[0].token),
+                    f"another server on {socket.key} has the name {what} already: requests for it never get here",
+                    names[0].directive,
+                    related=(("the server that answers", name_of(earlier.directive)),),
+                    help="Remove one of the two, or let them listen on different sockets.",
+                )
+
+
+def _taken(socket: Socket) -> Iterator[tuple[Server, list[ServerName], Server]]:
+    """Servers with names that they do not get, and who has them. The missing name is another rule's matter."""
+    found: dict[tuple[Server, Server], list[ServerName]] = {}
+    for server, name, earlier in [*socket.ignored_names, *_equal_expressions(socket)]:
+        if name.kind != "empty" and server is not earlier:
+            found.setdefault((server, earlier), []).append(name)
+    for (server, earlier), names in found.items():
+        yield server, names, earlier
+
+
+def _equal_expressions(socket: Socket) -> Iterator[tuple[Server, ServerName, Server]]:
+    """Expressions with the same text: the first one that matches wins, without a word of nginx."""
+    first: dict[str, Server] = {}
+    for server in socket.servers:
+        for name in server.names:
+            if name.kind == "regex":
+                owner = first.setdefault(name.name, server)
+                if owner is not server:
+                    yield server, name, owner
+
+
+_SPOKEN = {
+    "proxy_protocol": "every client must send the PROXY protocol then",
+    "ssl": "this server then speaks TLS, too, and has no certificate",
+    "http2": "HTTP/2 is then on for all of them",
+}
+
+
+def listen_protocol_mismatch(ctx: CheckContext) -> Iterable[Hit]:
+    """A parameter for the whole socket that only some of its servers write."""
+    for family in ("http", "stream", "mail"):
+        told: set[tuple[Server, str]] = set()
+        for socket in ctx.model.sockets(family).values():
+            if len(socket.servers) < 2:
+                continue
+            for protocol, meaning in _SPOKEN.items():
+                odd = _odd_one(ctx.model, socket, protocol)
+                if odd is None or (odd[0][0], protocol) in told:
+                    continue
+                (server, line), (other, other_line) = odd
+                told.add((server, protocol))
+                yield Hit(
+                    _line(server, line),
+                    f"another server on {socket.key} has {protocol}, which holds for the whole socket: {meaning}",
+                    server.directive,
+                    related=((f"{protocol} is written here", _line(other, other_line)),),
+                    severity=Severity.INFO if protocol == "http2" else None,
+                    help=f"Write {protocol} in every listen of the socket, or in none.",
+                )
+
+
+def _odd_one(
+    model: Model, socket: Socket, protocol: str
+) -> tuple[tuple[Server, Listen], tuple[Server, Listen]] | None:
+    """A server without the parameter, and one with it."""
+    having = [member for member in socket.members if getattr(member[1], protocol)]
+    lacking = [member for member in socket.members if not getattr(member[1], protocol) and not member[1].quic]
+    if protocol == "ssl":
+        # To write it once is common and works, for servers that are made for TLS.
+        lacking = [member for member in lacking if _is_plain(model, member[0])]
+    lacking = [member for member in lacking if member[0] not in {server for server, _ in having}]
+    return (lacking[0], having[0]) if having and lacking else None
+
+
+def _is_plain(model: Model, server: Server) -> bool:
+    node = server.directive
+    return not (
+        model.effective(node, "ssl_certificate")
+        or model.unknown_inside(node)
+        or model.flag(node, "ssl_reject_handshake", False)
+        or model.value(node, "ssl") == "on"
+    )

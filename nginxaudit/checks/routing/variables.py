@@ -1,0 +1,216 @@
+"""Variables that the configuration defines: ``map``, ``geo``, ``set``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, Place, arg, whole
+from nginxaudit.model.scope import family_of, is_directive
+from nginxaudit.model.variables import references, spellings
+from nginxaudit.syntax.tree import Config, Directive, Token
+
+_BLOCKS = ("map", "geo", "split_clients")
+_NO_ENTRIES = frozenset(
+    {"default", "include", "hostnames", "volatile", "ranges", "delete", "proxy", "proxy_recursive"}
+)
+_EMPTY_IS_FINE = frozenset(
+    {
+        "limit_req_zone", "limit_conn_zone", "access_log", "if", "log_format", "proxy_cache_bypass", "proxy_no_cache",
+        "fastcgi_cache_bypass", "fastcgi_no_cache", "uwsgi_no_cache", "uwsgi_cache_bypass", "add_header", "proxy_set_header",
+        "grpc_set_header", "map", "geo", "set", "expires", "add_trailer", "fastcgi_param", "uwsgi_param", "limit_rate",
+        "proxy_cache_key", "secure_link", "scgi_no_cache", "scgi_cache_bypass", "return",
+    }
+)  # fmt: skip
+"""Where an empty value has a meaning that people use: no limit, no header, false."""
+
+_DECIDING = frozenset(
+    {
+        "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "root", "alias", "auth_basic",
+        "auth_basic_user_file", "ssl_certificate", "ssl_certificate_key", "proxy_bind", "hash",
+    }
+)  # fmt: skip
+"""Where an empty value breaks something, or opens it."""
+
+_NEEDS_VALUE = _DECIDING | {
+    "return",
+    "rewrite",
+    "try_files",
+    "proxy_set_header",
+    "add_header",
+    "fastcgi_param",
+}
+
+
+def _uses(ctx: CheckContext) -> dict[tuple[str, str], list[tuple[Directive, Token]]]:
+    """Where variables are used, by family and lower-case name."""
+    found: dict[tuple[str, str], list[tuple[Directive, Token]]] = {}
+    for node, token in ctx.model.texts:
+        family = family_of(node)
+        for reference in references(token):
+            found.setdefault((family, reference.name), []).append((node, token))
+    return found
+
+
+def map_without_default(ctx: CheckContext) -> Iterable[Hit]:
+    """A map whose variable is empty for what it does not list, where emptiness does harm."""
+    uses: dict[tuple[str, str], list[tuple[Directive, Token]]] | None = None
+    for name in ("map", "geo"):
+        for block in ctx.model.config.named(name):
+            if not block.is_block or not block.args or not is_directive(block) or block.first("default"):
+                continue
+            entries = [line for line in block.children if line.name not in _NO_ENTRIES]
+            if len(entries) < 2 or ctx.model.unknown_inside(block) or _takes_all(entries):
+                continue
+            uses = _uses(ctx) if uses is None else uses
+            variable = block.args[-1]
+            places = [
+                node
+                for node, _ in uses.get((family_of(block), variable[1:].lower()), ())
+                if node is not block and node.name not in _EMPTY_IS_FINE
+            ]
+            if not places:
+                continue
+            worst = next((node for node in places if node.name in _DECIDING), None)
+            yield Hit(
+                whole(block),
+                f"{variable} is empty for everything that is not listed",
+                block,
+                related=((f"{(worst or places[0]).name} uses it", whole(worst or places[0])),),
+                severity=Severity.WARNING if worst is not None else None,
+                help='Write default with the value that is meant; default ""; says that empty is.',
+            )
+
+
+def _takes_all(entries: list[Directive]) -> bool:
+    """The last key is an expression that matches everything."""
+    return any(line.name in ("~.", "~.*", "~*.", "~", "~^", "~^.*$", "0.0.0.0/0", "~*.*") for line in entries)
+
+
+def duplicate_map_variable(ctx: CheckContext) -> Iterable[Hit]:
+    """A variable that two blocks define: the later one wins."""
+    first: dict[tuple[str, str], Directive] = {}
+    parents = dict.fromkeys(
+        block.parent for name in _BLOCKS for block in ctx.model.config.named(name) if block.parent is not None
+    )
+    for block in (child for parent in parents for child in parent.children if child.name in _BLOCKS):
+        if not block.is_block or not block.args or not is_directive(block):
+            continue
+        variable = block.args[-1]
+        earlier = first.setdefault((family_of(block), variable.lower()), block)
+        if earlier is not block and earlier.statement is not block.statement:
+            yield Hit(
+                whole(block),
+                f"{variable} is defined above, too: this {block.name} replaces that one",
+                block,
+                related=(("has no effect", whole(earlier)),),
+                help="Give one of the two another name, or delete it.",
+            )
+
+
+def maybe_uninitialized_variable(ctx: CheckContext) -> Iterable[Hit]:
+    """A variable that only an ``if`` sets, used where an empty one does harm."""
+    sets = _conditional_sets(ctx)
+    if not sets:
+        return
+    uses = _uses(ctx)
+    for (name, server), nodes in sets.items():
+        for node, token in uses.get(("http", name), ()):
+            if node.name not in _NEEDS_VALUE or ctx.model.enclosing(node, "server") is not server:
+                continue
+            if any(block in node.ancestors() for each in nodes if (block := each.parent) is not None):
+                continue
+            if ctx.model.flag(node, "uninitialized_variable_warn", True) is False:
+                continue
+            yield Hit(
+                arg(node, token),
+                f"${name} is set in an if alone: it is empty when that is not entered, and nginx warns at every request",
+                node,
+                related=(("set here", whole(nodes[0])),),
+                help=f"Write set ${name} with the usual value before the if.",
+            )
+            break
+
+
+def _conditional_sets(ctx: CheckContext) -> dict[tuple[str, Directive], list[Directive]]:
+    """Variables by name and server that nothing but ``if`` blocks of this server set."""
+    found: dict[tuple[str, Directive], list[Directive]] = {}
+    sure: set[tuple[str, Directive]] = set()
+    defined = ctx.model.variable_definitions("http")
+    for node in ctx.model.config.named("set"):
+        server = ctx.model.enclosing(node, "server")
+        if server is None or not node.args or node.parent is None or ctx.model.unknown_inside(server):
+            continue
+        name = node.args[0][1:].lower()
+        key = (name, server)
+        if node.parent.name == "if":
+            found.setdefault(key, []).append(node)
+        else:
+            sure.add(key)
+    return {
+        key: nodes
+        for key, nodes in found.items()
+        if key not in sure and all(each.name == "set" for each in defined.get(key[0], ()))
+    }
+
+
+def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
+    """``set`` in a location of what the server, or a map, defines; asked for only."""
+    blocks = {
+        block.args[-1].lower(): block
+        for name in _BLOCKS
+        for block in ctx.model.config.named(name)
+        if block.is_block and block.args
+    }
+    in_servers: dict[Directive, dict[str, Directive]] = {}
+    for node in ctx.model.config.named("set"):
+        if not node.args or ctx.model.family_of(node) != "http":
+            continue
+        name = node.args[0].lower()
+        server = ctx.model.enclosing(node, "server")
+        outer: Directive | None = None
+        if server is not None and node.parent is not None and node.parent.inner != "server":
+            if server not in in_servers:
+                in_servers[server] = {
+                    each.args[0].lower(): each for each in reversed(server.named("set")) if each.args
+                }
+            outer = in_servers[server].get(name)
+        other = blocks.get(name) or outer
+        if other is not None:
+            yield Hit(
+                whole(node),
+                f"{node.args[0]} has another value elsewhere: which one counts depends on the order of the phases",
+                node,
+                related=(("defined here, too", whole(other)),),
+                help="Use another name.",
+            )
+
+
+def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
+    """One variable in several spellings; once per variable."""
+    mixed = _spelled_differently(ctx.model.config)
+    first: dict[str, tuple[str, Place]] = {}
+    told: set[str] = set()
+    for node, token in ctx.model.texts if mixed else ():
+        for name in spellings(token):
+            lower = name.lower()
+            if lower not in mixed or lower in told:
+                continue
+            spelling, place = first.setdefault(lower, (name, arg(node, token)))
+            if spelling != name:
+                told.add(lower)
+                yield Hit(
+                    arg(node, token),
+                    f"${name} is the same variable as ${spelling}: case does not count",
+                    node,
+                    related=((f"${spelling}", place),),
+                    help=f"Write ${spelling} everywhere.",
+                )
+
+
+def _spelled_differently(config: Config) -> set[str]:
+    """Lower-case names that the files, comments included, have in several spellings."""
+    names = {name for source in config.sources.values() for name in spellings(source.text)}
+    counts = Counter(map(str.lower, names))
+    return {name for name, count in counts.items() if count > 1}

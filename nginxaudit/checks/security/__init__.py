@@ -1,0 +1,1 @@
+"""Rules about what clients can reach, read or choose."""

@@ -1,0 +1,370 @@
+"""Access rules: which of them hold, and which only look as if they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.access import (
+    access_of,
+    is_local,
+    listening,
+    logins,
+    read_network,
+    rules,
+)
+from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    from nginxaudit.model.access import Network
+
+_STATUS_PAGES = (
+    "stub_status",
+    "status",
+    "api",
+    "upstream_conf",
+    "vhost_traffic_status_display",
+    "check_status",
+)
+_REDIRECTS = ("301", "302", "303", "307", "308")
+_CLAIMED = "proxy_protocol_addr"
+_MANY_RULES = 200  # longer lists are block lists: only duplicates are looked for
+_WIDE = {4: 8, 6: 16}
+
+
+def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
+    """A ``return`` answers before access rules are looked at."""
+    told: set[Directive] = set()
+    for node in ctx.model.config.named("return"):
+        block = node.parent
+        location = ctx.model.location_of(node)
+        if block is None or ctx.model.family_of(node) != "http" or _gives_nothing(ctx.model, node):
+            continue
+        if location is not None and (location.is_named or location.directive.first("internal")):
+            continue
+        scope = block if block.name != "if" or block.parent is None else block.parent
+        guards = [*_denials(ctx.model, block), *logins(ctx.model, block)]
+        if not guards or scope in told:
+            continue
+        told.add(scope)
+        inherited = guards[0].parent is not scope
+        redirects = node.args[0] in _REDIRECTS or not node.args[0].isdigit()
+        yield Hit(
+            whole(node),
+            f"return answers before {guards[0].name} is looked at: everybody gets this",
+            node,
+            related=(("this rule does not hold here", whole(guards[0])),),
+            severity=Severity.INFO if inherited and redirects else None,
+            help="Answer from another location: try_files to it, or proxy_pass, comes after the access rules.",
+        )
+
+
+def is_restricted(model: Model, block: Directive) -> bool:
+    """Whether strangers are kept out of ``block``, of every family that can come."""
+    server = model.server_of(block)
+    return is_local(server) or not access_of(model, block).open_to(listening(server))
+
+
+def _denials(model: Model, block: Directive) -> list[Directive]:
+    return [rule.directive for rule in rules(model, block) if not rule.allow]
+
+
+def _gives_nothing(model: Model, node: Directive) -> bool:
+    """An error without a text, which no page of the configuration answers."""
+    code = node.args[0] if node.args else ""
+    if not code.isdigit() or code[0] not in "45" or len(node.args) > 1:
+        return not node.args
+    return not any(code in page.args for page in model.effective(node, "error_page"))
+
+
+def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
+    """A password is asked for in name only, or a file of users that nobody asks for."""
+    if ctx.model.config.fragment:
+        return
+    for node in ctx.model.config.named("auth_basic"):
+        block = node.parent
+        if block is None or not node.args or node.args[0].lower() == "off" or "$" in node.args[0]:
+            continue
+        if ctx.model.effective(block, "auth_basic_user_file") or _unread(ctx.model, block):
+            continue
+        if not any(inner.name == "auth_basic_user_file" for inner in block.walk()):
+            yield Hit(
+                whole(node),
+                "without auth_basic_user_file nginx asks for no password: everybody comes in",
+                node,
+                help="Add auth_basic_user_file.",
+            )
+    for node in ctx.model.config.named("auth_basic_user_file"):
+        block = node.parent
+        if block is None or ctx.model.effective(block, "auth_basic") or _unread(ctx.model, block):
+            continue
+        if not any(inner.name == "auth_basic" for inner in block.walk()):
+            yield Hit(
+                whole(node),
+                "without auth_basic nginx asks for no password: the file is not used",
+                node,
+                help='Add auth_basic "realm";',
+            )
+
+
+def _unread(model: Model, block: Directive) -> bool:
+    return model.unknown_inside(block) or any(
+        model.unknown_inside(each, direct=True) for each in block.ancestors()
+    )
+
+
+def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
+    """Pages about nginx itself that anybody may read, or worse, change."""
+    for name in _STATUS_PAGES:
+        for node in ctx.model.config.named(name):
+            block = node.parent
+            if block is None or block.inner not in ("server", "location") or node.args[:1] == ["off"]:
+                continue
+            if ctx.model.config.fragment or _unread(ctx.model, block) or is_restricted(ctx.model, block):
+                continue
+            writes = name == "upstream_conf" or "write=on" in node.args
+            yield Hit(
+                whole(node),
+                f"anybody may {'change the configuration' if writes else 'see this status page'}: no rule keeps strangers out",
+                node,
+                severity=Severity.ERROR if writes else None,
+                help="Add allow for those who may, and deny all;",
+            )
+
+
+def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:
+    """An address or a password is enough, and every address is allowed."""
+    for node in ctx.model.config.named("satisfy"):
+        block = node.parent
+        if block is None or node.args[:1] != ["any"]:
+            continue
+        found = access_of(ctx.model, block)
+        opening = [
+            rule
+            for family in sorted(listening(ctx.model.server_of(block)))
+            if (rule := found.opened(family)) is not None
+        ]
+        if opening:
+            asked = found.logins
+            yield Hit(
+                whole(node),
+                f"{asked[0].name} is never asked for: an allowed address is enough, and {opening[0].text} allows every one",
+                node,
+                related=(
+                    ("every address is allowed here", whole(opening[0].directive)),
+                    ("not asked for", whole(asked[0])),
+                ),
+                help="End the list with deny all;, or write satisfy all;",
+            )
+
+
+def unreachable_access_rule(ctx: CheckContext) -> Iterable[Hit]:
+    """Rules behind one that has decided; once per block."""
+    blocks = dict.fromkeys(node.parent for name in ("allow", "deny") for node in ctx.model.config.named(name))
+    for block in blocks:
+        if block is None or block.inner in ("upstream", "geo-block"):
+            continue
+        own = [node for node in block.children if node.name in ("allow", "deny") and node.args]
+        for node, earlier in _decided_before(own):
+            yield Hit(
+                whole(node),
+                f"this rule never applies: {earlier.name} {earlier.args[0]} above it has decided",
+                node,
+                related=(("it decides first", whole(earlier)),),
+                help="Delete it, or put it first.",
+            )
+            break
+
+
+def _decided_before(own: list[Directive]) -> Iterator[tuple[Directive, Directive]]:
+    """Rules with an earlier one that is about all their clients."""
+    seen: dict[str, Directive] = {}
+    networks: list[tuple[Network, Directive]] = []
+    for node in own:
+        text = node.args[0]
+        read = read_network(text)
+        found = read[0] if read is not None else None
+        if "all" in seen:
+            yield node, seen["all"]
+        elif text in seen:
+            yield node, seen[text]
+        elif found is not None and len(own) <= _MANY_RULES:
+            wider = next((rule for other, rule in networks if _contains(other, found)), None)
+            if wider is not None:
+                yield node, wider
+        seen.setdefault(str(text), node)
+        if found is not None:
+            networks.append((found, node))
+
+
+def _contains(wide: Network, narrow: Network) -> bool:
+    from ipaddress import IPv4Network, IPv6Network
+
+    if isinstance(wide, IPv4Network) and isinstance(narrow, IPv4Network):
+        return narrow.subnet_of(wide)
+    if isinstance(wide, IPv6Network) and isinstance(narrow, IPv6Network):
+        return narrow.subnet_of(wide)
+    return False
+
+
+def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
+    """Passwords that are sent in plain text; once per server."""
+    if ctx.model.config.named("set_real_ip_from") or ctx.model.config.fragment:
+        return  # something before this nginx may speak TLS
+    told: set[object] = set()
+    for node in ctx.model.config.named("auth_basic"):
+        if not node.args or node.args[0].lower() == "off" or node.parent is None:
+            continue
+        server = ctx.model.server_of(node)
+        if server is None or server in told or server.listen_unknown or is_local(server):
+            continue
+        plain = [
+            listen for listen in server.listens if not (listen.ssl or listen.quic or listen.proxy_protocol)
+        ]
+        sockets = ctx.model.sockets("http")
+        plain = [listen for listen in plain if not sockets[listen.key].ssl and listen.kind != "unix"]
+        if not plain or any(child.name == "if" for child in server.directive.children):
+            continue
+        told.add(server)
+        yield Hit(
+            whole(node),
+            f"the password goes over {plain[0].key} in plain text: who listens on the way has it",
+            node,
+            related=(("without TLS", whole(plain[0].directive)),) if plain[0].directive is not None else (),
+            help="Ask for it in the TLS server alone, and redirect from this one.",
+        )
+
+
+def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
+    """Methods that write files, for everybody."""
+    for node in ctx.model.config.named("dav_methods"):
+        block = node.parent
+        if block is None or node.args[:1] == ["off"] or block.named("limit_except"):
+            continue
+        if not (ctx.model.config.fragment or _unread(ctx.model, block) or is_restricted(ctx.model, block)):
+            yield Hit(
+                whole(node),
+                f"anybody may change files here: {', '.join(node.args)}",
+                node,
+                help="Add limit_except GET { … }, rules on addresses, or a password.",
+            )
+
+
+def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
+    """Everybody may say which address he has."""
+    for node in ctx.model.config.named("set_real_ip_from"):
+        read = read_network(node.args[0]) if node.args else None
+        if read is None or (read[0].is_private and read[0].prefixlen):
+            continue
+        found = read[0]
+        if found.prefixlen < _WIDE[found.version]:
+            by_protocol = ctx.model.value(node, "real_ip_header") == "proxy_protocol"
+            yield Hit(
+                whole(node),
+                f"{node.args[0]} lets {'everybody' if found.prefixlen == 0 else 'very many'} choose the address that rules, limits and logs see",
+                node,
+                severity=Severity.WARNING if by_protocol or found.prefixlen else None,
+                help="Name the addresses of the proxies before this nginx.",
+            )
+
+
+def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
+    """``real_ip_header`` that nobody is trusted to send, or that does not arrive."""
+    if ctx.model.config.fragment:
+        return
+    for node in ctx.model.config.named("real_ip_header"):
+        block = node.parent
+        if block is None or _unread(ctx.model, block):
+            continue
+        trusted = ctx.model.effective(block, "set_real_ip_from") or any(
+            inner.name == "set_real_ip_from" for inner in block.walk()
+        )
+        if not trusted:
+            problem = "nobody is trusted to send it: the address stays that of the proxy"
+        elif node.args[:1] == ["proxy_protocol"] and not _gets_proxy_protocol(ctx.model):
+            problem = "no listen has proxy_protocol: there is no such address"
+        else:
+            continue
+        yield Hit(whole(node), problem, node, help="Add set_real_ip_from (or proxy_protocol to listen).")
+
+
+def _gets_proxy_protocol(model: Model) -> bool:
+    return any(
+        listen.proxy_protocol
+        for server in (*model.servers("http"), *model.servers("stream"))
+        for listen in server.listens
+    )
+
+
+def proxy_protocol_unverified(ctx: CheckContext) -> Iterable[Hit]:
+    """The address that a PROXY header claims decides, and anybody may send one."""
+    if ctx.model.config.named("set_real_ip_from"):
+        return
+    deciding = ("geo", "map", "if", "limit_req_zone", "limit_conn_zone")
+    if not any(
+        _CLAIMED in token for name in deciding for node in ctx.model.config.named(name) for token in node.args
+    ):
+        return
+    users = [node for node, token in ctx.model.texts if _CLAIMED in token and node.name in deciding]
+    if not users:
+        return
+    for server in ctx.model.servers("http"):
+        for listen in server.listens:
+            if listen.proxy_protocol and listen.directive is not None and not is_local(server):
+                yield Hit(
+                    whole(listen.directive),
+                    "whoever can connect here says which address he has, and that address decides",
+                    listen.directive,
+                    related=(("it decides here", whole(users[0])),),
+                    help="Let only the balancer connect, and name it in set_real_ip_from.",
+                )
+                return
+
+
+def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:
+    """Rules for one path, while a wider location passes its neighbours on; asked for only."""
+    for location in ctx.model.locations:
+        node = location.directive
+        if not location.is_exact or not any(
+            node.first(name) for name in ("deny", "auth_basic", "auth_request")
+        ):
+            continue
+        server = location.server
+        wider = server.match(location.pattern + "/") if server is not None else None
+        taker = wider.location if wider is not None else None
+        if taker is None or is_restricted(ctx.model, taker.directive):
+            continue
+        if any(taker.directive.first(name) for name in ("proxy_pass", "fastcgi_pass", "uwsgi_pass")):
+            yield Hit(
+                name_of(node),
+                f"{location.pattern}/ and other spellings get to the backend without these rules",
+                node,
+                related=(("that way", name_of(taker.directive)),),
+                help=f"Guard location ^~ {location.pattern} instead.",
+            )
+
+
+def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
+    """Requests that nginx and the backend may read differently."""
+    settings = {
+        "ignore_invalid_headers": (
+            "off",
+            "headers with odd names get to the backend, which may read them as others",
+        ),
+        "merge_slashes": ("off", "//admin is not /admin to the locations here, and may be to the backend"),
+        "underscores_in_headers": ("on", "X_User and X-User are two headers here, and one to many backends"),
+    }
+    guarded = bool(ctx.model.config.named("deny") or ctx.model.config.named("auth_basic"))
+    for name, (value, meaning) in settings.items():
+        for node in ctx.model.config.named(name):
+            if node.args[:1] and node.args[0].lower() == value and (name != "merge_slashes" or guarded):
+                yield Hit(
+                    arg(node, node.args[0]),
+                    meaning,
+                    node,
+                    severity=Severity.INFO if name == "underscores_in_headers" else None,
+                    help="Leave it at its default, unless an application needs it.",
+                )

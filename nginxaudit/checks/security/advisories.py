@@ -1,0 +1,243 @@
+"""Security advisories: does the target version have the flaw, and does the configuration use what it is in?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, Place, arg, listed, whole
+from nginxaudit.model.expressions import condition, map_expression
+from nginxaudit.model.variables import references
+from nginxaudit.nginx import format_version
+from nginxaudit.nginx.advisories import Advisory, advisories
+from nginxaudit.pcre import parse
+from nginxaudit.syntax.tree import Directive
+
+_BY_OWN_RULES = {
+    "CVE-2026-42945": "rewrite-capture-overflow",
+    "CVE-2026-9256": "rewrite-overlapping-captures",
+    "CVE-2026-42533": "map-regex-capture-overflow",
+    "CVE-2026-60005": "map-regex-capture-overflow",
+}
+_32_BIT = frozenset({"CVE-2026-27784", "CVE-2014-0088"})
+_SEVERITIES = {"major": Severity.ERROR, "medium": Severity.WARNING}
+_ENDS_HERE = ("last", "break", "redirect", "permanent")
+_ABSOLUTE = ("http://", "https://", "$scheme")
+_COPIES = (
+    "proxy_cache_background_update", "fastcgi_cache_background_update", "uwsgi_cache_background_update",
+    "scgi_cache_background_update",
+)  # fmt: skip
+
+
+def _affected(ctx: CheckContext, cve: str) -> bool:
+    return any(each.cve == cve and each.affects(ctx.target.version) for each in advisories())
+
+
+def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
+    """Flaws of the target version in what the configuration uses; once per directive."""
+    found: dict[Directive | None, list[Advisory]] = {}
+    for advisory in advisories():
+        if (
+            advisory.platform
+            or advisory.severity == "none"
+            or advisory.cve in _32_BIT
+            or advisory.cve in _BY_OWN_RULES
+        ):
+            continue
+        if advisory.affects(ctx.target.version):
+            used = _trigger(ctx, advisory)
+            if used:
+                found.setdefault(used[0], []).append(advisory)
+    for node, flaws in found.items():
+        names = listed([flaw.cve for flaw in flaws], limit=6)
+        version = format_version(ctx.target.version)
+        worst = max(_SEVERITIES.get(flaw.severity, Severity.INFO) for flaw in flaws)
+        yield Hit(
+            whole(node) if node is not None else _top(ctx),
+            f"nginx {version} has {names}"
+            + (f" in what {node.name} does" if node is not None else ", whatever the configuration says"),
+            node,
+            severity=worst,
+            help=f"Upgrade to {flaws[0].fixed[0]} or newer, unless the vendor has patched it."
+            if flaws[0].fixed
+            else "",
+        )
+
+
+def _top(ctx: CheckContext) -> Place:
+    return Place(ctx.model.config.main, 0, 0)
+
+
+def _trigger(ctx: CheckContext, advisory: Advisory) -> list[Directive | None]:
+    """The directives by which the flaw can be reached; ``[None]`` where no feature is needed, empty where one is missing."""
+    if not all(_users(ctx, need) for need in advisory.needs_all):
+        return []
+    if not advisory.needs:
+        return [next((user for need in advisory.needs_all for user in _users(ctx, need)), None)]
+    return [user for need in advisory.needs for user in _users(ctx, need)]
+
+
+def _users(ctx: CheckContext, need: str) -> list[Directive]:
+    """Directives that use a feature: ``listen quic``, ``proxy_pass https``, ``a|b`` for either."""
+    return [node for each in need.split("|") for node in _nodes(ctx, *each.split(" ", 1))]
+
+
+def _nodes(ctx: CheckContext, name: str, word: str = "") -> Iterator[Directive]:
+    for node in ctx.model.config.named(name):
+        words = [token.lower() for token in node.args]
+        if not word:
+            if words[:1] != ["off"]:
+                yield node
+        elif name.endswith("_pass"):
+            if words and words[0].startswith(f"{word}://"):
+                yield node
+        elif any(each == word.lower() or each.startswith(f"{word.lower()}:") for each in words):
+            yield node
+    if name == "ssl_session_tickets" and not ctx.model.config.named(name):
+        yield from ctx.model.config.named("ssl_verify_client")[:1]  # on by default
+
+
+# -- captures of rewrites
+
+
+def rewrite_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
+    """CVE-2026-42945: arguments in a rewrite, then a capture in what comes behind it.
+
+    The script engine keeps counting escaped lengths after a replacement with ``?``
+    (``ngx_http_script_start_args_code`` in src/http/ngx_http_script.c).
+    """
+    if not _affected(ctx, "CVE-2026-42945"):
+        return
+    for block in dict.fromkeys(map(_outermost, ctx.model.config.named("rewrite"))):
+        armed: Directive | None = None
+        for child in _script(block) if block is not None else ():
+            if child.name in ("break", "return") and child.parent is block:
+                armed = None
+            elif armed is not None and _reads_capture(child):
+                yield Hit(
+                    whole(child),
+                    "a capture behind a rewrite with arguments overflows a buffer (CVE-2026-42945)",
+                    child,
+                    related=(("the rewrite with arguments", whole(armed)),),
+                    help="Upgrade to nginx 1.30.1, or use named captures in both.",
+                )
+                armed = None
+            elif child.name == "rewrite" and len(child.args) > 1:
+                armed = child if _arms(child) else None if _ends(child) else armed
+
+
+def _outermost(node: Directive) -> Directive | None:
+    """The block whose script a rewrite is part of: an ``if`` belongs to the one around it."""
+    block = node.parent
+    return block.parent if block is not None and block.name == "if" else block
+
+
+def _script(block: Directive) -> Iterator[Directive]:
+    """What runs in the rewrite phase of a block, in order, the content of its ``if`` blocks included."""
+    for child in block.children:
+        if child.name == "if":
+            yield child
+            yield from child.children
+        elif child.name in ("rewrite", "set", "break", "return"):
+            yield child
+
+
+def _ends(node: Directive) -> bool:
+    return (node.args[2:3] != [] and node.args[2] in _ENDS_HERE) or node.args[1].startswith(_ABSOLUTE)
+
+
+def _arms(node: Directive) -> bool:
+    return "?" in node.args[1].removesuffix("?") and not _ends(node)
+
+
+def _numbers(text: str) -> list[str]:
+    return [each.name for each in references(text) if each.name.isdigit() and each.name != "0"]
+
+
+def _reads_capture(node: Directive) -> bool:
+    if node.name == "set":
+        return bool(node.args[1:] and _numbers(node.args[1]))
+    if node.name == "if":
+        asked = condition(node)
+        return asked is not None and not asked.is_match and bool(_numbers(asked.right))
+    return node.name == "rewrite" and bool(node.args[1:] and _numbers(node.args[1]))
+
+
+def rewrite_overlapping_captures(ctx: CheckContext) -> Iterable[Hit]:
+    """CVE-2026-9256: a group and one inside it, both escaped in one replacement."""
+    if not _affected(ctx, "CVE-2026-9256"):
+        return
+    for node in ctx.model.config.named("rewrite"):
+        expression = parse(node.args[0]) if len(node.args) > 1 else None
+        if expression is None:
+            continue
+        target = node.args[1].removesuffix("?")
+        names = [each.name for each in references(target)]
+        numbers = [int(name) for name in names if name.isdigit() and name != "0"]
+        if len(numbers) != len(names) or len(set(numbers)) != len(numbers):
+            continue  # another variable, or one group twice, takes a path that counts right
+        if not (target.startswith(_ABSOLUTE) or node.args[2:3] in (["redirect"], ["permanent"])):
+            numbers = [int(name) for name in _numbers(target.partition("?")[2])]
+        if _nested(expression.parents, numbers):
+            yield Hit(
+                whole(node),
+                "a group and one inside it, both in this target, overflow a buffer (CVE-2026-9256)",
+                node,
+                help="Upgrade to nginx 1.30.2, or use named captures.",
+            )
+
+
+def _nested(parents: dict[int, int | None], numbers: Sequence[int]) -> bool:
+    for number in numbers:
+        outer = parents.get(number)
+        while outer is not None:
+            if outer in numbers:
+                return True
+            outer = parents.get(outer)
+    return False
+
+
+def map_regex_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
+    """CVE-2026-42533 and CVE-2026-60005: keys of maps with groups that run while captures are in use."""
+    maps = {
+        block.args[1][1:].lower(): key
+        for block in ctx.model.config.named("map")
+        if block.is_block and len(block.args) > 1 and ctx.model.family_of(block) == "http"
+        if (key := _capturing(block)) is not None
+    }
+    if not maps:
+        return
+    if _affected(ctx, "CVE-2026-42533"):
+        told: set[str] = set()
+        for node, token in ctx.model.texts:
+            numbered = False
+            for reference in references(token):
+                numbered = numbered or (reference.name.isdigit() and reference.name != "0")
+                if numbered and reference.name in maps and reference.name not in told:
+                    told.add(reference.name)
+                    yield _overflow(maps[reference.name], node, whole(node), "CVE-2026-42533")
+    copies = [node for name in _COPIES for node in ctx.model.config.named(name) if node.args[:1] == ["on"]]
+    copies += [node for node in ctx.model.config.named("slice") if node.args[:1] != ["0"]]
+    if copies and _affected(ctx, "CVE-2026-60005"):
+        for key in maps.values():
+            yield _overflow(key, copies[0], whole(copies[0]), "CVE-2026-60005")
+
+
+def _capturing(block: Directive) -> Directive | None:
+    """The first key with an unnamed group."""
+    for line in block.children:
+        if line.name.startswith("~") and "(" in line.name:
+            expression = parse(map_expression(line.name)[1])
+            if expression is not None and expression.groups > len(expression.names):
+                return line
+    return None
+
+
+def _overflow(key: Directive, node: Directive, place: Place, cve: str) -> Hit:
+    return Hit(
+        arg(key, key.word),
+        f"the groups of this key replace captures that are being read (by {node.name}): memory beside them is read ({cve})",
+        key,
+        related=(("while this is evaluated", place),),
+        help="Upgrade to nginx 1.30.4, or write (?:…) where nothing is to be captured.",
+    )

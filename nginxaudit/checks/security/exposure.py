@@ -1,0 +1,240 @@
+"""Files and programs that the network gets at."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+
+from nginxaudit.checks.routing.locations import has_handler
+from nginxaudit.checks.security.access import is_restricted
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.syntax.tree import Directive, Token
+
+_SYSTEM = (
+    "/etc",
+    "/root",
+    "/home",
+    "/var",
+    "/usr",
+    "/proc",
+    "/sys",
+    "/boot",
+    "/dev",
+    "/tmp",
+    "/opt",
+    "/bin",
+    "/lib",
+)
+_BELOW = ("/etc/", "/root/", "/proc/", "/sys/", "/var/log/", "/boot/", "/dev/")
+_FINE = ("/etc/letsencrypt/", "/etc/nginx/html", "/dev/null", "/etc/nginx/www", "/root/www")
+_PICTURES = r"(?i)jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media"
+_INNER = ("internal", "protected", "private")
+_INNER_NAMES = rf"(?i)^/_?(?:{'|'.join(_INNER)})(?:[/_-]|$)"
+_SECRET_FILES = ("auth_basic_user_file", "ssl_certificate_key", "ssl_password_file")
+
+
+def _paths(ctx: CheckContext) -> Iterable[tuple[Directive, Token, str]]:
+    """``root`` and ``alias`` with a constant absolute path, normalised."""
+    for name in ("root", "alias"):
+        for node in ctx.model.config.named(name):
+            path = node.args[0] if node.args else None
+            if path is not None and path.startswith("/") and "$" not in path and node.parent is not None:
+                yield node, path, _normal(path)
+
+
+def _normal(path: str) -> str:
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
+    """The whole file system as the root."""
+    for node, path, normal in _paths(ctx):
+        if normal != "/":
+            continue
+        location = ctx.model.location_of(node)
+        if node.name == "alias" and location is not None:
+            if location.is_exact or location.is_regex:
+                continue
+            if location.pattern.endswith("/") and not path.endswith("/"):
+                continue  # "/.." and the rest of the path are one name
+        block = node.parent
+        served = block is None or not (has_handler(block) or block.first("return"))
+        yield Hit(
+            arg(node, path),
+            "the whole file system can be read: keys, passwords, everything that the workers may open",
+            node,
+            severity=None if served else Severity.INFO,
+            help="Name the directory of the site.",
+        )
+
+
+def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
+    """Directories of the system as the root."""
+    for node, path, normal in _paths(ctx):
+        if not (normal in _SYSTEM or (normal + "/").startswith(_BELOW)) or normal.startswith(_FINE):
+            continue
+        location = ctx.model.location_of(node)
+        if location is not None and (location.is_exact or location.directive.first("internal")):
+            continue
+        if node.name == "alias" and (
+            location is None or location.is_regex or "." in posixpath.basename(normal)
+        ):
+            continue
+        block = node.parent
+        if block is None or not is_restricted(ctx.model, block):
+            yield Hit(
+                arg(node, path),
+                f"{normal} holds more than a site: its files can be read by anybody",
+                node,
+                help="Name the directory of the site.",
+            )
+
+
+def _is_inner(pattern: str) -> bool:
+    return any(name in pattern.lower() for name in _INNER) and re.match(_INNER_NAMES, pattern) is not None
+
+
+def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
+    """A location that is called internal, and is not."""
+    served = {node.parent for name in ("root", "alias") for node in ctx.model.config.named(name)}
+    for location in ctx.model.locations:
+        node = location.directive
+        if node not in served or not (location.is_prefix or location.is_exact):
+            continue
+        if not _is_inner(location.pattern) or ctx.model.unknown_inside(node):
+            continue
+        if not is_restricted(ctx.model, node):
+            yield Hit(
+                name_of(node),
+                f"{location.pattern} can be asked for by anybody: the location is not internal",
+                node,
+                help="Write internal; in it, if only X-Accel-Redirect and error_page are to get there.",
+            )
+
+
+def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
+    """Requests without a Referer pass a check of the Referer."""
+    for node in ctx.model.config.named("valid_referers"):
+        loose = next((token for token in node.args if token in ("none", "blocked")), None)
+        if loose is None or len(node.args) < 2:
+            continue
+        location = ctx.model.location_of(node)
+        pictures = location is not None and re.search(_PICTURES, location.pattern) is not None
+        yield Hit(
+            arg(node, loose),
+            f"{loose} lets requests in that {'say not' if loose == 'none' else 'hide'} where they come from: "
+            "who wants to get past the check leaves the header out",
+            node,
+            severity=Severity.INFO if pictures else None,
+            help="Against hot links that is right; to guard actions use tokens of the application.",
+        )
+
+
+def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
+    """PHP that can be made to run files which are no scripts."""
+    for each in ctx.model.passes:
+        location = each.location
+        if (
+            each.protocol != "fastcgi"
+            or location is None
+            or not location.is_regex
+            or "php" not in location.pattern
+        ):
+            continue
+        if each.target_kind not in ("unix", "address", "upstream") or ctx.model.unknown_inside(
+            location.directive
+        ):
+            continue
+        if each.target_kind == "address" and not each.host.startswith("127."):
+            continue  # on another machine nginx cannot look whether the script exists
+        expression = location.expression
+        node = location.directive
+        if expression is None or expression.starts_anchored or node.first("try_files") or node.first("if"):
+            continue
+        if node.first("fastcgi_split_path_info") is not None or not _ends_script(
+            location.pattern, expression.ends_anchored
+        ):
+            yield Hit(
+                name_of(node),
+                "/upload/x.jpg/y.php gets to PHP, too, which may run x.jpg: nothing looks whether the script exists",
+                node,
+                help="Write try_files $fastcgi_script_name =404; (behind fastcgi_split_path_info, if there is one).",
+            )
+
+
+def _ends_script(pattern: str, anchored: bool) -> bool:
+    return anchored or pattern.endswith(("(/|$)", "($|/)", "(?:/|$)", "(?:$|/)"))
+
+
+def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
+    """Files with secrets below a directory that is served."""
+    served = {normal for _, _, normal in _paths(ctx)}
+    for name in _SECRET_FILES:
+        for node in ctx.model.config.named(name):
+            path = node.args[0] if node.args else None
+            if path is None or not path.startswith("/") or "$" in path:
+                continue
+            parent = _nearest(_parent(_normal(path)), served)
+            if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
+                yield Hit(
+                    arg(node, path),
+                    f"this file is below {parent}, which is served: anybody may fetch it",
+                    node,
+                    help="Put it outside of every root.",
+                )
+
+
+def _nearest(path: str, served: set[str]) -> str:
+    """The directory in ``served`` that is ``path`` or the nearest one above it, ``/`` without one."""
+    while path not in served and path != "/":
+        path = _parent(path)
+    return path
+
+
+def _parent(path: str) -> str:
+    """The directory of a normal path."""
+    return path.rpartition("/")[0] or "/"
+
+
+def _hides_ht(ctx: CheckContext) -> bool:
+    """An expression keeps clients away from files such as ``.htpasswd``."""
+    return any(
+        location.is_regex and "ht" in location.pattern and "\\." in location.pattern
+        for location in ctx.model.locations
+    )
+
+
+def worker_runs_as_root(ctx: CheckContext) -> Iterable[Hit]:
+    """Workers with all rights."""
+    for node in ctx.model.config.named("user"):
+        if node.args[:1] == ["root"] and node.context == "main":
+            yield Hit(
+                whole(node),
+                "the workers, which read what strangers send, may do everything on this machine",
+                node,
+                help="Name a user without rights, such as www-data or nginx.",
+            )
+
+
+def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
+    """Roots whose hidden files can be fetched; asked for only."""
+    for server in ctx.model.servers("http"):
+        node = server.directive
+        if not node.first("root") or ctx.model.unknown_inside(node) or ctx.model.config.fragment:
+            continue
+        found = server.match("/.git/config")
+        inside = found.location.directive if found.location is not None else node
+        if (
+            found.certain
+            and not is_restricted(ctx.model, inside)
+            and not inside.first("return")
+            and not has_handler(inside)
+        ):
+            yield Hit(
+                name_of(node),
+                "/.git/config, /.env and the like can be fetched, if they are there",
+                node,
+                help="Write location ~ /\\.(?!well-known) { deny all; }",
+            )

@@ -1,0 +1,173 @@
+"""What a configuration shows or opens to strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.model.location import Location
+from nginxaudit.model.variables import references
+from nginxaudit.nginx import parse_address
+from nginxaudit.syntax.tree import Directive
+
+_LISTINGS = ("download", "mirror", "pub", "repo", "archive", "dist", "files", "browse")
+_AUTHENTICATION = ("auth_basic", "auth_request", "auth_jwt", "auth_oidc")
+_CLOUD = frozenset({"169.254.169.253", "168.63.129.16", "169.254.169.254"})
+"""Resolvers of clouds, reached from inside only."""
+
+
+def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
+    """``location /files`` with ``alias /dir/``: ``/files../`` is one directory up."""
+    for location in ctx.model.locations:
+        alias = location.directive.first("alias")
+        if alias is None or not alias.args:
+            continue
+        if location.is_regex:
+            yield from _captured_traversal(location, alias)
+        if not location.is_prefix or not location.pattern or location.pattern.endswith("/"):
+            continue
+        path = str(alias.args[0])
+        if path.endswith("/"):
+            yield Hit(
+                whole(alias),
+                f'a request for "{location.pattern}../" leads out of {path}: the location has no slash at its end, the alias has',
+                alias,
+                related=(("the location", name_of(location.directive)),),
+                help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
+            )
+        elif "$" not in path and "." not in path.rpartition("/")[2]:
+            yield Hit(
+                whole(alias),
+                f'"{location.pattern}-old" leads to {path}-old: what begins like the directory can be fetched, too',
+                alias,
+                related=(("the location", name_of(location.directive)),),
+                severity=Severity.WARNING,
+                confidence=Confidence.MEDIUM,
+                help="End both with a slash.",
+            )
+
+
+def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
+    """``location ~ ^/img(.*)$`` with ``alias /data/img/$1``: what is captured may begin with two dots."""
+    path = str(alias.args[0])
+    expression = location.expression
+    captures = list(references(path))
+    if expression is None or expression.looks or len(captures) != 1 or path[: captures[0].start][-1:] != "/":
+        return
+    name = captures[0].name
+    number = int(name) if name.isdigit() else expression.names.get(name, 0)
+    node = expression.group(number) if number else None
+    if node is None or not expression.group_may_start_with(number, "."):
+        return
+    opening = expression.text.rfind("(", 0, node.start)
+    before = expression.text[opening - 1 : opening]
+    if before in ("/", "", "^", "(", "|") or not before.isalnum():
+        return
+    yield Hit(
+        whole(alias),
+        f"what ${name} captures may begin with ..: such a request leads out of {path[: captures[0].start]}",
+        alias,
+        related=(("the location", name_of(location.directive)),),
+        help="Put a slash before the parenthesis.",
+    )
+
+
+def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
+    """The version of nginx in headers and error pages; once per http block.
+
+    That it is not set at all is said when asked for: it holds for most configurations, and harms little.
+    """
+    for block in ctx.model.config.named("http"):
+        if not block.is_block or ctx.model.unknown_inside(block):
+            continue
+        written = [node for node in ctx.model.config.named("server_tokens") if node.args]
+        shown = next((node for node in written if node.args[0].lower() in ("on", "build")), None)
+        if shown is not None:
+            yield Hit(
+                whole(shown),
+                "the version of nginx is sent with every response",
+                shown,
+                help="Write server_tokens off;",
+            )
+        elif (
+            ctx.options["unset"]
+            and block.first("server_tokens") is None
+            and any(
+                not ctx.model.effective(server.directive, "server_tokens")
+                for server in ctx.model.servers("http")
+            )
+        ):
+            yield Hit(
+                name_of(block),
+                "server_tokens is not set: the version of nginx is sent with every response",
+                block,
+                help="Write server_tokens off; in http.",
+            )
+
+
+def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
+    """Listings of directories."""
+    for node in ctx.model.config.named("autoindex"):
+        if not node.args or node.args[0].lower() != "on" or node.parent is None:
+            continue
+        block = node.parent
+        path = " ".join(block.args).lower() if block.inner == "location" else ""
+        meant = any(word in path for word in _LISTINGS) or _is_guarded(ctx, block)
+        yield Hit(
+            whole(node),
+            "anybody may list the files of these directories",
+            node,
+            severity=Severity.INFO if meant else None,
+            help="Delete it, unless the listing is what is offered.",
+        )
+
+
+def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
+    return any(ctx.model.effective(block, name) for name in ("deny", *_AUTHENTICATION))
+
+
+def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
+    """A list of addresses that may come in, and nobody who may not."""
+    for block in dict.fromkeys(
+        node.parent for node in ctx.model.config.named("allow") if node.parent is not None
+    ):
+        allowed = [node for node in block.named("allow") if node.args and node.args[0] != "all"]
+        if any(node.args[:1] == ["all"] for node in block.named("allow")):
+            continue  # opened on purpose
+        if not allowed or block.first("deny") or ctx.model.unknown_inside(block, direct=True):
+            continue
+        satisfy = ctx.model.value(block, "satisfy")
+        if satisfy == "any" and any(ctx.model.effective(block, name) for name in _AUTHENTICATION):
+            continue  # the address or the password
+        yield Hit(
+            whole(allowed[0]),
+            "these rules restrict nothing: without a deny everybody else may come in, too",
+            allowed[0],
+            related=tuple(("allowed, too", whole(node)) for node in allowed[1:4]),
+            help="Add deny all; behind the last allow.",
+        )
+
+
+def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
+    """Names are looked up with a name server on the Internet."""
+    for node in ctx.model.config.named("resolver"):
+        for token in node.args:
+            if "=" in token:
+                continue
+            try:
+                address = parse_address(token, 53)
+            except ValueError:
+                continue
+            if address.kind not in ("inet", "inet6") or address.host in _CLOUD:
+                continue
+            from ipaddress import ip_address
+
+            if ip_address(address.host).is_global:
+                yield Hit(
+                    arg(node, token),
+                    f"names are looked up at {token}, on the Internet: answers can be forged, and it learns where requests go",
+                    node,
+                    help="Use a resolver of your own network.",
+                )
+                break

@@ -1,0 +1,107 @@
+"""What should not be told: in logs, and in cookies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, Place, arg, listed, whole
+from nginxaudit.model.variables import references
+from nginxaudit.nginx.secrets import is_dummy, secrets_in
+
+_SENSITIVE = frozenset(
+    {
+        "request_body", "request_body_file", "http_authorization", "http_cookie", "http_proxy_authorization", "http_x_api_key",
+        "sent_http_set_cookie", "upstream_http_set_cookie", "ssl_session_id",
+    }
+)  # fmt: skip
+_SECRET_NAME = r"(?:cookie|arg)_.*(?:sess|token|passw|secret|auth|jwt|sid$|api_?key)"
+
+
+def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
+    """Formats of logs with passwords, sessions or whole bodies, where they are used."""
+    used = {
+        token.lower()
+        for node in ctx.model.config.named("access_log")
+        if node.args[0:1] != ["off"]
+        for token in node.args[1:2]
+    }
+    for node in ctx.model.config.named("log_format"):
+        if not node.args or node.args[0].lower() not in used:
+            continue
+        for token in node.args[1:]:
+            names = [
+                reference.name
+                for reference in references(token)
+                if reference.name in _SENSITIVE or re.match(_SECRET_NAME, reference.name)
+            ]
+            if names:
+                yield Hit(
+                    arg(node, token),
+                    f"{listed([f'${name}' for name in dict.fromkeys(names)])} in a log: who reads the log can act as the client",
+                    node,
+                    severity=Severity.INFO if names == ["request_body_file"] else None,
+                    help="Leave it out, or log a hash of it.",
+                )
+                break
+
+
+def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
+    """The cookie that binds a client to a server, readable for scripts or sent without TLS."""
+    for node in ctx.model.config.named("sticky"):
+        if node.args[:1] != ["cookie"] or len(node.args) < 2:
+            continue
+        words = [token.lower() for token in node.args[2:]]
+        group = next((each for each in ctx.model.all_upstreams if each.directive is node.parent), None)
+        servers = (
+            {each.server for each in ctx.model.passes_to(group) if each.server}
+            if group is not None
+            else set()
+        )
+        tls = bool(servers) and all(any(listen.ssl for listen in server.listens) for server in servers)
+        lacking = ["httponly"] if "httponly" not in words else []
+        if "secure" not in words and (tls or "samesite=none" in words):
+            lacking.append("secure")
+        if lacking:
+            yield Hit(
+                whole(node),
+                f"the cookie lacks {listed(lacking)}: "
+                + (
+                    "scripts can read which server a client is bound to"
+                    if lacking[0] == "httponly"
+                    else "it is also sent without TLS"
+                ),
+                node,
+                severity=None if "secure" in lacking else Severity.INFO,
+                help=f"Add {' '.join(lacking)}.",
+            )
+
+
+def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
+    """Passwords and tokens written out, once per directive; what they are is not repeated."""
+    harmless: set[str] = set()
+    for node in (each for name in _WITH_SECRETS for each in ctx.model.config.named(name) if each.args):
+        start, end = node.start, node.args[-1].end
+        text = node.source.text[start:end]
+        if text in harmless:
+            continue
+        for first, last in secrets_in(text):
+            if is_dummy(text[first:last]):
+                continue
+            yield Hit(
+                Place(node.source, start + first, start + last, node.via),
+                f"a secret stands in {node.name}: who can read the configuration, its backups or its repository has it",
+                node,
+                help="Put it into a file that only nginx reads and include that, or fill it in when deploying; and renew it.",
+            )
+            break
+        else:
+            harmless.add(text)
+
+
+_WITH_SECRETS = (
+    "proxy_set_header", "grpc_set_header", "fastcgi_param", "uwsgi_param", "scgi_param", "proxy_pass", "proxy_set_body",
+    "set", "js_var", "env", "if", "auth_request_set", "perl_set",
+)  # fmt: skip
+"""What speaks to backends or keeps values. `add_header` and `return` speak to clients: what they say is no secret."""

@@ -1,0 +1,1 @@
+"""Rules about TLS of servers and of upstreams."""

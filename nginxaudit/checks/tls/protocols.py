@@ -1,0 +1,36 @@
+"""TLS: what is offered to clients and to servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, listed
+
+_OLD = ("sslv2", "sslv3", "tlsv1", "tlsv1.1")
+_TO_SERVERS = ("proxy_ssl_protocols", "grpc_ssl_protocols", "uwsgi_ssl_protocols")
+
+
+def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
+    """Protocols that known attacks break; once per line."""
+    spoken = any(
+        listen.ssl or listen.quic
+        for family in ("http", "stream", "mail")
+        for server in ctx.model.servers(family)
+        for listen in server.listens
+    )
+    for name in ("ssl_protocols", *_TO_SERVERS):
+        for node in ctx.model.config.named(name):
+            old = [token for token in node.args if token.lower() in _OLD]
+            if not old:
+                continue
+            idle = name not in _TO_SERVERS and not spoken and not ctx.model.config.fragment
+            severity = Severity.WARNING if name in _TO_SERVERS else Severity.INFO if idle else None
+            yield Hit(
+                arg(node, old[0]),
+                f"{listed([str(token) for token in old])} {'is' if len(old) == 1 else 'are'} outdated and can be attacked"
+                + ("; no socket here speaks TLS yet" if idle else ""),
+                node,
+                severity=severity,
+                help=f"Write {name} TLSv1.2 TLSv1.3;",
+            )

@@ -1,0 +1,346 @@
+"""TLS towards clients: sockets, ciphers, stapling, client certificates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.server import Server
+from nginxaudit.nginx.ciphers import weak_families
+from nginxaudit.syntax.tree import Directive
+
+_SAFE_BY_DEFAULT = (1, 27, 3)  # since then TLSv1.2 and TLSv1.3 alone
+_AFTER_SNI = (1, 29, 0)
+_BEFORE_NAME = (
+    "ssl_protocols",
+    "ssl_ecdh_curve",
+    "ssl_session_cache",
+    "ssl_session_tickets",
+    "ssl_early_data",
+    "ssl_conf_command",
+)
+"""What the default server of a socket decides before, or while, the name is known."""
+
+_QUANTUM = r"(?i)MLKEM|KYBER"
+_NO_OCSP = r"(?i)letsencrypt|/acme|\$acme"
+_AEAD = r"(?i)GCM|CHACHA20|CCM"
+
+
+def tls_servers(ctx: CheckContext, family: str = "http") -> Iterator[Server]:
+    """Servers on a socket that speaks TLS."""
+    speaking = _members(ctx, family, tls=True)
+    return (server for server in ctx.model.servers(family) if server in speaking)
+
+
+def _members(ctx: CheckContext, family: str, *, tls: bool) -> set[Server]:
+    """Servers on a socket that speaks TLS, or on one that does not."""
+    sockets = ctx.model.sockets(family).values()
+    return {server for socket in sockets if socket.ssl is tls for server, _ in socket.members}
+
+
+def _words(node: Directive) -> str:
+    return " ".join(node.args)
+
+
+def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
+    """Suites without encryption or authentication, or that can be broken."""
+    for name in ("ssl_ciphers", "proxy_ssl_ciphers", "grpc_ssl_ciphers", "uwsgi_ssl_ciphers"):
+        for node in ctx.model.config.named(name):
+            if not node.args or "$" in node.args[0] or "PROFILE=" in node.args[0] or node.parent is None:
+                continue
+            protocols = [
+                token.lower()
+                for each in ctx.model.effective(node.parent, name.replace("ciphers", "protocols"))
+                for token in each.args
+            ]
+            if protocols == ["tlsv1.3"]:
+                continue  # the list is not used then
+            found = weak_families(node.args[0])
+            if found:
+                yield Hit(
+                    arg(node, node.args[0]),
+                    f"{listed(list(found))} can be chosen: {listed(list(dict.fromkeys(found.values())))} brings it in, and nothing takes it out",
+                    node,
+                    severity=None if name == "ssl_ciphers" else Severity.INFO,
+                    help="Take it out of the list; HIGH:!aNULL:!MD5 has none of these.",
+                )
+
+
+def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
+    """TLS with the default list of ciphers; asked for only, once."""
+    for server in tls_servers(ctx):
+        if not ctx.model.effective(server.directive, "ssl_ciphers") and not ctx.model.unknown_inside(
+            server.directive
+        ):
+            yield Hit(
+                name_of(server.directive),
+                "ssl_ciphers is not set: HIGH:!aNULL:!MD5 holds, of which some suites have no forward secrecy",
+                server.directive,
+                help="Write ssl_ciphers in http.",
+            )
+            return
+
+
+def tls13_ciphers_in_ssl_ciphers(ctx: CheckContext) -> Iterable[Hit]:
+    """Suites of TLS 1.3, which this directive does not choose."""
+    for node in ctx.model.config.named("ssl_ciphers"):
+        found = [word for word in re.split(r"[:, ]+", _words(node)) if word.startswith("TLS_")]
+        if found:
+            yield Hit(
+                arg(node, node.args[0]),
+                f"{found[0]} belongs to TLS 1.3, whose suites ssl_ciphers does not choose",
+                node,
+                help="Use ssl_conf_command Ciphersuites …, or leave them out: all of them are on by default.",
+            )
+
+
+def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
+    """The server chooses among ciphers that are all good; asked for only."""
+    for node in ctx.model.config.named("ssl_prefer_server_ciphers"):
+        if node.args[:1] != ["on"] or node.parent is None:
+            continue
+        lists = ctx.model.effective(node.parent, "ssl_ciphers")
+        words = [
+            word
+            for each in lists
+            for word in re.split(r"[:, ]+", _words(each))
+            if word and word[0] not in "!-+@"
+        ]
+        if words and all(re.search(_AEAD, word) for word in words):
+            yield Hit(
+                whole(node),
+                "all suites of the list are good: clients know better which is fast for them",
+                node,
+                help="Write ssl_prefer_server_ciphers off;",
+            )
+
+
+def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
+    """TLS with the protocols of an nginx whose default has old ones; once."""
+    if ctx.target.version >= _SAFE_BY_DEFAULT or ctx.model.config.fragment:
+        return
+    for server in tls_servers(ctx):
+        node = server.directive
+        if (
+            ctx.model.effective(node, "ssl_protocols")
+            or ctx.model.unknown_inside(node)
+            or ctx.model.unread_files("http")
+        ):
+            continue
+        if not ctx.model.flag(node, "ssl_reject_handshake", False):
+            yield Hit(
+                name_of(node),
+                "ssl_protocols is not set: before nginx 1.27.3 TLSv1 and TLSv1.1 are on by default",
+                node,
+                help="Write ssl_protocols TLSv1.2 TLSv1.3; in http.",
+            )
+            return
+
+
+def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
+    """The port of https without TLS, or a certificate for a server that nobody speaks TLS with."""
+    sockets = ctx.model.sockets("http")
+    plain = _members(ctx, "http", tls=False)
+    for server in ctx.model.servers("http"):
+        node = server.directive
+        if server not in plain or server.listen_unknown or ctx.model.value(node, "ssl") == "on":
+            continue
+        spoken = any(sockets[listen.key].ssl for listen in server.listens)
+        for listen in server.listens:
+            socket = sockets[listen.key]
+            if (
+                listen.port == 443
+                and not socket.ssl
+                and not listen.proxy_protocol
+                and listen.directive is not None
+            ):
+                yield Hit(
+                    whole(listen.directive),
+                    "port 443 without ssl: browsers speak TLS here and get no answer that they understand",
+                    listen.directive,
+                    help="Write listen 443 ssl;",
+                )
+                break
+        else:
+            certificate = node.first("ssl_certificate")
+            if certificate is not None and not spoken and server.listens:
+                yield Hit(
+                    whole(certificate),
+                    "no listen of this server has ssl: the certificate is not used",
+                    certificate,
+                    help="Add ssl to listen, or remove the certificate.",
+                )
+
+
+def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
+    """Settings of a server that the default server of its socket decides."""
+    told: set[Directive] = set()
+    names = [name for name in _BEFORE_NAME if ctx.model.config.named(name)]
+    for family in ("http", "stream") if names else ():
+        for socket in ctx.model.sockets(family).values():
+            if not socket.ssl or len(socket.servers) < 2:
+                continue
+            default = socket.default
+            for server in socket.servers:
+                for name in names:
+                    own = server.directive.named(name)
+                    if server is default or not own or own[0] in told:
+                        continue
+                    there = ctx.model.effective(default.directive, name)
+                    if _values(own) != _values(there):
+                        told.add(own[0])
+                        yield _ignored(ctx, own[0], default, there)
+
+
+def _values(nodes: list[Directive]) -> list[str]:
+    return sorted(token.lower() for node in nodes for token in node.args)
+
+
+def _ignored(ctx: CheckContext, node: Directive, default: Server, there: list[Directive]) -> Hit:
+    place = (
+        ("the default server has", whole(there[0]))
+        if there
+        else ("the default server", name_of(default.directive))
+    )
+    return Hit(
+        whole(node),
+        f"{node.name} of the default server may count instead: it is needed before the name of the server is known",
+        node,
+        related=(place,),
+        severity=Severity.INFO if ctx.target.version >= _AFTER_SNI else None,
+        help="Write it in http, or in the default server of the socket.",
+    )
+
+
+def http2_misdirected_request(ctx: CheckContext) -> Iterable[Hit]:
+    """A default server that refuses unknown names, and gets their requests on reused connections."""
+    for socket in ctx.model.sockets("http").values():
+        server = socket.default
+        node = server.directive
+        if (
+            not socket.ssl
+            or not ctx.model.flag(node, "ssl_reject_handshake", False)
+            or len(socket.servers) < 2
+        ):
+            continue
+        spoken = any(listen.http2 for _, listen in socket.members) or ctx.model.flag(node, "http2", False)
+        if not spoken or ctx.model.unknown_inside(node):
+            continue
+        blocks = (node, *(location.directive for location in server.all_locations()))
+        if not any(each.args[:1] in (["421"], ["444"]) for block in blocks for each in block.named("return")):
+            yield Hit(
+                name_of(node),
+                "a browser may send requests for this server over a connection to another one: it should answer 421",
+                node,
+                help="Write return 421;",
+            )
+
+
+def _stapling(ctx: CheckContext) -> Iterator[tuple[Server, Directive]]:
+    told: set[Directive] = set()
+    for server in tls_servers(ctx):
+        found = ctx.model.effective(server.directive, "ssl_stapling")
+        if (
+            found
+            and found[0].args[:1] == ["on"]
+            and found[0] not in told
+            and not ctx.model.unknown_inside(server.directive)
+        ):
+            told.add(found[0])
+            yield server, found[0]
+
+
+def stapling_without_resolver(ctx: CheckContext) -> Iterable[Hit]:
+    """Stapling that cannot look up whom to ask."""
+    if ctx.model.config.fragment or ctx.model.unread_files("http"):
+        return
+    for server, node in _stapling(ctx):
+        block = server.directive
+        if ctx.model.effective(block, "resolver") or ctx.model.effective(block, "ssl_stapling_file"):
+            continue
+        responder = ctx.model.value(block, "ssl_stapling_responder")
+        if responder is None or not re.match(r"http://[\d.]+[:/]|http://\[", responder):
+            yield Hit(
+                whole(node),
+                "without a resolver nginx cannot look up the OCSP responder: nothing is stapled",
+                node,
+                help="Add resolver with the name servers of your network.",
+            )
+
+
+def stapling_without_responder(ctx: CheckContext) -> Iterable[Hit]:
+    """Stapling for certificates of an authority that has no OCSP any more."""
+    for server, node in _stapling(ctx):
+        certificates = ctx.model.effective(server.directive, "ssl_certificate")
+        if certificates and all(re.search(_NO_OCSP, _words(each)) for each in certificates):
+            yield Hit(
+                whole(node),
+                "Let's Encrypt has had no OCSP since 2025: there is nothing to staple",
+                node,
+                related=(("the certificate", whole(certificates[0])),),
+                help="Delete ssl_stapling and ssl_stapling_verify.",
+            )
+
+
+def ecdh_curve_unsupported(ctx: CheckContext) -> Iterable[Hit]:
+    """Groups that many OpenSSL versions do not know, so that nginx does not start."""
+    for node in ctx.model.config.named("ssl_ecdh_curve"):
+        for token in node.args:
+            odd = [
+                group
+                for group in token.split(":")
+                if re.search(_QUANTUM, group) and not group.startswith("?")
+            ]
+            if odd:
+                yield Hit(
+                    arg(node, token),
+                    f"OpenSSL before 3.5 does not know {odd[0]}, and nginx does not start then",
+                    node,
+                    help=f"Write ?{odd[0]} (OpenSSL 3.3), or make sure of the version.",
+                )
+
+
+def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:
+    """A certificate is asked for, and nobody looks whether it was good."""
+    if ctx.model.config.fragment or any("ssl_client" in token for _, token in ctx.model.texts):
+        return
+    for node in ctx.model.config.named("ssl_verify_client"):
+        if (
+            node.args[:1] in (["optional"], ["optional_no_ca"])
+            and not ctx.model.variables("http").code
+            and not _unread(ctx.model, node)
+        ):
+            yield Hit(
+                whole(node),
+                "nobody looks at $ssl_client_verify: clients without a certificate, or with a bad one, are served like all others",
+                node,
+                help="Write on, or check $ssl_client_verify.",
+            )
+
+
+def _unread(model: Model, node: Directive) -> bool:
+    return model.unread_files(model.family_of(node))
+
+
+def tls_early_data_replay(ctx: CheckContext) -> Iterable[Hit]:
+    """Requests that may be replayed, and the backend is not told."""
+    told: set[Directive] = set()
+    for each in ctx.model.passes:
+        found = ctx.model.effective(each.scope, "ssl_early_data") if each.protocol == "proxy" else []
+        if not found or found[0].args[:1] != ["on"] or found[0] in told:
+            continue
+        headers = {
+            node.args[0].lower() for node in ctx.model.effective(each.scope, "proxy_set_header") if node.args
+        }
+        if "early-data" not in headers and not any("ssl_early_data" in token for _, token in ctx.model.texts):
+            told.add(found[0])
+            yield Hit(
+                whole(found[0]),
+                "early data can be sent again by anybody who saw it, and the backend cannot tell",
+                found[0],
+                related=(("the backend", whole(each.directive)),),
+                help="Write proxy_set_header Early-Data $ssl_early_data;",
+            )

@@ -1,0 +1,1 @@
+"""Applying fixes until nothing is left to do; nothing here writes a file."""

@@ -1,0 +1,1 @@
+"""What becomes of hits: findings with fingerprints, suppressions, baselines, limits, and the report as data."""

@@ -1,0 +1,208 @@
+"""What the rules found to a report: suppressions, baseline, limits, and what was not analysed."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from nginxaudit.engine.results.bounds import at_most
+from nginxaudit.engine.results.collect import Collector
+from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
+from nginxaudit.engine.rules.catalogue import Catalogue
+from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.rules.selection import slugs
+from nginxaudit.engine.run.tasks import Outcome
+from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Finding, Suppression
+from nginxaudit.hit import Hit, Place
+from nginxaudit.model.comments import MARK
+from nginxaudit.nginx import format_version
+from nginxaudit.source.read import ReadError, Unreadable
+from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Config
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.results.baseline import Entry
+    from nginxaudit.engine.results.suppress import Ignores
+
+
+class Assembly:
+    """Takes the outcomes of a run, one configuration after the other.
+
+    ``in_place`` are the report's findings at their places in the analysed texts, which may be embedded in files.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, rules: list[Rule]) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._rules = rules
+        self._by_slug = {rule.slug: rule for rule in catalogue}
+        self._ignores: Ignores | None = None  # until a comment speaks of nginxaudit
+        self._collector = Collector()
+        self._sources: dict[str, SourceText] = {}
+        self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
+        self._crashes: list[RuleCrash] = []
+        self._notes: list[str] = []
+        self._reported: set[str] = set()  # paths of files whose findings are reported
+        self.in_place: list[Finding] = []
+
+    def take(self, config: Config, outcome: Outcome, *, whole: bool) -> None:
+        """What was found in one configuration; ``whole``: it was asked for, not only a file of it."""
+        self._sources.update(config.sources)
+        if whole:
+            self._reported.update(config.sources)
+        self._collector.enter(config.entered)
+        if self._settings.check_files:
+            outcome.hits += self._missing_files(config)
+        self._add_ignores(config)
+        for rule, hit in outcome.hits:
+            self._collector.add(rule, hit)
+        self._crashes.extend(outcome.crashes)
+        for problem in config.problems:
+            if not problem.analysed:
+                path, line = _seen_at(problem.source, problem.start)
+                self._trouble(path, f"line {line}: {problem.message}")
+            elif problem.kind == "include-not-analysed":
+                path, line = _seen_at(problem.source, problem.start)
+                self._notes.append(f"{path}:{line}: {problem.message}")
+
+    def _add_ignores(self, config: Config) -> None:
+        if self._ignores is None:
+            if not any(MARK in source.text for source in config.sources.values()):
+                return
+            from nginxaudit.engine.results.suppress import Ignores
+
+            self._ignores = Ignores(self._catalogue)
+        self._ignores.add(config)
+
+    def _missing_files(self, config: Config) -> list[tuple[Rule, Hit]]:
+        from nginxaudit.engine.results.referenced_files import RULE, referenced_files
+
+        rule = self._by_slug[RULE]
+        return [(rule, hit) for hit in referenced_files(config)] if rule in self._rules else []
+
+    def unread(self, path: str, error: ReadError) -> None:
+        """Tell what could not be read."""
+        source = SourceText(path, "")
+        self._sources.setdefault(path, source)
+        self._trouble(path, str(error))
+        remedy = error.remedy or ("Check the path." if error.kind is Unreadable.MISSING else "")
+        hit = Hit(Place(source, 0, 0), f"{path} could not be read: {error}", help=remedy)
+        rule = "limit-exceeded" if error.kind is Unreadable.LIMIT else "unreadable-file"
+        self._collector.add(self._by_slug[rule], hit)
+
+    def _trouble(self, path: str, reason: str) -> None:
+        reasons = self._troubles.setdefault(path, [])
+        if reason not in reasons:
+            reasons.append(reason)
+
+    def note(self, text: str) -> None:
+        """Say in words what was not analysed."""
+        self._notes.append(text)
+
+    def report(self, given: set[str] | None) -> Report:
+        """The report. ``given``: real paths of the files it is about; None for all."""
+        settings = self._settings
+        hidden = {
+            path
+            for path, source in self._sources.items()
+            if given is not None and path not in self._reported and source.real not in given
+        }
+        findings = [each for each in self._collector.findings() if each.span.file not in hidden]
+        findings = [self._silence(finding) for finding in findings]
+        findings = [each for each in self._with_flaws(findings) if each.span.file not in hidden]
+        gone: tuple[Entry, ...] = ()
+        if settings.baseline is not None:
+            from nginxaudit.engine.results.baseline import compared
+
+            findings, gone = compared(findings, settings.baseline)
+        for path in sorted(hidden & set(self._troubles)):
+            self._notes.append(f"{path}: {'; '.join(self._troubles.pop(path))}")
+        shown = [
+            finding
+            for finding in findings
+            if finding.severity >= settings.min_severity and finding.confidence >= settings.min_confidence
+        ]
+        shown, more = at_most(shown, settings.limits.max_findings_per_rule)
+        self._notes += more
+        shown, sources = self._in_hosts(shown)
+        files = {*sources, *self._troubles} - hidden
+        return Report(
+            nginx_version=format_version(settings.target.version),
+            edition=settings.target.edition,
+            findings=tuple(shown),
+            files=tuple(
+                FileStatus(path, path not in self._troubles, tuple(self._troubles.get(path, ())))
+                for path in sorted(files)
+            ),
+            rules=tuple(self._rules),
+            sources=sources,
+            notes=tuple(dict.fromkeys(self._notes)),
+            crashes=tuple(dict.fromkeys(self._crashes)),
+            incomplete=bool(self._troubles),
+            baseline=settings.baseline,
+            gone=gone,
+        )
+
+    def _in_hosts(self, findings: list[Finding]) -> tuple[list[Finding], dict[str, SourceText]]:
+        """Findings and texts as people know them: what is embedded is shown in the file that it stands in."""
+        hosts = [source.host for source in self._sources.values() if source.host is not source]
+        self.in_place = findings
+        if not hosts:
+            return findings, self._sources
+        from nginxaudit.source.embedded import finding_in_host
+
+        sources = {path: source for path, source in self._sources.items() if source.host is source}
+        sources.update((host.path, host) for host in hosts)
+        moved = [finding_in_host(finding, self._sources) for finding in findings]
+        return sorted(moved, key=_order), sources
+
+    def _silence(self, finding: Finding) -> Finding:
+        if self._ignores is not None:
+            finding = self._ignores.apply(finding)
+        if finding.suppressed is None:
+            for glob, names in self._settings.per_file_ignores.items():
+                if self._covers(glob, finding) and finding.rule in self._slugs(names, glob):
+                    reason = f"per-file-ignores of {glob}"
+                    return replace(finding, suppressed=Suppression("per-file", reason))
+        return finding
+
+    def _slugs(self, names: tuple[str, ...], glob: str) -> set[str]:
+        return slugs(
+            self._catalogue, names, f"{self._settings.origin or 'settings'}: per-file-ignores.{glob}"
+        )
+
+    def _covers(self, glob: str, finding: Finding) -> bool:
+        path = _seen_at(self._sources[finding.span.file], 0)[0]
+        relative = os.path.relpath(path, self._settings.base)
+        return fnmatch(relative, glob) or fnmatch(os.path.basename(path), glob)
+
+    def _with_flaws(self, findings: list[Finding]) -> list[Finding]:
+        """Add what is wrong with the suppressing comments themselves."""
+        if self._ignores is None:
+            return findings
+        ran = {rule.slug: rule for rule in self._rules}
+        extra = Collector()
+        for flaw in [*self._ignores.flaws, *self._ignores.unused(ran)]:
+            rule = ran.get(flaw.rule)
+            if rule is not None:
+                comment = flaw.comment
+                place = Place(comment.source, comment.start, comment.end)
+                extra.add(rule, Hit(place, flaw.message, help=flaw.help, fix=flaw.fix))
+        added = extra.findings()
+        if not added:
+            return findings
+        return sorted([*findings, *added], key=_order)
+
+
+def _order(finding: Finding) -> tuple[str, int, str]:
+    return finding.span.file, finding.span.start, finding.id
+
+
+def _seen_at(source: SourceText, offset: int) -> tuple[str, int]:
+    """File and line of an offset, as people know them."""
+    span = source.in_host(offset, offset)
+    return span.file, span.line

@@ -1,0 +1,107 @@
+"""One rule over one root: every rule on its own, so that one that breaks stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from nginxaudit.engine.fix.repair import Mender, mender
+from nginxaudit.engine.results.report import RuleCrash
+from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.hit import Check, CheckContext, Hit
+from nginxaudit.model import Model
+
+_TEMPLATE_RULE = "unrendered-template"
+
+
+class Outcome(Struct):
+    """What the rules found in one root."""
+
+    hits: list[tuple[Rule, Hit]] = field(default_factory=list)
+    crashes: list[RuleCrash] = field(default_factory=list)
+
+
+class Task(Struct, frozen=True):
+    """A rule ready to run. ``on``: it has nothing to say where none of these directives is; empty: it may always."""
+
+    rule: Rule
+    check: Check
+    options: dict[str, Any]
+    on: tuple[str, ...] = ()
+    mend: Mender | None = None
+    room: str = ""  # where its check is found: the first part of the Python reference
+
+
+def prepare(rule: Rule, options: dict[str, Any]) -> Task:
+    """``rule`` with its check. Raises `PageError` for a table that is not understood."""
+    references = rule.check.get("python")
+    if references:
+        names = [references] if isinstance(references, str) else list(references)
+        room = names[0].partition(".")[0]
+        return Task(rule, _joined(names), options, tuple(rule.check.get("on", ())), mender(rule), room)
+    from nginxaudit.engine.rules.declarative import compile_check
+
+    return Task(rule, compile_check(rule.check, rule.path), options, mend=mender(rule))
+
+
+def apply(task: Task, model: Model, most_mended: int, outcome: Outcome) -> None:
+    """Add the hits of one task on one root; the first ``most_mended`` of them with a fix."""
+    if task.on and not any(map(model.config.named, task.on)):
+        return
+    context = CheckContext(model, model.target, task.rule.slug, task.options)
+    try:
+        hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
+        if task.mend is not None:
+            mended = (
+                hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits[:most_mended]
+            )
+            hits = [*mended, *hits[most_mended:]]
+        outcome.hits.extend((task.rule, hit) for hit in hits)
+    except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
+        outcome.crashes.append(RuleCrash(task.rule.slug, model.config.main.path, _describe(error)))
+
+
+def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
+    """Whether the hit is about the configuration, not about what a template engine will still replace."""
+    return hit.node is None or rule.slug == _TEMPLATE_RULE or not model.is_filled_in(hit.node)
+
+
+def _joined(references: list[str]) -> Check:
+    """One check of all that ``references`` name: a rule may have several ways to be broken.
+
+    The modules are imported when the rule runs: most rules have nothing to do in a small configuration.
+    """
+    return lambda ctx: (hit for reference in references for hit in _python(reference)(ctx))
+
+
+@cache
+def _python(reference: str) -> Check:
+    """The function ``module.function`` below nginxaudit.checks, or of nginxaudit.load; only shipped pages get here."""
+    module, _, function = reference.rpartition(".")
+    check: Check = getattr(import_module(module_of(module)), function)
+    return check
+
+
+def module_of(reference: str) -> str:
+    """The Python module that a page means with ``category.topic`` or ``load.topic``."""
+    above = "nginxaudit" if reference.partition(".")[0] == "load" else "nginxaudit.checks"
+    return f"{above}.{reference}"
+
+
+def _describe(error: Exception) -> str:
+    frames = list(_frames(error))
+    where = f" ({frames[-1]})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _frames(error: Exception) -> Iterator[str]:
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        yield f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+        trace = trace.tb_next

@@ -1,0 +1,196 @@
+"""What the grammars of directives are given and what they yield.
+
+A grammar is a function ``grammar(use: Use) -> Iterable[Mistake]`` that judges one directive as
+nginx does while it reads it. It is called in the order of the file, so that it can remember in
+``use.load`` what later directives refer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct, field
+
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.load.answers import Answers
+from nginxaudit.model import Model
+from nginxaudit.nginx import Target, parse_address, parse_number
+from nginxaudit.syntax.tree import Directive, Token
+
+INVALID = "invalid-value"
+NEAR_ENOUGH = 0.6  # of difflib: below it two words have nothing to do with each other
+
+
+class Mistake(Struct, frozen=True):
+    """Something nginx refuses. The place is ``token``, or the whole ``node`` without one.
+
+    ``node`` None means the directive that is being read.
+    """
+
+    rule: str
+    message: str
+    token: Token | None = None
+    help: str = ""
+    node: Directive | None = None
+    related: tuple[tuple[str, Directive], ...] = ()
+    confidence: Confidence | None = None
+    rejected: bool = True
+    severity: Severity | None = None
+
+
+class Zone(Struct, frozen=True):
+    """A shared memory zone: what it is for, its size in bytes, and who declared it."""
+
+    purpose: str
+    size: int
+    node: Directive
+
+
+class Reference(Struct, frozen=True):
+    """A name that is used before it need be defined: judged when everything has been read."""
+
+    name: str
+    token: Token
+    node: Directive
+    family: str
+
+
+class Load(Struct):
+    """What nginx has read so far."""
+
+    model: Model
+    target: Target
+    lacking: Answers[str, str, str | None]  # family, variable -> why it does not exist
+    formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
+    zones: dict[str, Zone] = field(default_factory=dict)
+    zone_users: list[tuple[str, Reference]] = field(default_factory=list)  # purpose, use
+    undefined: list[Reference] = field(default_factory=list)  # uses of variables that do not exist
+    seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
+
+    def first(self, node: Directive, *key: Any) -> Directive | None:
+        """The directive that had the same ``key`` before; None for the first one, which is remembered."""
+        return None if (earlier := self.seen.setdefault(key, node)) is node else earlier
+
+
+class Use(Struct, frozen=True):
+    """One directive as it is read. ``family``: http, stream, mail or main."""
+
+    node: Directive
+    args: list[Token]
+    family: str
+    load: Load
+
+    @property
+    def name(self) -> str:
+        """Name of the directive."""
+        return self.node.name
+
+    def since(self, *version: int) -> bool:
+        """Whether the target is this version or a newer one."""
+        return self.load.target.version >= version
+
+
+Grammar = Callable[[Use], Iterable[Mistake]]
+GRAMMARS: dict[tuple[str, str], list[Grammar]] = {}
+"""Grammars by family and name of the directive."""
+
+BY_WORDS: set[Grammar] = set()
+"""Grammars to which the same words are always as right or wrong, wherever they stand."""
+
+FINALS: list[Callable[[Load], Iterable[Mistake]]] = []
+"""What can be judged only when everything has been read."""
+
+
+def reads(*names: str, family: str = "http", by_words: bool = False) -> Callable[[Grammar], Grammar]:
+    """Register a grammar for directives called ``names`` in every family of ``family`` (blank-separated).
+
+    ``by_words``: it asks for the words alone, not for the blocks around them or for what was read before.
+    """
+
+    def register(grammar: Grammar) -> Grammar:
+        if by_words:
+            BY_WORDS.add(grammar)
+        for each in family.split():
+            for name in names:
+                GRAMMARS.setdefault((each, name), []).append(grammar)
+        return grammar
+
+    return register
+
+
+def finally_(check: Callable[[Load], Iterable[Mistake]]) -> Callable[[Load], Iterable[Mistake]]:
+    """Register a check that runs when everything has been read."""
+    FINALS.append(check)
+    return check
+
+
+def invalid(token: Token, message: str, remedy: str = "") -> Mistake:
+    """A word that nginx refuses for its value."""
+    return Mistake(INVALID, message, token, remedy)
+
+
+def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterable[Mistake]:
+    """A mistake if ``parse`` refuses the word, or the part ``text`` of it."""
+    try:
+        parse(token if text is None else text)
+    except ValueError as error:
+        return (invalid(token, f"{error}; nginx refuses to start"),)
+    return ()
+
+
+def address(
+    token: Token, default_port: int | None = None, text: str | None = None, *, listen: bool = False
+) -> Iterable[Mistake]:
+    """A mistake if the word, or the part ``text`` of it, is no address: see `parse_address`."""
+    return parsed(lambda word: parse_address(word, default_port, listen=listen), token, text)
+
+
+def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = None) -> Iterator[Mistake]:
+    """A mistake if the word, or the part ``text`` of it, is none of ``allowed``."""
+    words = list(allowed)
+    word = str(token) if text is None else text
+    if word not in words:
+        yield invalid(token, f'"{word}" is no {what}', suggestion(word, words))
+
+
+def suggestion(word: str, allowed: Iterable[str]) -> str:
+    """What was probably meant, and everything that is allowed."""
+    from difflib import get_close_matches  # only who has mistakes pays for it
+
+    words = list(allowed)
+    folded = {each.lower(): each for each in words}
+    near = get_close_matches(word.lower(), list(folded), n=1, cutoff=NEAR_ENOUGH)
+    listing = ", ".join(words[:12]) + (" …" if len(words) > 12 else "")
+    return (f'Did you mean "{folded[near[0]]}"? ' if near else "") + f"Allowed: {listing}."
+
+
+def option(token: Token, name: str) -> str | None:
+    """The value of the parameter ``name=value``; None if the word is another one."""
+    return token[len(name) + 1 :] if token.startswith(f"{name}=") else None
+
+
+def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ()) -> Mistake:
+    """A word that is no parameter of the directive."""
+    words = list(allowed)
+    return invalid(
+        token,
+        f'"{token}" is no parameter of "{directive}"',
+        suggestion(token.partition("=")[0], words) if words else "",
+    )
+
+
+def above_zero(parse: Callable[[str], int]) -> Callable[[str], int]:
+    """What ``parse`` reads, without zero. It raises `ValueError`."""
+
+    def check(text: str) -> int:
+        value = parse(text)
+        if value == 0:
+            raise ValueError(f'"{text}" must be above zero')
+        return value
+
+    return check
+
+
+positive = above_zero(parse_number)
+"""A whole number above zero. Raises `ValueError`."""

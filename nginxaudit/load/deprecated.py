@@ -1,0 +1,37 @@
+"""Ways of writing that newer versions of nginx have replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg
+
+HTTP2_DIRECTIVE = (1, 25, 1)
+
+
+def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
+    """``listen … http2`` where the directive ``http2`` has taken its place; once per server."""
+    if ctx.target.version < HTTP2_DIRECTIVE:
+        return
+    for server in ctx.model.servers("http"):
+        listens = [
+            (node, token)
+            for node in server.directive.named("listen")
+            for token in node.args[1:]
+            if token == "http2"
+        ]
+        if not listens:
+            continue
+        node, token = listens[0]
+        switched = ctx.model.flag(server.directive, "http2")
+        yield Hit(
+            arg(node, token),
+            'the parameter "http2" of listen is deprecated since nginx 1.25.1, which has a directive for it',
+            node,
+            related=tuple(("and here", arg(other, word)) for other, word in listens[1:]),
+            severity=Severity.INFO if switched else None,
+            help='Delete it; "http2 on;" is there.'
+            if switched
+            else 'Write "http2 on;" in every server of the socket instead.',
+        )

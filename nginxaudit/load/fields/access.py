@@ -1,0 +1,78 @@
+"""Who may ask: allow and deny, referers, methods, trusted proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nginxaudit.load.base import (
+    Mistake,
+    Use,
+    address,
+    invalid,
+    one_of,
+    reads,
+)
+from nginxaudit.load.forms import host_forms, network_error
+from nginxaudit.load.scripts import expression
+
+_METHODS = (
+    "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
+    "PATCH",
+)  # fmt: skip
+
+
+@reads("limit_except")
+def limit_except(use: Use) -> Iterator[Mistake]:
+    """``limit_except METHOD … { }``."""
+    for token in use.args:
+        yield from one_of(token, _METHODS, "method of HTTP", token.upper())
+
+
+@reads("allow", "deny", family="http stream", by_words=True)
+def access(use: Use) -> Iterator[Mistake]:
+    """``allow address | network | unix: | all``."""
+    token = use.args[0]
+    if token not in ("all", "unix:"):
+        error = network_error(token)
+        if error:
+            yield invalid(
+                token,
+                error,
+                "Write an address, a network like 10.0.0.0/8, unix: or all; host names are not possible.",
+            )
+
+
+@reads("set_real_ip_from", family="http stream mail", by_words=True)
+def set_real_ip_from(use: Use) -> Iterator[Mistake]:
+    """``set_real_ip_from address | network | host | unix:``."""
+    token = use.args[0]
+    if token == "unix:" or not network_error(token):
+        return
+    yield from address(token)
+
+
+@reads("valid_referers")
+def valid_referers(use: Use) -> Iterator[Mistake]:
+    """``valid_referers none | blocked | server_names | name | ~regex …``."""
+    useful = False
+    names: set[str] = set()
+    for token in use.args:
+        if token in ("none", "blocked"):
+            continue
+        useful = True
+        if token == "server_names":
+            continue
+        if token.startswith("~"):
+            if len(token) == 1:
+                yield invalid(token, "the expression is empty")
+            else:
+                yield from expression(use, token, token[1:])
+        elif "://" in token:
+            yield invalid(token, f'"{token}": names of referers are written without http://')
+        elif not token or host_forms(token.partition("/")[0].lower()) is None:
+            yield invalid(token, f'"{token}" is no host name or wildcard')
+        elif "/" not in token and token.lower() in names:
+            yield invalid(token, f'"{token}" is given twice')
+        names.add(token.lower())
+    if not useful and use.args:
+        yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")

@@ -1,0 +1,206 @@
+"""Logs: log_format, access_log, error_log, open_log_file_cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nginxaudit.load.base import (
+    INVALID,
+    Mistake,
+    Use,
+    above_zero,
+    address,
+    invalid,
+    one_of,
+    parsed,
+    positive,
+    reads,
+    suggestion,
+    unknown_parameter,
+)
+from nginxaudit.load.scripts import script
+from nginxaudit.nginx import parse_size, parse_time_ms, parse_time_s
+from nginxaudit.syntax.tree import Token
+
+_UNDEFINED = "log-format-undefined"
+_LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
+_DEBUG_LEVELS = (
+    "debug_core", "debug_alloc", "debug_mutex", "debug_event", "debug_http", "debug_mail", "debug_stream",
+)  # fmt: skip
+_FACILITIES = (
+    "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp",
+    "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+)  # fmt: skip
+_SEVERITIES = ("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
+
+
+@reads("log_format", family="http stream")
+def log_format(use: Use) -> Iterator[Mistake]:
+    """``log_format name [escape=…] text …``."""
+    name, *texts = use.args
+    key = (use.family, name)
+    earlier = use.load.formats.get(key)
+    if earlier is not None or (use.family == "http" and name == "combined"):
+        yield Mistake(
+            "duplicate-directive",
+            f'the log format "{name}" is ' + ("predefined" if earlier is None else "defined twice"),
+            name,
+            "Choose another name.",
+            related=(("first defined here", earlier),) if earlier else (),
+        )
+    use.load.formats.setdefault(key, use.node)
+    if texts and texts[0].startswith("escape="):
+        yield from one_of(texts[0], ("default", "json", "none"), "way of escaping", texts[0][7:])
+        texts = texts[1:]
+    for text in texts:
+        yield from script(use, text, captures=False)
+
+
+@reads("access_log", family="http stream")
+def access_log(use: Use) -> Iterator[Mistake]:
+    """``access_log path [format [parameters]]``."""
+    path, *rest = use.args
+    if path == "off":
+        if rest:
+            yield unknown_parameter(rest[0], "access_log off")
+        return
+    if path.startswith("syslog:"):
+        yield from syslog(use, path)
+    else:
+        yield from script(use, path)
+    yield from _known_format(use, rest[0] if rest else None)
+    yield from _log_parameters(use, path, rest[1:])
+
+
+def _log_parameters(use: Use, path: Token, words: list[Token]) -> Iterator[Mistake]:
+    buffered: Token | None = None
+    flush: Token | None = None
+    for token in words:
+        name, _, value = token.partition("=")
+        if name == "buffer":
+            yield from parsed(above_zero(parse_size), token, value)
+            buffered = token
+        elif name == "flush":
+            yield from parsed(above_zero(parse_time_ms), token, value)
+            flush = token
+        elif name == "gzip":
+            if token != "gzip" and not (value.isdigit() and 1 <= int(value) <= 9):
+                yield invalid(token, f'"{token}": the level of compression is 1 to 9')
+            buffered = token
+        elif name == "if" and token != "if":
+            yield from script(use, token, value)
+        else:
+            yield unknown_parameter(token, use.name, ("buffer", "flush", "gzip", "if"))
+    if flush and not buffered:
+        yield invalid(flush, '"flush" needs "buffer" beside it')
+    elif buffered and path.startswith("syslog:"):
+        yield invalid(buffered, "logs to syslog cannot be buffered")
+    elif buffered and "$" in path:
+        yield invalid(buffered, "logs with variables in their name cannot be buffered")
+
+
+def _known_format(use: Use, name: Token | None) -> Iterator[Mistake]:
+    if name is None:
+        if use.family == "stream":
+            yield Mistake(
+                _UNDEFINED, '"access_log" needs the name of a log format in stream: there is no default'
+            )
+        return
+    known = {str(each): node for (family, each), node in use.load.formats.items() if family == use.family}
+    if name.lower() in {each.lower() for each in known} or (
+        use.family == "http" and name.lower() == "combined"
+    ):
+        return
+    if use.load.model.config.fragment or use.load.model.unread_files(use.family):
+        return
+    later = next(
+        (node for node in use.load.model.config.named("log_format") if node.args and node.args[0] == name),
+        None,
+    )
+    yield Mistake(
+        _UNDEFINED,
+        f'the log format "{name}" is not defined' + (" before it is used" if later else ""),
+        name,
+        "Move the log_format above this line." if later else suggestion(name, [*known, "combined"]),
+        related=(("defined here", later),) if later else (),
+    )
+
+
+@reads("error_log", family="main http stream mail")
+def error_log(use: Use) -> Iterator[Mistake]:
+    """``error_log file [level …]``."""
+    target, *levels = use.args
+    if target.startswith("syslog:"):
+        yield from syslog(use, target)
+    chosen = ""
+    for token in levels:
+        if token in _LEVELS or token in _DEBUG_LEVELS:
+            if chosen and (token in _LEVELS or chosen in _LEVELS):
+                yield invalid(token, f'a second log level "{token}" behind "{chosen}"')
+                return
+            chosen = str(token)
+        else:
+            yield invalid(token, f'"{token}" is no log level', suggestion(token, _LEVELS))
+            return
+
+
+def syslog(use: Use, token: Token) -> Iterator[Mistake]:
+    """``syslog:server=…,facility=…,severity=…,tag=…`` (src/core/ngx_syslog.c)."""
+    text = str(token).removeprefix("syslog:")
+    server = False
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if name == "server" and equals:
+            server = True
+            yield from address(token, 514, value)
+        elif name == "facility" and equals:
+            yield from one_of(token, _FACILITIES, "syslog facility", value)
+        elif name == "severity" and equals:
+            yield from one_of(token, _SEVERITIES, "syslog severity", value)
+        elif name == "tag" and equals:
+            if len(value) > 32 or not value.replace("_", "a").isalnum() or not value.isascii():
+                yield invalid(token, f'"{value}" is no syslog tag: up to 32 letters, digits and _')
+        elif part != "nohostname":
+            yield invalid(token, f'"{part}" is no parameter of syslog')
+    if not server:
+        yield invalid(token, "syslog needs a server=")
+
+
+@reads("open_log_file_cache", family="http stream")
+def open_log_file_cache(use: Use) -> Iterator[Mistake]:
+    """``open_log_file_cache max=N [inactive=] [min_uses=] [valid=]`` or ``off``."""
+    yield from cache_of_files(use, "min_uses", "valid")
+
+
+@reads(
+    "ssl_certificate_cache", "proxy_ssl_certificate_cache", "grpc_ssl_certificate_cache", "uwsgi_ssl_certificate_cache",
+    family="http stream",
+)  # fmt: skip
+def certificate_cache(use: Use) -> Iterator[Mistake]:
+    """``ssl_certificate_cache max=N [inactive=] [valid=]`` or ``off``."""
+    yield from cache_of_files(use, "valid")
+
+
+@reads("open_file_cache")
+def open_file_cache(use: Use) -> Iterator[Mistake]:
+    """``open_file_cache max=N [inactive=]`` or ``off``."""
+    yield from cache_of_files(use)
+
+
+def cache_of_files(use: Use, *more: str) -> Iterator[Mistake]:
+    """Parameters of a cache of open files."""
+    has_max = off = False
+    for token in use.args:
+        name, _, value = token.partition("=")
+        if token == "off":
+            off = True
+        elif name in ("max", "min_uses") and name in ("max", *more):
+            has_max = has_max or name == "max"
+            yield from parsed(positive, token, value)
+        elif name in ("inactive", "valid") and name in ("inactive", *more):
+            yield from parsed(parse_time_s, token, value)
+        else:
+            yield unknown_parameter(token, use.name, ("off", "max", "inactive", *more))
+            return
+    if not has_max and not off:
+        yield Mistake(INVALID, f'"{use.name}" needs the parameter "max"')

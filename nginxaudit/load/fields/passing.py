@@ -1,0 +1,240 @@
+"""Where requests are passed to and what is done to them on the way: proxy, fastcgi, uwsgi, scgi, grpc, memcached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.load.base import (
+    INVALID,
+    Load,
+    Mistake,
+    Use,
+    finally_,
+    invalid,
+    reads,
+    unknown_parameter,
+)
+from nginxaudit.load.forms import network_error
+from nginxaudit.load.scripts import expression, regex_captures, script, scripts, uses
+from nginxaudit.model.passes import Pass
+from nginxaudit.nginx import has_placeholder, parse_address
+from nginxaudit.syntax.tree import Directive, Token
+
+_PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
+
+
+@reads(*(f"{name}_pass" for name in _PROTOCOLS), family="http stream")
+def pass_(use: Use) -> Iterable[Mistake]:
+    """The target of a pass directive, as far as it has variables; memcached has its key in one."""
+    if use.name == "memcached_pass":
+        uses(use, "memcached_key", use.node.word)
+    return scripts(use, use.args)
+
+
+@finally_
+def targets(load: Load) -> Iterator[Mistake]:
+    """Targets of pass directives, which may name groups that are defined later."""
+    for each in load.model.passes:
+        if each.runtime or not each.directive.args:
+            continue
+        yield from _target(load, each)
+
+
+def _target(load: Load, each: Pass) -> Iterator[Mistake]:
+    token = each.directive.args[0]
+    node = each.directive
+    if "$" in token or has_placeholder(token):
+        return
+    if each.target_kind == "invalid":
+        reason = each.target.reason
+        if "http://" in reason or "scheme" in reason:
+            yield Mistake(
+                "proxy-pass-missing-uri-scheme", f"{reason}: {token}", token, _scheme_help(each), node
+            )
+        else:
+            yield Mistake(INVALID, f"{reason}; nginx refuses to start", token, node=node)
+        return
+    if each.target_kind == "upstream" and each.target.explicit_port and each.target.upstream:
+        yield Mistake(
+            "upstream-port-in-target",
+            f'"{each.host}" is an upstream: a port is not allowed behind its name',
+            token,
+            "The ports stand in the server lines of the upstream.",
+            node,
+            (("defined here", each.target.upstream.directive),),
+        )
+    lone_name = each.target_kind == "hostname" and "." not in each.host and each.host != "localhost"
+    if each.target_kind in ("address", "hostname") and each.target.port is None and not lone_name:
+        yield Mistake(
+            INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node
+        )
+    if each.protocol == "proxy" and each.target.path is not None and each.family == "http":
+        yield from _uri_not_allowed(node, token)
+
+
+def _scheme_help(each: Pass) -> str:
+    return {"proxy": "Begin with http:// or https://.", "grpc": "Use grpc://, grpcs:// or none."}.get(
+        each.protocol, "Write the address without a scheme."
+    )
+
+
+def _uri_not_allowed(node: Directive, token: Token) -> Iterator[Mistake]:
+    scope = node.parent
+    if scope is None:
+        return
+    where = ""
+    if scope.inner == "limit_except":
+        where = "a limit_except block"
+    elif scope.inner == "if-in-location":
+        where = 'an "if"'
+    elif scope.inner == "location" and scope.args:
+        if scope.args[0].startswith("~"):
+            where = "a location with a regular expression"
+        elif scope.args[0].startswith("@"):
+            where = "a named location"
+    if where:
+        yield Mistake(
+            "proxy-pass-uri-not-allowed",
+            f"proxy_pass cannot have a URI part ({token}) in {where}: nginx does not know what to replace",
+            token,
+            "Leave out everything behind the host, or rewrite the URI.",
+            node,
+        )
+
+
+@reads("proxy_redirect")
+def proxy_redirect(use: Use) -> Iterator[Mistake]:
+    """``proxy_redirect default | off | from to``."""
+    if len(use.args) == 2:
+        yield from _pattern(use, use.args[0], "~*", "~")
+        yield from script(use, use.args[1])
+    elif use.args[0] == "default":
+        yield from _default_redirect(use)
+    elif use.args[0] != "off":
+        yield unknown_parameter(use.args[0], use.name, ("default", "off"))
+    yield from _off_alone(use)
+
+
+def _default_redirect(use: Use) -> Iterator[Mistake]:
+    parent = use.node.parent
+    before = [
+        node
+        for node in (parent.named("proxy_pass") if parent else ())
+        if parent and parent.children.index(node) < parent.children.index(use.node)
+    ]
+    if not before:
+        yield invalid(
+            use.args[0], '"proxy_redirect default" must stand behind the proxy_pass of the same block'
+        )
+    elif before[0].args and "$" in before[0].args[0]:
+        yield invalid(use.args[0], '"proxy_redirect default" cannot be used with variables in proxy_pass')
+
+
+def _off_alone(use: Use) -> Iterator[Mistake]:
+    """``off`` cannot be combined with other lines of the same name in a block."""
+    siblings = use.node.parent.named(use.name) if use.node.parent else []
+    if len(siblings) < 2 or siblings[0] is use.node:
+        return
+    if any([str(arg) for arg in node.args] == ["off"] for node in siblings):
+        yield Mistake(
+            "duplicate-directive",
+            f'"{use.name} off" cannot stand beside another "{use.name}" of the same block',
+            None,
+            "Keep the one you mean.",
+            related=(("first given here", siblings[0]),),
+        )
+
+
+@reads("proxy_cookie_domain", "proxy_cookie_path")
+def cookie(use: Use) -> Iterator[Mistake]:
+    """``proxy_cookie_path off | from to``."""
+    if len(use.args) == 2:
+        yield from _pattern(use, use.args[0], "~*" if use.name.endswith("path") else "~", "~")
+        yield from script(use, use.args[1])
+    elif use.args[0] != "off":
+        yield unknown_parameter(use.args[0], use.name, ("off",))
+    yield from _off_alone(use)
+
+
+@reads("proxy_cookie_flags")
+def cookie_flags(use: Use) -> Iterator[Mistake]:
+    """``proxy_cookie_flags off | cookie [flag …]``."""
+    if len(use.args) == 1:
+        if use.args[0] != "off":
+            yield unknown_parameter(use.args[0], use.name, ("off",))
+    else:
+        yield from _pattern(use, use.args[0], "~")
+        for token in use.args[1:]:
+            yield from script(use, token)
+    yield from _off_alone(use)
+
+
+def _pattern(use: Use, token: Token, *signs: str) -> Iterator[Mistake]:
+    for sign in signs:
+        if token.startswith(sign):
+            yield from expression(use, token, token[len(sign) :])
+            return
+    yield from script(use, token)
+
+
+@reads(*(f"{name}_bind" for name in _PROTOCOLS), family="http stream")
+def bind(use: Use) -> Iterator[Mistake]:
+    """``proxy_bind address [transparent] | off``."""
+    address, *rest = use.args
+    if address != "off" or rest:
+        if "$" in address:
+            yield from script(use, address)
+        else:
+            if not _is_ip_address(address):
+                yield invalid(address, f'"{address}" is no IP address')
+        for token in rest:
+            if token != "transparent":
+                yield unknown_parameter(token, use.name, ("transparent",))
+
+
+def _is_ip_address(text: str) -> bool:
+    """With or without port; IPv6 also without brackets (``ngx_parse_addr_port``)."""
+    try:
+        return parse_address(text).kind in ("inet", "inet6")
+    except ValueError:
+        return ":" in text and not network_error(text) and "/" not in text
+
+
+@reads(*(f"{name}_store" for name in _PROTOCOLS))
+def store(use: Use) -> Iterator[Mistake]:
+    """``proxy_store on | off | path``."""
+    yield from script(use, use.args[0])
+    cache = use.node.parent.first(f"{use.name.removesuffix('_store')}_cache") if use.node.parent else None
+    if use.args[0] != "off" and cache is not None and cache.args and cache.args[0] != "off":
+        parent = use.node.parent
+        if parent and parent.children.index(cache) < parent.children.index(use.node):
+            yield Mistake(
+                INVALID,
+                f'"{use.name}" and "{cache.name}" exclude each other',
+                None,
+                related=(("given here", cache),),
+            )
+
+
+@reads("fastcgi_param", "uwsgi_param", "scgi_param", by_words=True)
+def param(use: Use) -> Iterator[Mistake]:
+    """``fastcgi_param name value [if_not_empty]``."""
+    yield from script(use, use.args[1])
+    for token in use.args[2:]:
+        if token != "if_not_empty":
+            yield unknown_parameter(token, use.name, ("if_not_empty",))
+
+
+@reads("proxy_set_body", "proxy_method")
+def body(use: Use) -> Iterable[Mistake]:
+    """Texts with variables that are sent to the server."""
+    return script(use, use.args[0])
+
+
+@reads("fastcgi_split_path_info")
+def split_path_info(use: Use) -> Iterator[Mistake]:
+    """``fastcgi_split_path_info regex``, which needs two captures."""
+    pattern = use.args[0]
+    yield from expression(use, pattern)
+    if regex_captures(pattern) not in (2, None):
+        yield invalid(pattern, "the expression must have two captures: the script and the rest of the path")

@@ -1,0 +1,170 @@
+"""``if``, ``rewrite``, ``return``, ``set`` (src/http/modules/ngx_http_rewrite_module.c and its stream twins)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nginxaudit.load.base import Mistake, Use, invalid, reads, suggestion
+from nginxaudit.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script, uses
+from nginxaudit.nginx import Availability, variable
+from nginxaudit.syntax.tree import Token
+
+_FLAGS = ("last", "break", "redirect", "permanent")
+_REGEX = frozenset({"~", "~*", "!~", "!~*"})
+_FILE_TESTS = frozenset({"-f", "!-f", "-d", "!-d", "-e", "!-e", "-x", "!-x"})
+OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
+_URL_STARTS = ("http://", "https://", "$scheme")
+_CONDITION = "if-invalid-condition"
+_SHAPES = "Allowed: $variable, $variable = text, $variable != text, $variable ~ regex, -f file, -d file, -e file, -x file."
+
+CHANGEABLE = frozenset(
+    {
+        "ancient_browser", "args", "invalid_referer", "limit_rate", "modern_browser", "msie", "proxy_host", "proxy_port",
+        "ssl_alpn_protocol", "ssl_cipher", "ssl_ciphers", "ssl_client_cert", "ssl_client_escaped_cert",
+        "ssl_client_fingerprint", "ssl_client_i_dn", "ssl_client_i_dn_legacy", "ssl_client_raw_cert",
+        "ssl_client_s_dn", "ssl_client_s_dn_legacy", "ssl_client_serial", "ssl_client_sigalg",
+        "ssl_client_v_end", "ssl_client_v_remain", "ssl_client_v_start", "ssl_client_verify", "ssl_curve",
+        "ssl_curves", "ssl_early_data", "ssl_ech_outer_server_name", "ssl_ech_status", "ssl_protocol",
+        "ssl_server_name", "ssl_session_id", "ssl_session_reused", "ssl_sigalg", "ssl_sigalgs", "uid_reset",
+    }
+)  # fmt: skip
+"""Variables of nginx that a configuration may define anew (NGX_HTTP_VAR_CHANGEABLE in nginx 1.31.5)."""
+
+
+MAYBE_NOT_BUILT = frozenset({"ngx_http_geoip_module", "ngx_stream_geoip_module"})
+"""Modules without which their variables are free to be defined."""
+
+
+@reads("return", by_words=True)
+def http_return(use: Use) -> Iterator[Mistake]:
+    """``return code [text]`` or ``return URL``."""
+    code = use.args[0]
+    if not (code.isascii() and code.isdigit()):
+        if len(use.args) == 1 and code.startswith(_URL_STARTS):
+            yield from script(use, code)
+        else:
+            yield invalid(
+                code,
+                f'"{code}" is no status code',
+                "Write a code from 0 to 999 first; a URL alone must begin with http://, https:// or $scheme.",
+            )
+        return
+    if int(code) > 999:
+        yield invalid(code, f"the status code {code} is above 999")
+    for text in use.args[1:]:
+        yield from script(use, text)
+
+
+@reads("return", family="stream")
+def stream_return(use: Use) -> Iterator[Mistake]:
+    """``return value``."""
+    yield from script(use, use.args[0])
+
+
+@reads("rewrite", by_words=True)
+def rewrite(use: Use) -> Iterator[Mistake]:
+    """``rewrite regex replacement [flag]``."""
+    pattern, replacement, *flags = use.args
+    yield from expression(use, pattern)
+    if not replacement:
+        yield invalid(replacement, "the replacement of a rewrite cannot be empty")
+    yield from script(use, replacement)
+    for flag in flags:
+        if flag not in _FLAGS:
+            yield invalid(flag, f'"{flag}" is no flag of rewrite', suggestion(flag, _FLAGS))
+
+
+@reads("set", family="http stream")
+def set_variable(use: Use) -> Iterator[Mistake]:
+    """``set $variable value``."""
+    yield from name_after_dollar(use, use.args[0])
+    yield from script(use, use.args[1])
+    yield from definition(use, use.args[0], use.args[0][1:])
+
+
+@reads("auth_request_set")
+def auth_request_set(use: Use) -> Iterator[Mistake]:
+    """``auth_request_set $variable value``."""
+    yield from set_variable(use)
+
+
+def definition(use: Use, token: Token, name: str) -> Iterator[Mistake]:
+    """A variable of nginx itself cannot be defined again, with few exceptions."""
+    fact = variable(name.lower(), use.family)
+    if fact is None or fact.prefix or name.lower() in CHANGEABLE or name.lower() in NEVER_DEFINED:
+        return
+    if fact.available(use.load.target) is not Availability.YES or fact.module in MAYBE_NOT_BUILT:
+        return
+    yield Mistake(
+        "set-builtin-variable",
+        f'"${name}" is a variable of nginx itself and cannot be set',
+        token,
+        "Use a name of your own.",
+    )
+
+
+@reads("if")
+def condition(use: Use) -> Iterator[Mistake]:
+    """``if (condition)``; the parentheses belong to the first and the last word."""
+    words = list(use.args)
+    if not words[0].startswith("(") or not words[-1].endswith(")"):
+        yield _condition(use, words[0], "a condition stands in parentheses")
+        return
+    texts = [str(word) for word in words]
+    texts[0] = texts[0][1:]
+    texts[-1] = texts[-1][:-1]
+    pairs = [
+        (text, word)
+        for number, (text, word) in enumerate(zip(texts, words, strict=True))
+        if text or not (number in (0, len(words) - 1) and len(word) == 1)
+    ]
+    if len(words) == 1 and len(words[0]) < 3:
+        pairs = []
+    if not pairs:
+        yield _condition(use, words[0], "the condition is empty")
+        return
+    yield from _judge(use, [text for text, _ in pairs], [word for _, word in pairs])
+
+
+def _judge(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
+    first = texts[0]
+    if len(first) > 1 and first.startswith("$"):
+        if len(texts) not in (1, 3):
+            yield _condition(use, words[0], f'"{" ".join(texts)}" is more than one comparison, or less')
+            return
+        yield from _operand(use, first, words[0])
+        if len(texts) == 3:
+            yield from _comparison(use, texts, words)
+    elif len(first) in (2, 3) and first.lstrip("!").startswith("-"):
+        if len(texts) != 2:
+            yield _condition(use, words[0], f'"{first}" needs exactly one path behind it')
+        elif first not in _FILE_TESTS:
+            yield _condition(use, words[0], f'"{first}" is no file test')
+        else:
+            yield from script(use, words[1], texts[1])
+    else:
+        yield _condition(use, words[0], f'"{first}" cannot begin a condition')
+
+
+def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
+    name = text[1:]
+    if not name.replace("_", "a").isalnum() or not name.isascii():
+        yield _condition(use, word, f'nginx takes all of "{text}" for the name of a variable')
+    else:
+        uses(use, name, word)
+
+
+def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
+    operator, value = texts[1], texts[2]
+    if operator in _REGEX:
+        yield from expression(use, words[2], value)
+    elif operator in ("=", "!="):
+        yield from script(use, words[2], value)
+    else:
+        meant = OTHER_LANGUAGES.get(operator)
+        remedy = f'nginx writes it "{meant}".' if meant else _SHAPES
+        yield Mistake(_CONDITION, f'"{operator}" is no operator of nginx', words[1], remedy)
+
+
+def _condition(use: Use, word: Token, message: str) -> Mistake:
+    return Mistake(_CONDITION, message, word, _SHAPES)

@@ -1,0 +1,314 @@
+"""Directives against the facts: known, in the right place, with the right number of arguments, once.
+
+One walk judges every directive; each rule reports its share. nginx stops at the first of these
+mistakes, so each is judged as if the others were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from weakref import WeakKeyDictionary
+
+from msgspec import Struct
+
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, Place, name_of, whole
+from nginxaudit.load.answers import Answers
+from nginxaudit.load.words import (
+    NAME_HINTS,
+    belongs_in,
+    context_label,
+    suggest_directive,
+)
+from nginxaudit.model import Model
+from nginxaudit.nginx import (
+    PSEUDO_CONTEXTS,
+    Availability,
+    DirectiveFact,
+    Target,
+    directives,
+)
+from nginxaudit.nginx.modules import UNKNOWN_IN_STREAM, module_of, module_of_file
+from nginxaudit.syntax.tree import Directive
+
+HEALTH_CHECK_NAMES = frozenset({"health_check", "match", "health_check_timeout"})
+_SSL_SWITCH = "ssl"
+_SSL_HELP = 'Delete it, and write "ssl" behind the address in the listen lines that speak TLS.'
+_UPSTREAM_CONTEXTS = frozenset({"upstream", "stream-upstream"})
+_OPAQUE = PSEUDO_CONTEXTS | {"unknown", "mgmt", "oidc_provider", "acme_issuer", "otel_exporter"}
+
+
+class _Verdict(Struct, frozen=True):
+    """What is wrong with a use of a directive; ``message`` may name ``{context}``."""
+
+    rule: str
+    message: str
+    help: str = ""
+    severity: Severity | None = None
+    confidence: Confidence | None = None
+    rejected: bool | None = None
+
+
+def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
+    """Hits of the running rule among the verdicts on all directives."""
+    return _judged(ctx.model).get(ctx.rule, ())
+
+
+def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:
+    """Facts by which this use of a directive is right: place, availability, arguments, block or not."""
+    return facts_of_use(model.target, node.name, node.context, len(node.args), node.is_block)
+
+
+def facts_of_use(target: Target, name: str, context: str, count: int, block: bool) -> list[DirectiveFact]:
+    """Facts by which a directive may be used in ``context`` with ``count`` arguments, as a block or not."""
+    return [
+        fact
+        for fact in directives(name)
+        if fact.block == block
+        and context in fact.contexts_for(target)
+        and fact.available(target) is Availability.YES
+        and fact.arguments(target).accepts(count)
+    ]
+
+
+_MOST_NAMES = 10_000
+"""Different uses of directives, after which no unknown name is compared with the known ones: that takes 2 ms each."""
+
+_RESULTS: WeakKeyDictionary[Model, dict[str, list[Hit]]] = WeakKeyDictionary()
+
+
+def _judged(model: Model) -> dict[str, list[Hit]]:
+    """Hits by rule, computed once per root."""
+    result = _RESULTS.get(model)
+    if result is None:
+        result = _RESULTS[model] = {}
+        for rule, hit in _Judge(model).hits():
+            result.setdefault(rule, []).append(hit)
+    return result
+
+
+class _Judge:
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._target = _with_loaded(model)
+        self._foreign = _loads_unknown_module(model)
+        self._verdicts = Answers(self._judge)
+        self._once = Answers(self._is_once)
+
+    def hits(self) -> Iterator[tuple[str, Hit]]:
+        config = self._model.config
+        stack = [config.top]
+        verdicts = self._verdicts
+        while stack:
+            block = stack.pop()
+            context = block.inner or "unknown"
+            if context in _OPAQUE:
+                continue
+            loose = config.fragment and block is config.top
+            for node in block.children:
+                verdict = verdicts[node.name, context, len(node.args), node.is_block]
+                if verdict is not None and not (loose and verdict.rule == "directive-wrong-context"):
+                    yield verdict.rule, self._hit(node, verdict)
+                if node.children:
+                    stack.append(node)
+            names = {node.name for node in block.children}
+            if len(names) < len(block.children):
+                yield from self._repeated(block)
+            if "alias" in names and "root" in names:
+                yield "duplicate-directive", _root_and_alias(block)
+
+    def _hit(self, node: Directive, verdict: _Verdict) -> Hit:
+        place = whole(node) if verdict.rule == "wrong-argument-count" and not node.is_block else name_of(node)
+        return Hit(
+            place,
+            verdict.message,
+            node,
+            severity=verdict.severity,
+            confidence=verdict.confidence,
+            rejected=verdict.rejected,
+            help=verdict.help,
+        )
+
+    # -- one use
+
+    def _judge(self, name: str, context: str, count: int, block: bool) -> _Verdict | None:
+        facts = directives(name)
+        if not facts:
+            return self._unknown(name, context)
+        here = [fact for fact in facts if context in fact.contexts_for(self._target)]
+        usable = [fact for fact in here if fact.available(self._target) is Availability.YES]
+        if usable:
+            return self._arguments(name, usable, count, block) or self._obsolete(name, usable)
+        lacking = here or [fact for fact in facts if context in fact.contexts]
+        if lacking:
+            return self._lacking(name, lacking[0], context)
+        elsewhere = [fact for fact in facts if fact.available(self._target) is Availability.YES]
+        if elsewhere:
+            if context.startswith("stream") and elsewhere[0].third_party in UNKNOWN_IN_STREAM:
+                return None
+            return _Verdict(
+                "directive-wrong-context",
+                f'"{name}" is not allowed {context_label(context)}',
+                f"Move it: it belongs {belongs_in(elsewhere, self._target)}.",
+            )
+        return self._lacking(name, facts[0], context)
+
+    def _unknown(self, name: str, context: str) -> _Verdict | None:
+        if module_of(name):
+            return None
+        near = suggest_directive(name, context, self._target) if len(self._verdicts) < _MOST_NAMES else None
+        hint = NAME_HINTS.get(name.lower()) or (f'Did you mean "{near}"?' if near else "")
+        if self._foreign:
+            return _Verdict(
+                "unknown-directive",
+                f'unknown directive "{name}"; the module {self._foreign} may define it',
+                hint,
+                Severity.WARNING,
+                Confidence.LOW,
+                rejected=False,
+            )
+        return _Verdict("unknown-directive", f'unknown directive "{name}"', hint or "Correct or delete it.")
+
+    def _arguments(self, name: str, facts: list[DirectiveFact], count: int, block: bool) -> _Verdict | None:
+        shaped = [fact for fact in facts if fact.block == block]
+        if not shaped:
+            if block:
+                return _Verdict(
+                    "wrong-argument-count",
+                    f'"{name}" takes no block',
+                    f'End it with ";", and look for a missing ";" behind "{name}".',
+                )
+            return _Verdict("wrong-argument-count", f'"{name}" needs a block', 'Open it with "{".')
+        if any(fact.arguments(self._target).accepts(count) for fact in shaped):
+            return None
+        allowed = shaped[0].arguments(self._target)
+        return _Verdict(
+            "wrong-argument-count",
+            f'"{name}" has {count} argument{"" if count == 1 else "s"}, nginx expects {allowed}',
+            "Quote values with spaces, and look for a missing semicolon.",
+        )
+
+    def _obsolete(self, name: str, facts: list[DirectiveFact]) -> _Verdict | None:
+        if not all(fact.ignored(self._target) or fact.deprecated(self._target) for fact in facts):
+            return None
+        fact = facts[0]
+        if name == _SSL_SWITCH:
+            return _Verdict(
+                "ssl-directive-removed",
+                f'"ssl" is deprecated since nginx {fact.deprecated_in} and removed in {fact.removed_in or "1.25.1"}',
+                _SSL_HELP,
+                Severity.WARNING,
+                rejected=False,
+            )
+        since = fact.ignored_since or fact.deprecated_in
+        effect = "has no effect" if fact.ignored(self._target) else "is deprecated"
+        return _Verdict(
+            "obsolete-directive",
+            f'"{name}" {effect} since nginx {since}',
+            f'Use "{fact.replacement}" instead.' if fact.replacement else "Delete it.",
+            rejected=False,
+        )
+
+    def _lacking(self, name: str, fact: DirectiveFact, context: str) -> _Verdict | None:
+        """The target does not have the directive at all."""
+        why = fact.available(self._target)
+        target = self._target.label
+        if why is Availability.PLUS_ONLY:
+            return _plus_only(name, context, fact)
+        if why is Availability.TOO_NEW:
+            return _Verdict(
+                "requires-newer-nginx",
+                f'"{name}" needs nginx {fact.since} or newer; the target is {target}',
+                f"Upgrade nginx, or delete the directive. {_or_plus(fact)}".strip(),
+            )
+        if why is Availability.REMOVED:
+            gone = fact.removed_in or f"a version after {fact.until}"
+            return _Verdict(
+                "ssl-directive-removed" if name == _SSL_SWITCH else "obsolete-directive",
+                f'"{name}" was removed in nginx {gone}; {target} does not know it',
+                _SSL_HELP
+                if name == _SSL_SWITCH
+                else f'Use "{fact.replacement}" instead.'
+                if fact.replacement
+                else "Delete it.",
+                Severity.ERROR,
+                rejected=True,
+            )
+        if why is Availability.YES:  # known, but the version had other contexts for it
+            return _Verdict(
+                "requires-newer-nginx",
+                f'"{name}" is not allowed {context_label(context)} in {target}; newer versions allow it',
+                "Upgrade nginx, or move the directive.",
+            )
+        return None  # a third-party module may be loaded
+
+    # -- several uses in one block
+
+    def _repeated(self, block: Directive) -> Iterator[tuple[str, Hit]]:
+        context = block.inner or "unknown"
+        first: dict[str, Directive] = {}
+        for node in block.children:
+            earlier = first.setdefault(node.name, node)
+            if earlier is not node and self._once[node.name, context]:
+                yield (
+                    "duplicate-directive",
+                    _duplicate(node, earlier, f'"{node.name}" is given twice in this block'),
+                )
+
+    def _is_once(self, name: str, context: str) -> bool:
+        facts = [
+            fact
+            for fact in directives(name)
+            if context in fact.contexts and fact.available(self._target) is Availability.YES
+        ]
+        return bool(facts) and all(fact.repeatable is False for fact in facts)
+
+
+def _root_and_alias(block: Directive) -> Hit:
+    root, alias = block.named("root")[0], block.named("alias")[0]
+    earlier, later = sorted((root, alias), key=block.children.index)
+    return _duplicate(later, earlier, '"root" and "alias" exclude each other in one location')
+
+
+def _duplicate(node: Directive, earlier: Directive, message: str) -> Hit:
+    same = list(node.args) == list(earlier.args)
+    remedy = "Delete one of the two: they are equal." if same else "Keep the one you mean."
+    return Hit(name_of(node), message, node, related=(("first given here", _whole(earlier)),), help=remedy)
+
+
+def _whole(node: Directive) -> Place:
+    return name_of(node) if node.is_block else whole(node)
+
+
+def _plus_only(name: str, context: str, fact: DirectiveFact) -> _Verdict:
+    moved = f" (open source has it since {fact.oss_since})" if fact.oss_since else ""
+    message = f'"{name}" exists in NGINX Plus only{moved}; open source nginx refuses to start'
+    if name in HEALTH_CHECK_NAMES:
+        return _Verdict(
+            "health-check-requires-plus",
+            message,
+            "Use NGINX Plus (--edition plus), or rely on max_fails and fail_timeout of the servers.",
+        )
+    rule = "plus-only-upstream-feature" if context in _UPSTREAM_CONTEXTS else "plus-only-directive"
+    return _Verdict(rule, message, "Delete it, or say --edition plus if the target is NGINX Plus.")
+
+
+def _or_plus(fact: DirectiveFact) -> str:
+    return f"NGINX Plus has it since {fact.plus_since}." if fact.plus_since else ""
+
+
+def _with_loaded(model: Model) -> Target:
+    """The target with the modules that the configuration itself loads."""
+    loaded = {module_of_file(node.args[0]) for node in model.config.named("load_module") if node.args}
+    names = frozenset(name for name in loaded if name)
+    if not names:
+        return model.target
+    return Target(model.target.version, model.target.edition, model.target.modules | names)
+
+
+def _loads_unknown_module(model: Model) -> str | None:
+    """A loaded module of which nothing is known, or None."""
+    for node in model.config.named("load_module"):
+        if node.args and module_of_file(node.args[0]) is None:
+            return node.args[0].rsplit("/", 1)[-1]
+    return None

@@ -1,0 +1,1 @@
+"""What the commands other than scan show: upstreams, graph, drill."""

@@ -1,0 +1,155 @@
+"""Numbers of a drill in words, the same in every format for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.drill.changes import NEWCOMER, seconds
+from nginxaudit.drill.group import Group
+from nginxaudit.drill.load import Load
+from nginxaudit.drill.results import Remedy
+from nginxaudit.views.drill.view import Block, Drilled, Place, Story, lost_share
+
+KINDS = {
+    "refuse": "the process is gone: connections are refused",
+    "hang": "it accepts connections and never answers",
+    "blackhole": "the machine is gone: packets are lost, connecting takes until its timeout",
+    "5xx": "it answers, but with errors",
+    "slow": "it answers late",
+    "flap": "it is gone and back, again and again",
+    "rolling": "a rolling restart: one after the other is gone and comes back",
+}
+"""What each kind of scenario is."""
+
+
+def moment(ms: int) -> str:
+    """A time for people: ``80ms``, ``7.5s``."""
+    return f"{ms}ms" if ms < 1000 else f"{ms / 1000:.1f}s"
+
+
+def share(part: float) -> str:
+    """A percentage that is 0 only for nothing, and 100 only for all."""
+    if 0 < part < 0.001:
+        return "<0.1%"
+    if 0.999 < part < 1:
+        return ">99.9%"
+    return f"{part:.1%}"
+
+
+def spread(values: Iterable[int]) -> str:
+    """``3``, or the least and the highest of several: ``3–5``."""
+    low, high = (found := sorted(values))[0], found[-1]
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def moments(values: Iterable[int | None], never: str) -> str:
+    """The longest of some times; ``never`` where one of them never comes."""
+    found = list(values)
+    return never if None in found else moment(max(each for each in found if each is not None))
+
+
+def server_name(group: Group, name: str) -> str:
+    """A server with the word that says why it may have no traffic."""
+    lines = [server for server in group.servers if server.name == name]
+    if all(server.down for server in lines):
+        return f"{name} (down)"
+    return f"{name} (backup)" if all(server.backup for server in lines) else name
+
+
+def load_line(load: Load) -> str:
+    """What clients and servers do while a drill is on."""
+    whole = sum(part for _, part in load.methods)
+    methods = ", ".join(f"{part / whole:.0%} {name}" for name, part in load.methods if part > 0)
+    return (
+        f"{load.rate:g} requests a second ({methods}), answered in {seconds(load.response_time)}; "
+        f"clients wait {seconds(load.client_timeout)}"
+    )
+
+
+def kind_line(kind: str, load: Load) -> str:
+    """What happens in a scenario of this kind, with its numbers."""
+    more = {
+        "rolling": f", gone for {seconds(load.restart)}, {seconds(load.pause)} until the next",
+        "5xx": f" ({load.error_status})",
+        "slow": f" ({seconds(load.slow_time)})",
+        "flap": f" ({seconds(load.flap_down)} gone, {seconds(load.flap_up)} back)",
+    }
+    return KINDS[kind] + more.get(kind, "")
+
+
+def loss_line(story: Story) -> str:
+    """What a story loses: ``52 of 5050 requests (1.0%): 502 for 52``."""
+    outcome = story.worst.outcome
+    lost = spread(each.outcome.lost for each in story.results)
+    text = f"{lost} of {spread(each.outcome.requests for each in story.results)} requests ({share(lost_share(story.worst))})"
+    details = [f"{status} for {number}" for status, number in outcome.by_status.items() if status != 200]
+    if outcome.broken:
+        details.append(f"{outcome.broken} cut off")
+    if outcome.gave_up:
+        details.append(f"{outcome.gave_up} given up by clients")
+    return f"{text}: {', '.join(details)}" if len(story.results) == 1 and details else text
+
+
+def change_line(remedy: Remedy, story: Story, number: int) -> str:
+    """What was lost before and is lost after a change, as simulated."""
+    lost = spread(each.outcome.lost for each in story.results)
+    left = [each.verdict.remedies[number].lost_after for each in story.results]
+    text = f"{lost} lost → {spread(left)}"
+    if remedy.mends and max(left):
+        text += ", which a server was answering when it went away"
+    return text
+
+
+def needs_server(remedy: Remedy) -> bool:
+    """Whether a change takes a further server."""
+    return NEWCOMER in remedy.text
+
+
+def settings_line(block: Block) -> str:
+    """How a group balances and who remembers its failures."""
+    group = block.group
+    workers = "1 worker" if group.workers == 1 else f"{group.workers} workers"
+    state = "one state for all (zone)" if group.zone else "each with a state of its own (no zone)"
+    method = group.method.replace("_", " ")
+    return f"{group.family} · {method} · {workers}" + (f", {state}" if group.workers > 1 else "")
+
+
+def place_line(place: Place) -> str:
+    """One place that uses a group."""
+    text = f"{place.location} · {place.file}:{place.line}"
+    return f"{text} · {place.remark}" if place.remark else text
+
+
+def refusal_line(place: Place) -> str:
+    """That nginx would not load this."""
+    return f"nginx refuses to load {place.file}: {place.refused}"
+
+
+def closing_line(drilled: Drilled) -> str:
+    """How it went, in one sentence."""
+    results = [result for block in drilled.blocks for result in block.results]
+    lossy = [result for result in results if not result.verdict.passed]
+    if not results:
+        return (
+            "Nothing was drilled."
+            if drilled.skipped
+            else "There is no upstream in what was read to drill so."
+        )
+    if not lossy:
+        return f"{_number(len(results), 'scenario')}: none loses requests."
+    better = sum(
+        1
+        for block in drilled.blocks
+        for story in block.stories
+        if not story.passed and story.mendable
+        for _ in story.results
+    )
+    verb = "loses" if len(lossy) == 1 else "lose"
+    return (
+        f"{_number(len(results), 'scenario')}: {len(lossy)} {verb} requests; "
+        f"{better or 'none'} of these would lose less with other settings, without another server."
+    )
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
