@@ -115,7 +115,8 @@ class ArchiveFiles:
         self._archive = archive
         self._main_dir = main_dir
         self._prefixes = tuple(prefixes)
-        self._texts: dict[str, SourceText] = {}
+        self._texts: dict[str, SourceText] = {}  # by every spelling
+        self._by_real: dict[str, SourceText] = {}
         self.installed = archive.whole
 
     def resolve(self, argument: str) -> str:
@@ -137,13 +138,16 @@ class ArchiveFiles:
         return sorted(found, key=os.fsencode)
 
     def read(self, path: str) -> SourceText:
-        """Text of one member."""
+        """Text of one member; one for each, however often and by whatever names it is included."""
         text = self._texts.get(path)
         if text is None:
             if path.startswith("/"):
                 raise self._archive.outside()
             real = self._follow(path)
-            text = self._texts[path] = self._archive.text(real, posixpath.normpath(path))
+            text = self._by_real.get(real)
+            if text is None:
+                text = self._by_real[real] = self._archive.text(real, posixpath.normpath(path))
+            self._texts[path] = text
         return text
 
     def _follow(self, path: str) -> str:

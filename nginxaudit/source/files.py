@@ -42,13 +42,44 @@ class Files(Protocol):
         """Text of one resolved path. Raises `ReadError`."""
 
 
+class Texts:
+    """The texts of one run by the paths that reports print: what several roots share is read, and parsed, once.
+
+    ``overlay`` maps real paths to texts that are read in place of what is on disk; ``limit`` is the most bytes of a file.
+    """
+
+    def __init__(self, overlay: Mapping[str, str] | None = None, limit: int = DEFAULTS.max_file_size) -> None:
+        self._overlay = overlay
+        self._limit = limit
+        self._texts: dict[str, SourceText] = {}
+
+    def replaces(self, path: str) -> bool:
+        """Whether a text is read in place of the file ``path``."""
+        return self._overlay is not None and os.path.realpath(path) in self._overlay
+
+    def read(self, path: str) -> SourceText:
+        """Text of ``path``, a file on disk. Raises `ReadError`."""
+        real = os.path.realpath(path)
+        shown = _shown(path, real)
+        text = self._texts.get(shown)
+        if text is None:
+            text = self._texts[shown] = read_file(path, shown, self._overlay, self._limit)
+        return text
+
+
+def _shown(path: str, real: str) -> str:
+    """``path`` without detours; as it is where ``..`` leaves a link, which is another way than the shortened one."""
+    shown = os.path.normpath(path)
+    return shown if os.pardir not in path or os.path.realpath(shown) == real else path
+
+
 class DiskFiles:
     """Files below the directory of a main configuration on this machine.
 
     ``main_dir`` is that directory as given. ``roots`` are the directories that may be read;
     with ``allow_outside`` (or when ``main_dir`` is an installed prefix) everything may.
     ``prefixes`` are the absolute directories that mean ``main_dir`` when the tree is a copy.
-    ``overlay`` maps real paths to texts that are read in place of what is on disk.
+    ``texts`` are those that the run has read already.
     """
 
     def __init__(
@@ -58,17 +89,17 @@ class DiskFiles:
         *,
         prefixes: Iterable[str] = INSTALL_PREFIXES,
         allow_outside: bool = False,
-        overlay: Mapping[str, str] | None = None,
+        texts: Texts | None = None,
         limits: Limits = DEFAULTS,
     ) -> None:
-        self._limits = limits
-        self._overlay = overlay
+        self._shared = texts or Texts(limit=limits.max_file_size)
         self._main_dir = main_dir or "."
         real = os.path.realpath(self._main_dir)
         self.installed = real in {os.path.realpath(prefix) for prefix in INSTALL_PREFIXES}
         self._fence = None if allow_outside or self.installed else _fence([*roots, self._main_dir])
         self._prefixes = () if self.installed else tuple(prefix.rstrip("/") for prefix in prefixes)
-        self._texts: dict[str, SourceText] = {}
+        self._texts: dict[str, SourceText] = {}  # by every spelling
+        self._by_real: dict[str, SourceText] = {}
         self._globs = Globs(self._is_outside, limits.max_files)
 
     def resolve(self, argument: str) -> str:
@@ -92,13 +123,15 @@ class DiskFiles:
             ) from None
 
     def read(self, path: str) -> SourceText:
-        """Text of ``path``; read once however often it is included."""
+        """Text of ``path``; one for each real file, however often and by whatever names it is included."""
         text = self._texts.get(path)
         if text is None:
-            self._check(path)
-            text = self._texts[path] = read_file(
-                path, os.path.normpath(path), self._overlay, self._limits.max_file_size
-            )
+            real = os.path.realpath(path)
+            self._check(real)
+            text = self._by_real.get(real)
+            if text is None:
+                text = self._by_real[real] = self._shared.read(path)
+            self._texts[path] = text
         return text
 
     def _is_outside(self, real: str) -> bool:
@@ -106,8 +139,8 @@ class DiskFiles:
             return False
         return not any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._fence)
 
-    def _check(self, path: str) -> None:
-        if self._is_outside(os.path.realpath(path)):
+    def _check(self, real: str) -> None:
+        if self._is_outside(real):
             raise ReadError(
                 Unreadable.OUTSIDE,
                 "it lies outside the scanned directory",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nginxaudit.source.compressed import Content, content_of
 from nginxaudit.source.dump import is_dump, split_dump
-from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles
+from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles, Texts
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import (
     ReadError,
@@ -20,7 +20,6 @@ from nginxaudit.source.read import (
     explain,
     open_regular,
     read_bounded,
-    read_file,
 )
 from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
 from nginxaudit.source.text import SourceText
@@ -34,13 +33,13 @@ class ReadOptions(Struct, frozen=True):
     """How paths are turned into roots.
 
     ``prefix`` is the absolute directory where the scanned tree is installed on its target.
-    ``overlay`` maps real paths to texts that are read in place of what is on disk.
+    ``texts`` are those that the run has read already.
     """
 
     prefix: str | None = None
     allow_outside: bool = False
     stdin_filename: str | None = None
-    overlay: Mapping[str, str] | None = None
+    texts: Texts = field(default_factory=Texts)
     limits: Limits = DEFAULTS
 
 
@@ -65,19 +64,19 @@ def root_of_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
     """The root that is the text file ``path``; a dump is one, too. Raises `ReadError`."""
     if not path or "\0" in path:
         raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
-    source = _read(path, options)
+    source = options.texts.read(path)
     return _of_text(source, os.path.dirname(path), fence, options)
 
 
 def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
     """The configurations in a file of any kind."""
-    if "\0" not in path and path and not (options.overlay and os.path.realpath(path) in options.overlay):
+    if "\0" not in path and path and not options.texts.replaces(path):
         content = content_of(open_regular(path), path, seekable=True, limit=options.limits.max_file_size)
         if content.tar or content.packed:
             return _from_content(content, os.path.normpath(path), os.path.realpath(path), fence, options)
         content.file.close()
     if _is_manifest_name(path):
-        return _from_manifest(_read(path, options), options)
+        return _from_manifest(options.texts.read(path), options)
     return Roots([root_of_file(path, fence, options)])
 
 
@@ -128,10 +127,6 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
     if _is_manifest_name(name or "") or _looks_like_manifest(text):
         return _from_manifest(source, options)
     return Roots([_of_text(source, os.path.dirname(name or ""), [], options)])
-
-
-def _read(path: str, options: ReadOptions) -> SourceText:
-    return read_file(path, os.path.normpath(path), options.overlay, options.limits.max_file_size)
 
 
 def _require_text(text: str, otherwise: str) -> None:
@@ -229,7 +224,7 @@ def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFile
         fence,
         prefixes=_prefixes(options),
         allow_outside=options.allow_outside,
-        overlay=options.overlay,
+        texts=options.texts,
         limits=options.limits,
     )
 

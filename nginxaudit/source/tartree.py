@@ -58,6 +58,7 @@ class Archive:
         self._members: dict[str, _Member] = {}
         self._names: dict[str, set[str]] = {"": set()}  # directory -> what is in it
         self._refused: dict[str, str] = {}
+        self._texts: dict[tuple[str, str], SourceText] = {}
         weakref.finalize(self, file.close)
         self._read_members()
         top = self._names[""]
@@ -142,7 +143,13 @@ class Archive:
         return None
 
     def text(self, path: str, shown: str) -> SourceText:
-        """Text of the file ``path`` (as `follow` gives it), shown as ``shown``. Raises `ReadError`."""
+        """Text of the file ``path`` (as `follow` gives it), shown as ``shown``; read once. Raises `ReadError`."""
+        text = self._texts.get((path, shown))
+        if text is None:
+            text = self._texts[path, shown] = self._read_text(path, shown)
+        return text
+
+    def _read_text(self, path: str, shown: str) -> SourceText:
         member = self._members.get(path)
         if path in self._names:
             raise ReadError(Unreadable.DIRECTORY, "it is a directory", "Include its files: DIRECTORY/*.conf")

@@ -128,7 +128,7 @@ class _Expansion:
             if self._stopped(node, each if is_pattern(path) else argument):
                 return
             try:
-                source = self._files.read(each)
+                source = self._known(self._files.read(each))
             except ReadError as error:
                 self._unread(node, each if is_pattern(path) else argument, error)
                 continue
@@ -137,6 +137,10 @@ class _Expansion:
                 self._file(source, parent, node)
             elif self._exceeded:
                 return
+
+    def _known(self, source: SourceText) -> SourceText:
+        """The text that stands for what people know by this path: a text on standard input may be a file's, too."""
+        return self.config.sources.get(source.path, source)
 
     def _may_enter(self, node: Directive, source: SourceText) -> bool:
         if source.real in self._stack:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,58 @@ def test_snippets_that_are_included_from_many_places(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{\n{servers}}}\n")
     one, several = both([str(tmp_path)], 2)
     assert any(finding.related for finding in one.findings)
+    assert same(one, several)
+
+
+SPELLINGS = {
+    "prefix": ("include sub/*.conf; include /etc/nginx/sub/*.conf;", None),
+    "dot": ("include sub/a.conf; include ./sub//a.conf;", None),
+    "dots": ("include sub/a.conf; include sub/../sub/a.conf;", None),
+    "link to a file": ("include sub/a.conf; include link.conf;", ("link.conf", "sub/a.conf")),
+    "link to a directory": ("include sub/a.conf; include other/a.conf;", ("other", "sub")),
+    "dots behind a link": ("include sub/a.conf; include other/../a.conf;", ("other", "sub/deeper")),
+    "two files": ("include a.conf; include other/../a.conf;", ("other", "sub/deeper")),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("packed", [False, True], ids=["on disk", "in an archive"])
+def test_a_file_that_has_several_names(
+    packed: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one text for each real file of a configuration, and one name for each text."""
+    monkeypatch.chdir(tmp_path)
+    includes, link = SPELLINGS[name]
+    (tmp_path / "sub" / "deeper").mkdir(parents=True)
+    servers = "".join(f"server {{ listen {8000 + n}; add_header A $uri; }}\n" for n in range(300))
+    (tmp_path / "sub" / "a.conf").write_text(servers)
+    if name == "two files":
+        (tmp_path / "a.conf").write_text("# another file\n" + servers)
+    if link is not None:
+        (tmp_path / link[0]).symlink_to(link[1])
+    (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{ {includes} }}\n")
+    path = "nginx.conf"
+    if packed:
+        with tarfile.open("it.tar", "w") as archive:
+            for each in filter(os.path.lexists, ("nginx.conf", "a.conf", "sub", "link.conf", "other")):
+                archive.add(each)
+        path = "it.tar"
+    one, several = both([path], 2)
+    assert len(one.findings) > 300
+    assert same(one, several)
+    assert len(one.files) == (3 if name == "two files" else 2)
+
+
+def test_a_text_on_standard_input_that_has_the_name_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = f"events {{}}\nhttp {{ include *.conf;\n{servers_text(80).partition('http {')[2]}"
+    (tmp_path / "nginx.conf").write_text(text)
+    settings = Settings(stdin_filename="nginx.conf")
+    one = examine(["-"], settings, stdin=BytesIO(text.encode())).report
+    several = examine(["-"], settings, stdin=BytesIO(text.encode()), jobs=2).report
+    assert "include-cycle" in {finding.rule for finding in one.findings}
     assert same(one, several)
 
 

@@ -13,6 +13,7 @@ from nginxaudit.engine.run.clock import Clock
 from nginxaudit.engine.run.context import Contexts
 from nginxaudit.engine.settings import Settings, SettingsError
 from nginxaudit.model import Model
+from nginxaudit.source.files import Texts
 from nginxaudit.source.root import Root, Roots, Unread
 from nginxaudit.source.roots import ReadOptions, find_roots
 from nginxaudit.syntax.fragments import context_of_path, declared_context, infer_contexts, is_main
@@ -42,7 +43,11 @@ class Reading:
     def __init__(self, settings: Settings, overlay: Mapping[str, str] | None, clock: Clock) -> None:
         self._settings = settings
         self._options = ReadOptions(
-            settings.prefix, settings.allow_outside, settings.stdin_filename, overlay, settings.limits
+            settings.prefix,
+            settings.allow_outside,
+            settings.stdin_filename,
+            Texts(overlay, settings.limits.max_file_size),
+            settings.limits,
         )
         self._cache = ParseCache(settings.limits, clock.timed("parse", parse))
         self._context_only: set[str] = set()  # roots that are read for the sake of a file they include
