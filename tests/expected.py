@@ -1,4 +1,5 @@
-"""``python -m tests.expected`` writes everything that is made, to be reviewed: what nginxaudit says of the
+"""``python -m tests.expected`` writes everything that is made, to be reviewed: what is found in the examples of the
+rule pages (``python -m tests.expected rules``: that alone), what nginxaudit says of the
 fixtures beside them, the pictures and outputs in README, the schema of the settings.
 
 A case is a configuration of ``fixtures/deployments`` or ``fixtures/kubernetes``, or a whole directory with a
@@ -8,12 +9,14 @@ tree. Its findings stand in ``NAME.expected`` beside it, one a line.
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings, discover, load
 from tests import shown
+from tests.rules import pages, snapshot
 
 ROOT = Path(__file__).parent.parent
 _TREES = ("etc-nginx", "nginx-plus")
@@ -64,9 +67,24 @@ def written() -> dict[Path, str]:
     }
 
 
-if __name__ == "__main__":
+def write_rules() -> None:
+    """Words for the marks in the rule pages, and the expected findings of their examples."""
+    for complaint in pages.fill_marks():
+        print(complaint)
+    for path, text in snapshot.written().items():
+        path.write_text(text, encoding="utf-8")
+
+
+def write_shown() -> None:
+    """Everything else."""
     for path, text in written().items():
         path.write_text(text, encoding="utf-8")
     (ROOT / "README.md").write_text(shown.readme(), encoding="utf-8")
     if not shown.photograph():
         print("no browser: fixtures/pictures/page.png stays as it was")
+
+
+if __name__ == "__main__":
+    write_rules()
+    if sys.argv[1:] != ["rules"]:
+        write_shown()

@@ -10,7 +10,7 @@ from nginxaudit.engine.rules.catalogue import pages_directory
 from nginxaudit.engine.settings.keys import sample
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
-from tests.rules.test_examples import cases, clean
+from tests.rules.examples import cases, clean
 
 _FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 _PATTERN_SIGNS = frozenset({"~", "~*", "!~", "!~*", "rewrite"})

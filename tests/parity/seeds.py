@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rules.test_examples import cases, clean
+from tests.rules.examples import cases, clean
 from tests.support import nginx
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,9 +63,8 @@ def _fixtures(scratch: Path) -> Iterator[Seed]:
 
 
 def _examples(scratch: Path) -> Iterator[Seed]:
-    for rule, number, example in cases():
+    for _, name, example in cases():
         if example.kind == "good" and not example.files and "edition" not in example.options:
-            name = f"{rule.slug}-{number}"
             yield _single(f"rules/{name}", clean(example.text), scratch / name)
 
 

@@ -2,89 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from nginxaudit.engine.rules.catalogue import builtin
-from nginxaudit.engine.rules.pages import Example, read_page
+from nginxaudit.engine.rules.pages import Example
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.run.tasks import module_of
-from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Availability, Target, directives, parse_version
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lexer import Lexer
+from tests.rules import snapshot
+from tests.rules.examples import Case, cases, cases_of, clean, found_in
+from tests.rules.marks import Mark, by_line, marks
 from tests.support import certificates, nginx
 
-# Characters that a page cannot hold as themselves.
-_SYMBOLS = {"␀": "\0", "␍": "\r", "␠": " "}
-_END = "␃"  # the file ends here, without a line end
 # What nginx itself refuses, or says about groups, has its near misses in the tests of the model and of parity.
 _ABOUT_REFUSALS = ("input", "syntax", "upstream", "deprecation")
-_MARK = re.compile(r"[ \t]*# finding\b[^\n]*")
 
 
-@cache
-def cases() -> list[tuple[Rule, int, Example]]:
-    return [
-        (rule, number, example)
-        for rule in builtin()
-        for number, example in enumerate(read_page(rule).examples, 1)
-    ]
+def _name(case: Case) -> str:
+    return case.name
 
 
-def _ids(case: tuple[Rule, int, Example]) -> str:
-    rule, number, example = case
-    return f"{rule.slug}-{number}-{example.kind}"
-
-
-def clean(text: str) -> str:
-    """An example as a configuration: without its marks, symbols replaced."""
-    text = _MARK.sub("", text).partition(_END)[0]
-    for symbol, char in _SYMBOLS.items():
-        text = text.replace(symbol, char)
-    return text
-
-
-def example_settings(example: Example, rule: Rule) -> Settings:
-    target = Target(edition=example.options.get("edition", "oss"))
-    if "nginx-version" in example.options:
-        target = replace(target, version=parse_version(example.options["nginx-version"]))
-    return Settings(target=target, extend_select=(rule.slug,), check_files="check-files" in example.flags)
-
-
-def write_example(example: Example, directory: Path) -> Path:
-    main = directory / example.options.get("name", "nginx.conf")
-    for path, text in ((main, example.text), *((directory / n, t) for n, t in example.files.items())):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(clean(text).encode("utf-8", "surrogateescape"))
-    return main
-
-
-def _marked(example: Example, main: Path, directory: Path) -> set[tuple[str, int]]:
-    texts = {str(main): example.text, **{str(directory / name): text for name, text in example.files.items()}}
-    return {
-        (path, number)
-        for path, text in texts.items()
-        for number, line in enumerate(text.splitlines(), 1)
-        if "# finding" in line
-    }
-
-
-def test_every_page_has_a_bad_and_a_good_example() -> None:
-    for rule in builtin():
-        kinds = [example.kind for example in read_page(rule).examples]
-        enough = 1 if rule.category == "input" else 2
-        assert kinds.count("bad") >= enough, f"{rule.slug}: a page shows at least {enough} bad examples"
-        misses = 1 if rule.category in _ABOUT_REFUSALS else enough
-        assert kinds.count("good") >= misses, (
-            f"{rule.slug}: a page shows {misses} near misses that stay silent"
-        )
+@pytest.mark.parametrize("rule", builtin().rules, ids=lambda rule: rule.slug)
+def test_every_page_has_bad_and_good_examples(rule: Rule) -> None:
+    kinds = [case.example.kind for case in cases_of(rule)]
+    enough = 1 if rule.category == "input" else 2
+    assert kinds.count("bad") >= enough, f"a page shows at least {enough} bad examples"
+    misses = 1 if rule.category in _ABOUT_REFUSALS else enough
+    assert kinds.count("good") >= misses, f"a page shows {misses} near misses that stay silent"
 
 
 def test_every_check_is_there() -> None:
@@ -96,27 +45,31 @@ def test_every_check_is_there() -> None:
             assert callable(getattr(import_module(module_of(module)), function)), rule.slug
 
 
-@pytest.mark.parametrize("case", cases(), ids=map(_ids, cases()))
-def test_example(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
-    rule, _, example = case
-    main = write_example(example, tmp_path)
-    report = audit([str(main)], example_settings(example, rule))
-    assert not report.crashes
-    found = {
-        (f.span.file, f.span.line) for f in report.findings if f.rule == rule.slug and f.suppressed is None
-    }
-    if example.kind == "good":
-        assert found == set()
-    else:
-        expected = _marked(example, main, tmp_path)
-        assert expected, "a bad example marks where the finding is"
-        assert found == expected
+@pytest.mark.parametrize("case", cases(), ids=_name)
+def test_example(case: Case, tmp_path: Path) -> None:
+    """What is marked on the page is found, and in every detail what is written down beside the tests."""
+    found = found_in(case, tmp_path)
+    marked, there = marks(case), by_line(found)
+    if case.example.kind == "bad":
+        assert marked, "a bad example marks where the finding is"
+    assert set(there) == set(marked)
+    for place, said in marked.items():
+        messages = [f"{each.severity.label}: {each.message}" for each in there[place]]
+        assert len(said) == len(messages) and all(map(Mark.fits, said, there[place])), (
+            f"line {place}: {' '.join(map(str, said))} does not say {messages} (python -m tests.expected rules)"
+        )
+    different = list(snapshot.differences(case, snapshot.lines(case, found, tmp_path)))
+    assert not different, "\n".join([case.name, *different, "python -m tests.expected rules"])
+
+
+def test_nothing_is_expected_of_examples_that_are_gone() -> None:
+    assert set(snapshot.expected()) <= {case.name for case in cases()}, "python -m tests.expected rules"
 
 
 @pytest.mark.live
 @nginx.live
-@pytest.mark.parametrize("case", cases(), ids=map(_ids, cases()))
-def test_example_on_nginx(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", cases(), ids=_name)
+def test_example_on_nginx(case: Case, tmp_path: Path) -> None:
     """``rejected-by-nginx`` examples are refused by nginx, all others are accepted."""
     rule, _, example = case
     if example.options.get("edition") == "plus":

@@ -10,74 +10,79 @@ from msgspec.structs import replace
 
 from nginxaudit.engine.fix.fixing import Fixed, fix
 from nginxaudit.engine.rules.catalogue import builtin
-from nginxaudit.engine.rules.pages import Example, read_page
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.finding import Finding
-from tests.rules.test_examples import cases, clean, example_settings, needs_newer, write_example
+from tests.rules.examples import Case, cases, cases_of, clean, found_in, main_name, settings_of, write
+from tests.rules.test_examples import needs_newer
 from tests.support import certificates, nginx
 
-REPAIRED = [case for case in cases() if case[0].fix != "none" and case[2].kind == "bad"]
+_OF_FIXERS = [case for case in cases() if case.rule.fix != "none" and case.example.kind == "bad"]
+FIXED = [case for case in _OF_FIXERS if "no-fix" not in case.example.flags]
+NOT_FIXED = [case for case in _OF_FIXERS if "no-fix" in case.example.flags]
 
 
-def _ids(case: tuple[Rule, int, Example]) -> str:
-    return f"{case[0].slug}-{case[1]}"
+def _name(case: Case) -> str:
+    return case.name
 
 
-def _fix(main: Path, example: Example, rule: Rule) -> Fixed:
-    settings = example_settings(example, rule).with_options(select=(rule.slug,), extend_select=())
-    return fix([str(main)], settings, unsafe=True)
+def _fix(main: Path, case: Case) -> Fixed:
+    return fix([str(main)], settings_of(case), unsafe="engine" not in case.rule.check)
 
 
 def test_a_page_with_a_fix_has_a_repair_and_shows_it() -> None:
     for rule in builtin():
-        if "engine" in rule.check:  # told, and mended, by the engine itself
+        if rule.fix == "none":
+            assert not rule.repair, f"{rule.slug}: fix and [repair] do not agree"
+            assert not any("no-fix" in case.example.flags for case in cases_of(rule)), f"{rule.slug}: no-fix"
             continue
-        assert (rule.fix == "none") == (not rule.repair), f"{rule.slug}: fix and [repair] do not agree"
-        if rule.repair:
-            shown = [example.fixed for example in read_page(rule).examples if example.fixed is not None]
-            assert shown, f"{rule.slug}: no bad example is followed by a fence with what the fix makes of it"
+        assert rule.repair or "engine" in rule.check, f"{rule.slug}: fix and [repair] do not agree"
+        shown = [case.example.fixed for case in cases_of(rule) if case.example.fixed is not None]
+        assert shown, f"{rule.slug}: no bad example is followed by a fence with what the fix makes of it"
 
 
-@pytest.mark.parametrize("case", REPAIRED, ids=map(_ids, REPAIRED))
-def test_fix(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
-    rule, _, example = case
-    main = write_example(example, tmp_path)
-    fixed = _fix(main, example, rule)
+@pytest.mark.parametrize("case", FIXED, ids=_name)
+def test_fix(case: Case, tmp_path: Path) -> None:
+    slug = case.rule.slug
+    main = write(case.example, tmp_path)
+    fixed = _fix(main, case)
     texts = {change.path: change.after for change in fixed.changes}
-    if example.fixed is not None:
-        assert texts.get(str(main)) == clean(example.fixed)
-    if not fixed.changes:
-        return  # nothing that could be mended without a decision
-    assert {finding.rule for finding in fixed.applied} == {rule.slug}
-    for change in fixed.changes:
-        Path(change.path).write_bytes(change.after.encode("utf-8", "surrogateescape"))
-    again = _fix(main, example, rule)
+    assert texts, "nothing is mended: is it a bad example with no-fix?"
+    if case.example.fixed is not None:
+        assert texts.get(str(main)) == clean(case.example.fixed)
+    assert {finding.rule for finding in fixed.applied} == {slug}
+    for path, text in texts.items():
+        Path(path).write_bytes(text.encode("utf-8", "surrogateescape"))
+    again = _fix(main, case)
     assert again.changes == (), "a second fix changes something"
-    left = [finding for finding in again.report.active if finding.rule == rule.slug]
-    assert len(left) < len(fixed.applied) + len(left)
-    assert not any(
-        finding.fix is not None and finding.fingerprint in {each.fingerprint for each in fixed.applied}
-        for finding in left
-    ), "what was mended is found again"
+    mended = {finding.fingerprint for finding in fixed.applied}
+    left = [finding for finding in again.report.active if finding.rule == slug and finding.fix is not None]
+    assert not mended & {finding.fingerprint for finding in left}, "what was mended is found again"
+
+
+@pytest.mark.parametrize("case", NOT_FIXED, ids=_name)
+def test_no_fix(case: Case, tmp_path: Path) -> None:
+    """Where a decision is needed no fix is offered."""
+    assert case.example.fixed is None
+    assert [finding.fix for finding in found_in(case, tmp_path) if finding.fix] == []
+    assert _fix(tmp_path / main_name(case.example), case).changes == ()
 
 
 @pytest.mark.live
 @nginx.live
-@pytest.mark.parametrize("case", REPAIRED, ids=map(_ids, REPAIRED))
-def test_fixed_example_on_nginx(case: tuple[Rule, int, Example], tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", FIXED, ids=_name)
+def test_fixed_example_on_nginx(case: Case, tmp_path: Path) -> None:
     rule, _, example = case
     if example.options.get("edition") == "plus" or "needs-dns" in example.flags:
         pytest.skip("this nginx cannot judge it")
     if "nginx-version" in example.options or needs_newer(example, nginx.version()):
         pytest.skip("speaks of another nginx")
-    main = write_example(example, tmp_path)
-    settings = example_settings(example, rule)
-    target = replace(settings.target, version=nginx.release())
-    alone = settings.with_options(select=(rule.slug,), extend_select=(), target=target)
+    main = write(example, tmp_path)
+    settings = settings_of(case)
+    alone = settings.with_options(target=replace(settings.target, version=nginx.release()))
     fixed = fix([str(main)], alone, unsafe=True)
     if not fixed.changes:
-        pytest.skip("nothing is mended in this example")
+        pytest.skip("for this version of nginx nothing is mended in this example")
     texts = {str(Path(change.path).relative_to(tmp_path)): change.after for change in fixed.changes}
     files = {name: clean(content) for name, content in example.files.items()} | texts
     text = files.pop(main.name, clean(example.text))

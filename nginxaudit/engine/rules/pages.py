@@ -50,16 +50,17 @@ _KINDS: dict[type, tuple[str, frozenset[str]]] = {
     dict: ("a table", frozenset({"check", "repair", "options"})),
 }
 _OPTION_TYPES = ("integer", "number", "string", "boolean", "duration", "list")
-_FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files"})
+_FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix"})
 
 
 class Example(Struct, frozen=True):
     """An example of a page: the main text and files beside it.
 
-    ``kind`` is ``bad`` or ``good``; in a bad one ``# finding`` marks the lines of the findings.
+    ``kind`` is ``bad`` or ``good``; in a bad one ``# finding: warning "words"`` marks the lines of the findings.
     ``options`` are ``key=value`` words of the fence (``edition``, ``nginx-version``, ``since``, ``name``);
     ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
-    than the rule says, ``needs-dns`` where its answer depends on the machine. ``files`` maps a
+    than the rule says, ``needs-dns`` where its answer depends on the machine, ``no-fix`` where the rule's fix has
+    nothing to offer. ``files`` maps a
     path relative to the example to its text. ``fixed`` is the main text after the rule's fix, None where the page does not show it.
     """
 
