@@ -21,6 +21,8 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
     missing = [*map(str, gaps(report)), *map(crash_line, report.crashes)]
     if missing:
         stream.write(visible(f"not analysed: {'; '.join(missing)}", encoding) + "\n")
+    if report.remarks:
+        stream.write(visible(f"note: {'; '.join(report.remarks)}", encoding) + "\n")
 
 
 def _line(finding: Finding) -> str:

@@ -28,6 +28,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
         level = "error" if gap.place else "warning"
         place = f" file={_value(_path(gap.place))}" if gap.place else ""
         stream.write(f"::{level}{place}::{_text(f'not analysed: {gap.text}')}\n")
+    stream.writelines(f"::notice::{_text(remark)}\n" for remark in report.remarks)
     stream.writelines(f"::error::{_text(crash_line(crash))}\n" for crash in report.crashes)
     stream.write(f"nginxaudit: {verdict(report)}\n")
 

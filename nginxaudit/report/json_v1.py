@@ -49,6 +49,7 @@ def document(report: Report) -> dict[str, Any]:
             "files": len(files),
         },
         "notes": list(report.notes),
+        "remarks": list(report.remarks),
     }
 
 

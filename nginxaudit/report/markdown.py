@@ -48,6 +48,9 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
         stream.writelines(f"- {_escape(text)}\n" for text in missing[:20])
         if len(missing) > 20:
             stream.write(f"- … and {len(missing) - 20:,} more\n")
+    if report.remarks:
+        stream.write("\n**Notes**\n\n")
+        stream.writelines(f"- {_escape(text)}\n" for text in report.remarks[:20])
 
 
 def _lines(report: Report, rules: dict[str, Rule]) -> Iterator[tuple[str, int]]:

@@ -161,6 +161,8 @@ def _notifications(report: Report, index: dict[str, int], cut: int) -> Iterator[
             message=om.Message(text=sentence(f"Not analysed: {gap}")),
             locations=[place] if gap.place else None,
         )
+    for remark in report.remarks:
+        yield om.Notification(level="note", message=om.Message(text=sentence(remark)))
     rules = {rule.slug: rule for rule in report.rules}
     for crash in report.crashes:
         rule = rules.get(crash.rule)

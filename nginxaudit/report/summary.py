@@ -35,6 +35,13 @@ def summary(
             yield from _item(gap, width, encoding)
         if len(found) > most:
             yield [(f"  ... and {len(found) - most:,} more (--all shows them)", "strong")]
+    if report.remarks:
+        most = _MOST_GAPS if options.fold else len(report.remarks)
+        yield [("Notes:", "strong")]
+        for remark in report.remarks[:most]:
+            yield from _item(Gap("", remark), width, encoding)
+        if len(report.remarks) > most:
+            yield [(f"  ... and {len(report.remarks) - most:,} more (--all shows them)", "strong")]
     if report.crashes:
         yield [("Internal errors:", "error")]
         for crash in report.crashes:

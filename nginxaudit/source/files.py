@@ -149,27 +149,29 @@ class DiskFiles:
 
 
 class DumpFiles:
-    """The files inside an ``nginx -T`` dump; nothing on this machine is read."""
+    """The files inside an ``nginx -T`` dump; nothing on this machine is read. ``origin`` is what holds the dump."""
 
     installed = True
 
-    def __init__(self, texts: Mapping[str, SourceText], main: str) -> None:
-        self._texts = texts
+    def __init__(self, texts: Mapping[str, SourceText], main: str, origin: str = "") -> None:
+        self.texts = texts
+        self.origin = origin
         self._main_dir = os.path.dirname(main)
 
     def resolve(self, argument: str) -> str:
-        """Path as nginx names it in the dump."""
-        return argument if argument.startswith("/") else os.path.join(self._main_dir, argument)
+        """Path as nginx names it in the dump, on Windows, too."""
+        absolute = argument.startswith("/") or argument[1:3] in (":/", ":\\")
+        return argument if absolute else os.path.join(self._main_dir, argument)
 
     def expand(self, pattern: str) -> list[str]:
         """Files of the dump that match; ``*`` and ``?`` match no slash, as in glob(3)."""
         parts = pattern.split("/")
-        return sorted((path for path in self._texts if _matches(path.split("/"), parts)), key=os.fsencode)
+        return sorted((path for path in self.texts if _matches(path.split("/"), parts)), key=os.fsencode)
 
     def read(self, path: str) -> SourceText:
         """Text of one file of the dump."""
         try:
-            return self._texts[path]
+            return self.texts[path]
         except KeyError:
             raise ReadError(Unreadable.MISSING, "the dump does not contain it") from None
 

@@ -39,15 +39,26 @@ class Roots(Struct):
     """Everything behind the paths of one run.
 
     ``loose`` are configuration files of scanned directories that contain no main block: whoever
-    is not included by a root is a fragment.
+    is not included by a root is a fragment. ``notes`` say what was found and is not analysed, ``remarks`` how
+    the input was read; both are sentences for people.
     """
 
     roots: list[Root] = field(default_factory=list)
     loose: list[Root] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.roots) + len(self.loose) + len(self.unread)
+
+    def take(self, more: Roots) -> None:
+        """Add what ``more`` holds."""
+        self.roots += more.roots
+        self.loose += more.loose
+        self.unread += more.unread
+        self.notes += more.notes
+        self.remarks += more.remarks
 
 
 def has_main_block(text: str) -> bool:

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from msgspec import Struct, field
 
 from nginxaudit.source.compressed import Content, content_of
-from nginxaudit.source.dump import is_dump, split_dump
-from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, DumpFiles, Texts
+from nginxaudit.source.dump import is_dump, refuse_failed, roots_of_dumps, tell_apart
+from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, Texts
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import (
     ReadError,
@@ -50,22 +50,26 @@ def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | Non
     for path in dict.fromkeys(paths):
         try:
             if path == STDIN:
-                _add(found, _from_stdin(stdin, options))
+                found.take(_from_stdin(stdin, options))
             elif os.path.isdir(path):
                 _from_directory(path, found, options)
             else:
-                _add(found, _from_file(path, fence, options))
+                found.take(_from_file(path, fence, options))
         except ReadError as error:
             found.unread.append(Unread(path, error))
+    tell_apart(found.roots)
     return found
 
 
 def root_of_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
-    """The root that is the text file ``path``; a dump is one, too. Raises `ReadError`."""
+    """The root that is the configuration file ``path``. Raises `ReadError`."""
+    return Root(_source(path, options), _disk(os.path.dirname(path), fence, options))
+
+
+def _source(path: str, options: ReadOptions) -> SourceText:
     if not path or "\0" in path:
         raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
-    source = options.texts.read(path)
-    return _of_text(source, os.path.dirname(path), fence, options)
+    return options.texts.read(path)
 
 
 def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
@@ -77,7 +81,7 @@ def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
         content.file.close()
     if _is_manifest_name(path):
         return _from_manifest(options.texts.read(path), options)
-    return Roots([root_of_file(path, fence, options)])
+    return _of_text(_source(path, options), os.path.dirname(path), fence, options)
 
 
 def _is_manifest_name(path: str) -> bool:
@@ -110,7 +114,7 @@ def _from_content(
     _require_text(source.text, "the compressed text is empty")
     if _is_manifest_name(display) or _looks_like_manifest(source.text):
         return _from_manifest(source, options)
-    return Roots([_of_text(source, os.path.dirname(display), fence, options)])
+    return _of_text(source, os.path.dirname(display), fence, options)
 
 
 def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
@@ -126,7 +130,7 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
     source = SourceText(display, text, f"stdin:{name or ''}")
     if _is_manifest_name(name or "") or _looks_like_manifest(text):
         return _from_manifest(source, options)
-    return Roots([_of_text(source, os.path.dirname(name or ""), [], options)])
+    return _of_text(source, os.path.dirname(name or ""), [], options)
 
 
 def _require_text(text: str, otherwise: str) -> None:
@@ -137,23 +141,12 @@ def _require_text(text: str, otherwise: str) -> None:
         )
 
 
-def _of_text(source: SourceText, main_dir: str, fence: Sequence[str], options: ReadOptions) -> Root:
-    """The root that a text is: a dump, or a configuration whose files are on disk."""
+def _of_text(source: SourceText, main_dir: str, fence: Sequence[str], options: ReadOptions) -> Roots:
+    """What a text is: dumps, or a configuration whose files are on disk."""
     if is_dump(source.text):
-        return _from_dump(source.text)
-    return Root(source, _disk(main_dir, fence, options))
-
-
-def _add(found: Roots, more: Roots) -> None:
-    found.roots += more.roots
-    found.loose += more.loose
-    found.unread += more.unread
-
-
-def _from_dump(text: str) -> Root:
-    texts = split_dump(text)
-    main = next(iter(texts))
-    return Root(texts[main], DumpFiles(texts, main))
+        return roots_of_dumps(source)
+    refuse_failed(source.text)
+    return Roots([Root(source, _disk(main_dir, fence, options))])
 
 
 def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:

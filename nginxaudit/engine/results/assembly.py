@@ -46,6 +46,7 @@ class Assembly:
         self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
         self._notes: list[str] = []
+        self._remarks: list[str] = []
         self._reported: set[str] = set()  # paths of files whose findings are reported
         self.in_place: list[Finding] = []
 
@@ -99,9 +100,10 @@ class Assembly:
         if reason not in reasons:
             reasons.append(reason)
 
-    def note(self, text: str) -> None:
-        """Say in words what was not analysed."""
-        self._notes.append(text)
+    def note(self, notes: list[str], remarks: list[str]) -> None:
+        """Say in words what was not analysed, and how the input was read."""
+        self._notes += notes
+        self._remarks += remarks
 
     def report(self, given: set[str] | None) -> Report:
         """The report. ``given``: real paths of the files it is about; None for all."""
@@ -141,6 +143,7 @@ class Assembly:
             rules=tuple(self._rules),
             sources=sources,
             notes=tuple(dict.fromkeys(self._notes)),
+            remarks=tuple(dict.fromkeys(self._remarks)),
             crashes=tuple(dict.fromkeys(self._crashes)),
             incomplete=bool(self._troubles),
             baseline=settings.baseline,

@@ -36,7 +36,7 @@ class Report(Struct, frozen=True):
 
     ``findings`` is sorted by file, place and rule, suppressed ones included. ``rules`` are the
     rules that ran. ``sources`` maps `Span.file` to its text, for excerpts. ``notes`` says in
-    words what was not analysed and why. ``incomplete`` is True when some input that was asked
+    words what was not analysed and why, ``remarks`` how the input was read. ``incomplete`` is True when some input that was asked
     for could not be analysed: exit code 3. ``baseline`` is the file of known findings that was used, and
     ``gone`` are its entries without a finding.
     """
@@ -48,6 +48,7 @@ class Report(Struct, frozen=True):
     rules: tuple[Rule, ...]
     sources: Mapping[str, SourceText] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     crashes: tuple[RuleCrash, ...] = ()
     incomplete: bool = False
     baseline: str | None = None

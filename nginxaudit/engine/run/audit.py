@@ -91,8 +91,7 @@ def examine(
             with clock.phase("findings"):
                 assembly.take(work.models[0].config, _common(found), whole=work.whole)
         with clock.phase("findings"):
-            if reading.left:
-                assembly.note(reading.left)
+            assembly.note(reading.notes, reading.remarks)
             for unread in reading.unread:
                 assembly.unread(unread.path, unread.error)
             report = assembly.report(reading.given if reading.in_context else None)

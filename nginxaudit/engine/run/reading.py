@@ -37,7 +37,7 @@ class Reading:
     """Reads what ``paths`` name. ``overlay`` maps real paths to texts that are read in place of what is on disk.
 
     ``given`` are the real paths of files of which only they themselves are asked for; ``unread`` is what could
-    not be read, ``left`` a note on what was found and is not analysed, or empty.
+    not be read, ``notes`` say what was found and is not analysed, ``remarks`` how the input was read.
     """
 
     def __init__(self, settings: Settings, overlay: Mapping[str, str] | None, clock: Clock) -> None:
@@ -53,7 +53,8 @@ class Reading:
         self._context_only: set[str] = set()  # roots that are read for the sake of a file they include
         self.given: set[str] = set()
         self.unread: list[Unread] = []
-        self.left = ""
+        self.notes: list[str] = []
+        self.remarks: list[str] = []
 
     @property
     def in_context(self) -> bool:
@@ -64,7 +65,7 @@ class Reading:
         """What is to be analysed, in order."""
         roots = find_roots(paths, self._options, stdin)
         self._in_context(roots)
-        self.unread = roots.unread
+        self.unread, self.notes, self.remarks = roots.unread, roots.notes, roots.remarks
         reached: set[str] = set()
         found = [self._work(root, config) for root, config in self._independent(roots, reached)]
         return found + [self._work(root, None) for root in self._loose(roots, reached)]
@@ -161,5 +162,7 @@ class Reading:
         if fragments:
             names = ", ".join(root.source.path for root in fragments[:5])
             more = f" and {len(fragments) - 5} more" if len(fragments) > 5 else ""
-            self.left = f"no configuration includes {names}{more}: not analysed (--fragments analyses them on their own)"
+            self.notes.append(
+                f"no configuration includes {names}{more}: not analysed (--fragments analyses them on their own)"
+            )
         return []

@@ -91,6 +91,10 @@ def _gaps(report: Report) -> Iterator[str]:
         yield '<div class="gaps"><strong>Not analysed</strong><ul>'
         yield from (f"<li>{_text(text)}</li>" for text in missing)
         yield "</ul></div>\n"
+    if report.remarks:
+        yield '<div class="remarks"><strong>Notes</strong><ul>'
+        yield from (f"<li>{_text(text)}</li>" for text in report.remarks)
+        yield "</ul></div>\n"
 
 
 def _files(report: Report, findings: Sequence[Finding]) -> Iterator[str]:
