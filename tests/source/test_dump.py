@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.audit import audit
-from nginxaudit.engine.report import Report
+from nginxaudit.engine.results.report import Report
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.source.dump import MAX_DUMPS, is_dump, split_dump
 from tests.support import nginx
