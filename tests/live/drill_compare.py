@@ -199,7 +199,7 @@ async def run_once(case: Case, directory: Path, texts: Texts) -> Run:
         addresses = {name: address for address, name in names.items()}
         http, main = texts(case, port, addresses, directory)
         with nginx.running(directory, http, workers=case.workers, main=main):
-            subject = subject_of((directory / "nginx.conf").read_text(), nginx.release())
+            subject = subject_of((directory / "nginx.conf").read_text(), nginx.version())
             origin = _origin(case)
             sent = await _perform(case, port, actors, origin)
             changed = max(actor.late for actor in actors.values())

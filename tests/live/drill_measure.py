@@ -19,7 +19,7 @@ from tests.support import nginx
 
 def main() -> None:
     """Measure three at a time, and write."""
-    assert nginx.release() == VERSION, "the numbers are those of another nginx"
+    assert nginx.version() == VERSION, "the numbers are those of another nginx"
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         for names in (NAMES[::2], NAMES[1::2]):

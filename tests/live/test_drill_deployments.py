@@ -33,7 +33,7 @@ def test_a_rolling_restart_loses_what_is_predicted(mended: bool, tmp_path: Path)
     assert len(names) == 3
     runs = asyncio.run(drilled(names, tmp_path))
     for name, run in runs.items():
-        wanted = predicted(name, nginx.release())
+        wanted = predicted(name, nginx.version())
         if not _agree(measured(run), wanted):
             skip_if_late(run, MOST)
         assert _agree(measured(run), wanted), (name, measured(run), wanted)

@@ -44,12 +44,7 @@ def _tree(directory: Path) -> Path:
 
 def test_dump_and_files_give_the_same_findings(tmp_path: Path) -> None:
     main = _tree(tmp_path)
-    assert nginx.BINARY is not None
-    dump = subprocess.run(
-        [nginx.BINARY, "-T", "-p", str(tmp_path), "-c", str(main), "-e", str(tmp_path / "error.log")],
-        capture_output=True,
-        check=False,
-    )
+    dump = subprocess.run(nginx.command(tmp_path, main, "-T"), capture_output=True, check=False)
     assert dump.returncode == 0, dump.stderr.decode()
     from_files = audit([str(main)])
     from_dump = audit(["-"], stdin=io.BytesIO(dump.stdout))

@@ -161,13 +161,11 @@ def test_connections_are_used_again_only_with_http_1_1_and_no_connection_header(
     assert _connections(tmp_path / "default", group, "") == expected
 
 
-@pytest.mark.skipif(
-    nginx.BINARY is not None and nginx.version() >= (1, 29, 7), reason="the order is free since 1.29.7"
-)
 def test_keepalive_before_the_method_is_lost(tmp_path: Path) -> None:
-    """balancing-method-order."""
+    """balancing-method-order; since 1.29.7 the order is free."""
+    lost = 1 if nginx.version() >= (1, 29, 7) else 10
     for number, (lines, expected) in enumerate(
-        (("keepalive 4; least_conn;", 10), ("least_conn; keepalive 4;", 1))
+        (("keepalive 4; least_conn;", lost), ("least_conn; keepalive 4;", 1))
     ):
         directory = tmp_path / str(number)
         directory.mkdir()

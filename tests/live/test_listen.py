@@ -49,9 +49,8 @@ def _opened(directory: Path, config: str) -> str:
         (directory / name).mkdir(exist_ok=True)
     main = directory / "nginx.conf"
     main.write_text(config)
-    command = [str(nginx.BINARY), "-p", str(directory), "-c", str(main), "-e", str(directory / "error.log")]
     run = subprocess.run(
-        ["unshare", "-n", sys.executable, "-c", _INSIDE, *command],
+        ["unshare", "-n", sys.executable, "-c", _INSIDE, *nginx.command(directory, main)],
         capture_output=True,
         text=True,
         timeout=30,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -23,12 +21,9 @@ from nginxaudit.source.files import DumpFiles
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.includes import ParseCache, expand
 from nginxaudit.syntax.tree import Directive
+from tests.support import nginx
 
-NGINX = os.environ.get("NGINXAUDIT_NGINX") or shutil.which("nginx")
-live = [
-    pytest.mark.live,
-    pytest.mark.skipif(NGINX is None, reason="there is no nginx on this machine"),
-]
+live = [pytest.mark.live, nginx.live]
 
 
 def model_of(
@@ -144,9 +139,8 @@ def conf(directory: Path, inside_http: str, main: str = "") -> Path:
 
 def check(path: Path, **kw: object) -> tuple[bool, str]:
     """Whether ``nginx -t`` accepts a configuration, and what it says."""
-    assert NGINX is not None
     done = subprocess.run(
-        [NGINX, "-t", "-p", str(path.parent), "-c", str(path)],
+        nginx.command(path.parent, path, "-t"),
         capture_output=True,
         text=True,
         timeout=30,
@@ -158,8 +152,7 @@ def check(path: Path, **kw: object) -> tuple[bool, str]:
 @contextlib.contextmanager
 def running(path: Path, port: int) -> Iterator[Nginx]:
     """nginx with a configuration; ready when something accepts on ``port``."""
-    assert NGINX is not None
-    command = [NGINX, "-p", str(path.parent), "-c", str(path), "-g", "daemon off;"]
+    command = nginx.command(path.parent, path, "-g", "daemon off;")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         _wait(process, port)

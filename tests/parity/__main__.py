@@ -11,6 +11,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.parity.judge import Verdict, judged
+from tests.support import nginx
+from tests.support.judges import Judge
 
 
 def main() -> int:
@@ -36,13 +38,15 @@ def run(seed: int, cases: int, only: str = "") -> list[Verdict]:
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool:
         parts = [
-            pool.submit(_part, seed, list(range(start, cases, workers)), only) for start in range(workers)
+            pool.submit(_part, nginx.judge(), seed, list(range(start, cases, workers)), only)
+            for start in range(workers)
         ]
         return sorted((each for part in parts for each in part.result()), key=lambda verdict: verdict.number)
 
 
-def _part(seed: int, numbers: list[int], only: str) -> list[Verdict]:
-    return list(judged(seed, numbers, only))
+def _part(judge: Judge, seed: int, numbers: list[int], only: str) -> list[Verdict]:
+    with nginx.asked(judge):
+        return list(judged(seed, numbers, only))
 
 
 def _report(verdicts: list[Verdict], at_least: float) -> int:

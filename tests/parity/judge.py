@@ -93,7 +93,7 @@ class Bench:
         self._scratch = Path(tempfile.mkdtemp(prefix="parity-"))
         self.seeds = [each for each in lay_out(self._scratch) if only in each.name]
         self._donors = [line for each in self.seeds for file in each.files for line in donations(_read(file))]
-        self._target = Target(version=nginx.release())
+        self._target = Target(nginx.version())
 
     def close(self) -> None:
         """Delete the folder."""
@@ -118,7 +118,9 @@ class Bench:
         except subprocess.TimeoutExpired:  # DNS does not answer, or a hash of absurd size is tried
             answer = nginx.Answer(False, "")
         predicted, reasons = predict(seed.main, self._target)
-        machine = not answer.accepted and machine_is_at_fault(answer.output)
+        machine = not answer.accepted and (
+            machine_is_at_fault(answer.output) or nginx.judge().lacks(answer.output) is not None
+        )
         return Verdict(
             number, seed.name, kind, answer.accepted, predicted, machine, answer.output.strip(), reasons, text
         )

@@ -79,7 +79,7 @@ def test_fixed_example_on_nginx(case: Case, tmp_path: Path) -> None:
         pytest.skip("speaks of another nginx")
     main = write(example, tmp_path)
     settings = settings_of(case)
-    alone = settings.with_options(target=replace(settings.target, version=nginx.release()))
+    alone = settings.with_options(target=replace(settings.target, version=nginx.version()))
     fixed = fix([str(main)], alone, unsafe=True)
     if not fixed.changes:
         pytest.skip("for this version of nginx nothing is mended in this example")

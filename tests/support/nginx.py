@@ -1,51 +1,52 @@
-"""A real nginx for tests: checking a configuration, and running one on loopback."""
+"""A real nginx for tests: checking a configuration, and running one on loopback.
+
+Every test with the mark ``live`` runs once for each of `judges`; the functions here ask the one whose turn it is.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-BINARY = shutil.which("nginx") or next((path for path in ("/usr/sbin/nginx",) if os.path.exists(path)), None)
-MODULES = Path("/usr/lib/nginx/modules")
+from tests.support.judges import Judge, judges
 
-live = pytest.mark.skipif(BINARY is None, reason="no nginx on this machine: nothing is proved here")
+live = pytest.mark.usefixtures("judge")
 
-
-def version() -> tuple[int, ...]:
-    """Version of the installed nginx."""
-    assert BINARY is not None
-    text = subprocess.run([BINARY, "-v"], capture_output=True, text=True, check=True).stderr
-    return tuple(int(part) for part in text.split("nginx/")[1].split()[0].split("."))
+_turn: list[Judge] = []
 
 
-def release() -> tuple[int, int, int]:
-    """Version of the installed nginx as a target of nginxaudit."""
-    major, minor, patch = version()[:3]
-    return major, minor, patch
+@contextlib.contextmanager
+def asked(judge: Judge) -> Iterator[None]:
+    """Until the block ends this judge answers."""
+    _turn.append(judge)
+    try:
+        yield
+    finally:
+        _turn.pop()
 
 
-@cache
-def _build() -> str:
-    assert BINARY is not None
-    return subprocess.run([BINARY, "-V"], capture_output=True, text=True, check=True).stderr
+def judge() -> Judge:
+    """The nginx whose turn it is; outside of tests the first there is."""
+    if not _turn and not judges():
+        raise RuntimeError("no nginx on this machine")
+    return _turn[-1] if _turn else judges()[0]
+
+
+def version() -> tuple[int, int, int]:
+    """Version of this nginx, as a target of nginxaudit."""
+    return judge().version
 
 
 def load_modules() -> str:
-    """``load_module`` lines for the dynamic modules of this machine, so that stream and mail are known."""
-    if "--with-stream=dynamic" not in _build():
-        return ""
-    names = ("ngx_stream_module", "ngx_mail_module")
-    return "".join(f"load_module {path};\n" for name in names if (path := MODULES / f"{name}.so").exists())
+    """``load_module`` lines for what this nginx has in files, so that stream and mail are known."""
+    return judge().load
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ class Answer:
 
 
 def check(directory: Path, text: str, files: Mapping[str, str] | None = None, timeout: float = 20) -> Answer:
-    """Ask ``nginx -t`` about ``text`` as the main configuration in ``directory``."""
-    assert BINARY is not None
+    """Ask ``nginx -t`` about ``text`` as the main configuration in ``directory``.
+
+    Skips the test where this nginx refuses what it was built without: that says nothing about the configuration.
+    """
     for name, content in (files or {}).items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,14 +69,15 @@ def check(directory: Path, text: str, files: Mapping[str, str] | None = None, ti
     (directory / "logs").mkdir(exist_ok=True)
     main = directory / "nginx.conf"
     main.write_bytes(text.encode("utf-8", "surrogateescape"))
-    return ask(directory, main, timeout)
+    answer = ask(directory, main, timeout)
+    _skip_if_lacking(answer.output)
+    return answer
 
 
 def ask(directory: Path, main: Path, timeout: float = 20) -> Answer:
     """Ask ``nginx -t`` about the file ``main`` with the prefix ``directory``."""
-    assert BINARY is not None
     run = subprocess.run(
-        [BINARY, "-t", "-q", "-p", str(directory), "-c", str(main), "-e", str(directory / "error.log")],
+        command(directory, main, "-t", "-q"),
         capture_output=True,
         text=True,
         errors="replace",
@@ -81,6 +85,17 @@ def ask(directory: Path, main: Path, timeout: float = 20) -> Answer:
         check=False,
     )
     return Answer(run.returncode == 0, run.stderr)
+
+
+def command(directory: Path, main: Path, *options: str) -> list[str]:
+    """The command line of this nginx with ``directory`` as its prefix."""
+    log = ["-e", str(directory / "error.log")] if version() >= (1, 19, 5) else []
+    return [judge().binary, *options, "-p", str(directory), "-c", str(main), *log]
+
+
+def _skip_if_lacking(output: str) -> None:
+    if lacking := judge().lacks(output):
+        pytest.skip(f"{judge().name} was built without it: {lacking}")
 
 
 def free_ports(count: int) -> list[int]:
@@ -95,7 +110,6 @@ def free_ports(count: int) -> list[int]:
 @contextlib.contextmanager
 def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> Iterator[None]:
     """nginx with ``http`` as the content of its http block, until the block ends."""
-    assert BINARY is not None
     for name in ("logs", "body", "proxy", "fastcgi", "uwsgi", "scgi"):
         (directory / name).mkdir(exist_ok=True)
     paths = "".join(
@@ -109,7 +123,7 @@ def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> 
         f"http {{ access_log {directory}/access.log;\n{paths}{http}\n}}\n"
     )
     process = subprocess.Popen(
-        [BINARY, "-p", str(directory), "-c", str(config), "-e", str(directory / "error.log")],
+        command(directory, config),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -133,7 +147,9 @@ def _await_start(process: subprocess.Popen[str], directory: Path) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             assert process.stderr is not None
-            raise AssertionError(f"nginx did not start: {process.stderr.read()}")
+            output = process.stderr.read()
+            _skip_if_lacking(output)
+            raise AssertionError(f"nginx did not start: {output}")
         if (directory / "nginx.pid").exists() and (directory / "nginx.pid").read_text().strip():
             return
         time.sleep(0.02)

@@ -52,7 +52,7 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
     for node in ctx.model.config.named("sticky"):
         if node.args[:1] != ["cookie"] or len(node.args) < 2:
             continue
-        words = [token.lower() for token in node.args[2:]]
+        words = node.args[2:]
         group = next((each for each in ctx.model.all_upstreams if each.directive is node.parent), None)
         servers = (
             {each.server for each in ctx.model.passes_to(group) if each.server}
@@ -61,7 +61,7 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
         )
         tls = bool(servers) and all(any(listen.ssl for listen in server.listens) for server in servers)
         lacking = ["httponly"] if "httponly" not in words else []
-        if "secure" not in words and (tls or "samesite=none" in words):
+        if "secure" not in words and (tls or any(word.lower() == "samesite=none" for word in words)):
             lacking.append("secure")
         if lacking:
             yield Hit(

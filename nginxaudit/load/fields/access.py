@@ -67,8 +67,6 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
                 yield invalid(token, "the expression is empty")
             else:
                 yield from expression(use, token, token[1:])
-        elif "://" in token:
-            yield invalid(token, f'"{token}": names of referers are written without http://')
         elif not token or host_forms(token.partition("/")[0].lower()) is None:
             yield invalid(token, f'"{token}" is no host name or wildcard')
         elif "/" not in token and token.lower() in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.load.base import (
     INVALID,
@@ -80,25 +80,33 @@ def sticky(use: Use) -> Iterator[Mistake]:
         yield unknown_parameter(kind, "sticky", ("cookie", "route", "learn"))
 
 
+_COOKIE_FLAGS = ("httponly", "secure")
+_COOKIE_VALUES = ("domain", "path", "expires", "samesite")
+
+
 def _sticky_cookie(use: Use, words: list[Token]) -> Iterator[Mistake]:
     if words and not words[0]:
         yield invalid(words[0], "the name of the cookie is empty")
     seen: set[str] = set()
     for token in words[1:]:
-        name, _, value = token.partition("=")
-        if name not in ("domain", "path", "expires", "httponly", "secure", "samesite"):
-            yield unknown_parameter(
-                token, "sticky cookie", ("domain", "path", "expires", "httponly", "secure", "samesite")
-            )
+        name, equals, value = token.partition("=")
+        if name not in (_COOKIE_VALUES if equals else _COOKIE_FLAGS):
+            yield unknown_parameter(token, "sticky cookie", _COOKIE_VALUES + _COOKIE_FLAGS)
         elif name in seen:
             yield invalid(token, f'"{name}" is given twice')
-        elif name == "domain":
-            if not value:
-                yield invalid(token, '"domain" needs a value')
-            yield from script(use, token, value)
-        elif name == "expires" and value != "max":
-            yield from parsed(parse_time_s, token, value)
+        elif equals:
+            yield from _cookie_value(use, token, name, value)
         seen.add(name)
+
+
+def _cookie_value(use: Use, token: Token, name: str, value: str) -> Iterable[Mistake]:
+    if name == "expires":
+        return () if value == "max" else parsed(parse_time_s, token, value)
+    if name == "samesite" and "$" not in value:
+        return one_of(token, ("strict", "lax", "none"), "value of samesite", value.lower())
+    if not value:
+        return (invalid(token, f'"{name}" needs a value'),)
+    return () if name == "path" else script(use, token, value)
 
 
 def _sticky_learn(use: Use, words: list[Token]) -> Iterator[Mistake]:
