@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.engine.audit import audit
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
 from tests.support import nginx
