@@ -8,17 +8,19 @@ includes expanded, never prints, never reads files and never knows about setting
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
-from nginxaudit.finding import Confidence, Fix, Severity
+from nginxaudit.finding import Confidence, Edit, Fix, Severity
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model
     from nginxaudit.nginx import Target
+
+T = TypeVar("T")
 
 
 class Place(Struct, frozen=True):
@@ -53,12 +55,20 @@ def listed(names: Sequence[str], limit: int = 4) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
+Edits: TypeAlias = tuple[Edit, ...] | None
+"""What fixes a hit; None where that is not sure."""
+MakeFix: TypeAlias = Callable[[], Edits | Fix]
+"""How a check fixes what it found."""
+
+
 class Hit(Struct, frozen=True):
     """What a check found: where, in words, and how it differs from the rule's own metadata.
 
     ``node`` is the directive the hit is about (for its fingerprint and inline suppressions).
     ``severity``, ``confidence`` and ``rejected`` override those of the rule page.
-    ``help`` says in one line what to do about this very finding.
+    ``help`` says in one line what to do about this very finding. ``make_fix`` makes the edits that fix it,
+    from what the check knows; it is called for hits that are reported only. What it returns gets its title and its
+    applicability from the rule page, unless it is a whole `Fix`; the engine puts it into ``fix``.
     """
 
     place: Place
@@ -69,6 +79,7 @@ class Hit(Struct, frozen=True):
     confidence: Confidence | None = None
     rejected: bool | None = None
     help: str = ""
+    make_fix: MakeFix | None = None
     fix: Fix | None = None
 
 
@@ -79,6 +90,10 @@ class CheckContext(Struct):
     target: Target
     rule: str = ""  # slug of the running rule
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def once(self, make: Callable[[Model], T]) -> T:
+        """What ``make`` says of the model, computed once for all rules (see `Model.once`)."""
+        return self.model.once(make)
 
 
 Check: TypeAlias = Callable[[CheckContext], Iterable[Hit]]

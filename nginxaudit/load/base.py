@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import MakeFix
 from nginxaudit.load.answers import Answers
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target, parse_address, parse_number
@@ -37,6 +38,7 @@ class Mistake(Struct, frozen=True):
     confidence: Confidence | None = None
     rejected: bool = True
     severity: Severity | None = None
+    make_fix: MakeFix | None = None
 
 
 class Zone(Struct, frozen=True):

@@ -7,7 +7,6 @@ mistakes, so each is judged as if the others were not there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -51,7 +50,7 @@ class _Verdict(Struct, frozen=True):
 
 def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
     """Hits of the running rule among the verdicts on all directives."""
-    return _judged(ctx.model).get(ctx.rule, ())
+    return ctx.once(_judged).get(ctx.rule, ())
 
 
 def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:
@@ -74,16 +73,12 @@ def facts_of_use(target: Target, name: str, context: str, count: int, block: boo
 _MOST_NAMES = 10_000
 """Different uses of directives, after which no unknown name is compared with the known ones: that takes 2 ms each."""
 
-_RESULTS: WeakKeyDictionary[Model, dict[str, list[Hit]]] = WeakKeyDictionary()
-
 
 def _judged(model: Model) -> dict[str, list[Hit]]:
     """Hits by rule, computed once per root."""
-    result = _RESULTS.get(model)
-    if result is None:
-        result = _RESULTS[model] = {}
-        for rule, hit in _Judge(model).hits():
-            result.setdefault(rule, []).append(hit)
+    result: dict[str, list[Hit]] = {}
+    for rule, hit in _Judge(model).hits():
+        result.setdefault(rule, []).append(hit)
     return result
 
 

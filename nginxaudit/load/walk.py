@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 from importlib import import_module
-from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -44,17 +43,17 @@ FIELDS = {
 }  # fmt: skip
 """Modules that are imported only where one of these directives is used: they judge nothing else."""
 
-_RESULTS: WeakKeyDictionary[Model, dict[str, list[Hit]]] = WeakKeyDictionary()
-
 
 def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
     """Hits of the running rule among everything that loading the configuration brings to light."""
-    result = _RESULTS.get(ctx.model)
-    if result is None:
-        result = _RESULTS[ctx.model] = {}
-        for node, mistake in _Reader(ctx.model).mistakes():
-            result.setdefault(mistake.rule, []).append(_hit(ctx.model, node, mistake))
-    return result.get(ctx.rule, ())
+    return ctx.once(_by_rule).get(ctx.rule, ())
+
+
+def _by_rule(model: Model) -> dict[str, list[Hit]]:
+    result: dict[str, list[Hit]] = {}
+    for node, mistake in _Reader(model).mistakes():
+        result.setdefault(mistake.rule, []).append(_hit(model, node, mistake))
+    return result
 
 
 def _import_grammars(model: Model) -> None:
@@ -152,4 +151,5 @@ def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
         confidence=mistake.confidence,
         rejected=mistake.rejected,
         help=mistake.help,
+        make_fix=mistake.make_fix,
     )

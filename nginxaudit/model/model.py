@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxaudit.model.comments import Comments
 from nginxaudit.model.listen import SocketKey
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nginxaudit.model.taint import Taint
 
 FAMILIES = ("http", "stream", "mail")
+T = TypeVar("T")
 
 
 class Model:
@@ -56,6 +57,14 @@ class Model:
         self._intent: dict[Upstream, Intent] = {}
         self._relatives: dict[str, Relatives] = {}
         self._retries: dict[Directive, Retry | None] = {}
+        self._once: dict[Callable[[Model], Any], Any] = {}
+
+    def once(self, make: Callable[[Model], T]) -> T:
+        """What ``make`` (a function of a module, for it is the key) says of this model, computed when first asked for."""
+        if make not in self._once:
+            self._once[make] = make(self)
+        answer: T = self._once[make]
+        return answer
 
     # -- scopes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -11,7 +12,6 @@ from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.retries import directive_of
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.nginx import parse_time_ms
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, member, with_port
 from nginxaudit.syntax.tree import Directive
 

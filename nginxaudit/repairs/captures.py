@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -15,7 +16,6 @@ from nginxaudit.model.taint import Origin
 from nginxaudit.model.variables import references
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.pcre.nodes import NEWLINE, BackReference, Chars, Group, Node, Opaque, walk
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.syntax.tree import Directive, Token
 

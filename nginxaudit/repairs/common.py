@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from nginxaudit import edits
 from nginxaudit.finding import Edit
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
-from nginxaudit.repairs import edits
 from nginxaudit.syntax.tree import Directive, Token
 
 Edits = tuple[Edit, ...] | None

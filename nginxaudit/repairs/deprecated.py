@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
+from nginxaudit import edits
+from nginxaudit.edits import fill
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -12,8 +14,6 @@ from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.nginx import NEWEST, directives
-from nginxaudit.repairs import edits
-from nginxaudit.repairs.declarative import fill
 
 Edits = tuple[Edit, ...] | None
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
+from nginxaudit import edits
 from nginxaudit.checks.headers.forwarding import lacks_client, lacks_host, left_out
 from nginxaudit.checks.headers.inheritance import SECURITY
 from nginxaudit.checks.headers.values import meant_header
@@ -14,7 +15,6 @@ from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import pass_of, uses
 from nginxaudit.repairs.inherited import added, level_of, put, repeated
 from nginxaudit.syntax.tree import Directive

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nginxaudit import edits
 from nginxaudit.checks.headers.inheritance import merges
 from nginxaudit.finding import Edit
 from nginxaudit.model import Model
 from nginxaudit.nginx.secrets import mask_secrets
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import uses
 from nginxaudit.syntax.tree import Directive
 

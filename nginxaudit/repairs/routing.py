@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -14,7 +15,6 @@ from nginxaudit.model.scope import PASS_DIRECTIVES
 from nginxaudit.model.server import Server
 from nginxaudit.pcre import parse
 from nginxaudit.pcre.nodes import Choice
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import uses
 from nginxaudit.syntax.tree import Directive, Token
 

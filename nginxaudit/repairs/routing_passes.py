@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+from nginxaudit import edits
 from nginxaudit.checks.routing.proxying import speaks_10
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import pass_of, uses
 from nginxaudit.repairs.inherited import added, level_of, put
 from nginxaudit.repairs.routing import DIRECTORY, suffixed

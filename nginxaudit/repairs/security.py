@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -13,7 +14,6 @@ from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
 from nginxaudit.pcre import parse
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.captures import written_at
 from nginxaudit.repairs.common import Edits, deletion, found_word
 from nginxaudit.syntax.tree import Directive, Token

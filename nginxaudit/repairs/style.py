@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from nginxaudit import edits
 from nginxaudit.checks.routing.redirects import as_return
 from nginxaudit.checks.style.lines import (
     blanks_at_line_ends,
@@ -21,7 +22,6 @@ from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
-from nginxaudit.repairs import edits
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Comment, Directive, Statement
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Confidence, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.load.fields.rewriting import OTHER_LANGUAGES
@@ -26,7 +27,6 @@ from nginxaudit.nginx import (
     variables,
 )
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lexer import end_of_unclosed

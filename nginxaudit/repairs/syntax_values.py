@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 
+from nginxaudit import edits
 from nginxaudit.finding import Edit
 from nginxaudit.hit import Hit
 from nginxaudit.load.fields.zones import PAGE
 from nginxaudit.load.types import buffers_of
 from nginxaudit.load.usage import usable_facts
 from nginxaudit.model import Model
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import found_word
 from nginxaudit.repairs.syntax import NEAR_ENOUGH, likeness
 from nginxaudit.syntax.tree import Directive, Token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix, Severity
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -11,7 +12,6 @@ from nginxaudit.model.server import Server
 from nginxaudit.nginx.ciphers import weak_families
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, deletion, found_word, pass_of
 from nginxaudit.syntax.tree import Directive
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition
 from nginxaudit.nginx import parse_number
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, deletion, found_word
 from nginxaudit.repairs.syntax import clear_match
 from nginxaudit.repairs.upstream import ZONE_SIZE

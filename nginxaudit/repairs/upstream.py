@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix, Severity
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -13,7 +14,6 @@ from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_address
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, member, with_port
 from nginxaudit.syntax.tree import Directive, Token
 

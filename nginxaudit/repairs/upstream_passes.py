@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -16,7 +17,6 @@ from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
-from nginxaudit.repairs import edits
 from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, pass_of, with_port
 from nginxaudit.syntax.tree import Directive, Token
 

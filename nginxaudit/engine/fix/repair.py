@@ -1,4 +1,4 @@
-"""A rule's ``[repair]`` table as something that gives a hit its fix."""
+"""What fixes a hit: the edits that its check made, or those of the page's ``[repair]`` table, as a `Fix`."""
 
 from __future__ import annotations
 
@@ -7,42 +7,55 @@ from importlib import import_module
 
 from msgspec.structs import replace
 
+from nginxaudit import edits
 from nginxaudit.engine.rules.rule import PageError, Rule
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 
-Mender = Callable[[Hit, Model], Fix | None]
+Fixer = Callable[[Hit, Model], Fix | None]
 
 
-def mender(rule: Rule) -> Mender | None:
-    """What mends the findings of ``rule``, None when nothing does. Raises `PageError`.
-
-    The code of a shipped page's repair is loaded with the first hit that asks for it.
-    """
+def fixer(rule: Rule) -> Fixer | None:
+    """What fixes the hits of ``rule``, None when nothing does. Raises `PageError`."""
     spec = rule.repair
     if not spec:
         return None
     if rule.fix not in ("safe", "unsafe"):
         raise PageError(f'{rule.path}: a page with [repair] says fix = "safe" or "unsafe"')
-    return _by_function(rule) if "python" in spec else _by_table(rule)
+    if "python" in spec:
+        return _by_function(rule)
+    return _by_check(rule) if list(spec) == ["title"] else _by_table(rule)
 
 
-def _by_function(rule: Rule) -> Mender:
+def _by_check(rule: Rule) -> Fixer:
+    """The check itself made the edits; the page says what they do and whether they are safe."""
+    title, applicability = rule.repair["title"], Applicability(rule.fix)
+
+    def fix(hit: Hit, _: Model) -> Fix | None:
+        made = hit.make_fix() if hit.make_fix is not None else None
+        if isinstance(made, Fix):
+            return _sound(made)
+        return _sound(Fix(title, applicability, tuple(made))) if made else None
+
+    return fix
+
+
+def _by_function(rule: Rule) -> Fixer:
     spec = rule.repair
     module, _, function = str(spec["python"]).rpartition(".")
 
-    def mend(hit: Hit, model: Model) -> Fix | None:
+    def fix(hit: Hit, model: Model) -> Fix | None:
         made = getattr(import_module(f"nginxaudit.repairs.{module}"), function)(hit, model)
         if isinstance(made, Fix):
             return _sound(made)
         return _sound(Fix(spec["title"], Applicability(rule.fix), tuple(made))) if made else None
 
-    return mend
+    return fix
 
 
-def _by_table(rule: Rule) -> Mender:
-    from nginxaudit.repairs.declarative import RepairError, compile_repair, fill
+def _by_table(rule: Rule) -> Fixer:
+    from nginxaudit.engine.fix.declarative import RepairError, compile_repair
 
     spec = rule.repair
     try:
@@ -50,16 +63,16 @@ def _by_table(rule: Rule) -> Mender:
     except RepairError as error:
         raise PageError(f"{rule.path}: repair: {error}") from None
 
-    def put(hit: Hit, model: Model) -> Fix | None:
+    def fix(hit: Hit, _: Model) -> Fix | None:
         made = repair(hit)
-        title = spec["title"] if hit.node is None else fill(spec["title"], hit, hit.node)
+        title = spec["title"] if hit.node is None else edits.fill(spec["title"], hit, hit.node)
         return _sound(Fix(title, Applicability(rule.fix), made)) if made else None
 
-    return put
+    return fix
 
 
 def _sound(fix: Fix) -> Fix | None:
-    """``fix`` with its edits in order, deletions that share blanks as one; None where it would write beside the files.
+    """``fix`` with its edits in order, deletions that share spaces as one; None where it would write beside the files.
 
     The block in which a fragment will stand is in no file.
     """

@@ -22,18 +22,18 @@ def run(
 
     ``jobs``: in how many processes; None for as many as pay.
     """
-    most_mended = limits.max_findings_per_rule
+    most_fixed = limits.max_findings_per_rule
     if jobs != 1:
         count = processes(jobs, models)
         if count > 1:
             from nginxaudit.engine.run.parallel import run_side_by_side
 
-            yield from run_side_by_side(models, tasks, most_mended, count)
+            yield from run_side_by_side(models, tasks, most_fixed, count)
             return
     with clock.watch(Model, "model"):
         for model in models:
             outcome = Outcome()
             for task in tasks:
                 with clock.rule(task.rule.slug):
-                    apply(task, model, most_mended, outcome)
+                    apply(task, model, most_fixed, outcome)
             yield outcome

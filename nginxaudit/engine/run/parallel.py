@@ -65,13 +65,13 @@ class _Piece(Struct, frozen=True):
 
 
 def run_side_by_side(
-    models: Sequence[Model], tasks: Sequence[Task], most_mended: int, count: int
+    models: Sequence[Model], tasks: Sequence[Task], most_fixed: int, count: int
 ) -> Iterator[Outcome]:
     """Like `nginxaudit.engine.run.all_rules.run`, in ``count`` processes. What a process that died owes is done here."""
     pieces = list(_pieces(models, tasks, count))
 
     def do(number: int) -> _Found:
-        return _done(pieces[number], models, tasks, most_mended)
+        return _done(pieces[number], models, tasks, most_fixed)
 
     results = _spread(do, len(pieces), min(count, len(pieces)) - 1)
     for number in range(len(pieces)):
@@ -110,12 +110,12 @@ def _groups(tasks: Sequence[Task]) -> list[tuple[int, ...]]:
     return sorted(map(tuple, groups.values()), key=len, reverse=True)
 
 
-def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_mended: int) -> _Found:
+def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_fixed: int) -> _Found:
     found = _Found([], [])
     for number in piece.models:
         for task in piece.tasks:
             outcome = Outcome()
-            apply(tasks[task], models[number], most_mended, outcome)
+            apply(tasks[task], models[number], most_fixed, outcome)
             found.hits.extend(_packed(number, task, hit) for _, hit in outcome.hits)
             found.crashes.extend((number, each) for each in outcome.crashes)
     return found
@@ -217,7 +217,7 @@ class _Unpacker:
             packed.confidence,
             packed.rejected,
             packed.help,
-            packed.fix,
+            fix=packed.fix,
         )
 
     def _place(self, place: _Place) -> Place:

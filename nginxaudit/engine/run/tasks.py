@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.engine.fix.repair import Mender, mender
+from nginxaudit.engine.fix.repair import Fixer, fixer
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.hit import Check, CheckContext, Hit
@@ -33,7 +33,7 @@ class Task(Struct, frozen=True):
     check: Check
     options: dict[str, Any]
     on: tuple[str, ...] = ()
-    mend: Mender | None = None
+    fixer: Fixer | None = None
     room: str = ""  # where its check is found: the first part of the Python reference
 
 
@@ -43,24 +43,22 @@ def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     if references:
         names = [references] if isinstance(references, str) else list(references)
         room = names[0].partition(".")[0]
-        return Task(rule, _joined(names), options, tuple(rule.check.get("on", ())), mender(rule), room)
+        return Task(rule, _joined(names), options, tuple(rule.check.get("on", ())), fixer(rule), room)
     from nginxaudit.engine.rules.declarative import compile_check
 
-    return Task(rule, compile_check(rule.check, rule.path), options, mend=mender(rule))
+    return Task(rule, compile_check(rule.check, rule.path), options, fixer=fixer(rule))
 
 
-def apply(task: Task, model: Model, most_mended: int, outcome: Outcome) -> None:
-    """Add the hits of one task on one root; the first ``most_mended`` of them with a fix."""
+def apply(task: Task, model: Model, most_fixed: int, outcome: Outcome) -> None:
+    """Add the hits of one task on one root; the first ``most_fixed`` of them with a fix."""
     if task.on and not any(map(model.config.named, task.on)):
         return
     context = CheckContext(model, model.target, task.rule.slug, task.options)
     try:
         hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
-        if task.mend is not None:
-            mended = (
-                hit if hit.fix else replace(hit, fix=task.mend(hit, model)) for hit in hits[:most_mended]
-            )
-            hits = [*mended, *hits[most_mended:]]
+        if task.fixer is not None:
+            fixed = (replace(hit, fix=task.fixer(hit, model), make_fix=None) for hit in hits[:most_fixed])
+            hits = [*fixed, *hits[most_fixed:]]
         outcome.hits.extend((task.rule, hit) for hit in hits)
     except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
         outcome.crashes.append(RuleCrash(task.rule.slug, model.config.main.path, _describe(error)))

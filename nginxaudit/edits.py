@@ -6,7 +6,10 @@ indentation and the line end of the place where it comes to stand.
 
 from __future__ import annotations
 
+import re
+
 from nginxaudit.finding import Edit
+from nginxaudit.hit import Hit
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -14,6 +17,18 @@ from nginxaudit.syntax.tree import Directive, Token
 def written(node: Directive, token: Token) -> str:
     """``token`` as it stands in the file, quotes included."""
     return node.source.text[token.start : token.end]
+
+
+def fill(template: str, hit: Hit, node: Directive) -> str:
+    """``template`` with its placeholders filled in."""
+    place = hit.place
+    values = {
+        "found": place.source.text[place.start : place.end],
+        "directive": str(node.name),
+        "args": " ".join(written(node, token) for token in node.args),
+        **{str(number): written(node, token) for number, token in enumerate(node.args[:9], 1)},
+    }
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), template)
 
 
 def replaced(source: SourceText, start: int, end: int, text: str) -> Edit:

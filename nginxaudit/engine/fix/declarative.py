@@ -7,13 +7,12 @@ Keys (documented in ``rules/README.md``): ``title``, and one of ``delete``, ``re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nginxaudit import edits
 from nginxaudit.finding import Edit
 from nginxaudit.hit import Hit
-from nginxaudit.repairs import edits
 from nginxaudit.syntax.tree import Directive
 
 KEYS = ("delete", "replace", "append", "insert")
@@ -36,18 +35,6 @@ def compile_repair(spec: Mapping[str, Any]) -> Repair:
     if len(actions) != 1 or not isinstance(spec.get("title"), str):
         raise RepairError(f"it has a title and one of {', '.join(KEYS)}")
     return _ACTIONS[actions[0]](spec)
-
-
-def fill(template: str, hit: Hit, node: Directive) -> str:
-    """``template`` with its placeholders filled in."""
-    place = hit.place
-    values = {
-        "found": place.source.text[place.start : place.end],
-        "directive": str(node.name),
-        "args": " ".join(edits.written(node, token) for token in node.args),
-        **{str(number): edits.written(node, token) for number, token in enumerate(node.args[:9], 1)},
-    }
-    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), template)
 
 
 def _delete(spec: Mapping[str, Any]) -> Repair:
@@ -73,7 +60,7 @@ def _replace(spec: Mapping[str, Any]) -> Repair:
     def repair(hit: Hit) -> tuple[Edit, ...] | None:
         if hit.node is None:
             return None
-        text = fill(template, hit, hit.node)
+        text = edits.fill(template, hit, hit.node)
         if what == "directive":
             return (edits.rewritten(hit.node, text),)
         return (edits.replaced(hit.place.source, hit.place.start, hit.place.end, text),)
@@ -84,7 +71,7 @@ def _replace(spec: Mapping[str, Any]) -> Repair:
 def _append(spec: Mapping[str, Any]) -> Repair:
     template = _text(spec, "append")
     return lambda hit: (
-        None if hit.node is None else (edits.appended(hit.node, fill(template, hit, hit.node)),)
+        None if hit.node is None else (edits.appended(hit.node, edits.fill(template, hit, hit.node)),)
     )
 
 
@@ -98,7 +85,7 @@ def _insert(spec: Mapping[str, Any]) -> Repair:
         node = hit.node
         if node is None:
             return None
-        text = fill(template, hit, node)
+        text = edits.fill(template, hit, node)
         if place is not None:
             return (place(node, text),)
         if where == "last":
