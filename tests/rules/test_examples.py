@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.engine.rules.catalogue import builtin
-from nginxaudit.engine.rules.pages import Example
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.tasks import module_of
-from nginxaudit.nginx import Availability, Target, directives, parse_version
-from nginxaudit.source.text import SourceText
-from nginxaudit.syntax.lexer import Lexer
 from tests.rules import snapshot
-from tests.rules.examples import Case, cases, cases_of, clean, found_in
+from tests.rules.examples import Case, cases, cases_of, found_in
+from tests.rules.judged import answer, is_refused, only_the_machine_lacks_something
 from tests.rules.marks import Mark, by_line, marks
-from tests.support import certificates, nginx
+from tests.support import nginx
 
 # What nginx itself refuses, or says about groups, has its near misses in the tests of the model and of parity.
 _ABOUT_REFUSALS = ("input", "syntax", "upstream", "deprecation")
@@ -70,41 +67,6 @@ def test_nothing_is_expected_of_examples_that_are_gone() -> None:
 @nginx.live
 @pytest.mark.parametrize("case", cases(), ids=_name)
 def test_example_on_nginx(case: Case, tmp_path: Path) -> None:
-    """``rejected-by-nginx`` examples are refused by nginx, all others are accepted."""
-    rule, _, example = case
-    if example.options.get("edition") == "plus":
-        pytest.skip("NGINX Plus is not to be had here")
-    installed = nginx.version()
-    if "nginx-version" not in example.options and needs_newer(example, installed):
-        pytest.skip(f"uses what nginx {'.'.join(map(str, installed))} does not have")
-    if "nginx-version" in example.options and parse_version(example.options["nginx-version"]) != installed:
-        pytest.skip(f"speaks of nginx {example.options['nginx-version']}")
-    if "needs-dns" in example.flags:
-        pytest.skip("the answer depends on DNS")
-    text = (
-        nginx.load_modules() + clean(example.text) if not _begins_with_bom(example) else clean(example.text)
-    )
-    files = {name: clean(text) for name, text in example.files.items()}
-    if "ssl_certificate" in text:
-        files = {**certificates.made(), **files}
-    answer = nginx.check(tmp_path, text, files)
-    refused = example.kind == "bad" and (
-        (rule.rejected_by_nginx and "accepted" not in example.flags) or "refused" in example.flags
-    )
-    assert answer.accepted is not refused, answer.output
-
-
-def _begins_with_bom(example: Example) -> bool:
-    return example.text.startswith("\ufeff")
-
-
-def needs_newer(example: Example, installed: tuple[int, ...]) -> bool:
-    """Whether a good example, or one that is no matter of loading, uses a directive of a later version."""
-    target = Target(version=(installed[0], installed[1], installed[2]))
-    if "since" in example.options:
-        return target.version < parse_version(example.options["since"])
-    words = {str(word) for word in Lexer(SourceText("", example.text), [])}
-    return any(
-        facts and all(fact.available(target) is Availability.TOO_NEW for fact in facts)
-        for facts in map(directives, words)
-    )
+    """``rejected-by-nginx`` examples are refused by nginx, all others are accepted: every nginx is asked, old or new."""
+    said = answer(case, tmp_path)
+    assert said.accepted is not is_refused(case) or only_the_machine_lacks_something(case, said), said.output

@@ -36,6 +36,7 @@ class Judge:
     version: tuple[int, int, int]
     flags: frozenset[str]  # of configure
     load: str  # load_module lines for what is built apart
+    openssl: tuple[int, ...]  # empty if it has none
 
     def lacks(self, output: str) -> str | None:
         """What this binary was built without, if that is why it refused a configuration with ``output``."""
@@ -88,7 +89,7 @@ def judges() -> tuple[Judge, ...]:
             flags = frozenset(_FLAG.findall(told))
             letter = "".join("+" for each in found.values() if each.version == release)
             name = f"nginx-{version[1]}.{version[2]}.{version[3]}{letter}"
-            found[told] = Judge(name, binary, release, flags, _load_lines(told))
+            found[told] = Judge(name, binary, release, flags, _load_lines(told), _openssl(told))
     return tuple(found.values())
 
 
@@ -106,6 +107,12 @@ def _binaries() -> Iterator[str]:
         for each in sorted(path.iterdir()) if path.is_dir() else [path]:
             if each.is_file() and os.access(each, os.X_OK):
                 yield str(each)
+
+
+def _openssl(told: str) -> tuple[int, ...]:
+    """The library in use, which may be newer or older than the one that nginx was built with."""
+    versions = re.findall(r"(?:built|running) with OpenSSL (\d+)\.(\d+)\.(\d+)", told)
+    return tuple(map(int, versions[-1])) if versions else ()
 
 
 def _load_lines(told: str) -> str:

@@ -50,6 +50,7 @@ _KINDS: dict[type, tuple[str, frozenset[str]]] = {
     dict: ("a table", frozenset({"check", "repair", "options"})),
 }
 _OPTION_TYPES = ("integer", "number", "string", "boolean", "duration", "list")
+_EXAMPLE_OPTIONS = frozenset({"edition", "nginx-version", "since", "until", "openssl", "name"})
 _FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix"})
 
 
@@ -57,7 +58,8 @@ class Example(Struct, frozen=True):
     """An example of a page: the main text and files beside it.
 
     ``kind`` is ``bad`` or ``good``; in a bad one ``# finding: warning "words"`` marks the lines of the findings.
-    ``options`` are ``key=value`` words of the fence (``edition``, ``nginx-version``, ``since``, ``name``);
+    ``options`` are ``key=value`` words of the fence: ``edition``, ``nginx-version``, ``name``; ``since``, ``until`` and
+    ``openssl`` for examples that versions outside of these judge the other way;
     ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
     than the rule says, ``needs-dns`` where its answer depends on the machine, ``no-fix`` where the rule's fix has
     nothing to offer. ``files`` maps a
@@ -91,7 +93,9 @@ class Page(Struct, frozen=True):
                 examples[-1] = replace(last, files={**last.files, options["file"]: fence[2]})
             elif kind == "fixed" and examples and examples[-1].kind == "bad":
                 examples[-1] = replace(examples[-1], fixed=fence[2])
-            elif kind in ("bad", "good") and _FLAGS.issuperset(flags):
+            elif (
+                kind in ("bad", "good") and _FLAGS.issuperset(flags) and _EXAMPLE_OPTIONS.issuperset(options)
+            ):
                 examples.append(Example(kind, fence[2], options, frozenset(flags), {}))
             elif kind:
                 raise PageError(f"{self.rule.path}: unknown example fence ```nginx{fence[1]}")
