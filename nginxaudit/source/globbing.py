@@ -39,6 +39,7 @@ class Globs:
         self._is_closed = is_closed
         self._most = most
         self._left = _LOOKED_AT * most
+        self._listed: dict[tuple[str, str], tuple[int, list[tuple[str, str]]]] = {}
 
     def expand(self, pattern: str) -> list[str]:
         """Paths that match, sorted as nginx's are (C locale). Raises `TooManyError`.
@@ -75,20 +76,36 @@ class Globs:
             if os.path.lexists(there):
                 yield base + part, os.path.realpath(there)
         else:
-            for entry in self._names(real, part):
-                there = f"{real}/{entry.name}"
-                yield base + entry.name, os.path.realpath(there) if entry.is_symlink() else there
+            for name, there in self._names(real, part):
+                yield base + name, there
 
-    def _names(self, real: str, part: str) -> Iterator[os.DirEntry[str]]:
+    def _names(self, real: str, part: str) -> list[tuple[str, str]]:
+        """Names in a directory that fit ``part``, each with its real path.
+
+        Links make one directory the child of many: it is listed once, and its names count every time.
+        """
+        known = self._listed.get((real, part))
+        if known is None:
+            known = self._listed[real, part] = self._list(real, part)
+        looked_at, names = known
+        self._left -= looked_at
+        if self._left < 0:
+            raise TooManyError
+        return names
+
+    def _list(self, real: str, part: str) -> tuple[int, list[tuple[str, str]]]:
         fits = re.compile(translate(part)).match
         hidden = part.startswith(".")
+        looked_at, names = 0, []
         try:
             with os.scandir(real) as entries:
                 for entry in entries:
-                    self._left -= 1
-                    if self._left < 0:
-                        raise TooManyError
+                    looked_at += 1
+                    if looked_at > self._left:
+                        break
                     if fits(entry.name) and (hidden or not entry.name.startswith(".")):
-                        yield entry
+                        there = f"{real}/{entry.name}"
+                        names.append((entry.name, os.path.realpath(there) if entry.is_symlink() else there))
         except OSError:
-            return  # no directory, or one that may not be listed
+            pass  # no directory, or one that may not be listed
+        return looked_at, names
