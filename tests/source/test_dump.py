@@ -261,7 +261,10 @@ def test_what_nginx_prints_into_a_terminal(tmp_path: Path) -> None:
     )
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [str(nginx.BINARY), "-T", "-p", ".", "-c", "nginx.conf"], cwd=tmp_path, stdout=theirs, stderr=theirs
+        [nginx.judge().binary, "-T", "-p", ".", "-c", "nginx.conf"],
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=theirs,
     ):
         os.close(theirs)
         data = b""
