@@ -70,3 +70,11 @@ def test_example_on_nginx(case: Case, tmp_path: Path) -> None:
     """``rejected-by-nginx`` examples are refused by nginx, all others are accepted: every nginx is asked, old or new."""
     said = answer(case, tmp_path)
     assert said.accepted is not is_refused(case) or only_the_machine_lacks_something(case, said), said.output
+
+
+def test_the_python_of_a_rule_lies_in_its_category() -> None:
+    """A check is found from its page without a search: checks/CATEGORY/, or load/ for what nginx itself refuses."""
+    for rule in builtin():
+        references = rule.check.get("python", [])
+        for reference in [references] if isinstance(references, str) else references:
+            assert reference.partition(".")[0] in (rule.category, "load"), rule.slug

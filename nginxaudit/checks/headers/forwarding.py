@@ -11,8 +11,8 @@ from nginxaudit.model.passes import Pass
 from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive
 
-_SETTING = {"proxy": "proxy_set_header", "grpc": "grpc_set_header"}
-_PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
+SETTING = {"proxy": "proxy_set_header", "grpc": "grpc_set_header"}
+PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
 _IDENTITY = frozenset({"host", "forwarded", "x-real-ip", "authorization", "x-client-cert"})
 _KEEPALIVE_BY_DEFAULT = (1, 29, 7)
 _CLIENT_CHOSEN = {
@@ -49,7 +49,7 @@ def proxy_set_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
     """A block with headers of its own for the backend loses those of the outer blocks."""
     told: set[tuple[Directive, str]] = set()
     for each in ctx.model.passes:
-        name = _SETTING.get(each.protocol)
+        name = SETTING.get(each.protocol)
         level = _level(ctx.model, each.scope, name) if name is not None else None
         if name is None or level is None or level.parent is None or (level, name) in told:
             continue
@@ -126,7 +126,7 @@ def _first_word(node: Directive) -> Sequence[str]:
 def _lost_parameters(ctx: CheckContext) -> Iterator[Hit]:
     told: set[Directive] = set()
     for each in ctx.model.passes:
-        name = _PARAMETERS.get(each.protocol)
+        name = PARAMETERS.get(each.protocol)
         level = _level(ctx.model, each.scope, name) if name is not None else None
         if name is None or level is None or level.parent is None or level in told:
             continue
@@ -202,7 +202,7 @@ def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
 
 def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
     """What a client says about itself, handed on as if nginx said it."""
-    handed_on = list(filter(_is_handed_on, _set_headers(ctx)))
+    handed_on = list(filter(_is_handed_on, set_headers(ctx)))
     listens = (listen for server in ctx.model.servers("http") for listen in server.listens)
     if not handed_on or ctx.model.config.named("set_real_ip_from"):
         return
@@ -224,7 +224,7 @@ def _is_handed_on(node: Directive) -> bool:
 
 def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
     """Headers for one connection that are copied to the next one."""
-    for node in _set_headers(ctx):
+    for node in set_headers(ctx):
         header = node.args[0].lower()
         if header not in _HOP_BY_HOP:
             continue
@@ -239,60 +239,9 @@ def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _set_headers(ctx: CheckContext) -> Iterator[Directive]:
-    for name in _SETTING.values():
+def set_headers(ctx: CheckContext) -> Iterator[Directive]:
+    """All directives that set a header for a backend."""
+    for name in SETTING.values():
         for node in ctx.model.config.named(name):
             if len(node.args) > 1:
                 yield node
-
-
-def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
-    """Any upgrade that a client asks for, through a location that restricts access."""
-    if not any(node.args[0].lower() == "upgrade" for node in _set_headers(ctx)):
-        return
-    for each in ctx.model.passes:
-        if each.protocol != "proxy" or each.family != "http":
-            continue
-        headers = {
-            node.args[0].lower(): node
-            for node in ctx.model.effective(each.scope, "proxy_set_header")
-            if len(node.args) > 1
-        }
-        upgrade, connection = headers.get("upgrade"), headers.get("connection")
-        if upgrade is None or connection is None or "$http_upgrade" not in upgrade.args[1].lower():
-            continue
-        if connection.args[1].lower() not in ("upgrade", "$http_connection"):
-            continue
-        guards = [
-            node
-            for name in ("deny", "auth_basic", "auth_request")
-            for node in ctx.model.effective(each.scope, name)
-        ]
-        if guards:
-            yield Hit(
-                whole(upgrade),
-                "clients may upgrade to anything here: a backend that accepts h2c is then talked to past the access rules",
-                upgrade,
-                related=(("the rule that does not see those requests", whole(guards[0])),),
-                help="Pass Upgrade for websocket alone: map $http_upgrade to websocket or an empty value.",
-            )
-
-
-def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
-    """The Proxy header of clients gets to CGI programs as HTTP_PROXY; asked for only."""
-    for each in ctx.model.passes:
-        name = _PARAMETERS.get(each.protocol)
-        if name is None or ctx.model.config.fragment:
-            continue
-        scopes = (each.scope, *each.scope.ancestors())
-        if any(ctx.model.unknown_inside(scope, direct=True) for scope in scopes):
-            continue
-        if not any(
-            node.args and node.args[0] == "HTTP_PROXY" for node in ctx.model.effective(each.scope, name)
-        ):
-            yield Hit(
-                whole(each.directive),
-                "a client's Proxy header becomes HTTP_PROXY, which old CGI libraries use for their own requests",
-                each.directive,
-                help=f'Write {name} HTTP_PROXY "";',
-            )

@@ -11,12 +11,8 @@ from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.model.server import Server
 from nginxaudit.syntax.tree import Directive
 
-_HSTS = "strict-transport-security"
-_SINGLE = frozenset({_HSTS, "x-frame-options", "x-content-type-options", "referrer-policy", "content-type"})
-_HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
-_MAX_AGE = r"(?i)max-age\s*=\s*\"?(\d+)"
-_INTERNAL = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
-_SENDING = ("add_header", "more_set_headers", "security_headers")
+HSTS = "strict-transport-security"
+_SINGLE = frozenset({HSTS, "x-frame-options", "x-content-type-options", "referrer-policy", "content-type"})
 _OBSOLETE = {
     "expect-ct": "browsers no longer read it",
     "public-key-pins": "browsers no longer read it, and a mistake in it locked sites out",
@@ -24,7 +20,8 @@ _OBSOLETE = {
 }
 
 
-def _added(ctx: CheckContext, *headers: str) -> Iterator[Directive]:
+def added(ctx: CheckContext, *headers: str) -> Iterator[Directive]:
+    """The add_header directives for one of ``headers`` (in lower case)."""
     return (
         node
         for node in ctx.model.config.named("add_header")
@@ -35,7 +32,7 @@ def _added(ctx: CheckContext, *headers: str) -> Iterator[Directive]:
 def header_missing_always(ctx: CheckContext) -> Iterable[Hit]:
     """Headers that protect, and are left out of error pages; once per block."""
     blocks: dict[Directive | None, list[Directive]] = {}
-    for node in _added(ctx):
+    for node in added(ctx):
         if node.args[0].lower() in SECURITY and node.args[2:] != ["always"] and "$" not in node.args[0]:
             blocks.setdefault(node.parent, []).append(node)
     for nodes in blocks.values():
@@ -83,7 +80,7 @@ def _consequence(ctx: CheckContext, name: str, header: str) -> str:
 
 def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
     """Headers that do nothing, harm, or are misspelt."""
-    for node in _added(ctx):
+    for node in added(ctx):
         header, value = node.args[0].lower(), node.args[1].strip().lower()
         reason = _OBSOLETE.get(header, "")
         if header == "x-xss-protection" and value.startswith("1"):
@@ -113,7 +110,7 @@ def meant_header(name: str) -> str:
 
 def cache_control_conflict(ctx: CheckContext) -> Iterable[Hit]:
     """``expires`` and a Cache-Control of one block that say the opposite."""
-    for node in _added(ctx, "cache-control"):
+    for node in added(ctx, "cache-control"):
         expires = node.parent.first("expires") if node.parent is not None else None
         if expires is None or not expires.args:
             continue
@@ -131,22 +128,7 @@ def cache_control_conflict(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _tls_servers(ctx: CheckContext) -> list[Server]:
-    """Servers that answer names over TLS."""
-    return [
-        server
-        for server in ctx.model.servers("http")
-        if any(listen.ssl or listen.quic for listen in server.listens)
-        and not ctx.model.flag(server.directive, "ssl_reject_handshake", False)
-        and not ctx.model.unknown_inside(server.directive)
-        and any(
-            name.kind not in ("empty", "catch-all") and "." in name.name and not name.name.endswith(_INTERNAL)
-            for name in server.names
-        )
-    ]
-
-
-def _sends(ctx: CheckContext, server: Server, header: str) -> bool:
+def sends(ctx: CheckContext, server: Server, header: str) -> bool:
     """Whether some level of the server adds the header."""
     blocks = [server.directive, *(location.directive for location in server.all_locations())]
     for block in blocks:
@@ -160,63 +142,13 @@ def _sends(ctx: CheckContext, server: Server, header: str) -> bool:
     return False
 
 
-def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
-    """TLS servers without Strict-Transport-Security; one finding when none has it."""
-    if ctx.model.config.fragment or ctx.model.unread_files("http"):
-        return
-    servers = _tls_servers(ctx)
-    none_sends = not any(map(ctx.model.config.named, _SENDING))
-    lacking = servers if none_sends else [server for server in servers if not _sends(ctx, server, _HSTS)]
-    if lacking and len(lacking) == len(servers) and len(servers) > 1:
-        shown = lacking[:1]
-        what = f"none of the {len(servers)} TLS servers tells browsers to stay with https"
-    else:
-        shown = lacking
-        what = "browsers are not told to stay with https: the first request of a visit can be intercepted"
-    for server in shown:
-        yield Hit(
-            name_of(server.directive),
-            what,
-            server.directive,
-            help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names have TLS.',
-        )
-
-
-def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
-    """Strict-Transport-Security that does not last, or asks for more than it says."""
-    for node in _added(ctx, _HSTS):
-        value = node.args[1]
-        if "$" in value:
-            continue
-        problem = _weakness(value.lower())
-        if problem:
-            yield Hit(
-                arg(node, value),
-                f"Strict-Transport-Security: {problem}",
-                node,
-                help='Use "max-age=31536000; includeSubDomains" once every sub-domain has TLS.',
-            )
-
-
-def _weakness(value: str) -> str:
-    found = re.search(_MAX_AGE, value)
-    if found is None:
-        return "without max-age browsers ignore it"
-    seconds = int(found[1])
-    if seconds == 0:
-        return "max-age=0 makes browsers forget it"
-    if "preload" in value and ("includesubdomains" not in value or seconds < _YEAR):
-        return "preload needs includeSubDomains and a max-age of a year"
-    return f"{seconds} seconds is less than half a year" if seconds < _HALF_YEAR else ""
-
-
 def http3_alt_svc_missing(ctx: CheckContext) -> Iterable[Hit]:
     """HTTP/3 that no client learns about."""
     for server in ctx.model.servers("http"):
         quic = next((listen for listen in server.listens if listen.quic and listen.directive), None)
         if quic is None or quic.directive is None or ctx.model.unknown_inside(server.directive):
             continue
-        if ctx.model.config.fragment or _sends(ctx, server, "alt-svc"):
+        if ctx.model.config.fragment or sends(ctx, server, "alt-svc"):
             continue
         yield Hit(
             whole(quic.directive),
@@ -235,7 +167,7 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
         lacking = [
             name
             for name in ("X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy")
-            if not _sends(ctx, server, name.lower())
+            if not sends(ctx, server, name.lower())
         ]
         if lacking:
             yield Hit(
@@ -245,41 +177,3 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.INFO,
                 help="Add them in the server, with always.",
             )
-
-
-def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
-    """Origins that browsers refuse: any together with credentials, several, or none that can be one."""
-    for block in dict.fromkeys(node.parent for node in _added(ctx, "access-control-allow-origin")):
-        if block is None:
-            continue
-        headers = [node for node in ctx.model.effective(block, "add_header") if len(node.args) > 1]
-        origins = [node for node in headers if node.args[0].lower() == "access-control-allow-origin"]
-        credentials = next(
-            (
-                node
-                for node in headers
-                if node.args[0].lower() == "access-control-allow-credentials"
-                and node.args[1].lower() == "true"
-            ),
-            None,
-        )
-        if origins[0].parent is not block:
-            continue
-        value = origins[0].args[1].strip()
-        if value == "*" and credentials is not None:
-            problem = "browsers refuse * together with credentials"
-        elif len(origins) > 1:
-            problem = "two such headers are sent, and browsers refuse both"
-        elif "$" not in value and ("," in value or " " in value or value.count("/") > 2):
-            problem = "one origin (scheme and host) is allowed here, no list and no path"
-        else:
-            continue
-        yield Hit(
-            whole(origins[0]),
-            f"no other site can read this: {problem}",
-            origins[0],
-            related=(("credentials are allowed here", whole(credentials)),)
-            if credentials is not None
-            else (),
-            help="Take the origin from a map of those that are allowed.",
-        )

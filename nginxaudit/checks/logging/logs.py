@@ -106,18 +106,3 @@ def error_log_unset(ctx: CheckContext) -> Iterable[Hit]:
             first,
             help="Write error_log /var/log/nginx/error.log warn;",
         )
-
-
-def access_log_variable_path(ctx: CheckContext) -> Iterable[Hit]:
-    """A log whose file is opened and closed for every request."""
-    for node in ctx.model.config.named("access_log"):
-        if not node.args or "$" not in node.args[0] or node.args[0].startswith("syslog:"):
-            continue
-        cache = ctx.model.value(node, "open_log_file_cache")
-        if cache is None or cache == "off":
-            yield Hit(
-                arg(node, node.args[0]),
-                "the file of this log is opened and closed for every request",
-                node,
-                help="Write open_log_file_cache max=100 inactive=1m;",
-            )

@@ -10,7 +10,6 @@ from nginxaudit.model.expressions import condition
 from nginxaudit.syntax.tree import Directive
 
 _SAFE = frozenset({"return", "rewrite", "set", "break", "limit_rate", "limit_rate_after"})
-_FILE_TESTS = ("-f", "!-f", "-e", "!-e", "-d", "!-d")
 
 
 def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
@@ -77,21 +76,3 @@ def _only_refuses(node: Directive) -> bool:
     return bool(node.children) and all(
         child.name == "return" and child.args and child.args[0].startswith("4") for child in node.children
     )
-
-
-def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
-    """Files that are looked for with ``if`` to hand the rest to a front controller."""
-    for node in ctx.model.config.named("if"):
-        asked = condition(node)
-        if asked is None or asked.operator not in _FILE_TESTS or "$" not in asked.right:
-            continue
-        if not any(
-            child.name in ("rewrite", "proxy_pass", "fastcgi_pass", "uwsgi_pass") for child in node.children
-        ):
-            continue
-        yield Hit(
-            whole(node),
-            "try_files looks for files and has the fallback in one step",
-            node,
-            help="Write try_files $uri $uri/ /index.php?$args; (or a named location) instead.",
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.model.scope import is_directive
 from nginxaudit.syntax.tree import Config, Directive
@@ -247,19 +246,3 @@ def _included(ctx: CheckContext) -> Iterator[tuple[Directive, dict[str, list[Dir
                 if len(found) < 2 and via not in found:
                     found.append(via)
         yield block, files
-
-
-def listen_hostname(ctx: CheckContext) -> Iterable[Hit]:
-    """A ``listen`` that needs DNS when nginx starts."""
-    for family in ("http", "stream", "mail"):
-        for server in ctx.model.servers(family):
-            for listen in server.listens:
-                if listen.kind == "name" and listen.host != "localhost" and listen.directive is not None:
-                    yield Hit(
-                        arg(listen.directive, listen.directive.args[0]),
-                        f"nginx does not start while {listen.host} cannot be looked up, or is not an address of this machine",
-                        listen.directive,
-                        confidence=Confidence.MEDIUM,
-                        severity=Severity.INFO,
-                        help="Write the address.",
-                    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -17,11 +17,10 @@ from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive, Token
 
 CODES = ("301", "302", "303", "307", "308")
-_URL = r"(?i)(https?)://(\$\{?\w+\}?|[^/?#:$]+)(?::(\d+))?([/?$].*)?$"
+URL = r"(?i)(https?)://(\$\{?\w+\}?|[^/?#:$]+)(?::(\d+))?([/?$].*)?$"
 _SAME_HOST = ("$host", "$http_host", "$server_name", "${host}", "${server_name}")
 _SAME_PATH = ("$request_uri", "$uri", "${request_uri}", "$uri$is_args$args")
 _BARE_HOST = r"(?i)(?:www\.[a-z0-9-]+\.|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|info|edu|gov|eu)(?:/|$))"
-_EVERYTHING = ("^", ".*", "^.*", "^.*$", "^(.*)", "^(.*)$", "(.*)", "^/(.*)$", "^/(.*)")
 _REDIRECTS = ("301", "302", "303", "307", "308")
 _MAX_HOPS = 8
 _Ports = Mapping[int | None, Sequence[Socket]]
@@ -51,7 +50,7 @@ def _redirect(block: Directive) -> _Redirect | None:
             return None
         if child.name == "return":
             url = target_of(child)
-            found = re.match(_URL, url) if url is not None else None
+            found = re.match(URL, url) if url is not None else None
             if found is None:
                 return None
             scheme = found[1].lower()
@@ -235,30 +234,6 @@ def _returns(location: Location, node: Directive) -> bool:
     )
 
 
-def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
-    """An expression that matches everything, to redirect everything."""
-    for node in ctx.model.config.named("rewrite"):
-        if len(node.args) < 2 or node.parent is None or node.parent.inner not in ("server", "location"):
-            continue
-        pattern, target, *flags = (str(token) for token in node.args)
-        absolute = target.lower().startswith(("http://", "https://", "$scheme"))
-        if (
-            pattern not in _EVERYTHING
-            or not absolute
-            or (flags and flags[0] not in ("redirect", "permanent"))
-        ):
-            continue
-        url = as_return(pattern, target)
-        if url is not None:
-            code = "301" if flags == ["permanent"] else "302"
-            yield Hit(
-                whole(node),
-                "this redirects every request: return says that without an expression",
-                node,
-                help=f"Write return {code} {url};",
-            )
-
-
 def as_return(pattern: str, target: str) -> str | None:
     """The URL for ``return``; None where it would not be the same."""
     if target.endswith("$request_uri?"):
@@ -271,25 +246,3 @@ def as_return(pattern: str, target: str) -> str | None:
     if len(numbers) == 1 and target.endswith("/$1" if slash else "$1") and "(" in pattern:
         return target[: -len("/$1" if slash else "$1")] + "$request_uri"
     return None
-
-
-def redirect_uses_302(ctx: CheckContext) -> Iterable[Hit]:
-    """A canonical redirect that is told as a temporary one; asked for only."""
-    for node, url in _temporary(ctx):
-        found = re.match(_URL, url)
-        if found is not None and (found[4] or "").startswith(("$request_uri", "$uri", "/$1", "$1")):
-            yield Hit(
-                whole(node),
-                "this moves every path of a name, and says that it is temporary: clients ask again each time",
-                node,
-                help="Use 301, or 308 to keep the method.",
-            )
-
-
-def _temporary(ctx: CheckContext) -> Iterator[tuple[Directive, str]]:
-    for node in ctx.model.config.named("return"):
-        if len(node.args) == 2 and node.args[0] in ("302", "303", "307"):
-            yield node, str(node.args[1])
-    for node in ctx.model.config.named("rewrite"):
-        if len(node.args) == 3 and node.args[2] == "redirect":
-            yield node, str(node.args[1])

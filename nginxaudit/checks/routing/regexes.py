@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
-
-from msgspec.structs import replace
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, Place, arg
@@ -18,52 +15,11 @@ from nginxaudit.pcre.nodes import Chars, Choice, Group, Node, Repeat, Sequence, 
 from nginxaudit.syntax.tree import Directive, Token
 
 _HANDLERS = ("fastcgi_pass", "uwsgi_pass", "scgi_pass", "perl", "proxy_pass")
-_TRUSTED = frozenset(
-    {"$server_name", "$server_addr", "$server_port", "$hostname", "$scheme", "$request_method"}
-)
-"""Subjects that no client writes."""
-
-_TLD = frozenset(
-    {
-        "com", "org", "net", "io", "dev", "de", "at", "ch", "uk", "fr", "nl", "it", "es", "eu", "us", "ru", "cn", "jp", "in", "br",
-        "pl", "se", "no", "fi", "dk", "be", "cz", "info", "biz", "app", "cloud", "local", "internal", "edu", "gov", "co", "me", "tv",
-    }
-)  # fmt: skip
-_FILE_TYPES = frozenset(
-    {
-        "php", "html", "htm", "css", "js", "json", "xml", "txt", "jpg", "jpeg", "png", "gif", "svg", "ico", "webp", "woff", "woff2",
-        "pdf", "zip", "gz", "asp", "aspx", "jsp", "cgi", "py", "pl", "sh", "sql", "log", "ini", "conf", "env", "git", "map",
-    }
-)  # fmt: skip
-
-
-def regex_redos(ctx: CheckContext) -> Iterable[Hit]:
-    """Expressions whose backtracking explodes, on texts that clients write."""
-    for written in ctx.model.expressions:
-        if written.subject in _TRUSTED or written.expression is None or written.expression.loops_once:
-            continue
-        from nginxaudit.pcre.backtracking import danger
-
-        found = danger(written.expression)
-        if found is None:
-            continue
-        part = written.expression.text[found.start : found.end]
-        cost = (
-            "doubles with every character"
-            if found.degree is None
-            else f"grows with the power {found.degree} of its length"
-        )
-        yield Hit(
-            arg(written.directive, written.token),
-            f'the time for a text that almost matches {cost}: "{part}" can share it out in many ways',
-            written.directive,
-            help="Let neighbours not match the same characters, or use possessive quantifiers such as ++.",
-        )
 
 
 def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
     """A location for a file type that matches in the middle of a path, too."""
-    for written in _of_kind(ctx, "location"):
+    for written in of_kind(ctx, "location"):
         expression = written.expression
         if expression is None or expression.starts_anchored or not expression.exact or expression.looks:
             continue
@@ -114,72 +70,6 @@ def _is_word(node: Node) -> bool:
         case Repeat(item=item, high=1):
             return _is_word(item)
     return False
-
-
-def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
-    """A location whose expression matches one path: ``=`` says that, and costs nothing."""
-    for written in _of_kind(ctx, "location"):
-        expression = written.expression
-        path = expression.literal if expression is not None and not written.caseless else None
-        if path is None or not path.startswith("/") or (expression and expression.groups):
-            continue
-        yield Hit(
-            arg(written.directive, written.token),
-            f"this expression matches {path} alone: every request that gets here tries it",
-            written.directive,
-            help=f"Write location = {path}, which is found without trying expressions (and goes before all of them).",
-        )
-
-
-def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
-    """A dot between words that stands for itself to the author, and for any character to nginx."""
-    for written in ctx.model.expressions:
-        hosts = written.kind in ("server_name", "referer") or written.subject.lower() in _HOST_SUBJECTS
-        paths = written.kind == "location" or written.subject.lower() in _PATH_SUBJECTS
-        if not (hosts or paths) or written.expression is None:
-            continue
-        words = _dotted_words(written.expression.text, hosts, paths)
-        if words is not None:
-            dot, word = words
-            yield Hit(
-                _inside(written, dot),
-                f'the dot before "{word}" stands for any character here',
-                written.directive,
-                help=f"Write \\.{word}",
-            )
-
-
-def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:
-    """Offset of the first such dot and the word behind it."""
-    if not any(dot == "." and letter.isalpha() for dot, letter in pairwise(text)):
-        return None
-    for found in re.finditer(_PLAIN_DOT, text):
-        word = found[1].lower()
-        known = (hosts and word in _TLD) or (paths and word in _FILE_TYPES)
-        if known and (hosts or text[found.end() :] in _CLOSINGS):
-            return found.start() + len(found[0]) - len(found[1]) - 1, found[1]
-    return None
-
-
-_PLAIN_DOT = r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])"
-_CLOSINGS = ("", "$", ")", ")$")
-_HOST_SUBJECTS = frozenset(
-    {"$host", "$http_host", "$http_origin", "$http_referer", "$ssl_server_name", "$ssl_preread_server_name"}
-)
-_PATH_SUBJECTS = frozenset(
-    {"$uri", "$request_uri", "$document_uri", "$request_filename", "$fastcgi_script_name"}
-)
-
-
-def _inside(written: Written, offset: int) -> Place:
-    """The character at ``offset`` of the expression, or the whole word where escapes moved it."""
-    token, source = written.token, written.directive.source
-    raw = source.text[token.start : token.end]
-    at = raw.find(written.text)
-    if at < 0 or not written.text.isascii():
-        return arg(written.directive, token)
-    start = token.start + at + offset
-    return replace(arg(written.directive, token), start=start, end=start + 1)
 
 
 _STRONG = r"\.[*+]|\\[.dwsDWS]|\([^()|]+\|[^()]+\)|\[[A-Za-z0-9]-[A-Za-z0-9]|^\^|[A-Za-z0-9/)]\$$"
@@ -269,7 +159,7 @@ def undefined_capture_reference(ctx: CheckContext) -> Iterable[Hit]:
                 groups = captures.highest(node)
                 for token in numbered:
                     yield from _undefined(node, token, groups)
-    for written in _of_kind(ctx, "map") if config.named("map") else ():
+    for written in of_kind(ctx, "map") if config.named("map") else ():
         for token in written.directive.args[:1]:
             if compiled(_NUMBERED).search(token):
                 groups = written.expression.groups if written.expression is not None else None
@@ -350,5 +240,6 @@ def _more(known: int | None, expression: Expression | None) -> int | None:
     return None if known is None or expression is None else max(known, expression.groups)
 
 
-def _of_kind(ctx: CheckContext, kind: str) -> Iterator[Written]:
+def of_kind(ctx: CheckContext, kind: str) -> Iterator[Written]:
+    """The regular expressions that stand in one kind of place."""
     return (written for written in ctx.model.expressions if written.kind == kind)

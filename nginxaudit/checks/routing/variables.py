@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, Place, arg, whole
+from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.scope import family_of, is_directive
-from nginxaudit.model.variables import references, spellings
-from nginxaudit.syntax.tree import Config, Directive, Token
+from nginxaudit.model.variables import references
+from nginxaudit.syntax.tree import Directive, Token
 
 _BLOCKS = ("map", "geo", "split_clients")
 _NO_ENTRIES = frozenset(
@@ -185,32 +184,3 @@ def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("defined here, too", whole(other)),),
                 help="Use another name.",
             )
-
-
-def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
-    """One variable in several spellings; once per variable."""
-    mixed = _spelled_differently(ctx.model.config)
-    first: dict[str, tuple[str, Place]] = {}
-    told: set[str] = set()
-    for node, token in ctx.model.texts if mixed else ():
-        for name in spellings(token):
-            lower = name.lower()
-            if lower not in mixed or lower in told:
-                continue
-            spelling, place = first.setdefault(lower, (name, arg(node, token)))
-            if spelling != name:
-                told.add(lower)
-                yield Hit(
-                    arg(node, token),
-                    f"${name} is the same variable as ${spelling}: case does not count",
-                    node,
-                    related=((f"${spelling}", place),),
-                    help=f"Write ${spelling} everywhere.",
-                )
-
-
-def _spelled_differently(config: Config) -> set[str]:
-    """Lower-case names that the files, comments included, have in several spellings."""
-    names = {name for source in config.sources.values() for name in spellings(source.text)}
-    counts = Counter(map(str.lower, names))
-    return {name for name, count in counts.items() if count > 1}

@@ -24,7 +24,6 @@ _BEFORE_NAME = (
 )
 """What the default server of a socket decides before, or while, the name is known."""
 
-_QUANTUM = r"(?i)MLKEM|KYBER"
 _NO_OCSP = r"(?i)letsencrypt|/acme|\$acme"
 _AEAD = r"(?i)GCM|CHACHA20|CCM"
 
@@ -283,24 +282,6 @@ def stapling_without_responder(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("the certificate", whole(certificates[0])),),
                 help="Delete ssl_stapling and ssl_stapling_verify.",
             )
-
-
-def ecdh_curve_unsupported(ctx: CheckContext) -> Iterable[Hit]:
-    """Groups that many OpenSSL versions do not know, so that nginx does not start."""
-    for node in ctx.model.config.named("ssl_ecdh_curve"):
-        for token in node.args:
-            odd = [
-                group
-                for group in token.split(":")
-                if re.search(_QUANTUM, group) and not group.startswith("?")
-            ]
-            if odd:
-                yield Hit(
-                    arg(node, token),
-                    f"OpenSSL before 3.5 does not know {odd[0]}, and nginx does not start then",
-                    node,
-                    help=f"Write ?{odd[0]} (OpenSSL 3.3), or make sure of the version.",
-                )
 
 
 def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:

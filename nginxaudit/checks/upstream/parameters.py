@@ -11,12 +11,11 @@ from nginxaudit.nginx import Availability, ParameterFact, Target, directives, pa
 from nginxaudit.syntax.tree import Directive, Token
 
 _THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
-_NEXT_UPSTREAM = tuple(
+NEXT_UPSTREAM = tuple(
     f"{protocol}_next_upstream"
     for protocol in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
 )
-_JUDGED = ("server", "random", "zone", "sticky", "hash", "least_time", "keepalive", "queue", *_NEXT_UPSTREAM)
-_OTHERS = ("listen", "resolver", "proxy_http_version", "limit_req", "proxy_cache_path")
+JUDGED = ("server", "random", "zone", "sticky", "hash", "least_time", "keepalive", "queue", *NEXT_UPSTREAM)
 
 
 def invalid_server_parameter(ctx: CheckContext) -> Iterable[Hit]:
@@ -96,7 +95,7 @@ def _nearest(token: Token, family: str) -> str | None:
 
 def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
     """Parameters of groups that only NGINX Plus has."""
-    for node, token, fact in _lacking(ctx, _JUDGED, Availability.PLUS_ONLY):
+    for node, token, fact in lacking(ctx, JUDGED, Availability.PLUS_ONLY):
         yield Hit(
             arg(node, token),
             f'the parameter "{fact.name}" of "{node.name}" exists in NGINX Plus only; '
@@ -106,20 +105,7 @@ def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-def requires_newer_nginx(ctx: CheckContext) -> Iterable[Hit]:
-    """Parameters that the target version does not have yet."""
-    for node, token, fact in _lacking(ctx, (*_JUDGED, *_OTHERS), Availability.TOO_NEW):
-        plus = f" (NGINX Plus has it since {fact.plus_since})" if fact.plus_since else ""
-        yield Hit(
-            arg(node, token),
-            f'the parameter "{fact.name}" of "{node.name}" needs nginx {fact.since} or newer{plus}; '
-            f"the target is {ctx.target.label}",
-            node,
-            help="Upgrade nginx, or delete the parameter.",
-        )
-
-
-def _lacking(
+def lacking(
     ctx: CheckContext, names: Iterable[str], why: Availability
 ) -> Iterator[tuple[Directive, Token, ParameterFact]]:
     """Parameters that are written and that the target lacks for the reason ``why``."""
@@ -127,7 +113,7 @@ def _lacking(
         written = [node for node in ctx.model.config.named(name) if node.args and not node.is_block]
         if not written:
             continue
-        lacking = {family: _absent(name, family, ctx.target, why) for family in ("http", "stream")}
+        lacking = {family: absent(name, family, ctx.target, why) for family in ("http", "stream")}
         words = {word for facts in lacking.values() for word in facts}
         if not words:
             continue
@@ -136,11 +122,11 @@ def _lacking(
             facts = lacking.get(ctx.model.family_of(node), {}) if tokens else {}
             for token in tokens:
                 fact = facts.get(token.partition("=")[0])
-                if fact is not None and _is_written(fact, token):
+                if fact is not None and is_written(fact, token):
                     yield node, token, fact
 
 
-def _absent(name: str, family: str, target: Target, why: Availability) -> dict[str, ParameterFact]:
+def absent(name: str, family: str, target: Target, why: Availability) -> dict[str, ParameterFact]:
     """Parameters that the target lacks, wherever in the family the directive stands."""
     facts = [fact for fact in parameters(name, family) if fact.name]
     there = {fact.name for fact in facts if fact.available(target) is Availability.YES}
@@ -151,6 +137,6 @@ def _absent(name: str, family: str, target: Target, why: Availability) -> dict[s
     }
 
 
-def _is_written(fact: ParameterFact, token: Token) -> bool:
+def is_written(fact: ParameterFact, token: Token) -> bool:
     """Whether the word is the parameter itself, not a value that happens to look like it."""
     return token == fact.name if fact.kind == "flag" else token.startswith(f"{fact.name}=")

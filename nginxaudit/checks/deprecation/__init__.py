@@ -1,0 +1,1 @@
+"""Rules about what nginx no longer knows, or does not know yet."""

@@ -1,0 +1,24 @@
+"""Sockets that nginx cannot open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Hit, arg
+
+
+def listen_hostname(ctx: CheckContext) -> Iterable[Hit]:
+    """A ``listen`` that needs DNS when nginx starts."""
+    for family in ("http", "stream", "mail"):
+        for server in ctx.model.servers(family):
+            for listen in server.listens:
+                if listen.kind == "name" and listen.host != "localhost" and listen.directive is not None:
+                    yield Hit(
+                        arg(listen.directive, listen.directive.args[0]),
+                        f"nginx does not start while {listen.host} cannot be looked up, or is not an address of this machine",
+                        listen.directive,
+                        confidence=Confidence.MEDIUM,
+                        severity=Severity.INFO,
+                        help="Write the address.",
+                    )

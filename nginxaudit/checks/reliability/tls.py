@@ -1,0 +1,28 @@
+"""TLS settings that depend on the OpenSSL of the machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nginxaudit.hit import CheckContext, Hit, arg
+
+_QUANTUM = r"(?i)MLKEM|KYBER"
+
+
+def ecdh_curve_unsupported(ctx: CheckContext) -> Iterable[Hit]:
+    """Groups that many OpenSSL versions do not know, so that nginx does not start."""
+    for node in ctx.model.config.named("ssl_ecdh_curve"):
+        for token in node.args:
+            odd = [
+                group
+                for group in token.split(":")
+                if re.search(_QUANTUM, group) and not group.startswith("?")
+            ]
+            if odd:
+                yield Hit(
+                    arg(node, token),
+                    f"OpenSSL before 3.5 does not know {odd[0]}, and nginx does not start then",
+                    node,
+                    help=f"Write ?{odd[0]} (OpenSSL 3.3), or make sure of the version.",
+                )

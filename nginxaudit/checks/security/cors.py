@@ -1,0 +1,128 @@
+"""Origins that may read responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.checks.headers.values import added
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit.model.variables import references
+from nginxaudit.syntax.tree import Directive
+
+_ORIGINS = ("$http_origin", "$http_referer", "$http_referrer")
+
+
+def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
+    """Every origin is answered as an allowed one."""
+    for node in ctx.model.config.named("add_header"):
+        if len(node.args) < 2 or node.args[0].lower() != "access-control-allow-origin" or node.parent is None:
+            continue
+        origins = ctx.model.taint.origins(node.args[1], node)
+        if not any(origin.variable == "$http_origin" for origin in origins) or not _unchecked(ctx, node):
+            continue
+        credentials = any(
+            each.args[0].lower() == "access-control-allow-credentials" and each.args[1].lower() == "true"
+            for each in ctx.model.effective(node.parent, "add_header")
+            if len(each.args) > 1
+        )
+        yield Hit(
+            arg(node, node.args[1]),
+            "every site may read this"
+            + (
+                ", with the cookies of the visitor"
+                if credentials
+                else ": the origin is sent back whatever it is"
+            ),
+            node,
+            severity=Severity.ERROR if credentials else Severity.INFO,
+            help="Take the origin from a map whose keys are the allowed ones and whose default is empty.",
+        )
+
+
+def _unchecked(ctx: CheckContext, node: Directive) -> bool:
+    """The origin gets here without a comparison: directly, by ``set``, or as the default of a map."""
+    block = node.parent
+    if block is not None and block.name == "if":
+        return not any("$http_origin" in token.lower() for token in block.args)
+    for reference in references(node.args[1]):
+        if reference.name == "http_origin":
+            return True
+        for definition in ctx.model.variable_definitions("http").get(reference.name, ()):
+            if definition.name == "set" and "$http_origin" in definition.args[1].lower():
+                return definition.parent is None or definition.parent.name != "if"
+            if definition.name == "map":
+                return any(
+                    "$http_origin" in token.lower()
+                    for line in definition.named("default")
+                    for token in line.args
+                )
+    return False
+
+
+def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
+    """Expressions over Origin and Referer that other sites match, too."""
+    for written in ctx.model.expressions:
+        subject = written.subject.lower().replace("{", "").replace("}", "")
+        expression = written.expression
+        if (
+            written.kind not in ("if", "map")
+            or subject not in _ORIGINS
+            or expression is None
+            or not expression.exact
+        ):
+            continue
+        if expression.matches_every_path:
+            continue
+        if subject == "$http_referrer":
+            problem = "no client sends this header: it is spelt Referer"
+        elif not expression.starts_anchored and "." in expression.text:
+            problem = "without ^ a site such as https://evil.test/?x=… or notexample.com matches, too"
+        elif subject == "$http_origin" and not expression.ends_anchored and "." in expression.text:
+            problem = "without $ an origin such as https://example.com.evil.test matches, too"
+        else:
+            continue
+        yield Hit(
+            arg(written.directive, written.token),
+            problem,
+            written.directive,
+            help="Write ^https://example\\.com$ with all dots escaped.",
+        )
+
+
+def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
+    """Origins that browsers refuse: any together with credentials, several, or none that can be one."""
+    for block in dict.fromkeys(node.parent for node in added(ctx, "access-control-allow-origin")):
+        if block is None:
+            continue
+        headers = [node for node in ctx.model.effective(block, "add_header") if len(node.args) > 1]
+        origins = [node for node in headers if node.args[0].lower() == "access-control-allow-origin"]
+        credentials = next(
+            (
+                node
+                for node in headers
+                if node.args[0].lower() == "access-control-allow-credentials"
+                and node.args[1].lower() == "true"
+            ),
+            None,
+        )
+        if origins[0].parent is not block:
+            continue
+        value = origins[0].args[1].strip()
+        if value == "*" and credentials is not None:
+            problem = "browsers refuse * together with credentials"
+        elif len(origins) > 1:
+            problem = "two such headers are sent, and browsers refuse both"
+        elif "$" not in value and ("," in value or " " in value or value.count("/") > 2):
+            problem = "one origin (scheme and host) is allowed here, no list and no path"
+        else:
+            continue
+        yield Hit(
+            whole(origins[0]),
+            f"no other site can read this: {problem}",
+            origins[0],
+            related=(("credentials are allowed here", whole(credentials)),)
+            if credentials is not None
+            else (),
+            help="Take the origin from a map of those that are allowed.",
+        )

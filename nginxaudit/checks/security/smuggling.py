@@ -1,0 +1,60 @@
+"""Headers with which clients reach behind the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nginxaudit.checks.headers.forwarding import PARAMETERS, set_headers
+from nginxaudit.hit import CheckContext, Hit, whole
+
+
+def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
+    """Any upgrade that a client asks for, through a location that restricts access."""
+    if not any(node.args[0].lower() == "upgrade" for node in set_headers(ctx)):
+        return
+    for each in ctx.model.passes:
+        if each.protocol != "proxy" or each.family != "http":
+            continue
+        headers = {
+            node.args[0].lower(): node
+            for node in ctx.model.effective(each.scope, "proxy_set_header")
+            if len(node.args) > 1
+        }
+        upgrade, connection = headers.get("upgrade"), headers.get("connection")
+        if upgrade is None or connection is None or "$http_upgrade" not in upgrade.args[1].lower():
+            continue
+        if connection.args[1].lower() not in ("upgrade", "$http_connection"):
+            continue
+        guards = [
+            node
+            for name in ("deny", "auth_basic", "auth_request")
+            for node in ctx.model.effective(each.scope, name)
+        ]
+        if guards:
+            yield Hit(
+                whole(upgrade),
+                "clients may upgrade to anything here: a backend that accepts h2c is then talked to past the access rules",
+                upgrade,
+                related=(("the rule that does not see those requests", whole(guards[0])),),
+                help="Pass Upgrade for websocket alone: map $http_upgrade to websocket or an empty value.",
+            )
+
+
+def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
+    """The Proxy header of clients gets to CGI programs as HTTP_PROXY; asked for only."""
+    for each in ctx.model.passes:
+        name = PARAMETERS.get(each.protocol)
+        if name is None or ctx.model.config.fragment:
+            continue
+        scopes = (each.scope, *each.scope.ancestors())
+        if any(ctx.model.unknown_inside(scope, direct=True) for scope in scopes):
+            continue
+        if not any(
+            node.args and node.args[0] == "HTTP_PROXY" for node in ctx.model.effective(each.scope, name)
+        ):
+            yield Hit(
+                whole(each.directive),
+                "a client's Proxy header becomes HTTP_PROXY, which old CGI libraries use for their own requests",
+                each.directive,
+                help=f'Write {name} HTTP_PROXY "";',
+            )

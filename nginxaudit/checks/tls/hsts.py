@@ -1,0 +1,84 @@
+"""Strict-Transport-Security."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nginxaudit.checks.headers.values import HSTS, added, sends
+from nginxaudit.hit import CheckContext, Hit, arg, name_of
+from nginxaudit.model.server import Server
+
+_HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
+_MAX_AGE = r"(?i)max-age\s*=\s*\"?(\d+)"
+
+
+_INTERNAL = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
+
+
+_SENDING = ("add_header", "more_set_headers", "security_headers")
+
+
+def _tls_servers(ctx: CheckContext) -> list[Server]:
+    """Servers that answer names over TLS."""
+    return [
+        server
+        for server in ctx.model.servers("http")
+        if any(listen.ssl or listen.quic for listen in server.listens)
+        and not ctx.model.flag(server.directive, "ssl_reject_handshake", False)
+        and not ctx.model.unknown_inside(server.directive)
+        and any(
+            name.kind not in ("empty", "catch-all") and "." in name.name and not name.name.endswith(_INTERNAL)
+            for name in server.names
+        )
+    ]
+
+
+def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
+    """TLS servers without Strict-Transport-Security; one finding when none has it."""
+    if ctx.model.config.fragment or ctx.model.unread_files("http"):
+        return
+    servers = _tls_servers(ctx)
+    none_sends = not any(map(ctx.model.config.named, _SENDING))
+    lacking = servers if none_sends else [server for server in servers if not sends(ctx, server, HSTS)]
+    if lacking and len(lacking) == len(servers) and len(servers) > 1:
+        shown = lacking[:1]
+        what = f"none of the {len(servers)} TLS servers tells browsers to stay with https"
+    else:
+        shown = lacking
+        what = "browsers are not told to stay with https: the first request of a visit can be intercepted"
+    for server in shown:
+        yield Hit(
+            name_of(server.directive),
+            what,
+            server.directive,
+            help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names have TLS.',
+        )
+
+
+def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
+    """Strict-Transport-Security that does not last, or asks for more than it says."""
+    for node in added(ctx, HSTS):
+        value = node.args[1]
+        if "$" in value:
+            continue
+        problem = _weakness(value.lower())
+        if problem:
+            yield Hit(
+                arg(node, value),
+                f"Strict-Transport-Security: {problem}",
+                node,
+                help='Use "max-age=31536000; includeSubDomains" once every sub-domain has TLS.',
+            )
+
+
+def _weakness(value: str) -> str:
+    found = re.search(_MAX_AGE, value)
+    if found is None:
+        return "without max-age browsers ignore it"
+    seconds = int(found[1])
+    if seconds == 0:
+        return "max-age=0 makes browsers forget it"
+    if "preload" in value and ("includesubdomains" not in value or seconds < _YEAR):
+        return "preload needs includeSubDomains and a max-age of a year"
+    return f"{seconds} seconds is less than half a year" if seconds < _HALF_YEAR else ""
