@@ -20,7 +20,7 @@ _PATTERN_SIGNS = frozenset({"~", "~*", "!~", "!~*", "rewrite"})
 def configurations() -> tuple[bytes, ...]:
     """Configurations: the fixtures' files and the examples of the pages."""
     files = (path for path in sorted(_FIXTURES.rglob("*")) if path.suffix in (".conf", ".types", ".yaml"))
-    examples = (clean(example.text) for _, _, example in cases())
+    examples = (clean(case.example.text) for case in cases())
     texts = [path.read_bytes() for path in files]
     texts += [text.encode("utf-8", "surrogateescape") for text in examples]
     return tuple(dict.fromkeys(text for text in texts if len(text) < 8192))

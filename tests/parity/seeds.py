@@ -63,7 +63,7 @@ def _fixtures(scratch: Path) -> Iterator[Seed]:
 
 
 def _examples(scratch: Path) -> Iterator[Seed]:
-    for _, name, example in cases():
+    for _, name, example, _ in cases():
         if example.kind == "good" and not example.files and "edition" not in example.options:
             yield _single(f"rules/{name}", clean(example.text), scratch / name)
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.catalogue import builtin
-from nginxaudit.engine.rules.pages import Example, read_page
+from nginxaudit.engine.rules.pages import Example, Page, read_page
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
@@ -25,26 +25,43 @@ _END = "␃"  # the file ends here, without a line end
 _MARKS = re.compile(r"[ \t]*# finding\b[^\n]*")
 
 
+MORE = Path(__file__).parent / "more"
+"""``SLUG.md``: examples of a rule that hold its details, and would make its page too long for readers."""
+
+
 class Case(NamedTuple):
-    """An example of a page; ``name`` counts it among those of its kind: ``missing-listen-bad-2``."""
+    """An example; ``name`` counts it among those of its kind in the file ``path``: ``missing-listen-bad-2``."""
 
     rule: Rule
     name: str
     example: Example
+    path: Path
 
 
 @cache
 def cases() -> list[Case]:
-    """Every example of every shipped page."""
+    """Every example of every shipped page, and those for the tests alone."""
     return [case for rule in builtin() for case in cases_of(rule)]
 
 
 def cases_of(rule: Rule) -> Iterator[Case]:
-    """The examples of one page."""
+    """The examples of one rule: those of its page, then those in ``more/``."""
+    yield from _numbered(read_page(rule), Path(rule.path), rule.slug)
+    more = MORE / f"{rule.slug}.md"
+    if more.exists():
+        yield from _numbered(Page(rule, more.read_text(encoding="utf-8")), more, f"{rule.slug}-more")
+
+
+def slug_of(name: str) -> str:
+    """The rule that the example called ``name`` is about."""
+    return re.sub(r"(?:-more)?-(?:bad|good)-[0-9]+\Z", "", name)
+
+
+def _numbered(page: Page, path: Path, name: str) -> Iterator[Case]:
     count = {"bad": 0, "good": 0}
-    for example in read_page(rule).examples:
+    for example in page.examples:
         count[example.kind] += 1
-        yield Case(rule, f"{rule.slug}-{example.kind}-{count[example.kind]}", example)
+        yield Case(page.rule, f"{name}-{example.kind}-{count[example.kind]}", example, path)
 
 
 def clean(text: str) -> str:

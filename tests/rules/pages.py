@@ -13,8 +13,8 @@ from tests.rules.marks import MarkError, refilled
 
 def fill_marks() -> Iterator[str]:
     """Fill in or renew the words of all marks; yields what only people can put right, and what was renewed."""
-    for path, on_page in groupby(cases(), lambda case: case.rule.path):
-        yield from _fill(Path(path), list(on_page))
+    for path, on_page in groupby(cases(), lambda case: case.path):
+        yield from _fill(path, list(on_page))
     cases.cache_clear()
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.pages import read_page
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.tasks import module_of
 from tests.rules import snapshot
-from tests.rules.examples import Case, cases, cases_of, found_in
+from tests.rules.examples import MORE, Case, cases, found_in
 from tests.rules.judged import answer, is_refused, only_the_machine_lacks_something
 from tests.rules.marks import Mark, by_line, marks
 from tests.support import nginx
@@ -26,7 +27,7 @@ def _name(case: Case) -> str:
 
 @pytest.mark.parametrize("rule", builtin().rules, ids=lambda rule: rule.slug)
 def test_every_page_has_bad_and_good_examples(rule: Rule) -> None:
-    kinds = [case.example.kind for case in cases_of(rule)]
+    kinds = [example.kind for example in read_page(rule).examples]
     enough = 1 if rule.category == "input" else 2
     assert kinds.count("bad") >= enough, f"a page shows at least {enough} bad examples"
     misses = 1 if rule.category in _ABOUT_REFUSALS else enough
@@ -57,6 +58,10 @@ def test_example(case: Case, tmp_path: Path) -> None:
         )
     different = list(snapshot.differences(case, snapshot.lines(case, found, tmp_path)))
     assert not different, "\n".join([case.name, *different, "python -m tests.expected rules"])
+
+
+def test_further_examples_are_about_rules() -> None:
+    assert {path.stem for path in MORE.glob("*.md")} <= {rule.slug for rule in builtin()}
 
 
 def test_nothing_is_expected_of_examples_that_are_gone() -> None:
