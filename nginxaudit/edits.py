@@ -66,6 +66,12 @@ def deleted(node: Directive) -> Edit:
     return cut(node.source, node.start, _end(node))
 
 
+def deletion(node: Directive) -> tuple[Edit, ...] | None:
+    """``node`` taken out; None when a comment stands inside it, which would be lost."""
+    end = node.statement.end if node.statement.close is None else node.statement.close
+    return None if "#" in node.source.text[node.start : end] else (deleted(node),)
+
+
 def cut(source: SourceText, start: int, end: int) -> Edit:
     """Take ``start`` to ``end`` out, and the lines they are on when nothing else stands there."""
     text = source.text

@@ -121,6 +121,12 @@ class Model:
                 at = at.parent
         return direct, anywhere
 
+    def copies(self, block: Directive) -> list[Directive]:
+        """``block`` in every context in which its file is included."""
+        if self.config.entered.get(block.source.path, 1) < 2:
+            return [block]
+        return [each for each in self.config.named(block.name) if each.statement is block.statement]
+
     def unknown_inside(self, block: Directive, *, direct: bool = False) -> bool:
         """Whether an include inside ``block`` could not be read, at any depth.
 

@@ -12,7 +12,7 @@ from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.retries import directive_of
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.nginx import parse_time_ms
-from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, member, with_port
+from nginxaudit.repairs.common import Edits, group_of, lacks_port, member, with_port
 from nginxaudit.syntax.tree import Directive
 
 CONNECT_TIMEOUT = "5s"
@@ -29,7 +29,7 @@ def keep_last_method(hit: Hit, model: Model) -> Edits:
         return None
     made: list[Edit] = []
     for node in [each for each in upstream.methods if each.name in METHODS][:-1]:
-        deleted = deletion(node)
+        deleted = edits.deletion(node)
         if deleted is None:
             return None
         made.extend(deleted)
@@ -46,7 +46,7 @@ def move_behind_method(hit: Hit, model: Model) -> Fix | None:
     method = upstream.method_directive if upstream is not None else None
     if node is None or upstream is None or method is None:
         return None
-    taken = deletion(node)
+    taken = edits.deletion(node)
     if taken is None or node.source is not method.source or node.via is not method.via:
         return None
     last = node.args[-1].end if node.args else node.name_end
@@ -64,7 +64,7 @@ def without_plus(hit: Hit, model: Model) -> Edits:
         return None
     token = next((each for each in node.args if each.start == hit.place.start), None)
     if token is None or len(node.args) == 1:
-        return deletion(node)
+        return edits.deletion(node)
     return (edits.without(node, token),)
 
 

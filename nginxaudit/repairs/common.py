@@ -15,12 +15,6 @@ Edits = tuple[Edit, ...] | None
 """What a repair makes; None where it is not sure."""
 
 
-def deletion(node: Directive) -> Edits:
-    """``node`` taken out; None when a comment stands inside it, which would be lost."""
-    end = node.statement.end if node.statement.close is None else node.statement.close
-    return None if "#" in node.source.text[node.start : end] else (edits.deleted(node),)
-
-
 def found_word(hit: Hit) -> Token | None:
     """The argument that a hit points at."""
     if hit.node is None or hit.node.source is not hit.place.source:
@@ -62,10 +56,3 @@ def lacks_port(peer: Peer) -> bool:
     """Whether the port of a server is the default one."""
     address = peer.address
     return address is not None and address.kind != "unix" and not address.explicit_port and not peer.service
-
-
-def uses(block: Directive, model: Model) -> list[Directive]:
-    """``block`` in every place in which its file stands."""
-    if model.config.entered.get(block.source.path, 1) < 2:
-        return [block]
-    return [each for each in model.config.named(block.name) if each.statement is block.statement]

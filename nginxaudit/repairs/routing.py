@@ -15,7 +15,6 @@ from nginxaudit.model.scope import PASS_DIRECTIVES
 from nginxaudit.model.server import Server
 from nginxaudit.pcre import parse
 from nginxaudit.pcre.nodes import Choice
-from nginxaudit.repairs.common import uses
 from nginxaudit.syntax.tree import Directive, Token
 
 Edits = tuple[Edit, ...] | None
@@ -88,7 +87,7 @@ def _is_free(node: Directive, server: Server, model: Model) -> bool:
     """Whether no socket of a line, which may have a range of ports, has a default server, and no other server has the line."""
     sockets = model.sockets(server.family)
     ranged = [each for each in server.listens if each.directive is node]
-    return len(uses(node, model)) == 1 and all(sockets[each.key].explicit_default is None for each in ranged)
+    return len(model.copies(node)) == 1 and all(sockets[each.key].explicit_default is None for each in ranged)
 
 
 # -- expressions

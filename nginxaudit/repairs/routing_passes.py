@@ -5,14 +5,14 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from nginxaudit import edits
+from nginxaudit.checks.inherited import added, level_of, put
 from nginxaudit.checks.routing.proxying import speaks_10
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass
-from nginxaudit.repairs.common import pass_of, uses
-from nginxaudit.repairs.inherited import added, level_of, put
+from nginxaudit.repairs.common import pass_of
 from nginxaudit.repairs.routing import DIRECTORY, suffixed
 from nginxaudit.syntax.tree import Directive
 
@@ -95,7 +95,7 @@ def complete_upgrade(hit: Hit, model: Model) -> Edits:
     if upgrade is None or connection is None:
         partner = upgrade or connection
         other = "Connection" if connection is None else "Upgrade"
-        if partner is None or not _lack(uses(partner, model), other, model):
+        if partner is None or not _lack(model.copies(partner), other, model):
             return None
         value = _upgrade_value(model) if connection is None else "$http_upgrade"
         made.append(edits.after(partner, f"{_SET} {other} {value};"))

@@ -15,7 +15,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
 from nginxaudit.pcre import parse
 from nginxaudit.repairs.captures import written_at
-from nginxaudit.repairs.common import Edits, deletion, found_word
+from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.syntax.tree import Directive, Token
 
 _DOTFILES = "location ~ /\\.(?!well-known) {\n    deny all;\n}"
@@ -79,7 +79,7 @@ def no_listing(hit: Hit, model: Model) -> Edits:
     outer = node.parent.parent
     if outer is not None and model.flag(outer, "autoindex", False) is not False:
         return (edits.exchanged(node, node.args[0], "off"),)
-    return deletion(node)
+    return edits.deletion(node)
 
 
 def hide_dotfiles(hit: Hit, model: Model) -> Edits:

@@ -12,7 +12,7 @@ from nginxaudit.model.server import Server
 from nginxaudit.nginx.ciphers import weak_families
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
-from nginxaudit.repairs.common import Edits, deletion, found_word, pass_of
+from nginxaudit.repairs.common import Edits, found_word, pass_of
 from nginxaudit.syntax.tree import Directive
 
 TLS13_SINCE = (1, 13, 0)
@@ -169,11 +169,11 @@ def no_stapling(hit: Hit, model: Model) -> Fix | None:
     if not all(_has_nothing_to_staple(each, model) for each in users):
         return None
     outer = model.flag(block.parent, "ssl_stapling", False)
-    made = deletion(node) if outer is False else (edits.exchanged(node, node.args[0], "off"),)
+    made = edits.deletion(node) if outer is False else (edits.exchanged(node, node.args[0], "off"),)
     others = [each for each in model.config.named("ssl_stapling") if each is not node]
     verify = block.first("ssl_stapling_verify")
     if made and verify is not None and (not others or block.inner == "server"):
-        made += deletion(verify) or ()
+        made += edits.deletion(verify) or ()
     sure = all(_of_lets_encrypt(each, model) for each in users) and not model.unread_files("http")
     safe = sure and not model.config.fragment
     applicability = Applicability.SAFE if safe else Applicability.UNSAFE

@@ -11,7 +11,7 @@ from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition
 from nginxaudit.nginx import parse_number
-from nginxaudit.repairs.common import Edits, deletion, found_word
+from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.repairs.syntax import clear_match
 from nginxaudit.repairs.upstream import ZONE_SIZE
 from nginxaudit.syntax.tree import Directive
@@ -125,7 +125,7 @@ def declared_zone(hit: Hit, model: Model) -> Edits:
 
 def delete_zone(hit: Hit, model: Model) -> Edits:
     """The declaration that nothing uses."""
-    return deletion(hit.node) if hit.node is not None else None
+    return edits.deletion(hit.node) if hit.node is not None else None
 
 
 # -- connections and files
@@ -210,7 +210,7 @@ def _moved(line: Directive, user: Directive) -> Iterator[Edit]:
     if block is None or place is None:
         return
     at = edits.standing_in(block, place)
-    taken = deletion(line)
+    taken = edits.deletion(line)
     if at is None or taken is None or line.source is not at.source or line.via is not at.via:
         return
     yield _verbatim_before(at, edits.statement(line))

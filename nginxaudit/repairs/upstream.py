@@ -14,7 +14,7 @@ from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import Availability, has_placeholder, parameters, parse_address
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, member, with_port
+from nginxaudit.repairs.common import Edits, group_of, lacks_port, member, with_port
 from nginxaudit.syntax.tree import Directive, Token
 
 ZONE_SIZE = "64k"
@@ -143,12 +143,12 @@ def delete_duplicate(hit: Hit, model: Model) -> Edits:
     same = sorted(map(str, first.directive.args[1:])) == sorted(map(str, peer.directive.args[1:]))
     if not same or first.directive.statement is peer.directive.statement:
         return None
-    return deletion(peer.directive)
+    return edits.deletion(peer.directive)
 
 
 def delete_unused(hit: Hit, model: Model) -> Edits:
     """The whole group, unless there are comments in it."""
-    return deletion(hit.node) if hit.node is not None else None
+    return edits.deletion(hit.node) if hit.node is not None else None
 
 
 # -- addresses

@@ -17,7 +17,7 @@ from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
-from nginxaudit.repairs.common import Edits, deletion, group_of, lacks_port, pass_of, with_port
+from nginxaudit.repairs.common import Edits, group_of, lacks_port, pass_of, with_port
 from nginxaudit.syntax.tree import Directive, Token
 
 _HTTP11_BY_DEFAULT = (1, 29, 7)
@@ -160,7 +160,7 @@ def _without_pool(upstream: Upstream, model: Model) -> Fix | None:
     """``keepalive`` taken out where nobody can use it."""
     pool = upstream.keepalive
     able = any(each.protocol not in ("uwsgi", "scgi") for each in model.passes_to(upstream))
-    made = None if pool is None or able else deletion(pool)
+    made = None if pool is None or able else edits.deletion(pool)
     return Fix("Delete keepalive", Applicability.UNSAFE, made) if made else None
 
 

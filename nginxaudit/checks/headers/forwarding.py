@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
+from nginxaudit.checks.headers.inheritance import unlike_own
+from nginxaudit.checks.inherited import added, again, level_of, repeated
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.variables import references
@@ -13,6 +16,9 @@ from nginxaudit.syntax.tree import Directive
 
 SETTING = {"proxy": "proxy_set_header", "grpc": "grpc_set_header"}
 PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
+_SET = SETTING["proxy"]
+_Lacking = tuple[frozenset[Directive], dict[Directive, bool]]
+_Users = Callable[[Model], _Lacking]
 _IDENTITY = frozenset({"host", "forwarded", "x-real-ip", "authorization", "x-client-cert"})
 _KEEPALIVE_BY_DEFAULT = (1, 29, 7)
 _CLIENT_CHOSEN = {
@@ -64,10 +70,10 @@ def proxy_set_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
             if len(node.args) > 1 and node.args[0].lower() not in own and not _is_default(ctx, node)
         ]
         if lost:
-            yield _lost_headers(level, name, lost)
+            yield _lost_headers(ctx.model, level, name, lost)
 
 
-def _lost_headers(level: Directive, name: str, lost: list[Directive]) -> Hit:
+def _lost_headers(model: Model, level: Directive, name: str, lost: list[Directive]) -> Hit:
     serious = any(_is_identity(node) for node in lost)
     names = listed(list(dict.fromkeys(str(node.args[0]) for node in lost)), limit=5)
     return Hit(
@@ -80,6 +86,7 @@ def _lost_headers(level: Directive, name: str, lost: list[Directive]) -> Hit:
         ),
         severity=None if serious else Severity.INFO,
         help="Repeat them here, or put all of them into a file that both blocks include.",
+        make_fix=partial(again, level, name, model, unlike_own),
     )
 
 
@@ -107,7 +114,7 @@ def array_directive_inheritance(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             lost = left_out(ctx.model, level, name)
             if lost and len(lost) < len(ctx.model.effective(level.parent, name)):
-                yield _lost_entries(level, name, lost)
+                yield _lost_entries(ctx.model, level, name, lost)
 
 
 def left_out(model: Model, level: Directive, name: str) -> list[Directive]:
@@ -133,10 +140,10 @@ def _lost_parameters(ctx: CheckContext) -> Iterator[Hit]:
         told.add(level)
         lost = left_out(ctx.model, level, name)
         if lost:
-            yield _lost_entries(level, name, lost)
+            yield _lost_entries(ctx.model, level, name, lost)
 
 
-def _lost_entries(level: Directive, name: str, lost: list[Directive]) -> Hit:
+def _lost_entries(model: Model, level: Directive, name: str, lost: list[Directive]) -> Hit:
     first = level.named(name)[0]
     return Hit(
         whole(first),
@@ -144,6 +151,7 @@ def _lost_entries(level: Directive, name: str, lost: list[Directive]) -> Hit:
         first,
         related=tuple(("not in force here", whole(node)) for node in lost[:5]),
         help="Repeat the outer lines here.",
+        make_fix=partial(again, level, name, model, left_out),
     )
 
 
@@ -163,6 +171,7 @@ def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
             f'the backend gets "{each.upstream.name if each.upstream else ""}" as the host, not the name that the client asked for',
             each.directive,
             help="Write proxy_set_header Host $host; (and repeat the other headers of the outer block).",
+            make_fix=partial(_host_told, each, ctx.model),
         )
 
 
@@ -197,6 +206,7 @@ def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
                 "the backend does not learn the address of the client",
                 each.directive,
                 help="Write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+                make_fix=partial(_client_told, each, ctx.model),
             )
 
 
@@ -245,3 +255,73 @@ def set_headers(ctx: CheckContext) -> Iterator[Directive]:
         for node in ctx.model.config.named(name):
             if len(node.args) > 1:
                 yield node
+
+
+# -- fixes: one line for all passes that have their headers from the same block
+
+
+def _host_told(each: Pass, model: Model) -> Edits:
+    """The host of the client for all passes of the server that lack it."""
+    lacking, _ = model.once(_without_host)
+    passes = [other for other in model.passes if other.server is each.server and other.directive in lacking]
+    return _told(passes, model, _without_host, _host_line)
+
+
+def _client_told(each: Pass, model: Model) -> Edits:
+    """The address of the client, after what the request says itself."""
+    text = f"{_SET} X-Forwarded-For $proxy_add_x_forwarded_for;"
+    return _told([each], model, _without_client, lambda block, model: text)
+
+
+def _told(
+    passes: Iterable[Pass], model: Model, users: _Users, line: Callable[[Directive, Model], str]
+) -> Edits:
+    """One line for each block from which some of ``passes`` have their headers."""
+    homes: dict[Directive, Directive] = {}
+    for each in passes:
+        home = _home(each, model, users)
+        if home is not None:
+            homes.setdefault(home, each.directive)
+    made = [
+        added(home, model, line(home, model), beside=node if node.parent is home else None)
+        for home, node in homes.items()
+    ]
+    return tuple(edit for edit in made if edit is not None)
+
+
+def _home(each: Pass, model: Model, users: _Users) -> Directive | None:
+    """The block whose headers the pass has, when all passes that have them lack the same; else its location."""
+    _, whole = model.once(users)
+    level = level_of(each.scope, model, _SET)
+    if level is not None and whole[level]:
+        return level
+    return each.location.directive if each.location is not None else None
+
+
+def _without_host(model: Model) -> _Lacking:
+    return _lacking(model, lacks_host)
+
+
+def _without_client(model: Model) -> _Lacking:
+    return _lacking(model, lacks_client)
+
+
+def _lacking(model: Model, lacks: Callable[[Model, Pass], bool]) -> _Lacking:
+    """Passes that lack a header; and for each block with headers, whether all passes that have them lack it."""
+    lacking: set[Directive] = set()
+    whole: dict[Directive, bool] = {}
+    for each in model.passes:
+        missing = lacks(model, each)
+        if missing:
+            lacking.add(each.directive)
+        level = level_of(each.scope, model, _SET) if each.protocol == "proxy" else None
+        if level is not None:
+            whole[level] = whole.get(level, True) and missing
+    return frozenset(lacking), whole
+
+
+def _host_line(block: Directive, model: Model) -> str:
+    """The Host of the outer block, if there is one that ``block`` does not inherit."""
+    outer = model.effective(block.parent, _SET) if block.parent is not None else ()
+    dropped = [node for node in outer if len(node.args) > 1 and node.args[0].lower() == "host"]
+    return (repeated(dropped[:1]) if dropped else None) or f"{_SET} Host $host;"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
+from nginxaudit.checks.inherited import again, merges
+from nginxaudit.checks.routing.redirects import CODES
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
 from nginxaudit.model import Model
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.syntax.tree import Directive, Token
 
 SECURITY = frozenset(
     {
@@ -20,6 +26,7 @@ _PROTECTIVE = {"cache-control": ("no-store", "private"), "content-disposition": 
 _ADDED = ("add_header", "add_trailer")
 _HIDES = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc")
 _ANSWERS = ("return", "rewrite")
+_BREAK = r"(?s)\\[^nrt]|(?P<gap>(?:[ \t\r\n]|\\[nrt])*(?:[\r\n]|\\[nr])(?:[ \t\r\n]|\\[nrt])*)"
 
 
 def add_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
@@ -37,8 +44,7 @@ def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
     outer = block.parent
     if outer is None or merges(block, name):
         return
-    own = {node.args[0].lower() for node in block.named(name) if node.args}
-    dropped = [node for node in model.effective(outer, name) if node.args and node.args[0].lower() not in own]
+    dropped = unlike_own(model, block, name)
     if not dropped:
         return
     serious = any(map(_is_serious, dropped)) and not any(block.first(each) for each in _ANSWERS)
@@ -53,18 +59,18 @@ def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
         ),
         severity=None if serious else Severity.INFO,
         help=f"Repeat them here, or (nginx 1.29.3) write {name}_inherit merge;",
+        make_fix=partial(again, block, name, model, unlike_own),
     )
 
 
-def merges(block: Directive, name: str) -> bool:
-    """Whether the mode in effect keeps the outer lines, or drops them on purpose."""
-    at: Directive | None = block
-    while at is not None:
-        mode = at.first(f"{name}_inherit")
-        if mode is not None and mode.args:
-            return mode.args[0] in ("merge", "off")
-        at = at.parent
-    return False
+def unlike_own(model: Model, block: Directive, name: str) -> list[Directive]:
+    """Outer headers of which ``block`` has none with the same name."""
+    if block.parent is None:
+        return []
+    own = {node.args[0].lower() for node in block.named(name) if node.args}
+    return [
+        node for node in model.effective(block.parent, name) if node.args and node.args[0].lower() not in own
+    ]
 
 
 def _is_serious(node: Directive) -> bool:
@@ -84,7 +90,23 @@ def multiline_header_value(ctx: CheckContext) -> Iterable[Hit]:
                         f"the value of {node.args[0]} goes over several lines: HTTP/2 and many proxies refuse such a header",
                         node,
                         help="Write it on one line, or build it from variables.",
+                        make_fix=partial(_joined, node, token),
                     )
+
+
+def _joined(node: Directive, token: Token) -> Edits:
+    """The value on one line, with a space for each break; not where a line of it looks like a comment."""
+    if not token.quoted or re.search(r"[\r\n][ \t]*#", token):
+        return None
+    text = edits.written(node, token)
+    body = compiled(_BREAK).sub(_space, text[1:-1])
+    return (edits.exchanged(node, token, f"{text[0]}{body}{text[-1]}"),)
+
+
+def _space(found: re.Match[str]) -> str:
+    if found["gap"] is None:
+        return found[0]
+    return "" if found.start() == 0 or found.end() == len(found.string) else " "
 
 
 def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
@@ -103,4 +125,16 @@ def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
                 "nginx sends a Content-Type anyway: the response has two of them",
                 node,
                 help="Use default_type or types, or hide the one of the backend.",
+                make_fix=partial(_default_type, node, node.parent),
             )
+
+
+def _default_type(node: Directive, block: Directive) -> Edits:
+    """``default_type``, where the block itself answers with a text; the types of files go by their names."""
+    if block.inner not in ("server", "location") or "$" in node.args[1]:
+        return None
+    answer = block.first("return")
+    texts = answer is not None and len(answer.args) == 2 and answer.args[0] not in CODES
+    if not texts or block.first("default_type") or not edits.on_one_line(node):
+        return None
+    return (edits.rewritten(node, f"default_type {edits.written(node, node.args[1])}"),)

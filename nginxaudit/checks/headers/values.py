@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
+from nginxaudit.checks import inherited
 from nginxaudit.checks.headers.inheritance import SECURITY
-from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.finding import Applicability, Fix, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
 from nginxaudit.syntax.tree import Directive
 
@@ -18,6 +23,9 @@ _OBSOLETE = {
     "public-key-pins": "browsers no longer read it, and a mistake in it locked sites out",
     "p3p": "nothing reads it any more",
 }
+
+
+_DROPPED = frozenset({*_OBSOLETE, "x-xss-protection"})
 
 
 def added(ctx: CheckContext, *headers: str) -> Iterator[Directive]:
@@ -43,7 +51,17 @@ def header_missing_always(ctx: CheckContext) -> Iterable[Hit]:
             nodes[0],
             related=tuple(("neither is this one", whole(node)) for node in nodes[1:5]),
             help="Add always behind the value.",
+            make_fix=partial(_always, nodes, ctx.model),
         )
+
+
+def _always(nodes: list[Directive], model: Model) -> Fix | None:
+    """``always`` for all these headers of a block. A variable may be empty for errors on purpose."""
+    lines = {node.statement: node for node in nodes if len(node.args) == 2 and not model.is_filled_in(node)}
+    literal = [node for node in lines.values() if "$" not in node.args[1]]
+    made = tuple(edits.appended(node, "always") for node in literal or lines.values())
+    applicability = Applicability.SAFE if literal else Applicability.UNSAFE
+    return Fix("Add always", applicability, made) if made else None
 
 
 def duplicate_header(ctx: CheckContext) -> Iterable[Hit]:
@@ -98,7 +116,28 @@ def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
                 help="Delete it; Content-Security-Policy does what it was for."
                 if "misspelt" not in reason
                 else "Correct the name.",
+                make_fix=partial(_dropped_or_corrected, node, ctx.model),
             )
+
+
+def _dropped_or_corrected(node: Directive, model: Model) -> Fix | None:
+    """A header that nothing reads taken out, a misspelt name corrected: the header is in force then."""
+    if node.parent is None or not edits.on_one_line(node):
+        return None
+    header = node.args[0].lower()
+    if header in _DROPPED:
+        # Without a header of its own the block has those of the outer blocks.
+        outer = node.parent.parent
+        alone = outer is None or not model.effective(outer, "add_header")
+        applicability = Applicability.SAFE if alone else Applicability.UNSAFE
+        return Fix(f"Delete {node.args[0]}", applicability, (edits.deleted(node),))
+    meant = meant_header(header)
+    if not meant or any(
+        other.args[:1] and other.args[0].lower() == meant for other in node.parent.named(node.name)
+    ):
+        return None
+    name = "-".join(word.capitalize() for word in meant.split("-"))
+    return Fix(f"Write {name}", Applicability.UNSAFE, (edits.exchanged(node, node.args[0], name),))
 
 
 def meant_header(name: str) -> str:
@@ -155,7 +194,16 @@ def http3_alt_svc_missing(ctx: CheckContext) -> Iterable[Hit]:
             "no Alt-Svc header tells browsers about HTTP/3: they keep using TCP",
             quic.directive,
             help=f"Write add_header Alt-Svc 'h3=\":{quic.port}\"; ma=86400' always;",
+            make_fix=partial(_announced, server, quic, ctx.model),
         )
+
+
+def _announced(server: Server, quic: Listen, model: Model) -> Edits:
+    """An ``Alt-Svc`` header with the port of the socket."""
+    last = server.directive.named("listen")[-1]
+    text = f"add_header Alt-Svc 'h3=\":{quic.port}\"; ma=86400' always;"
+    edit = inherited.added(server.directive, model, text, beside=last)
+    return (edit,) if edit is not None else None
 
 
 def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:

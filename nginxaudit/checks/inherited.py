@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nginxaudit import edits
-from nginxaudit.checks.headers.inheritance import merges
 from nginxaudit.finding import Edit
+from nginxaudit.hit import Edits
 from nginxaudit.model import Model
 from nginxaudit.nginx.secrets import mask_secrets
-from nginxaudit.repairs.common import uses
 from nginxaudit.syntax.tree import Directive
 
 
@@ -54,7 +53,7 @@ def added(block: Directive, model: Model, text: str, beside: Directive | None = 
     from place to place, what the block inherits.
     """
     name = text.split(maxsplit=1)[0]
-    texts = {_completed(each, model, name, text) for each in uses(block, model)}
+    texts = {_completed(each, model, name, text) for each in model.copies(block)}
     made = texts.pop()
     return None if texts or made is None else put(block, name, made, beside)
 
@@ -78,3 +77,26 @@ def put(block: Directive, name: str, text: str, beside: Directive | None = None)
     while node is not None and node.source.path != block.source.path:
         node = node.via  # it comes from another file: behind the line that includes that
     return edits.last_in(block, text) if node is None else edits.after(node, text)
+
+
+def merges(block: Directive, name: str) -> bool:
+    """Whether the mode in effect keeps the outer lines, or drops them on purpose."""
+    at: Directive | None = block
+    while at is not None:
+        mode = at.first(f"{name}_inherit")
+        if mode is not None and mode.args:
+            return mode.args[0] in ("merge", "off")
+        at = at.parent
+    return False
+
+
+def again(
+    block: Directive, name: str, model: Model, lost: Callable[[Model, Directive, str], list[Directive]]
+) -> Edits:
+    """What ``block`` has lost; None if it is not the same in all places in which the file stands."""
+    texts = {
+        None if model.unknown_inside(each, direct=True) else repeated(lost(model, each, name))
+        for each in model.copies(block)
+    }
+    text = texts.pop()
+    return (put(block, name, text),) if text and not texts else None
