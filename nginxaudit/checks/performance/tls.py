@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.tls.servers import tls_servers
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.syntax.tree import Directive
 
 _CERTIFICATE_CACHE = (1, 27, 4)
+_SESSIONS = "shared:SSL:10m"
 
 
 def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
@@ -19,6 +24,7 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                 "every worker has a cache of its own: a client that meets another worker does a full handshake",
                 node,
                 help="Write ssl_session_cache shared:SSL:10m;",
+                make_fix=partial(_shared, node, ctx.model),
             )
     if ctx.model.config.fragment or not ctx.model.config.named("ssl_session_tickets"):
         return
@@ -40,8 +46,25 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                     for each in ctx.model.effective(node, "ssl_session_tickets")
                 ),
                 help="Write ssl_session_cache shared:SSL:10m; in http.",
+                make_fix=partial(_shared, caches[0] if caches else node, ctx.model),
             )
             return
+
+
+def _shared(node: Directive, model: Model) -> Edits:
+    """A shared cache in http, or in the place of one that is not shared; ``off`` is a decision."""
+    family = model.family_of(node)
+    shared = (
+        str(token)
+        for each in model.config.named("ssl_session_cache")
+        for token in each.args
+        if token.startswith("shared:") and model.family_of(each) == family
+    )
+    line = f"ssl_session_cache {next(shared, _SESSIONS)}"
+    if node.name == "ssl_session_cache":
+        return (edits.rewritten(node, line),) if node.args[0] != "off" else None
+    block = model.enclosing(node, "http")
+    return (edits.first_in(block, f"{line};"),) if block is not None else None
 
 
 def ssl_certificate_variable(ctx: CheckContext) -> Iterable[Hit]:

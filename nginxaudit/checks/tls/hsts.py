@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.headers.values import HSTS, added, sends
-from nginxaudit.hit import CheckContext, Hit, arg, name_of
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of
+from nginxaudit.model import Model
 from nginxaudit.model.server import Server
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.secrets import mask_secrets
+from nginxaudit.syntax.tree import Directive, Token
 
 _HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
 _MAX_AGE = r"(?i)max-age\s*=\s*\"?(\d+)"
-
-
+_AGE = r"(max-age\s*=\s*\\?[\"']?)(\d+)"
+_LINE = 'add_header Strict-Transport-Security "max-age=31536000" always;'
 _INTERNAL = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
-
-
 _SENDING = ("add_header", "more_set_headers", "security_headers")
 
 
@@ -53,7 +57,21 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
             what,
             server.directive,
             help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names have TLS.',
+            make_fix=partial(_with_header, server.directive, ctx.model),
         )
+
+
+def _with_header(block: Directive, model: Model) -> Edits:
+    """The header behind the other settings of the server, inherited headers repeated beside it."""
+    merged = block.named("add_header") or model.value(block, "add_header_inherit") == "merge"
+    inherited = [] if merged else model.effective(block, "add_header")
+    text = "\n".join([*map(edits.statement, inherited), _LINE])
+    if mask_secrets(text) != text:
+        return None  # no secret is written a second time
+    names = ("listen", "server_name", "ssl_certificate", "ssl_certificate_key", "add_header")
+    nodes = [each for each in block.children if each.name in names]
+    last = edits.standing_in(block, nodes[-1]) if nodes else None
+    return (edits.after(last, text) if last is not None else edits.last_in(block, text),)
 
 
 def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
@@ -69,7 +87,23 @@ def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
                 f"Strict-Transport-Security: {problem}",
                 node,
                 help='Use "max-age=31536000; includeSubDomains" once every sub-domain has TLS.',
+                make_fix=partial(_longer, node, value),
             )
+
+
+def _longer(node: Directive, token: Token) -> Edits:
+    """A year. Zero takes the header back on purpose, and whether sub-domains are meant is not guessed."""
+    raw, value = edits.written(node, token), token.lower()
+    age = compiled(_AGE, re.IGNORECASE).search(raw)
+    if "preload" in value and "includesubdomains" not in value:
+        return None
+    if age is not None:
+        start = token.start + age.start(2)
+        end = token.start + age.end(2)
+        return (edits.replaced(node.source, start, end, str(_YEAR)),) if int(age[2]) else None
+    if "max-age" in value or set(token) & set("\"'\\"):
+        return None
+    return (edits.exchanged(node, token, f'"max-age={_YEAR}; {token}"' if token else f'"max-age={_YEAR}"'),)
 
 
 def _weakness(value: str) -> str:

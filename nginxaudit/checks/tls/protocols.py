@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
-from nginxaudit.finding import Severity
+from nginxaudit import edits
+from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, listed
+from nginxaudit.model import Model
+from nginxaudit.syntax.tree import Directive, Token
 
+_TLS13_SINCE = (1, 13, 0)
 _OLD = ("sslv2", "sslv3", "tlsv1", "tlsv1.1")
 _TO_SERVERS = ("proxy_ssl_protocols", "grpc_ssl_protocols", "uwsgi_ssl_protocols")
 
@@ -33,4 +38,30 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=severity,
                 help=f"Write {name} TLSv1.2 TLSv1.3;",
+                make_fix=partial(_without, old, node, ctx.model, idle=idle),
             )
+
+
+def _without(old: list[Token], node: Directive, model: Model, *, idle: bool) -> Fix:
+    """The old ones taken out; the good ones instead when nothing is left.
+
+    Safe where clients keep a protocol they know: all that RFC 8996 leaves speak TLSv1.2. A backend may be older
+    than that, and where nothing is left another protocol is put in: both need a look.
+    """
+    if len(old) < len(node.args):
+        made = [edits.without(node, token) for token in old]
+    else:
+        good = "TLSv1.2 TLSv1.3" if model.target.version >= _TLS13_SINCE else "TLSv1.2"
+        made = [edits.exchanged(node, old[0], good), *(edits.without(node, token) for token in old[1:])]
+    kept = len(old) < len(node.args) and node.name == "ssl_protocols"
+    unused = idle and not _may_speak_tls(model)
+    applicability = Applicability.SAFE if kept or unused else Applicability.UNSAFE
+    return Fix(f"Leave out {' and '.join(old)}", applicability, tuple(made))
+
+
+def _may_speak_tls(model: Model) -> bool:
+    """Whether a server may have sockets that are not seen here, or the old ``ssl on``."""
+    if model.config.incomplete_includes or model.config.named("ssl"):
+        return True
+    families = ("http", "stream", "mail")
+    return any(server.listen_unknown for family in families for server in model.servers(family))

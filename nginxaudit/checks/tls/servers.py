@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
+from nginxaudit.model.sockets import Socket
 from nginxaudit.nginx.ciphers import weak_families
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.syntax.tree import Directive, Token
 
 _SAFE_BY_DEFAULT = (1, 27, 3)  # since then TLSv1.2 and TLSv1.3 alone
 _AFTER_SNI = (1, 29, 0)
@@ -24,7 +28,8 @@ _BEFORE_NAME = (
 )
 """What the default server of a socket decides before, or while, the name is known."""
 
-_NO_OCSP = r"(?i)letsencrypt|/acme|\$acme"
+LIST = r"[\"']?([^\"'\\,\s]+)[\"']?"
+_GOOD_CIPHERS = "HIGH:!aNULL:!MD5"
 _AEAD = r"(?i)GCM|CHACHA20|CCM"
 
 
@@ -40,7 +45,8 @@ def _members(ctx: CheckContext, family: str, *, tls: bool) -> set[Server]:
     return {server for socket in sockets if socket.ssl is tls for server, _ in socket.members}
 
 
-def _words(node: Directive) -> str:
+def text_of(node: Directive) -> str:
+    """The arguments as one text."""
     return " ".join(node.args)
 
 
@@ -65,7 +71,23 @@ def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     severity=None if name == "ssl_ciphers" else Severity.INFO,
                     help="Take it out of the list; HIGH:!aNULL:!MD5 has none of these.",
+                    make_fix=partial(_without_weak, node, node.args[0]),
                 )
+
+
+def _without_weak(node: Directive, token: Token) -> Edits:
+    """The words that bring weak suites in taken out, and whole families excluded."""
+    found = compiled(LIST).fullmatch(edits.written(node, token))
+    if found is None:
+        return None
+    words, excluded = found[1].split(":"), []
+    while weak := set(weak_families(":".join(words)).values()):
+        words = [word for word in words if word not in weak]
+        excluded += [f"!{word}" for word in sorted(weak) if "-" not in word and "+" not in word]
+    words += [word for word in excluded if word not in words]
+    text = ":".join(words) if any(word[:1] not in "!-+@" for word in words) else _GOOD_CIPHERS
+    start = token.start + found.start(1)
+    return (edits.replaced(node.source, start, start + len(found[1]), text),)
 
 
 def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
@@ -86,7 +108,7 @@ def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
 def tls13_ciphers_in_ssl_ciphers(ctx: CheckContext) -> Iterable[Hit]:
     """Suites of TLS 1.3, which this directive does not choose."""
     for node in ctx.model.config.named("ssl_ciphers"):
-        found = [word for word in re.split(r"[:, ]+", _words(node)) if word.startswith("TLS_")]
+        found = [word for word in re.split(r"[:, ]+", text_of(node)) if word.startswith("TLS_")]
         if found:
             yield Hit(
                 arg(node, node.args[0]),
@@ -105,7 +127,7 @@ def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
         words = [
             word
             for each in lists
-            for word in re.split(r"[:, ]+", _words(each))
+            for word in re.split(r"[:, ]+", text_of(each))
             if word and word[0] not in "!-+@"
         ]
         if words and all(re.search(_AEAD, word) for word in words):
@@ -161,6 +183,7 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
                     "port 443 without ssl: browsers speak TLS here and get no answer that they understand",
                     listen.directive,
                     help="Write listen 443 ssl;",
+                    make_fix=partial(_with_ssl, listen.directive, socket, ctx.model),
                 )
                 break
         else:
@@ -172,6 +195,16 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
                     certificate,
                     help="Add ssl to listen, or remove the certificate.",
                 )
+
+
+def _with_ssl(node: Directive, socket: Socket, model: Model) -> Edits:
+    """``ssl`` on the socket, when every server of it has a certificate."""
+    ready = all(_has_certificate(server, model) for server in socket.servers)
+    return (edits.appended(node, "ssl"),) if ready else None
+
+
+def _has_certificate(server: Server, model: Model) -> bool:
+    return all(model.effective(server.directive, name) for name in ("ssl_certificate", "ssl_certificate_key"))
 
 
 def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
@@ -235,53 +268,19 @@ def http2_misdirected_request(ctx: CheckContext) -> Iterable[Hit]:
                 "a browser may send requests for this server over a connection to another one: it should answer 421",
                 node,
                 help="Write return 421;",
+                make_fix=partial(_answering_421, server),
             )
 
 
-def _stapling(ctx: CheckContext) -> Iterator[tuple[Server, Directive]]:
-    told: set[Directive] = set()
-    for server in tls_servers(ctx):
-        found = ctx.model.effective(server.directive, "ssl_stapling")
-        if (
-            found
-            and found[0].args[:1] == ["on"]
-            and found[0] not in told
-            and not ctx.model.unknown_inside(server.directive)
-        ):
-            told.add(found[0])
-            yield server, found[0]
-
-
-def stapling_without_resolver(ctx: CheckContext) -> Iterable[Hit]:
-    """Stapling that cannot look up whom to ask."""
-    if ctx.model.config.fragment or ctx.model.unread_files("http"):
-        return
-    for server, node in _stapling(ctx):
-        block = server.directive
-        if ctx.model.effective(block, "resolver") or ctx.model.effective(block, "ssl_stapling_file"):
-            continue
-        responder = ctx.model.value(block, "ssl_stapling_responder")
-        if responder is None or not re.match(r"http://[\d.]+[:/]|http://\[", responder):
-            yield Hit(
-                whole(node),
-                "without a resolver nginx cannot look up the OCSP responder: nothing is stapled",
-                node,
-                help="Add resolver with the name servers of your network.",
-            )
-
-
-def stapling_without_responder(ctx: CheckContext) -> Iterable[Hit]:
-    """Stapling for certificates of an authority that has no OCSP any more."""
-    for server, node in _stapling(ctx):
-        certificates = ctx.model.effective(server.directive, "ssl_certificate")
-        if certificates and all(re.search(_NO_OCSP, _words(each)) for each in certificates):
-            yield Hit(
-                whole(node),
-                "Let's Encrypt has had no OCSP since 2025: there is nothing to staple",
-                node,
-                related=(("the certificate", whole(certificates[0])),),
-                help="Delete ssl_stapling and ssl_stapling_verify.",
-            )
+def _answering_421(server: Server) -> Edits:
+    """421 for everything, or for what no location of the server takes; not where it answers plain HTTP, too."""
+    if not all(listen.ssl or listen.quic for listen in server.listens):
+        return None
+    if not server.locations:
+        return (edits.last_in(server.directive, "return 421;"),)
+    if any(location.is_prefix and location.pattern == "/" for location in server.locations):
+        return None
+    return (edits.last_in(server.directive, "location / {\n    return 421;\n}"),)
 
 
 def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, whole
+from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.syntax.tree import Directive
 
 _SECURE = {"proxy": "https", "grpc": "grpcs", "uwsgi": "suwsgi"}
 
@@ -51,7 +56,20 @@ def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
                 each.directive,
                 severity=Severity.INFO if _is_inside(each) else None,
                 help=f"Write {prefix}_ssl_verify on; with {prefix}_ssl_trusted_certificate, {prefix}_ssl_name and {prefix}_ssl_server_name on;",
+                make_fix=partial(_verified, each, prefix, ctx.model),
             )
+
+
+def _verified(each: Pass, prefix: str, model: Model) -> Edits:
+    """Verification, where authorities and a name that a certificate can have are set already."""
+    if model.effective(each.scope, f"{prefix}_ssl_verify"):
+        return None  # decided on purpose
+    group = each.upstream
+    named = model.effective(each.scope, f"{prefix}_ssl_name") or (
+        "." in group.name if group is not None else each.target_kind == "hostname"
+    )
+    trusted = model.effective(each.scope, f"{prefix}_ssl_trusted_certificate")
+    return _before_pass(each.directive, f"{prefix}_ssl_verify on;") if named and trusted else None
 
 
 def upstream_tls_sni_missing(ctx: CheckContext) -> Iterable[Hit]:
@@ -67,7 +85,15 @@ def upstream_tls_sni_missing(ctx: CheckContext) -> Iterable[Hit]:
                 f"{each.host} does not learn which name is meant: CDNs and clouds refuse that, or send another certificate",
                 each.directive,
                 help=f"Write {prefix}_ssl_server_name on;",
+                make_fix=partial(_name_sent, each.directive, prefix),
             )
+
+
+def _name_sent(node: Directive, prefix: str) -> Edits:
+    """The name sent in the handshake."""
+    name = f"{prefix}_ssl_server_name"
+    own = node.parent.first(name) if node.parent is not None else None
+    return (edits.exchanged(own, own.args[0], "on"),) if own else _before_pass(node, f"{name} on;")
 
 
 def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
@@ -89,4 +115,20 @@ def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
                 each.directive,
                 related=(("the group", whole(group.directive)),),
                 help=f"Write {prefix}_ssl_name with the name in the certificate.",
+                make_fix=partial(_named, each, group, prefix),
             )
+
+
+def _named(each: Pass, group: Upstream, prefix: str) -> Edits:
+    """The name of the servers, when all of the group have the same one."""
+    peers = group.peers
+    hosts = {peer.address.host for peer in peers if peer.address is not None and peer.is_hostname}
+    if len(hosts) != 1 or not all(peer.is_hostname for peer in peers):
+        return None
+    return _before_pass(each.directive, f"{prefix}_ssl_name {hosts.pop()};")
+
+
+def _before_pass(node: Directive, line: str) -> Edits:
+    """A line before a pass; such lines are not allowed in ``if`` and ``limit_except``."""
+    allowed = node.parent is not None and node.parent.inner in ("location", "stream-server")
+    return (edits.before(node, line),) if allowed else None
