@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nginxaudit.cli.options import settings_of, target_options
+from nginxaudit.cli.output import write_text
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
@@ -54,7 +55,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
             "some of the input could not be analysed: scan it first, a baseline would not know of it"
         )
     entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.active]
-    _replace(name, dump(entries))
+    _replace(name, dump(entries), typed=file is not None)
     click.echo(_shown(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known"))
     return 0
 
@@ -95,7 +96,7 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
         else:
             kept.append(entry)
     if report.gone:
-        _replace(name, dump(kept))
+        _replace(name, dump(kept), typed=file is not None)
     click.echo(_shown(f"{name}: {len(report.gone)} removed, {len(kept)} kept"))
     return 0
 
@@ -120,11 +121,10 @@ def _audited(
         raise click.UsageError(str(error)) from None
 
 
-def _replace(path: str, text: str) -> None:
-    from nginxaudit.cli.output import Output
+def _replace(path: str, text: str, *, typed: bool) -> None:
+    from nginxaudit.engine.baseline import is_baseline
 
-    with Output(path) as output:
-        output.write(lambda stream: stream.writelines([text]))
+    write_text(path, text, typed=typed, replaces=is_baseline, kind="a baseline")
 
 
 def _shown(text: str) -> str:

@@ -7,6 +7,8 @@ import os
 import click
 from click.shell_completion import get_completion_class
 
+from nginxaudit.cli.output import write_text
+
 _PROGRAM = "nginxaudit"
 _VARIABLE = "_NGINXAUDIT_COMPLETE"
 _PLACES = {
@@ -40,10 +42,9 @@ def command(context: click.Context, shell: str | None, install: bool) -> int:
     path = os.path.expanduser(_PLACES[name])
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(script)
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, script)
     click.echo(f"wrote {path}; it works in new shells")
     if name == "zsh":
         click.echo(f"zsh finds it when {os.path.dirname(_PLACES[name])} is in fpath, before compinit")

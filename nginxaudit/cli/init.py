@@ -7,6 +7,8 @@ import os
 
 import click
 
+from nginxaudit.cli.output import write_text
+
 
 @click.command("init", short_help="Write a commented settings file.")
 @click.argument("directory", default=".", type=click.Path(exists=True, file_okay=False))
@@ -25,13 +27,9 @@ def command(directory: str, json_schema: bool) -> int:
         click.echo(json.dumps(schema(builtin()), indent=1))
         return 0
     path = os.path.join(directory, FILE_NAME)
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(sample())
-    except FileExistsError:
-        raise click.UsageError(f"{path} exists already and is left as it is") from None
-    except OSError as error:
-        raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
+    if os.path.lexists(path):
+        raise click.UsageError(f"{path} exists already and is left as it is")
+    write_text(path, sample())
     from nginxaudit.report.sanitize import visible
 
     click.echo(f"wrote {visible(path)}")

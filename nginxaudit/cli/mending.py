@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -16,38 +17,59 @@ if TYPE_CHECKING:
 
 
 def mend(
-    paths: Sequence[str], settings: Settings, *, unsafe: bool, stdin: bytes | None, only_diff: bool
+    paths: Sequence[str], settings: Settings, *, unsafe: bool, stdin: bytes | None, writes: bool
 ) -> Fixed:
-    """Mend ``paths`` and write the files, or with ``only_diff`` what would change to standard output.
+    """Mend ``paths`` in memory. Raises `click.UsageError` for what is not mended when that ``writes``."""
+    from nginxaudit.engine.run.audit import default_paths
+    from nginxaudit.engine.fix.fixing import fix
+    from nginxaudit.source.directory import WriteError, require_direct
+
+    _refuse_dumps(stdin)
+    if writes:
+        for path in paths or default_paths(settings):
+            try:
+                require_direct(path)
+            except WriteError as error:
+                raise click.UsageError(f"--fix: {path}: {error}") from None
+    return fix(paths, settings, unsafe=unsafe, stdin=stdin)
+
+
+def show_diff(fixed: Fixed, settings: Settings, stdin: bytes | None) -> None:
+    """Write what would change to standard output, as a diff."""
+    from msgspec.structs import replace
+
+    from nginxaudit.engine.fix.fixing import unified_diff
+    from nginxaudit.report.sanitize import visible
+    from nginxaudit.source.write import Change
+
+    changes = list(fixed.changes)
+    if fixed.stdin is not None and stdin is not None:
+        before = stdin.decode("utf-8", "surrogateescape")
+        changes.append(Change("", settings.stdin_filename or "<stdin>", before, fixed.stdin))
+    _write(unified_diff([replace(each, path=visible(each.path)) for each in changes]))
+    _tell(fixed, only_diff=True)
+
+
+@contextmanager
+def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes | None) -> Iterator[None]:
+    """Within, the changed files are written; when the block fails, the old ones are put back.
 
     Text from standard input is written to standard output. Raises `click.UsageError` when a file cannot be written;
     then none is.
     """
-    from msgspec.structs import replace
-
-    from nginxaudit.engine.fix.fixing import fence_of, fix, unified_diff
     from nginxaudit.engine.run.audit import default_paths
-    from nginxaudit.report.sanitize import visible
-    from nginxaudit.source.text import SourceText
-    from nginxaudit.source.write import Change, WriteError, write_changes
+    from nginxaudit.engine.fix.fixing import fence_of
+    from nginxaudit.source.directory import WriteError
+    from nginxaudit.source.write import written
 
-    _refuse_dumps(stdin)
-    fixed = fix(paths, settings, unsafe=unsafe, stdin=stdin)
-    changes = list(fixed.changes)
-    if only_diff:
-        if fixed.stdin is not None and stdin is not None:
-            before = SourceText("", stdin.decode("utf-8", "surrogateescape"))
-            changes.append(Change("", settings.stdin_filename or "<stdin>", before.text, fixed.stdin))
-        _write(unified_diff([replace(each, path=visible(each.path)) for each in changes]))
-    else:
-        try:
-            write_changes(changes, fence_of(paths or default_paths(settings)))
-        except WriteError as error:
-            raise click.UsageError(f"--fix: {error}") from None
-        if stdin is not None:
-            _write([stdin.decode("utf-8", "surrogateescape") if fixed.stdin is None else fixed.stdin])
-    _tell(fixed, only_diff)
-    return fixed
+    try:
+        with written(fixed.changes, fence_of(paths or default_paths(settings))):
+            if stdin is not None:
+                _write([stdin.decode("utf-8", "surrogateescape") if fixed.stdin is None else fixed.stdin])
+            yield
+    except WriteError as error:
+        raise click.UsageError(f"--fix: {error}") from None
+    _tell(fixed, only_diff=False)
 
 
 def _refuse_dumps(stdin: bytes | None) -> None:
@@ -66,7 +88,7 @@ def _write(texts: Iterable[str]) -> None:
         sys.stdout.buffer.flush()
 
 
-def _tell(fixed: Fixed, only_diff: bool) -> None:
+def _tell(fixed: Fixed, *, only_diff: bool) -> None:
     """What was mended, to standard error: standard output holds the report, the diff or the text."""
     from nginxaudit.report.sanitize import visible
 

@@ -6,15 +6,20 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from nginxaudit.cli.streams import writing
 
+if TYPE_CHECKING:
+    from nginxaudit.source.replace import Target
+
 COLORS: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
+_STDOUT = (None, "-", "/dev/stdout")
+_LINES = ("text", "concise")  # formats that are lines of a log
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -78,33 +83,37 @@ def _adder(*choices: Callable[[Any], Any]) -> Callable[[_F], _F]:
 
 
 class Output:
-    """Where the report goes. A file is opened before the work begins and put in place when complete.
+    """Where a report goes. A file is opened before the work begins and put in place when it is complete.
 
-    What is no regular file (``/dev/null``, a FIFO) is written to, never replaced; a link stays a link.
+    What is no regular file (``/dev/null``, a FIFO) is written to as it comes.
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-        self._temporary: str | None = None
+        self._path = None if path in _STDOUT else path
+        self._target: Target | None = None
+        self._stream: TextIO | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is not standard output."""
+        return self._path is not None
+
+    @property
+    def key(self) -> object:
+        """Equal for outputs to the same file; None where several reports do no harm to each other."""
+        return "stdout" if self._target is None else self._target.key
 
     def __enter__(self) -> Output:
         if self._path is None:
             if sys.stdout is None:
                 raise click.UsageError("standard output is closed: give --output FILE")
-        else:
-            try:
-                if os.path.isdir(self._path):
-                    raise IsADirectoryError(21, "it is a directory")
-                if os.path.exists(self._path) and not os.access(self._path, os.W_OK):
-                    raise PermissionError(13, "permission denied")
-                self._real = os.path.realpath(self._path)
-                if os.path.isfile(self._real) or not os.path.exists(self._real):
-                    self._temporary = f"{self._real}.{os.getpid()}.tmp"
-                self._file = _opened(self._temporary, self._real)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise click.UsageError(f"--output {self._path}: cannot be written: {reason}") from None
+            return self
+        from nginxaudit.source.replace import open_target
+
+        with _refused(f"--output {self._path}"):
+            self._target = open_target(self._path, follow=True)
+        # The buffer of the target is the only one: what is written is there when it is flushed.
+        self._stream = io.TextIOWrapper(self._target.file, encoding="utf-8", newline="\n")
         return self
 
     def write(self, render: Callable[[TextIO], None], *, lines: bool = False) -> None:
@@ -112,8 +121,8 @@ class Output:
 
         Raises `click.UsageError` when that fails.
         """
-        stream = self._file or sys.stdout
-        if lines and self._file is None and in_actions():
+        stream = self._stream or sys.stdout
+        if lines and self._stream is None and in_actions():
             render = partial(_inert, render)
         if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -121,27 +130,38 @@ class Output:
             render(stream)
             stream.flush()
 
+    def commit(self) -> None:
+        """Put a file in place. Raises `click.UsageError`."""
+        if self._target is not None:
+            with _refused(f"--output {self._path}"):
+                self._target.commit()
+            self._close()
+
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._file is None or self._path is None:
-            return
-        if kind is None:
-            self._file.close()
-            if self._temporary is not None:
-                os.replace(self._temporary, self._real)
-            return
-        with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
-            self._file.close()
-        if self._temporary is not None:
-            os.unlink(self._temporary)
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._stream is not None and self._target is not None:
+            with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
+                self._stream.close()
+            self._target.close()
+        self._stream = self._target = None
 
 
 class Reports:
     """Several reports of one run, each to a file or to standard output."""
 
-    def __init__(self, format_name: str | None, outputs: Sequence[str], formats: Sequence[str]) -> None:
+    def __init__(
+        self, format_name: str | None, outputs: Sequence[str], formats: Sequence[str], *, stdout: bool = True
+    ) -> None:
+        """Without ``stdout`` no report goes there that is not asked for by an ``--output``."""
         default = format_name or _usual_format()
         targets = [_target(value, default, formats) for value in outputs]
-        if all(own for _, _, own in targets):
+        if stdout and all(own and path not in _STDOUT for _, path, own in targets):
             targets.append((default, None, False))
         self._outputs = [(name, Output(path)) for name, path, _ in targets]
 
@@ -154,16 +174,70 @@ class Reports:
         with contextlib.ExitStack() as stack:
             for _, output in self._outputs:
                 stack.enter_context(output)
+            keys = [output.key for _, output in self._outputs if output.key is not None]
+            if len(set(keys)) < len(keys):
+                raise click.UsageError("--output: two reports cannot be written to the same file")
             self._stack = stack.pop_all()
         return self
 
     def write(self, render: Callable[[str, TextIO], None]) -> None:
         """Let ``render`` write each format to where it goes."""
+        self.write_files(render)
+        self.write_stdout(render)
+
+    def write_files(self, render: Callable[[str, TextIO], None]) -> None:
+        """Let ``render`` write what goes to files; `commit`, or the end, puts them in place."""
         for name, output in self._outputs:
-            output.write(partial(render, name), lines=name in ("text", "concise"))
+            if output.is_file:
+                output.write(partial(render, name), lines=name in _LINES)
+
+    def write_stdout(self, render: Callable[[str, TextIO], None]) -> None:
+        """Let ``render`` write what goes to standard output."""
+        for name, output in self._outputs:
+            if not output.is_file:
+                output.write(partial(render, name), lines=name in _LINES)
+
+    def commit(self) -> None:
+        """Put the files in place."""
+        for _, output in self._outputs:
+            output.commit()
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
+
+
+def write_text(
+    path: str,
+    text: str,
+    *,
+    typed: bool = False,
+    replaces: Callable[[bytes], bool] | None = None,
+    kind: str = "",
+) -> None:
+    """Write the file ``path``. Raises `click.UsageError`.
+
+    ``typed``: the user gave the name, so that a link to a file beside it is meant. ``replaces`` says of the content
+    of a file that exists whether it is of the ``kind`` that is replaced; without it every file is.
+    """
+    from nginxaudit.source.directory import WriteError
+    from nginxaudit.source.replace import open_target
+
+    with _refused(path), open_target(path, follow=typed) as target:
+        before = target.content()
+        if before is not None and replaces is not None and not replaces(before):
+            raise WriteError(f"it exists and is not {kind}: remove it, or give another path")
+        target.file.write(text.encode("utf-8"))
+        target.commit()
+
+
+@contextlib.contextmanager
+def _refused(where: str) -> Iterator[None]:
+    from nginxaudit.source.directory import WriteError
+
+    try:
+        yield
+    except WriteError as error:
+        raise click.UsageError(f"{where}: cannot be written: {error}") from None
 
 
 def _usual_format() -> str:
@@ -183,18 +257,9 @@ def _inert(render: Callable[[TextIO], None], stream: TextIO) -> None:
     stream.write(without_commands(text.getvalue()))
 
 
-def _opened(temporary: str | None, real: str) -> TextIO:
-    """A file to write to: a new one where it can be put in place, and nobody's link is followed then."""
-    if temporary is None:
-        return open(real, "w", encoding="utf-8", newline="\n")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    return open(temporary, "x", encoding="utf-8", newline="\n")
-
-
 def _target(value: str, default: str, formats: Sequence[str]) -> tuple[str, str | None, bool]:
-    """Format, file (None: standard output) and whether the format was named, of one ``--output``."""
+    """Format, file and whether the format was named, of one ``--output``."""
     name, colon, file = value.partition(":")
     if colon and name in formats:
-        return name, None if file == "-" else file, True
-    return default, None if value == "-" else value, False
+        return name, file, True
+    return default, value, False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -152,7 +152,7 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
         examination = examine(paths, settings, stdin=stdin, progress=progress, jobs=jobs, clock=clock)
         progress.end()
         with clock.phase("report"):
-            _write(reports, examination.report, examination.models, options, settings)
+            reports.write(_renderer(reports, examination.report, examination.models, options, settings))
     if isinstance(clock, Stopwatch):
         from nginxaudit.cli.profiling import show
 
@@ -162,20 +162,26 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
 
 def _mended(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
     """Fix, or show what would be fixed; the report is on what is left."""
-    from nginxaudit.cli.mending import mend
+    from nginxaudit.cli.mending import applied, mend, show_diff
 
     piped = "-" in paths
+    unsafe = options["unsafe_fixes"]
     data = sys.stdin.buffer.read() if piped else None
-    fixed = mend(paths, settings, unsafe=options["unsafe_fixes"], stdin=data, only_diff=options["diff"])
-    report = fixed.report
     if options["diff"]:
+        fixed = mend(paths, settings, unsafe=unsafe, stdin=data, writes=False)
+        show_diff(fixed, settings, data)
         changed = bool(fixed.changes) or fixed.stdin is not None
-        return (report.exit_code(None) or int(changed)), report
-    outputs = options["outputs"]
-    if outputs or not piped:  # standard output holds the mended text of standard input
-        with Reports(options["format_name"], outputs, FORMATS) as reports:
-            _write(reports, report, (), options, settings)
-    return report.exit_code(settings.fail_on), report
+        return (fixed.report.exit_code(None) or int(changed)), fixed.report
+    # Standard output holds the mended text of standard input. The other reports are opened, and written, before
+    # anything is changed: when that fails, nothing is.
+    with Reports(options["format_name"], options["outputs"], FORMATS, stdout=not piped) as reports:
+        fixed = mend(paths, settings, unsafe=unsafe, stdin=data, writes=True)
+        write = _renderer(reports, fixed.report, (), options, settings)
+        reports.write_files(write)
+        with applied(fixed, paths, settings, data):
+            reports.commit()
+        reports.write_stdout(write)
+    return fixed.report.exit_code(settings.fail_on), fixed.report
 
 
 def _watched(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> int:
@@ -189,9 +195,10 @@ def _watched(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
     return 0
 
 
-def _write(
+def _renderer(
     reports: Reports, report: Report, models: Sequence[Model], options: dict[str, Any], settings: Settings
-) -> None:
+) -> Callable[[str, TextIO], None]:
+    """What writes the report in a format to a stream."""
     from nginxaudit.report import WITH_GRAPHS, RenderOptions, render
 
     views: tuple[GraphView, ...] = ()
@@ -215,4 +222,4 @@ def _write(
         else:
             render(name, report, stream, render_options)
 
-    reports.write(one)
+    return one

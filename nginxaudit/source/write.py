@@ -1,14 +1,16 @@
-"""Writing changed configurations back: all of them or none, by rename, with the mode and owner they had."""
+"""Writing changed configurations back: all of them or none."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from msgspec import Struct
 
+from nginxaudit.source.directory import WriteError, open_directory
 from nginxaudit.source.read import is_below
+from nginxaudit.source.replace import Replacement, explained
 
 
 class Change(Struct, frozen=True):
@@ -20,88 +22,85 @@ class Change(Struct, frozen=True):
     after: str
 
 
-class WriteError(Exception):
-    """Nothing was written; the message says which file cannot be, and why."""
+@contextmanager
+def written(changes: Sequence[Change], fence: Iterable[str]) -> Iterator[None]:
+    """Within, the texts are in place; when the block fails, the old ones are put back.
 
-
-def write_changes(changes: Sequence[Change], fence: Iterable[str]) -> None:
-    """Put the texts in place. Nothing outside the directories of ``fence`` is touched.
-
-    A file that is no longer what was read, or that may not be written, stops all of them.
-    Raises `WriteError`.
+    Nothing outside the directories of ``fence`` is touched. A file that is no longer what was read, or that cannot
+    be written, stops all of them: raises `WriteError`, which names it.
     """
     roots = [os.path.realpath(root) for root in fence]
-    for change in changes:
-        _require_writable(change, roots)
-    prepared: list[tuple[str, Change]] = []
+    with ExitStack() as stack:
+        prepared: list[tuple[Change, Replacement]] = []
+        try:
+            for change in changes:
+                with _named(change):
+                    prepared.append((change, _prepared(change, roots, stack)))
+            for change, replacement in prepared:
+                with _named(change):
+                    _require_unchanged(change, replacement)
+                    replacement.commit()
+            yield
+        except BaseException as error:
+            lost = _undone(prepared)
+            if lost or isinstance(error, WriteError):
+                raise WriteError("; ".join([str(error), *(lost or ["nothing was written"])])) from None
+            raise
+
+
+@contextmanager
+def _named(change: Change) -> Iterator[None]:
+    """Within, an error that stops the writing says which file it is about."""
     try:
-        for change in changes:  # one by one: what was prepared is removed when the next one fails
-            temporary = _prepare(change)
-            prepared.append((temporary, change))
-        for change in changes:
-            _require_unchanged(change)
-        for temporary, change in prepared:
-            os.replace(temporary, change.real)
-    except OSError as error:
-        raise WriteError(f"nothing more was written: {error.filename}: {error.strerror}") from None
-    finally:
-        for temporary, _ in prepared:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+        with explained():
+            yield
+    except WriteError as error:
+        raise WriteError(f"{change.path}: {error}") from None
 
 
-def _require_writable(change: Change, roots: Sequence[str]) -> None:
+def _prepared(change: Change, roots: Sequence[str], stack: ExitStack) -> Replacement:
+    """The new text, ready to be put in place."""
     real = change.real
     if os.path.realpath(change.path) != real:
-        raise WriteError(f"{change.path}: it is another file now than the one that was read; scan again")
+        raise WriteError("it is another file now than the one that was read, scan again")
     if not is_below(real, roots):
-        raise WriteError(f"{change.path}: it lies outside the scanned directory and is not changed")
-    if not os.access(real, os.W_OK) or _is_read_only(real):
-        raise WriteError(f"{change.path}: it is read-only; nothing was written")
-    if not os.access(os.path.dirname(real), os.W_OK):
-        raise WriteError(f"{change.path}: its directory is read-only; nothing was written")
-    if os.stat(real).st_nlink > 1:
-        raise WriteError(
-            f"{change.path}: it has several hard links, which writing would part; nothing was written"
-        )
-    _require_unchanged(change)
-
-
-def _is_read_only(path: str) -> bool:
-    """Whether nobody may write it: root may, and should not without being told."""
-    return not os.stat(path).st_mode & 0o222
-
-
-def _require_unchanged(change: Change) -> None:
+        raise WriteError("it is outside the scanned directory")
+    head, name = os.path.split(real)
+    directory = open_directory(head)
     try:
-        with open(change.real, "rb") as file:
-            same = file.read() == _bytes(change.before)
-    except OSError as error:
-        raise WriteError(f"{change.path}: it cannot be read any more: {error.strerror}") from None
-    if not same:
-        raise WriteError(f"{change.path}: it was changed since it was read; nothing was written, scan again")
-
-
-def _prepare(change: Change) -> str:
-    """The new text in a file beside the old one, on the disk. Returns its path."""
-    import tempfile  # 4 ms that who only reads does not spend
-
-    status = os.stat(change.real)
-    handle, temporary = tempfile.mkstemp(
-        prefix=f".{os.path.basename(change.real)}.", dir=os.path.dirname(change.real)
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_bytes(change.after))
-            file.flush()
-            os.fchmod(file.fileno(), status.st_mode & 0o7777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            os.fsync(file.fileno())
+        if directory.path != head:
+            raise WriteError("it is another file now than the one that was read, scan again")
+        status = directory.status(name)
+        if status is not None and not status.st_mode & 0o222:  # root may write it, and should not unasked
+            raise WriteError("it is read-only")
+        replacement = Replacement(directory, name)
     except BaseException:
-        os.unlink(temporary)
+        directory.close()
         raise
-    return temporary
+    stack.callback(replacement.close)
+    _require_unchanged(change, replacement)
+    replacement.file.write(_bytes(change.after))
+    replacement.sync()
+    return replacement
+
+
+def _require_unchanged(change: Change, replacement: Replacement) -> None:
+    content = replacement.content()
+    if content is None:
+        raise WriteError("it does not exist any more, scan again")
+    if content != _bytes(change.before):
+        raise WriteError("it was changed since it was read, scan again")
+
+
+def _undone(prepared: Sequence[tuple[Change, Replacement]]) -> list[str]:
+    """Put the old texts back. Returns what could not be, in words."""
+    lost = []
+    for change, replacement in reversed(prepared):
+        try:
+            replacement.undo()
+        except WriteError as error:
+            lost.append(f"the old text of {change.path} could not be put back: {error}")
+    return lost
 
 
 def _bytes(text: str) -> bytes:

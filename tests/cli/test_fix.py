@@ -95,18 +95,22 @@ def test_a_link_out_of_the_tree_is_not_written(tmp_path: Path) -> None:
     outside.mkdir()
     real = _config(outside, TEXT)
     (inside / "nginx.conf").symlink_to(real)
+    nginxaudit("scan", "--fix", *SUGGESTIONS, str(inside))
+    assert real.read_text() == TEXT
     run = nginxaudit("scan", "--fix", *SUGGESTIONS, str(inside / "nginx.conf"))
-    assert run.returncode == 1
-    assert "lies outside the scanned directory" in run.stderr
+    assert run.returncode == 2
+    assert f"nginx.conf: it is a symbolic link to {real}" in run.stderr
     assert real.read_text() == TEXT
 
 
 def test_a_link_inside_the_tree_stays_a_link(tmp_path: Path) -> None:
-    real = _config(tmp_path, TEXT, "real.conf")
-    (tmp_path / "nginx.conf").symlink_to("real.conf")
-    assert nginxaudit("scan", "--fix", *SUGGESTIONS, str(tmp_path / "nginx.conf")).returncode == 0
-    assert (tmp_path / "nginx.conf").is_symlink()
-    assert real.read_text() == FIXED
+    (tmp_path / "available").mkdir()
+    real = _config(tmp_path / "available", TEXT.partition("http {\n")[2].rpartition("}")[0], "site")
+    (tmp_path / "enabled").symlink_to("available/site")
+    _config(tmp_path, "events {}\nhttp {\n    include enabled;\n}\n")
+    assert nginxaudit("scan", "--fix", *SUGGESTIONS, str(tmp_path)).returncode == 0
+    assert (tmp_path / "enabled").is_symlink()
+    assert real.read_text() == FIXED.partition("http {\n")[2].rpartition("}")[0]
 
 
 def test_a_shared_snippet_says_what_else_it_touches(tmp_path: Path) -> None:

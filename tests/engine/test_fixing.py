@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nginxaudit.engine.fix import fixing
 from nginxaudit.engine.fix.fixing import fix, unified_diff
 from nginxaudit.engine.settings import Settings
-from nginxaudit.source.write import Change, WriteError, write_changes
+from nginxaudit.source.directory import WriteError
+from nginxaudit.source.write import Change, written
 
 PAGE = """+++
 id = "ACME1"
@@ -118,8 +119,9 @@ def test_a_diff_tells_of_a_missing_line_end() -> None:
 def test_a_file_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text("new")
-    with pytest.raises(WriteError, match="changed since it was read"):
-        write_changes([Change(str(path), str(path), "old", "fixed")], [str(tmp_path)])
+    change = Change(str(path), str(path), "old", "fixed")
+    with pytest.raises(WriteError, match="changed since it was read"), written([change], [str(tmp_path)]):
+        pass
     assert path.read_text() == "new"
 
 
@@ -129,7 +131,8 @@ def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:
         b"events {}\n# caf\xe9\nhttp {\n    server {\n        listen 8080;\n        health_check;\n    }\n}\n"
     )
     fixed = fix([str(path)], Settings(select=("health-check-requires-plus",)), unsafe=True)
-    write_changes(fixed.changes, [str(tmp_path)])
+    with written(fixed.changes, [str(tmp_path)]):
+        pass
     assert (
         path.read_bytes() == b"events {}\n# caf\xe9\nhttp {\n    server {\n        listen 8080;\n    }\n}\n"
     )
@@ -151,5 +154,6 @@ def test_fixing_twice_changes_nothing(tmp_path: Path, one: list[str], two: list[
     )
     main = _main(tmp_path, f"events {{}}\nhttp {{\n{servers}}}\n")
     first = fix([main], Settings(select=("ALL",)), unsafe=True)
-    write_changes(first.changes, [str(tmp_path)])
+    with written(first.changes, [str(tmp_path)]):
+        pass
     assert fix([main], Settings(select=("ALL",)), unsafe=True).changes == ()

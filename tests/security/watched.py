@@ -22,6 +22,8 @@ CHANGES = ("os.remove", "os.rename", "os.link", "os.symlink", "os.mkdir", "os.rm
 def path_of(value):
     return value if isinstance(value, int) else os.path.realpath(os.fsdecode(value))
 def hook(event, args):
+    if event == "open" and isinstance(args[2], int) and args[2] & getattr(os, "O_PATH", 0):
+        return  # a place in the tree: nothing is read or listed
     if event in LOOKS:
         if args[0] is not None:
             seen.append([event, path_of(args[0])])

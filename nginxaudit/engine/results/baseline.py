@@ -85,6 +85,14 @@ def dump(entries: Iterable[Entry]) -> str:
     return f'{{\n  "baseline_version": {VERSION},\n  "tool": "nginxaudit {__version__}",\n  "findings": {body}\n}}\n'
 
 
+def is_baseline(content: bytes) -> bool:
+    """Whether a file is a baseline, or empty; also one that is broken, by a merge say.
+
+    The settings of a repository may name the file that is written: nothing else is overwritten.
+    """
+    return not content.strip() or b'"baseline_version"' in content
+
+
 def entry_of(finding: Finding, base: str) -> Entry:
     """What a baseline keeps of ``finding``; its file relative to the directory ``base`` where it is below it."""
     path = finding.span.file

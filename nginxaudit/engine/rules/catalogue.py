@@ -121,11 +121,15 @@ def _from_checkout(directory: str) -> list[Rule]:
         if index.stamp == stamp and index.format == _FORMAT:
             return _placed(index, directory)
     index = _compiled(directory)
-    with contextlib.suppress(OSError):  # a read-only checkout is slower, not broken
-        temporary = os.path.join(directory, f"{INDEX_NAME}.{os.getpid()}")
-        with open(temporary, "wb") as file:
-            file.write(json.encode(index, order="deterministic"))
-        os.replace(temporary, os.path.join(directory, INDEX_NAME))
+    from nginxaudit.source.directory import WriteError
+    from nginxaudit.source.replace import open_target
+
+    with (
+        contextlib.suppress(OSError, WriteError),  # a read-only checkout is slower, not broken
+        open_target(os.path.join(directory, INDEX_NAME)) as target,
+    ):
+        target.file.write(json.encode(index, order="deterministic"))
+        target.commit()
     return _placed(index, directory)
 
 
