@@ -122,7 +122,7 @@ def _audited(
 
 
 def _replace(path: str, text: str, *, typed: bool) -> None:
-    from nginxaudit.engine.baseline import is_baseline
+    from nginxaudit.engine.results.baseline import is_baseline
 
     write_text(path, text, typed=typed, replaces=is_baseline, kind="a baseline")
 

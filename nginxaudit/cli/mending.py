@@ -20,8 +20,8 @@ def mend(
     paths: Sequence[str], settings: Settings, *, unsafe: bool, stdin: bytes | None, writes: bool
 ) -> Fixed:
     """Mend ``paths`` in memory. Raises `click.UsageError` for what is not mended when that ``writes``."""
-    from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.engine.fix.fixing import fix
+    from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.source.directory import WriteError, require_direct
 
     _refuse_dumps(stdin)
@@ -57,8 +57,8 @@ def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes
     Text from standard input is written to standard output. Raises `click.UsageError` when a file cannot be written;
     then none is.
     """
-    from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.engine.fix.fixing import fence_of
+    from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.source.directory import WriteError
     from nginxaudit.source.write import written
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from msgspec import Struct
 
 from nginxaudit.source.directory import WriteError, open_directory
 from nginxaudit.source.read import is_below
 from nginxaudit.source.replace import Replacement, explained
+
+_OPEN_FILES = 3  # of each change: the directory, the file and the new one
+_FEW = 200  # open files that every system allows
 
 
 class Change(Struct, frozen=True):
@@ -30,6 +33,7 @@ def written(changes: Sequence[Change], fence: Iterable[str]) -> Iterator[None]:
     be written, stops all of them: raises `WriteError`, which names it.
     """
     roots = [os.path.realpath(root) for root in fence]
+    _allow_open_files(len(changes) * _OPEN_FILES)
     with ExitStack() as stack:
         prepared: list[tuple[Change, Replacement]] = []
         try:
@@ -90,6 +94,19 @@ def _require_unchanged(change: Change, replacement: Replacement) -> None:
         raise WriteError("it does not exist any more, scan again")
     if content != _bytes(change.before):
         raise WriteError("it was changed since it was read, scan again")
+
+
+def _allow_open_files(count: int) -> None:
+    """Raise the limit of open files, as far as the system lets us, where thousands of files are changed."""
+    if count < _FEW:
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _FEW if hard == resource.RLIM_INFINITY else min(count + _FEW, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # opening says what is wrong
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _undone(prepared: Sequence[tuple[Change, Replacement]]) -> list[str]:

@@ -493,6 +493,22 @@ def test_a_file_that_is_exchanged_in_the_meantime_is_kept(changes: list[Change],
     assert _texts(tmp_path) == {**OLD, "a.conf": "theirs"}
 
 
+def test_more_files_than_may_be_open_at_once(tmp_path: Path) -> None:
+    changes = []
+    for number in range(100):
+        path = tmp_path / f"{number}.conf"
+        path.write_text("old\n")
+        changes.append(Change(str(path), str(path), "old\n", "new\n"))
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, usual[1]))
+    try:
+        with written(changes, [str(tmp_path)]):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert set(_texts(tmp_path).values()) == {"new\n"}
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("output", ["no/such.json", "/dev/full", "conf", ""])
 def test_an_output_that_fails_leaves_the_configuration_alone(output: str, tmp_path: Path) -> None:
