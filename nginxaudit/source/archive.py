@@ -1,4 +1,4 @@
-"""Configurations in a tar archive: where they start, and the files of the archive that they include.
+"""Configurations in an archive or an image: where they start, and the files of it that they include.
 
 ``docker export`` and ``docker cp CONTAINER:/etc/nginx -`` make such archives, ``kubectl cp`` and backups do.
 """
@@ -8,46 +8,59 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
 
+from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.globbing import is_pattern, name_matches
-from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
-from nginxaudit.source.tartree import Archive
 from nginxaudit.source.text import SourceText
+from nginxaudit.source.tree import Tree
 
 _MAX_MATCHES = 100_000  # of one glob: links to directories can make a tree endless
 _MAX_TRIED = 2_000  # files of any name that are looked into when none is called like a configuration
 
 
-def roots_of_archive(
-    file: BinaryIO, display: str, real: str, prefixes: Iterable[str], limits: Limits = DEFAULTS
-) -> Roots:
-    """Configurations of the tar archive ``file``, which is closed when they are forgotten. Raises `ReadError`."""
-    archive = Archive(file, display, real, limits)
-    search = _Search(archive, display, tuple(prefixes))
+def roots_of_tree(tree: Tree, prefixes: Iterable[str], started: Iterable[str] = ()) -> Roots:
+    """Configurations in ``tree``; ``started`` are paths of those that nginx is started with, where that is known.
+
+    Raises `ReadError` where there is none.
+    """
+    search = _Search(tree, tuple(prefixes), tuple(started))
     search.run()
     if not search.found:
-        raise archive.hint()
+        raise tree.hint()
     return search.found
 
 
 class _Search:
-    """The configurations of one archive: below the install prefixes, else beside ``nginx.conf``, else all."""
+    """The configurations of one archive: what nginx is started with, else those below the install prefixes, else
+    beside ``nginx.conf``, else all.
+    """
 
-    def __init__(self, archive: Archive, display: str, prefixes: tuple[str, ...]) -> None:
+    def __init__(self, archive: Tree, prefixes: tuple[str, ...], started: tuple[str, ...]) -> None:
         self.found = Roots()
         self._archive = archive
-        self._display = display
         self._prefixes = prefixes
+        self._started = started
         self._seen: set[str] = set()
 
     def run(self) -> None:
         """Fill ``found``."""
+        self._search()
+        if not self._archive.whole:
+            self._mention_archives()
+
+    def _search(self) -> None:
         archive = self._archive
         named = [name for name in archive.files("") if name.rsplit("/", 1)[-1] == "nginx.conf"]
+        started = [path[1:] for path in self._started if self._is_file(path[1:], "")]
+        for path in started:
+            self.found.remarks.append(f"{archive.display}: the image starts nginx with {path}")
+            self._take([path], posixpath.dirname(path))
+        if self.found.roots:
+            self._mention(named)
+            return
         installed = [
             prefix[1:] for prefix in INSTALL_PREFIXES if self._is_file(f"{prefix[1:]}/nginx.conf", prefix[1:])
         ]
@@ -55,12 +68,41 @@ class _Search:
         for scope in scopes:
             self._take(self._candidates(scope), scope)
         if self.found.roots or self.found.unread:
+            if installed:
+                self._mention(
+                    name for name in named if not name.startswith(tuple(f"{each}/" for each in scopes))
+                )
             return
         if archive.whole:  # a file system has many a *.conf
             self.found.loose.clear()
             self._take(name for name in archive.files("") if name.endswith(".conf"))
         elif not self.found:
             self._take(list(archive.files(""))[:_MAX_TRIED])
+
+    def _mention_archives(self) -> None:
+        """Say which archives of the archive are not looked into."""
+        inner = [name for name in self._archive.files("") if is_archive_name(name)]
+        if inner:
+            more = f" and {len(inner) - 5} more" if len(inner) > 5 else ""
+            self.found.notes.append(
+                f"{self._archive.display}: archives in it were not analysed: {', '.join(inner[:5])}{more}"
+            )
+
+    def _mention(self, names: Iterable[str]) -> None:
+        """Say that main configurations are there that nginx is not started with."""
+        left = [name for name in names if self._is_main(name)]
+        if left:
+            more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+            self.found.remarks.append(
+                f"{self._archive.display}: also there, and not analysed: {', '.join(left[:5])}{more}"
+            )
+
+    def _is_main(self, name: str) -> bool:
+        try:
+            real = self._archive.follow(name, "", self._prefixes)
+            return real not in self._seen and has_main_block(self._archive.text(real, name).text)
+        except ReadError:
+            return False
 
     def _is_file(self, path: str, scope: str) -> bool:
         try:
@@ -92,7 +134,7 @@ class _Search:
                 source = self._archive.text(real, name)
             except ReadError as error:
                 if self._matters(name, scope):
-                    self.found.unread.append(Unread(f"{self._display}!{name}", error))
+                    self.found.unread.append(Unread(f"{self._archive.display}!{name}", error))
                 continue
             is_root = has_main_block(source.text)
             if not is_root and scope is None:
@@ -111,7 +153,7 @@ class _Search:
 class ArchiveFiles:
     """The files that a configuration in ``main_dir`` of an archive may include."""
 
-    def __init__(self, archive: Archive, main_dir: str, prefixes: Iterable[str]) -> None:
+    def __init__(self, archive: Tree, main_dir: str, prefixes: Iterable[str]) -> None:
         self._archive = archive
         self._main_dir = main_dir
         self._prefixes = tuple(prefixes)

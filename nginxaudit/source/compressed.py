@@ -1,49 +1,56 @@
-"""What is inside a file or a stream: text, gzip'd text, or a tar archive, gzip'd or not.
+"""What is inside a file or a stream: text or an archive, compressed or not.
 
-Everything is bounded: a gzip file of a megabyte can hold a gigabyte.
+Everything is bounded: a file of a megabyte can hold a gigabyte.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, cast
 
 from msgspec import Struct
 
 from nginxaudit.source.limits import raised, spoken
-from nginxaudit.source.read import ReadError, Unreadable, explain
+from nginxaudit.source.read import ReadError, Unreadable
 
 MAX_ARCHIVE_BYTES = 1 << 30
 """Of one archive, unpacked: images of nginx have 0.2 GB, few with an application in them have more than 1 GB."""
 
-MAX_RATIO = 200
-"""How many times its own size gzip'd data may unpack to: configurations come to 20, images to 5, bombs to 1000."""
+Kind: TypeAlias = Literal["text", "tar", "zip"]
 
-_HARMLESS = 32 << 20  # bytes up to which the ratio says nothing: a log of one repeated line is no bomb
 _IN_MEMORY = 64 << 20  # larger archives from a stream wait in an unnamed temporary file
 _BLOCK = 512
 _CHUNK = 1 << 18
-_ARCHIVE_NAMES = (".tar", ".tar.gz", ".tgz")
-_GZIP = b"\x1f\x8b"
-_OTHERS = (
-    (b"BZh", "bzip2", "bzip2 -dc"),
-    (b"\xfd7zXZ\0", "xz", "xz -dc"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstd -dc"),
-    (b"PK\x03\x04", "zip", "unzip"),
-)
+_METHODS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+_ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".zip", *(f".tar{suffix}" for suffix in SUFFIXES))
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter begins one without members
+
+
+class Readable(Protocol):
+    """What can be read from its begin to its end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, none at the end."""
 
 
 class Content(Struct, frozen=True):
-    """Bytes to be read. ``tar``: they are an archive and can be sought in; ``packed``: they were gzip'd."""
+    """Bytes to be read; an archive can be sought in. ``method`` is how they were compressed, "" for not at all."""
 
     file: BinaryIO
-    tar: bool
-    packed: bool
+    kind: Kind
+    method: str = ""
 
 
-class _Readable(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+def is_archive_name(name: str) -> bool:
+    """Whether a file is called like an archive."""
+    return name.lower().endswith(_ARCHIVES)
+
+
+def plain_name(name: str) -> str:
+    """What a compressed file is called when it is unpacked."""
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
 
 
 def content_of(file: BinaryIO, name: str, *, seekable: bool, limit: int) -> Content:
@@ -54,16 +61,25 @@ def content_of(file: BinaryIO, name: str, *, seekable: bool, limit: int) -> Cont
     else:
         file = _joined(head, file)
     try:
-        content = _unpacked(file, limit) if head.startswith(_GZIP) else _plain(file, head, seekable)
-    except ReadError:
+        content = (
+            _unpacked(file, method, limit) if (method := method_of(head)) else _plain(file, head, seekable)
+        )
+    except BaseException:
         file.close()
         raise
-    if not content.tar and name.endswith(_ARCHIVE_NAMES):
+    if content.kind == "text" and is_archive_name(name):
         content.file.close()
         raise ReadError(
-            Unreadable.REFUSED, "it is no tar archive", "Make it anew: tar -cf FILE -C /etc/nginx ."
+            Unreadable.REFUSED,
+            f"it is no {'zip' if name.lower().endswith('.zip') else 'tar'} archive",
+            "Make it anew: tar -cf FILE -C /etc/nginx .",
         )
     return content
+
+
+def method_of(head: bytes) -> str:
+    """How data that begins with ``head`` is compressed; "" for not at all."""
+    return next((method for magic, method in _METHODS.items() if head.startswith(magic)), "")
 
 
 def is_tar(head: bytes) -> bool:
@@ -74,100 +90,65 @@ def is_tar(head: bytes) -> bool:
     return int(field, 8) == sum(head[:148]) + 8 * 32 + sum(head[156:_BLOCK])
 
 
+def _kind(head: bytes) -> Kind:
+    if head.startswith(_ZIP):
+        return "zip"
+    return "tar" if is_tar(head) else "text"
+
+
 def _plain(file: BinaryIO, head: bytes, seekable: bool) -> Content:
-    for magic, method, command in _OTHERS:
-        if head.startswith(magic):
-            raise ReadError(
-                Unreadable.REFUSED, f"it is compressed with {method}", f"Unpack it first: {command}"
-            )
-    if not is_tar(head):
-        return Content(file, tar=False, packed=False)
-    if not seekable:
-        file = _kept(iter(lambda: file.read(_CHUNK), b""), MAX_ARCHIVE_BYTES)
-    return Content(file, tar=True, packed=False)
+    kind = _kind(head)
+    if kind != "text" and not seekable:
+        file = kept(iter(lambda: file.read(_CHUNK), b""), remedy="Save it to a file and scan that.")
+    return Content(file, kind)
 
 
-def _unpacked(file: BinaryIO, text_limit: int) -> Content:
-    import gzip  # 5 ms that plain texts do not spend
-    import zlib
+def _unpacked(file: BinaryIO, method: str, limit: int) -> Content:
+    from nginxaudit.source.unpack import unpacked  # plain texts do not need it
 
-    counted = _Counted(file)
-    with gzip.GzipFile(fileobj=cast("Any", counted)) as unzipped:
-        try:
-            head = _first_block(unzipped)
-            tar = is_tar(head)
-            chunks = _guarded(head, unzipped, counted)
-            kept = _kept(chunks, MAX_ARCHIVE_BYTES) if tar else _kept(chunks, text_limit, text=True)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            reason = "ends in the middle" if isinstance(error, EOFError) else "is damaged"
-            raise ReadError(
-                Unreadable.REFUSED, f"its gzip data {reason}", "Make or copy the file anew."
-            ) from None
-        except OSError as error:
-            raise explain(error) from None
+    stream = unpacked(file, method)
+    head = _first_block(stream)
+    kind = _kind(head)
+    chunks = _chunks(head, stream)
+    if kind == "text":
+        plain = kept(chunks, limit, remedy=f"Split the configuration, {raised('max_file_size')}.")
+    else:
+        plain = kept(chunks, remedy="Unpack it and scan what is in it.")
     file.close()
-    return Content(kept, tar, packed=True)
+    return Content(plain, kind, method)
 
 
-def _guarded(head: bytes, unzipped: _Readable, counted: _Counted) -> Iterator[bytes]:
-    """Chunks of unpacked data, as long as they are no bomb."""
+def _chunks(head: bytes, file: Readable) -> Iterator[bytes]:
     yield head
-    size = len(head)
-    while chunk := unzipped.read(_CHUNK):
-        size += len(chunk)
-        if size > _HARMLESS and size > MAX_RATIO * counted.count:
-            raise ReadError(
-                Unreadable.REFUSED,
-                f"it unpacks to more than {MAX_RATIO} times its size: it looks like a bomb",
-                "Unpack it yourself if you trust it.",
-            )
+    while chunk := file.read(_CHUNK):
         yield chunk
 
 
-def _kept(chunks: Iterator[bytes], limit: int, *, text: bool = False) -> BinaryIO:
+def kept(chunks: Iterator[bytes], limit: int = MAX_ARCHIVE_BYTES, *, remedy: str) -> BinaryIO:
     """The chunks as a file at its begin. Raises `ReadError` when they are more than ``limit``."""
     import tempfile
 
-    kept = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - whoever takes it closes it
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - whoever takes it closes it
     size = 0
     try:
         for chunk in chunks:
             size += len(chunk)
             if size > limit:
-                raise ReadError(
-                    Unreadable.LIMIT,
-                    f"unpacked it is larger than {spoken(limit)}",
-                    f"Split the configuration, {raised('max_file_size')}."
-                    if text
-                    else "Pack the configuration alone: tar -czf FILE -C /etc/nginx .",
-                )
-            kept.write(chunk)
+                raise ReadError(Unreadable.LIMIT, f"unpacked it is larger than {spoken(limit)}", remedy)
+            file.write(chunk)
     except BaseException:
-        kept.close()
+        file.close()
         raise
-    kept.seek(0)
-    return cast("BinaryIO", kept)
+    file.seek(0)
+    return cast("BinaryIO", file)
 
 
-def _first_block(file: _Readable) -> bytes:
+def _first_block(file: Readable) -> bytes:
     """The first block of ``file``, whole even from a pipe that gives it in pieces."""
     head = b""
     while len(head) < _BLOCK and (chunk := file.read(_BLOCK - len(head))):
         head += chunk
     return head
-
-
-class _Counted:
-    """A stream, and how much of it was read."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.count = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self.count += len(data)
-        return data
 
 
 class _Joined(io.RawIOBase):

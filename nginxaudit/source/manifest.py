@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from nginxaudit.nginx.secrets import secrets_in
+from nginxaudit.source.compressed import plain_name
 from nginxaudit.source.embedded import EmbeddedText, Scalar, stretches_of, veiled
 from nginxaudit.source.limits import DEFAULTS, Limits, raised, spoken
 from nginxaudit.source.nodes import Node, documents
@@ -56,7 +57,7 @@ _ANNOTATIONS = {
 
 def roots_of_manifest(host: SourceText, limits: Limits = DEFAULTS) -> Roots:
     """Configurations of the manifest ``host``. Raises `ReadError`."""
-    reading = _Reading(host, is_json=host.path.removesuffix(".gz").endswith(".json"), limits=limits)
+    reading = _Reading(host, is_json=plain_name(host.path).endswith(".json"), limits=limits)
     reading.run()
     if not reading.found:
         raise ReadError(

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from msgspec import Struct, field
 
-from nginxaudit.source.compressed import Content, content_of
+from nginxaudit.source.compressed import Content, content_of, plain_name
 from nginxaudit.source.dump import is_dump, refuse_failed, roots_of_dumps, tell_apart
 from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, Texts
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -76,7 +76,7 @@ def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
     """The configurations in a file of any kind."""
     if "\0" not in path and path and not options.texts.replaces(path):
         content = content_of(open_regular(path), path, seekable=True, limit=options.limits.max_file_size)
-        if content.tar or content.packed:
+        if content.kind != "text" or content.method:
             return _from_content(content, os.path.normpath(path), os.path.realpath(path), fence, options)
         content.file.close()
     if _is_manifest_name(path):
@@ -85,7 +85,7 @@ def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
 
 
 def _is_manifest_name(path: str) -> bool:
-    return path.removesuffix(".gz").endswith((".yaml", ".yml", ".json"))
+    return plain_name(path).endswith((".yaml", ".yml", ".json"))
 
 
 def _looks_like_manifest(text: str) -> bool:
@@ -103,13 +103,15 @@ def _from_content(
     content: Content, display: str, real: str, fence: Sequence[str], options: ReadOptions
 ) -> Roots:
     """The configurations in an archive, or in text that was compressed: its ``real`` is no place on disk."""
-    if content.tar:
-        from nginxaudit.source.archive import roots_of_archive
+    if content.kind != "text":
+        from nginxaudit.source.packed import roots_of_archive
 
-        return roots_of_archive(content.file, display, real, _prefixes(options), options.limits)
+        return roots_of_archive(content, display, real, _prefixes(options), options.limits)
     with content.file:
         source = SourceText(
-            display, decode(read_bounded(content.file, options.limits.max_file_size)), f"gzip:{real}"
+            display,
+            decode(read_bounded(content.file, options.limits.max_file_size)),
+            f"{content.method}:{real}",
         )
     _require_text(source.text, "the compressed text is empty")
     if _is_manifest_name(display) or _looks_like_manifest(source.text):
@@ -123,7 +125,7 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
     name = options.stdin_filename
     display = os.path.normpath(name) if name else "<stdin>"
     content = content_of(stdin, name or "", seekable=False, limit=options.limits.max_file_size)
-    if content.tar or content.packed:
+    if content.kind != "text" or content.method:
         return _from_content(content, display, display, [], options)
     text = decode(read_bounded(content.file, options.limits.max_file_size))
     _require_text(text, "standard input is empty")
@@ -150,6 +152,15 @@ def _of_text(source: SourceText, main_dir: str, fence: Sequence[str], options: R
 
 
 def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
+    if os.path.isfile(os.path.join(path, "manifest.json")) or os.path.isfile(
+        os.path.join(path, "oci-layout")
+    ):
+        from nginxaudit.source.packed import roots_of_layout
+
+        images = roots_of_layout(path, _prefixes(options), options.limits)
+        if images is not None:
+            found.take(images)
+            return
     before = len(found.roots), len(found.loose), len(found.unread)
     files, unlisted = _configuration_files(path)
     found.unread.extend(unlisted)

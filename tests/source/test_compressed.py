@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from nginxaudit.engine.settings import Settings
 from tests.source.test_archive import member
 
 CONF = b"events {}\nhttp {\n  include sites/*.conf;\n  server { return 204; }\n}\n"
+zstandard = pytest.importorskip("zstandard")
+
 DUMP = b"# configuration file /etc/nginx/nginx.conf:\n" + CONF.replace(b"sites", b"/etc/nginx/sites") + b"\n"
 SITE = b"# configuration file /etc/nginx/sites/a.conf:\nserver { return 200; }\n\n"
 
@@ -62,6 +66,72 @@ def test_a_configuration_on_standard_input() -> None:
         ("<stdin>", 4)
     ]
     assert report.sources["<stdin>"].real == "gzip:<stdin>"
+
+
+METHODS: dict[str, Callable[[bytes], bytes]] = {
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda data: bytes(zstandard.ZstdCompressor(write_checksum=True).compress(data)),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("stdin", [True, False])
+def test_other_methods(method: str, stdin: bool, tmp_path: Path) -> None:
+    packed = METHODS[method](DUMP) + METHODS[method](SITE)  # two streams are one text
+    path = tmp_path / "dump.xz"
+    path.write_bytes(packed)
+    report = audit(["-"] if stdin else [str(path)], Settings(), stdin=io.BytesIO(packed) if stdin else None)
+    found = [(f.span.file, f.span.line) for f in report.active if f.rule == "missing-listen"]
+    assert found == [("/etc/nginx/nginx.conf", 4), ("/etc/nginx/sites/a.conf", 1)]
+    plain = tmp_path / f"nginx.conf.{method}"
+    plain.write_bytes(METHODS[method](CONF))
+    assert audit([str(plain)], Settings()).sources[str(plain)].real == f"{method}:{plain}"
+
+
+DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "cut": (lambda data: data[:-20], "data ends in the middle"),
+    "cut in the first bytes": (lambda data: data[:6], "data ends in the middle"),
+    "the last byte": (lambda data: data[:-1], "data ends in the middle"),
+    "flipped": (lambda data: data[:2000] + bytes(20) + data[2020:], "data is damaged"),
+    "garbage behind": (lambda data: data + b"garbage", "data is damaged"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+@pytest.mark.parametrize("method", METHODS)
+def test_damaged_data(case: str, method: str, tmp_path: Path) -> None:
+    change, reason = DAMAGED[case]
+    path = tmp_path / "it"
+    path.write_bytes(change(METHODS[method](os.urandom(3000).hex().encode())))
+    report = audit([str(path)], Settings())
+    assert report.exit_code() == 3
+    (finding,) = report.active
+    assert f"its {method} {reason}" in finding.message
+    assert finding.help
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bombs_of_other_methods(method: str, tmp_path: Path) -> None:
+    head = member("nginx.conf")
+    head.size = 1 << 28
+    path = tmp_path / "bomb"
+    path.write_bytes(METHODS[method](head.tobuf() + bytes(1 << 28)))
+    report = audit([str(path)], Settings())
+    assert report.exit_code() == 3
+    assert "looks like a bomb" in report.active[0].message
+
+
+def test_dictionaries_that_need_all_memory(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]
+    packer = lzma.LZMACompressor(filters=filters)
+    path = tmp_path / "it.conf.xz"
+    path.write_bytes(packer.compress(CONF) + packer.flush())
+    assert "needs more than 128 MiB of memory" in audit([str(path)], Settings()).active[0].message
+    window = zstandard.ZstdCompressionParameters(window_log=29, enable_ldm=True)
+    stream = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    path.write_bytes(stream.compress(CONF) + stream.flush())
+    assert "needs more than 128 MiB of memory" in audit([str(path)], Settings()).active[0].message
 
 
 def test_a_pipe_that_gives_little_at_a_time() -> None:
