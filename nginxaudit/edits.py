@@ -72,6 +72,12 @@ def deletion(node: Directive) -> tuple[Edit, ...] | None:
     return None if "#" in node.source.text[node.start : end] else (deleted(node),)
 
 
+def written_at(node: Directive, token: Token, text: str, offset: int) -> int | None:
+    """Where the character at ``offset`` of ``text``, a part of ``token``, stands; None where escapes moved it."""
+    at = written(node, token).find(text)
+    return token.start + at + offset if at >= 0 and text.isascii() else None
+
+
 def cut(source: SourceText, start: int, end: int) -> Edit:
     """Take ``start`` to ``end`` out, and the lines they are on when nothing else stands there."""
     text = source.text

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.routing.regexes import of_kind
+from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Hit, arg
+from nginxaudit.model import Model
+from nginxaudit.model.access import access_of
+from nginxaudit.model.location import Location
+from nginxaudit.model.variables import references
+from nginxaudit.pcre import parse
+from nginxaudit.syntax.tree import Directive
+
+_PLAIN_PATH = r"/[A-Za-z0-9/_.~-]*"
 
 
 def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
@@ -20,4 +32,53 @@ def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
             f"this expression matches {path} alone: every request that gets here tries it",
             written.directive,
             help=f"Write location = {path}, which is found without trying expressions (and goes before all of them).",
+            make_fix=partial(_exact, written.directive, ctx.model),
         )
+
+
+def _exact(node: Directive, model: Model) -> Fix | None:
+    """``location = /path``. Safe where it answers what the expression answered, and nothing reads captures.
+
+    A ``$`` lets a newline pass that ``=`` does not: where the location keeps somebody out, that counts.
+    """
+    places = [each for each in model.locations if each.directive.statement is node.statement]
+    if not places or any(each.children for each in places):
+        return None
+    expression = parse(places[0].pattern)
+    path = expression.literal if expression is not None else None
+    between = node.source.text[node.start : node.args[-1].end]
+    if path is None or re.fullmatch(_PLAIN_PATH, path) is None or "\n" in between:
+        return None
+    chosen = [_is_chosen(each, path, model) for each in places]
+    if False in chosen:
+        return None
+    safe = None not in chosen and not _reads_captures(node) and not _keeps_out(node, model)
+    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
+    return Fix(f"Write location = {path}", applicability, (edits.rewritten(node, f"location = {path}"),))
+
+
+def _is_chosen(location: Location, path: str, model: Model) -> bool | None:
+    """Whether this location gets the path now; None if unknown, and where a slash at the end adds a redirect."""
+    server = location.server
+    if server is None or model.unknown_inside(server.directive):
+        return None
+    found = server.match(path)
+    if found.certain and found.location is not location:
+        return False
+    return True if found.certain and location.parent is None and not path.endswith("/") else None
+
+
+def _keeps_out(block: Directive, model: Model) -> bool:
+    refuses = any(
+        each.args and each.args[0].startswith("4") for each in block.walk() if each.name == "return"
+    )
+    return refuses or access_of(model, block).has_any
+
+
+def _reads_captures(block: Directive) -> bool:
+    return any(
+        reference.name.isdigit()
+        for node in block.walk()
+        for token in (node.name, *node.args)
+        for reference in references(token)
+    )

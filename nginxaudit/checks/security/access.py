@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import (
     access_of,
@@ -132,7 +134,34 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=Severity.ERROR if writes else None,
                 help="Add allow for those who may, and deny all;",
+                make_fix=partial(_restricted, node, block, ctx.model),
             )
+
+
+def _restricted(node: Directive, block: Directive, model: Model) -> Edits:
+    """A status page for this machine alone, or for those whom the location allows already.
+
+    Rules of the outer blocks would be replaced by rules of the location: those are left to their author.
+    """
+    if block.inner != "location" or node.source is not block.source:
+        return None
+    own = [*block.named("allow"), *block.named("deny")]
+    if any(rule.args[:1] == ["all"] for rule in own):
+        return None
+    if block.named("allow"):
+        return deny_others(block)
+    if own or access_of(model, block).rules:
+        return None
+    local = ["allow 127.0.0.1;"]
+    if "inet6" in listening(model.server_of(block)):
+        local.append("allow ::1;")
+    return (edits.before(node, "\n".join([*local, "deny all;"])),)
+
+
+def deny_others(block: Directive) -> Edits:
+    """``deny all`` after the last ``allow`` of the block."""
+    last = edits.standing_in(block, block.named("allow")[-1])
+    return (edits.after(last, "deny all;"),) if last is not None else None
 
 
 def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:

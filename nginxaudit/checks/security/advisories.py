@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, Place, arg, listed, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
+from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition, map_expression
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import format_version
 from nginxaudit.nginx.advisories import Advisory, advisories
-from nginxaudit.pcre import parse
+from nginxaudit.pcre import Expression, parse
 from nginxaudit.syntax.tree import Directive
 
 _BY_OWN_RULES = {
@@ -120,6 +122,7 @@ def rewrite_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
                     child,
                     related=(("the rewrite with arguments", whole(armed)),),
                     help="Upgrade to nginx 1.30.1, or use named captures in both.",
+                    make_fix=partial(_captures_named, armed, child, ctx.model),
                 )
                 armed = None
             elif child.name == "rewrite" and len(child.args) > 1:
@@ -184,6 +187,7 @@ def rewrite_overlapping_captures(ctx: CheckContext) -> Iterable[Hit]:
                 "a group and one inside it, both in this target, overflow a buffer (CVE-2026-9256)",
                 node,
                 help="Upgrade to nginx 1.30.2, or use named captures.",
+                make_fix=partial(_inner_group_named, node, expression, ctx.model),
             )
 
 
@@ -240,4 +244,26 @@ def _overflow(key: Directive, node: Directive, place: Place, cve: str) -> Hit:
         key,
         related=(("while this is evaluated", place),),
         help="Upgrade to nginx 1.30.4, or write (?:…) where nothing is to be captured.",
+        make_fix=partial(_groups_dropped, key.parent),
     )
+
+
+# The fixes are imported where one of these rare findings is.
+
+
+def _captures_named(rewrite: Directive, reader: Directive, model: Model) -> Edits:
+    from nginxaudit.checks.security.captures import captures_named
+
+    return captures_named(rewrite, reader, model)
+
+
+def _inner_group_named(node: Directive, expression: Expression, model: Model) -> Edits:
+    from nginxaudit.checks.security.captures import inner_group_named
+
+    return inner_group_named(node, expression, model)
+
+
+def _groups_dropped(block: Directive | None) -> Edits:
+    from nginxaudit.checks.security.captures import groups_dropped
+
+    return groups_dropped(block) if block is not None else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 
+from nginxaudit import edits
 from nginxaudit.checks.routing.redirects import CODES, target_of
-from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg
+from nginxaudit.finding import Fix, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, arg
+from nginxaudit.model import Model
 from nginxaudit.model.passes import split_authority
 from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin
@@ -15,6 +18,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive, Token
 
 _URL_STARTS = ("http://", "https://", "$scheme")
+_CLIENTS_HOST = r"(?i)\$\{?http_(?:x_forwarded_)?host\}?"
 _HOST_HEADERS = ("host", "x-forwarded-host", ":authority")
 
 
@@ -81,8 +85,15 @@ def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=None if to_client else Severity.WARNING,
                 help="Use $request_uri, which is as the client wrote it, or let the expression exclude newlines.",
+                make_fix=partial(_without_newline, node, token, ctx.model),
             )
             break
+
+
+def _without_newline(node: Directive, token: Token, model: Model) -> Fix | None:
+    from nginxaudit.checks.security.newlines import without_newline  # only who has such a finding pays for it
+
+    return without_newline(node, token, model)
 
 
 def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
@@ -176,5 +187,13 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     severity=Severity.INFO if bound and origin.variable == "$http_host" else None,
                     help="Use $host, which is checked, and $host:$server_port where the port matters.",
+                    make_fix=partial(_checked_host, node, node.args[1]),
                 )
                 break
+
+
+def _checked_host(node: Directive, token: Token) -> Edits:
+    """``$host``, where the value is the host of the client and nothing else."""
+    if re.fullmatch(_CLIENTS_HOST, token) is None:
+        return None
+    return (edits.exchanged(node, token, "$host"),)

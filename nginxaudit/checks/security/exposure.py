@@ -5,11 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.routing.locations import has_handler
 from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.location import Location, Match
+from nginxaudit.model.server import Server
 from nginxaudit.syntax.tree import Directive, Token
 
 _SYSTEM = (
@@ -33,6 +38,7 @@ _PICTURES = r"(?i)jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|
 _INNER = ("internal", "protected", "private")
 _INNER_NAMES = rf"(?i)^/_?(?:{'|'.join(_INNER)})(?:[/_-]|$)"
 _SECRET_FILES = ("auth_basic_user_file", "ssl_certificate_key", "ssl_password_file")
+_DOTFILES = "location ~ /\\.(?!well-known) {\n    deny all;\n}"
 
 
 def _paths(ctx: CheckContext) -> Iterable[tuple[Directive, Token, str]]:
@@ -161,7 +167,23 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
                 "/upload/x.jpg/y.php gets to PHP, too, which may run x.jpg: nothing looks whether the script exists",
                 node,
                 help="Write try_files $fastcgi_script_name =404; (behind fastcgi_split_path_info, if there is one).",
+                make_fix=partial(_existing_script, node, ctx.model),
             )
+
+
+def _existing_script(block: Directive, model: Model) -> Edits:
+    """``try_files`` before PHP; behind the splitting of the path, if there is one.
+
+    ``try_files`` empties ``$fastcgi_path_info``: where that is used, the lines are left to their author.
+    """
+    split = block.first("fastcgi_split_path_info")
+    if split is None:
+        return (edits.first_in(block, "try_files $uri =404;"),)
+    handed_on = (token for node in model.effective(block, "fastcgi_param") for token in node.args)
+    place = edits.standing_in(block, split)
+    if place is None or any("fastcgi_path_info" in token.lower() for token in handed_on):
+        return None
+    return (edits.after(place, "try_files $fastcgi_script_name =404;"),)
 
 
 def _ends_script(pattern: str, anchored: bool) -> bool:
@@ -237,4 +259,27 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 "/.git/config, /.env and the like can be fetched, if they are there",
                 node,
                 help="Write location ~ /\\.(?!well-known) { deny all; }",
+                make_fix=partial(_hidden, server, found),
             )
+
+
+def _hidden(server: Server, found: Match) -> Edits:
+    """A location for hidden files before all other expressions, where it is asked at all."""
+    if found.location is not None and not _yields(found.location):
+        return None
+    block = server.directive
+    first = next((each.directive for each in server.locations if each.is_regex), None)
+    if first is None:
+        return (edits.last_in(block, _DOTFILES),)
+    place = edits.standing_in(block, first)
+    return (edits.before(place, _DOTFILES),) if place is not None else None
+
+
+def _yields(location: Location) -> bool:
+    """Whether an expression of the server, before all others, is preferred to this location."""
+    at: Location | None = location
+    while at is not None:
+        if at.modifier not in ("", "~", "~*") or (at.is_regex and at.parent is not None):
+            return False
+        at = at.parent
+    return True

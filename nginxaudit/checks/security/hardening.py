@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
+from nginxaudit.checks.security.access import deny_others
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
+from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.pcre import parse
+from nginxaudit.syntax.tree import Directive, Token
 
 _LISTINGS = ("download", "mirror", "pub", "repo", "archive", "dist", "files", "browse")
 _AUTHENTICATION = ("auth_basic", "auth_request", "auth_jwt", "auth_oidc")
@@ -35,6 +40,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 alias,
                 related=(("the location", name_of(location.directive)),),
                 help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
+                make_fix=partial(_closed, location, alias),
             )
         elif "$" not in path and "." not in path.rpartition("/")[2]:
             yield Hit(
@@ -45,6 +51,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.WARNING,
                 confidence=Confidence.MEDIUM,
                 help="End both with a slash.",
+                make_fix=partial(_closed, location, alias),
             )
 
 
@@ -70,7 +77,35 @@ def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
         alias,
         related=(("the location", name_of(location.directive)),),
         help="Put a slash before the parenthesis.",
+        make_fix=partial(_closed, location, alias),
     )
+
+
+def _closed(location: Location, alias: Directive) -> Edits:
+    """A slash at the end of the location, and of the directory; before the group of an expression."""
+    token = location.directive.args[-1]
+    if location.is_regex:
+        start = _captured_from(location, alias, token)
+        source = location.directive.source
+        return (edits.replaced(source, start, start, "/"),) if start is not None else None
+    made = edits.behind_text(location.directive, token, "/")
+    if alias.args[0].endswith("/"):
+        return (made,)
+    return (made, edits.behind_text(alias, alias.args[0], "/"))
+
+
+def _captured_from(location: Location, alias: Directive, token: Token) -> int | None:
+    """Where the group begins whose text the alias ends with."""
+    expression = parse(location.pattern, caseless=location.modifier == "~*")
+    names = [each.name for each in references(alias.args[0])]
+    if expression is None or len(names) != 1:
+        return None
+    number = int(names[0]) if names[0].isdigit() else expression.names.get(names[0], 0)
+    group = expression.group(number) if number else None
+    if group is None:
+        return None
+    opening = expression.text.rfind("(", 0, group.start)
+    return edits.written_at(location.directive, token, location.pattern, opening)
 
 
 def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
@@ -89,6 +124,7 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
                 "the version of nginx is sent with every response",
                 shown,
                 help="Write server_tokens off;",
+                make_fix=partial(_version_hidden, shown),
             )
         elif (
             ctx.options["unset"]
@@ -103,7 +139,15 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
                 "server_tokens is not set: the version of nginx is sent with every response",
                 block,
                 help="Write server_tokens off; in http.",
+                make_fix=partial(_version_hidden, block),
             )
+
+
+def _version_hidden(node: Directive) -> Edits:
+    """``server_tokens off``: in the line that shows the version, or in http."""
+    if node.is_block:
+        return (edits.first_in(node, "server_tokens off;"),)
+    return (edits.exchanged(node, node.args[0], "off"),)
 
 
 def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
@@ -120,7 +164,16 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
             node,
             severity=Severity.INFO if meant else None,
             help="Delete it, unless the listing is what is offered.",
+            make_fix=None if meant else partial(_unlisted, node, block, ctx.model),
         )
+
+
+def _unlisted(node: Directive, block: Directive, model: Model) -> Edits:
+    """No listing."""
+    outer = block.parent
+    if outer is not None and model.flag(outer, "autoindex", False) is not False:
+        return (edits.exchanged(node, node.args[0], "off"),)
+    return edits.deletion(node)
 
 
 def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
@@ -146,6 +199,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
             allowed[0],
             related=tuple(("allowed, too", whole(node)) for node in allowed[1:4]),
             help="Add deny all; behind the last allow.",
+            make_fix=partial(deny_others, block),
         )
 
 
@@ -169,5 +223,23 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
                     f"names are looked up at {token}, on the Internet: answers can be forged, and it learns where requests go",
                     node,
                     help="Use a resolver of your own network.",
+                    make_fix=partial(_left_out, node, token),
                 )
                 break
+
+
+def _left_out(node: Directive, token: Token) -> Edits:
+    """The name server on the Internet taken out, where one inside is left: which one to ask is not guessed."""
+    if not any(map(_is_inside, node.args)):
+        return None
+    return (edits.without(node, token),)
+
+
+def _is_inside(token: Token) -> bool:
+    """Whether a name server surely has an address of one's own network."""
+    from ipaddress import ip_address
+
+    try:
+        return not ip_address(parse_address(token, 53).host).is_global
+    except ValueError:
+        return False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from itertools import pairwise
 
 from msgspec.structs import replace
 
-from nginxaudit.hit import CheckContext, Hit, Place, arg
+from nginxaudit import edits
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg
 from nginxaudit.model.expressions import Written
 
 _TRUSTED = frozenset(
@@ -72,7 +74,15 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
                 f'the dot before "{word}" stands for any character here',
                 written.directive,
                 help=f"Write \\.{word}",
+                make_fix=partial(_escaped, _inside(written, dot)),
             )
+
+
+def _escaped(place: Place) -> Edits:
+    """A backslash before the one dot that was found."""
+    if place.source.text[place.start : place.end] != ".":
+        return None
+    return (edits.replaced(place.source, place.start, place.start, "\\"),)
 
 
 def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, Place, arg, listed, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.secrets import is_dummy, secrets_in
+from nginxaudit.syntax.tree import Directive
 
 _SENSITIVE = frozenset(
     {
@@ -75,7 +78,13 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=None if "secure" in lacking else Severity.INFO,
                 help=f"Add {' '.join(lacking)}.",
+                make_fix=partial(_protected, node, lacking),
             )
+
+
+def _protected(node: Directive, lacking: list[str]) -> Edits:
+    """What the cookie lacks."""
+    return (edits.appended(node, " ".join(lacking)),)
 
 
 def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.headers.forwarding import PARAMETERS, set_headers
-from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, whole
+from nginxaudit.model import Model
+from nginxaudit.syntax.tree import Directive
 
 
 def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
@@ -57,4 +61,19 @@ def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
                 "a client's Proxy header becomes HTTP_PROXY, which old CGI libraries use for their own requests",
                 each.directive,
                 help=f'Write {name} HTTP_PROXY "";',
+                make_fix=partial(_emptied, each.directive, name, ctx.model),
             )
+
+
+def _emptied(node: Directive, name: str, model: Model) -> Edits:
+    """An empty HTTP_PROXY beside the other parameters, so that none of them is lost."""
+    block = node.parent
+    if block is None or block.inner not in ("server", "location"):
+        return None
+    line = f'{name} HTTP_PROXY "";'
+    present = model.effective(block, name)
+    if not present:
+        return (edits.before(node, line),)
+    level = present[-1].parent
+    last = edits.standing_in(level, present[-1]) if level is not None else None
+    return (edits.after(last, line),) if last is not None else None
