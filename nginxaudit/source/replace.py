@@ -93,7 +93,7 @@ def _led_to(directory: Directory, name: str, status: os.stat_result, follow: boo
     beside = os.path.realpath(os.path.join(directory.path, head)) == directory.path
     if not follow or not beside or own.startswith("."):
         raise WriteError(
-            f"it is a symbolic link to {target}: give that path if you mean it, or remove the link"
+            f"it is a symbolic link to {target}: give the path of that file if you mean it, or remove the link"
         )
     directory.require_owner(status)
     return own
