@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.routing.redirects import URL, as_return
+from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Hit, whole
 from nginxaudit.syntax.tree import Directive
 
+_OF_NGINX = r"\$\{?(?:scheme|server_name|server_port)\b\}?"
 _EVERYTHING = ("^", ".*", "^.*", "^.*$", "^(.*)", "^(.*)$", "(.*)", "^/(.*)$", "^/(.*)")
 
 
@@ -33,7 +37,28 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
                 "this redirects every request: return says that without an expression",
                 node,
                 help=f"Write return {code} {url};",
+                make_fix=partial(_return, node, url, code),
             )
+
+
+def _return(node: Directive, url: str, code: str) -> Fix | None:
+    """``return`` with the same target.
+
+    A rewrite decodes the path that it sends, ``/a%2Fb`` becomes ``/a/b``; return leaves it alone. So only a
+    target without a part of the request stays the same for certain.
+    """
+    token = node.args[1]
+    raw = edits.written(node, token)
+    if "\\" in raw or not edits.on_one_line(node):
+        return None
+    quote = raw[0] if token.quoted else ""
+    variable = re.sub(_OF_NGINX, "", url)
+    same = "$" not in variable and "%" not in variable
+    return Fix(
+        "Write return",
+        Applicability.SAFE if same else Applicability.UNSAFE,
+        (edits.rewritten(node, f"return {code} {quote}{url}{quote}"),),
+    )
 
 
 def redirect_uses_302(ctx: CheckContext) -> Iterable[Hit]:
