@@ -207,5 +207,23 @@ def standing_in(block: Directive, node: Directive) -> Directive | None:
 
 def behind_text(node: Directive, token: Token, text: str) -> Edit:
     """Put ``text`` at the end of one word, inside its quotes."""
-    at = token.end - 1 if token.quoted else token.end
+    at = inner_end(token)
+    if text.endswith("$") and node.source.text[at : at + 1] == "{":
+        text += " "  # "${" would begin the name of a variable
     return Edit(node.source.path, at, at, text)
+
+
+def before_text(node: Directive, token: Token, text: str) -> Edit:
+    """Put ``text`` at the beginning of one word, inside its quotes."""
+    at = inner_start(token)
+    return Edit(node.source.path, at, at, text)
+
+
+def inner_end(token: Token) -> int:
+    """Where the text of a word ends, before its closing quote."""
+    return token.end - 1 if token.quoted else token.end
+
+
+def inner_start(token: Token) -> int:
+    """Where the text of a word begins, after its opening quote."""
+    return token.start + 1 if token.quoted else token.start

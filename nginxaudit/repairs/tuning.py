@@ -9,8 +9,6 @@ from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
-from nginxaudit.model.expressions import condition
-from nginxaudit.nginx import parse_number
 from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.repairs.syntax import clear_match
 from nginxaudit.repairs.upstream import ZONE_SIZE
@@ -38,51 +36,6 @@ _ZONES = {
 
 
 # -- workers
-
-
-def worker_processes(hit: Hit, model: Model) -> Edits:
-    """``auto`` in the place of zero; or at the top of the main file, behind ``user``."""
-    node = hit.node
-    if node is None:
-        return None
-    if node.name == "worker_processes":
-        return (edits.exchanged(node, node.args[0], "auto"),)
-    own = [each for at in model.config.top.children if (each := _in_main(at, model)) is not None]
-    user = next((each for each in own if each.name == "user"), None)
-    if user is not None:
-        return (edits.after(user, "worker_processes auto;"),)
-    return (edits.before(own[0], "worker_processes auto;"),) if own else None
-
-
-def _in_main(node: Directive, model: Model) -> Directive | None:
-    """What brings ``node`` into the main file: itself, or an include."""
-    at: Directive | None = node
-    while at is not None and (at.source is not model.config.main or at.via is not None):
-        at = at.via
-    return at
-
-
-def open_files(hit: Hit, model: Model) -> Edits:
-    """Two files for every connection."""
-    node = hit.node
-    connections = next(iter(model.config.named("worker_connections")), None)
-    if node is None:
-        return None
-    wanted = _DEFAULT_CONNECTIONS
-    if connections is not None:
-        try:
-            wanted = parse_number(connections.args[0])
-        except ValueError:
-            return None
-    if node.name == "worker_rlimit_nofile":
-        return (edits.exchanged(node, node.args[0], str(2 * wanted)),)
-    return (edits.before(node.parent, f"worker_rlimit_nofile {2 * wanted};"),) if node.parent else None
-
-
-def no_bpf(hit: Hit, model: Model) -> Edits:
-    """``quic_bpf off``, where it is switched on."""
-    node = next((each for each in model.config.named("quic_bpf") if each.args[:1] == ["on"]), None)
-    return (edits.exchanged(node, node.args[0], "off"),) if node is not None else None
 
 
 # -- zones
@@ -123,58 +76,7 @@ def declared_zone(hit: Hit, model: Model) -> Edits:
     return (edits.exchanged(node, token, f"{prefix}{meant}"),)
 
 
-def delete_zone(hit: Hit, model: Model) -> Edits:
-    """The declaration that nothing uses."""
-    return edits.deletion(hit.node) if hit.node is not None else None
-
-
 # -- connections and files
-
-
-def keep_backend_connections(hit: Hit, model: Model) -> Edits:
-    """A pool at the end of the group, behind its method; or one of the usual size instead of none."""
-    group = hit.node
-    if group is None:
-        return None
-    written = group.first("keepalive")
-    if written is not None:
-        return (edits.exchanged(written, written.args[0], POOL),)
-    return (edits.last_in(group, f"keepalive {POOL};"),)
-
-
-def try_files(hit: Hit, model: Model) -> Edits:
-    """``try_files`` in the place of an ``if`` that does nothing but hand on to one path."""
-    node, location = hit.node, hit.node.parent if hit.node is not None else None
-    asked = condition(node) if node is not None else None
-    if node is None or location is None or asked is None or node.inner != "if-in-location":
-        return None
-    if asked.operator not in _TRIED or asked.right not in _REQUESTED or location.first("try_files"):
-        return None
-    target = _handed_to(node)
-    close = node.statement.close
-    if target is None or close is None or edits.holds_comment(node):
-        return None
-    text = f"try_files {_TRIED[asked.operator]} {target}?$args;"
-    return (edits.replaced(node.source, node.start, close + 1, text),)
-
-
-def _handed_to(node: Directive) -> str | None:
-    """The path that an ``if`` rewrites every path to; the arguments stay behind it."""
-    if len(node.children) != 1:
-        return None
-    child = node.children[0]
-    if child.name != "rewrite" or child.args[2:] != ["last"] or child.args[0] not in _EVERY_PATH:
-        return None
-    target = str(child.args[1])
-    return target if re.fullmatch(r"/[A-Za-z0-9/_.-]*", target) else None
-
-
-def compress_text(hit: Hit, model: Model) -> Edits:
-    """The types of text that sites serve, beside ``gzip``; ``if`` does not allow them."""
-    node = hit.node
-    if node is None or node.parent is None or node.parent.inner not in ("http", "server", "location"):
-        return None
-    return (edits.after(node, TYPES),)
 
 
 # -- logs

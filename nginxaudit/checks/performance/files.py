@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import partial
 
-from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
-from nginxaudit.model.expressions import condition
+from nginxaudit import edits
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
+from nginxaudit.model.expressions import Condition, condition
+from nginxaudit.syntax.tree import Directive
 
 _FILE_TESTS = ("-f", "!-f", "-e", "!-e", "-d", "!-d")
+
+_EVERY_PATH = ("^", "^.*$", ".*", "^.*", "^(.*)$", "^/(.*)$", ".", "(.*)", "^(.+)$")
+_REQUESTED = ("$request_filename", "$document_root$uri", "$document_root/$uri")
+_TRIED = {"!-e": "$uri $uri/", "!-f": "$uri"}
 
 
 def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
@@ -25,7 +33,34 @@ def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
             "try_files looks for files and has the fallback in one step",
             node,
             help="Write try_files $uri $uri/ /index.php?$args; (or a named location) instead.",
+            make_fix=partial(_tried, node, asked),
         )
+
+
+def _tried(node: Directive, asked: Condition) -> Edits:
+    """``try_files`` in the place of an ``if`` that does nothing but hand on to one path."""
+    location = node.parent
+    if location is None or node.inner != "if-in-location":
+        return None
+    if asked.operator not in _TRIED or asked.right not in _REQUESTED or location.first("try_files"):
+        return None
+    target = _handed_to(node)
+    close = node.statement.close
+    if target is None or close is None or edits.holds_comment(node):
+        return None
+    text = f"try_files {_TRIED[asked.operator]} {target}?$args;"
+    return (edits.replaced(node.source, node.start, close + 1, text),)
+
+
+def _handed_to(node: Directive) -> str | None:
+    """The path that an ``if`` rewrites every path to; the arguments stay behind it."""
+    if len(node.children) != 1:
+        return None
+    child = node.children[0]
+    if child.name != "rewrite" or child.args[2:] != ["last"] or child.args[0] not in _EVERY_PATH:
+        return None
+    target = str(child.args[1])
+    return target if re.fullmatch(r"/[A-Za-z0-9/_.-]*", target) else None
 
 
 def access_log_variable_path(ctx: CheckContext) -> Iterable[Hit]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, name_of, whole
 from nginxaudit.nginx import parse_number, parse_time_ms
 from nginxaudit.syntax.tree import Directive
 
@@ -27,6 +29,9 @@ _STREAMS = (
     "mercure",
     "hub",
 )
+
+_TYPES = "gzip_types text/css application/javascript application/json image/svg+xml;"
+_POOL = "32"  # connections
 
 
 def number_of(node: Directive | None) -> int | None:
@@ -122,7 +127,16 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
                 + (" and a TLS session" if passes[0].scheme == "https" else ""),
                 node,
                 help='Write keepalive 32; with proxy_http_version 1.1 and Connection "".',
+                make_fix=partial(_pooled, node),
             )
+
+
+def _pooled(group: Directive) -> Edits:
+    """A pool at the end of the group, after its method; or one of the usual size instead of none."""
+    written = group.first("keepalive")
+    if written is not None:
+        return (edits.exchanged(written, written.args[0], _POOL),)
+    return (edits.last_in(group, f"keepalive {_POOL};"),)
 
 
 def gzip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
@@ -137,8 +151,16 @@ def gzip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
                     whole(node),
                     "without gzip_types only text/html is compressed",
                     node,
-                    help="Write gzip_types text/css application/javascript application/json image/svg+xml;",
+                    help=f"Write {_TYPES}",
+                    make_fix=partial(_with_types, node),
                 )
+
+
+def _with_types(node: Directive) -> Edits:
+    """The types of text that sites serve, beside ``gzip``; ``if`` does not allow them."""
+    if node.parent is None or node.parent.inner not in ("http", "server", "location"):
+        return None
+    return (edits.after(node, _TYPES),)
 
 
 def client_max_body_size_unset(ctx: CheckContext) -> Iterable[Hit]:

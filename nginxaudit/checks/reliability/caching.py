@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.hit import CheckContext, Hit, Place
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -42,6 +44,7 @@ def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
                     f"nothing uses the zone {text}: no {users[0]} names it",
                     node,
                     help=f"Write {users[0]} {prefix}{text}; where it is meant to hold, or delete the zone.",
+                    make_fix=partial(edits.deletion, node),
                 )
 
 

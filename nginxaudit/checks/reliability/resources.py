@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.performance.tuning import number_of
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
+from nginxaudit.model import Model
 from nginxaudit.nginx import parse_address
+from nginxaudit.syntax.tree import Directive
 
 _BPF_FIXED = (1, 31, 7)
 
@@ -30,6 +34,7 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=Severity.ERROR,
                 help="Write worker_processes auto;",
+                make_fix=partial(_exchanged, node, "auto"),
             )
     tuned = any(
         ctx.model.config.named(name) for name in ("worker_connections", "worker_rlimit_nofile", "user")
@@ -41,7 +46,29 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
             "worker_processes is not set: one worker does everything, on one processor",
             block,
             help="Write worker_processes auto; at the top.",
+            make_fix=partial(_set_at_the_top, ctx.model),
         )
+
+
+def _exchanged(node: Directive, value: str) -> Edits:
+    return (edits.exchanged(node, node.args[0], value),)
+
+
+def _set_at_the_top(model: Model) -> Edits:
+    """``auto`` at the top of the main file, after ``user``."""
+    own = [each for at in model.config.top.children if (each := _in_main(at, model)) is not None]
+    user = next((each for each in own if each.name == "user"), None)
+    if user is not None:
+        return (edits.after(user, "worker_processes auto;"),)
+    return (edits.before(own[0], "worker_processes auto;"),) if own else None
+
+
+def _in_main(node: Directive, model: Model) -> Directive | None:
+    """What brings ``node`` into the main file: itself, or an include."""
+    at: Directive | None = node
+    while at is not None and (at.source is not model.config.main or at.via is not None):
+        at = at.via
+    return at
 
 
 def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
@@ -57,6 +84,7 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
             f"a proxied request needs two files: with {allowed} of them a worker cannot use its {wanted or _DEFAULT_CONNECTIONS} connections",
             limit,
             help="Allow at least twice as many files as connections.",
+            make_fix=partial(_enough_files, limit, connections, wanted),
         )
     elif (
         limit is None
@@ -70,7 +98,19 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
             f"{wanted} connections and no worker_rlimit_nofile: where 1024 files may be open, that is the limit",
             connections,
             help=f"Write worker_rlimit_nofile {2 * wanted}; unless the service manager sets a limit.",
+            make_fix=partial(_enough_files, limit, connections, wanted),
         )
+
+
+def _enough_files(limit: Directive | None, connections: Directive | None, wanted: int | None) -> Edits:
+    """Two files for every connection."""
+    if connections is not None and wanted is None:
+        return None
+    files = str(2 * (wanted if wanted is not None else _DEFAULT_CONNECTIONS))
+    if limit is not None:
+        return _exchanged(limit, files)
+    block = connections.parent if connections is not None else None
+    return (edits.before(block, f"worker_rlimit_nofile {files};"),) if block is not None else None
 
 
 def quic_bpf_reuseport(ctx: CheckContext) -> Iterable[Hit]:
@@ -88,6 +128,7 @@ def quic_bpf_reuseport(ctx: CheckContext) -> Iterable[Hit]:
                     listen.directive,
                     related=(("quic_bpf is on here", whole(bpf)),),
                     help="Turn quic_bpf off.",
+                    make_fix=partial(_exchanged, bpf, "off"),
                 )
                 return
 

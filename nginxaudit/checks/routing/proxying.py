@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from nginxaudit.finding import Severity
+from nginxaudit import edits
+from nginxaudit.checks.inherited import put
+from nginxaudit.checks.routing.files import DIRECTORY
+from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model import Model
+from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, split_authority
+from nginxaudit.model.server import Server
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
 
 _HTTP_11_BY_DEFAULT = (1, 29, 7)
 
+_HTTP2_SINCE = (1, 25, 1)  # since then http2 is a directive
 
-def _proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
+
+def proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
+    """Passes of http by one protocol."""
     return (each for each in ctx.model.passes if each.family == "http" and each.protocol == protocol)
 
 
 def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """Location and URI part disagree about the slash at their end."""
-    for each in _proxied(ctx):
+    for each in proxied(ctx):
         location, path = each.location, each.path
         if location is None or path is None or each.runtime or each.scope is not location.directive:
             continue
@@ -35,12 +46,45 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
             each.directive,
             related=(("the location", name_of(location.directive)),),
             help="End both with a slash, or neither.",
+            make_fix=partial(_matched, each, location, path, ctx.model),
         )
+
+
+def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | None:
+    """The slash that is missing, at the end of the location or of the URI that is sent."""
+    if not path.endswith("/"):
+        if model.is_filled_in(each.directive) or not compiled(DIRECTORY, re.DOTALL).fullmatch(path):
+            return None
+        edit = edits.behind_text(each.directive, each.directive.args[0], "/")
+        return Fix("End the URI with a slash", Applicability.UNSAFE, (edit,))
+    node = location.directive
+    if not compiled(DIRECTORY, re.DOTALL).fullmatch(location.pattern) or _is_named_elsewhere(location):
+        return None
+    return Fix(
+        "End the location with a slash", Applicability.UNSAFE, (edits.behind_text(node, node.args[-1], "/"),)
+    )
+
+
+def _is_named_elsewhere(location: Location) -> bool:
+    """Whether requests are sent to the very path of the location, or one below is looked for in it."""
+    server, path = location.server, location.pattern
+    if (
+        server is None
+        or location.children
+        or any(each.pattern == f"{path}/" for each in server.all_locations())
+    ):
+        return True
+    return any(
+        token.partition("?")[0] == path
+        for node in server.directive.walk()
+        if node is not location.directive
+        for token in node.args
+    )
 
 
 def proxy_pass_with_uri(ctx: CheckContext) -> Iterable[Hit]:
     """A URI part, which replaces what the location matched; asked for only."""
-    for each in _proxied(ctx):
+    for each in proxied(ctx):
         if each.path is not None and not each.runtime:
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
@@ -58,7 +102,7 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
         for node in ctx.model.config.named(name)
         if node.args
     }
-    for each in _proxied(ctx):
+    for each in proxied(ctx):
         if each.target_kind != "variable":
             continue
         location = each.location
@@ -77,37 +121,11 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-def _headers(model: Model, scope: Directive, name: str = "proxy_set_header") -> dict[str, str]:
+def set_headers(model: Model, scope: Directive, name: str = "proxy_set_header") -> dict[str, str]:
     """Headers set for a backend by lower-case name, the last one of equal names."""
     return {
         node.args[0].lower(): str(node.args[1]) for node in model.effective(scope, name) if len(node.args) > 1
     }
-
-
-def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
-    """Half of what a WebSocket needs."""
-    set_headers = ctx.model.config.named("proxy_set_header")
-    if not any(node.args and node.args[0].lower() in ("upgrade", "connection") for node in set_headers):
-        return
-    for each in _proxied(ctx):
-        headers = _headers(ctx.model, each.scope)
-        upgrade, connection = headers.get("upgrade", ""), headers.get("connection", "")
-        asks = "$http_upgrade" in upgrade.lower() or upgrade.lower() == "websocket"
-        wants = "upgrade" in connection.lower()
-        if asks and not connection:
-            lacking = "Upgrade is sent without Connection, and the backend ignores it"
-        elif wants and not upgrade:
-            lacking = "Connection asks for an upgrade, and no Upgrade says to what"
-        elif asks and wants and speaks_10(ctx.model, each.scope):
-            lacking = "the backend is spoken to in HTTP/1.0, which knows no Upgrade"
-        else:
-            continue
-        yield Hit(
-            whole(each.directive),
-            f"WebSockets do not get through: {lacking}",
-            each.directive,
-            help='Write proxy_http_version 1.1; and set both: Upgrade $http_upgrade and Connection "upgrade" (or a map).',
-        )
 
 
 def speaks_10(model: Model, scope: Directive) -> bool:
@@ -120,7 +138,7 @@ def speaks_10(model: Model, scope: Directive) -> bool:
 
 def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:
     """Calls of gRPC behind sockets that do not speak HTTP/2."""
-    for each in _proxied(ctx, "grpc"):
+    for each in proxied(ctx, "grpc"):
         server = each.server
         if server is None or server.listen_unknown or not server.listens:
             continue
@@ -135,12 +153,33 @@ def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:
                 each.directive,
                 related=(("the server", name_of(server.directive)),),
                 help="Write http2 on; in the server (listen … http2 before nginx 1.25.1).",
+                make_fix=partial(_with_http2, server, ctx.model),
             )
+
+
+def _with_http2(server: Server, model: Model) -> Fix | None:
+    """``http2 on``; before nginx had that, the parameter of ``listen``, on the one socket for which it can be meant."""
+    if model.effective(server.directive, "http2"):
+        return None  # switched off on purpose
+    lines = [
+        each.directive for each in server.listens if each.directive is not None and each.transport == "tcp"
+    ]
+    secure = [each.directive for each in server.listens if each.directive is not None and each.ssl]
+    if not lines:
+        return None
+    if model.target.version >= _HTTP2_SINCE:
+        edit = put(server.directive, "http2", "http2 on;", beside=server.directive.named("listen")[-1])
+        return Fix("Write http2 on", Applicability.UNSAFE, (edit,))
+    chosen = list(dict.fromkeys(secure or lines))
+    if len(chosen) > 1 and not secure:
+        return None  # clients that speak HTTP/1.1 without TLS would be shut out
+    made = tuple(edits.appended(node, "http2") for node in chosen)
+    return Fix("Add http2", Applicability.UNSAFE, made)
 
 
 def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
     """PHP without the name of the script, or with two."""
-    for each in _proxied(ctx, "fastcgi"):
+    for each in proxied(ctx, "fastcgi"):
         pattern = each.location.pattern.lower() if each.location is not None else ""
         if "php" not in pattern and "php" not in each.text.lower():
             continue
@@ -168,23 +207,3 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
 
 def _unread_around(model: Model, scope: Directive) -> bool:
     return any(model.unknown_inside(block, direct=True) for block in (scope, *scope.ancestors()))
-
-
-def sub_filter_compressed_upstream(ctx: CheckContext) -> Iterable[Hit]:
-    """Text that is to be replaced in responses that arrive compressed."""
-    told: set[Directive] = set()
-    for each in _proxied(ctx):
-        filters = ctx.model.effective(each.scope, "sub_filter")
-        if not filters or filters[0] in told:
-            continue
-        headers = _headers(ctx.model, each.scope)
-        if "accept-encoding" in headers or ctx.model.flag(each.scope, "gunzip", False):
-            continue
-        told.add(filters[0])
-        yield Hit(
-            whole(filters[0]),
-            "nothing is replaced in compressed responses, and the backend is asked for them as the client asks",
-            filters[0],
-            related=(("the backend", whole(each.directive)),),
-            help='Add proxy_set_header Accept-Encoding ""; (and the other headers of the outer block).',
-        )

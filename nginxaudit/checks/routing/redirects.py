@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 
-from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit import edits
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.location import Location
 from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
@@ -161,6 +163,7 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
                     f'"{token}" is taken for a path: a URL begins with its scheme',
                     node,
                     help=f"Write https://{token}",
+                    make_fix=partial(_with_scheme, node, token),
                 )
             elif token is not None and _is_torn(ctx, node, token):
                 yield Hit(
@@ -168,7 +171,13 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
                     f'"{token}" begins with a slash: nginx puts its own scheme and host before it',
                     node,
                     help=f"Write $scheme:{token}, or absolute_redirect off;",
+                    make_fix=partial(_with_scheme, node, token),
                 )
+
+
+def _with_scheme(node: Directive, token: Token) -> Edits:
+    """``https://`` before the host of a redirect, ``$scheme:`` before one that begins with slashes."""
+    return (edits.before_text(node, token, "$scheme:" if token.startswith("//") else "https://"),)
 
 
 def _is_torn(ctx: CheckContext, node: Directive, token: Token) -> bool:

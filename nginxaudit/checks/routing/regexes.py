@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, Place, arg
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg
+from nginxaudit.model import Model
 from nginxaudit.model.expressions import Written, condition
+from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.pcre import Expression
+from nginxaudit.pcre import Expression, parse
 from nginxaudit.pcre.nodes import Chars, Choice, Group, Node, Repeat, Sequence, members
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -31,7 +35,23 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
                 written.directive,
                 severity=Severity.WARNING if runs else None,
                 help=f"Write {written.text}$ if the path is to end there.",
+                make_fix=partial(_tied_to_end, written.directive, ctx.model),
             )
+
+
+def _tied_to_end(node: Directive, model: Model) -> Edits:
+    """The end of the path after the regular expression, or a slash where the location looks for what follows the file."""
+    location = model.location_of(node)
+    if location is None or location.directive is not node:
+        return None
+    expression = parse(location.pattern, caseless=location.modifier == "~*")
+    token = node.args[-1]
+    if expression is None or (isinstance(expression.root, Choice) and len(node.args) < 2):
+        return None
+    end = "(/|$)" if model.effective(node, "fastcgi_split_path_info") else "$"
+    if isinstance(expression.root, Choice):
+        return (edits.before_text(node, token, "(?:"), edits.behind_text(node, token, f"){end}"))
+    return (edits.behind_text(node, token, end),)
 
 
 def _ends_with_extension(node: Node) -> bool:
@@ -93,6 +113,7 @@ def regex_without_modifier(ctx: CheckContext) -> Iterable[Hit]:
                 f'"{location.pattern}" is compared as it is: without ~ nginx takes it for no expression',
                 location.directive,
                 help=f"Write location ~ {location.pattern}, and mind that expressions are tried in their order.",
+                make_fix=partial(_as_regex, location, ctx.model),
             )
     yield from _compared(ctx)
 
@@ -109,7 +130,46 @@ def _compared(ctx: CheckContext) -> Iterator[Hit]:
                 f'"{text}" is compared as it is: {asked.operator} knows no expressions',
                 node,
                 help=f"Write {'~' if asked.operator == '=' else '!~'} {text}",
+                make_fix=partial(_compare_by_expression, node),
             )
+
+
+def _as_regex(location: Location, model: Model) -> Edits:
+    """The modifier for an expression; a location stays tied to the ends of the path that it was tied to."""
+    node = location.directive
+    if not _may_be_expression(location, model):
+        return None
+    token = node.args[-1]
+    start = "^" if location.pattern.startswith("/") else ""
+    end = "$" if location.is_exact and not location.pattern.endswith("$") else ""
+    text = edits.written(node, token)
+    at = edits.inner_start(token) - token.start
+    body = f"{text[:at]}{start}{text[at:]}"
+    closing = len(body) - (token.end - edits.inner_end(token))
+    body = f"{body[:closing]}{end}{body[closing:]}"
+    gap = " " if end and not token.quoted and node.source.text[token.end : token.end + 1] == "{" else ""
+    first = node.args[0].start
+    return (edits.replaced(node.source, first, token.end, f"~ {body}{gap}"),)
+
+
+def _may_be_expression(location: Location, model: Model) -> bool:
+    """Whether nginx would load the location with ``~``: some things are refused there, others would mean nothing."""
+    node = location.directive
+    glued = len(node.args) == 1 and location.modifier != ""
+    expression = parse(location.pattern, caseless=False)
+    if glued or expression is None or isinstance(expression.root, Choice) or location.children:
+        return False
+    if "\n" in node.source.text[node.args[0].start : node.args[-1].end] or node.first("alias"):
+        return False
+    return all(each.path is None or each.runtime for each in model.passes_in(node))
+
+
+def _compare_by_expression(node: Directive) -> Edits:
+    asked = condition(node)
+    token = next((each for each in node.args if each in ("=", "!=") and not each.quoted), None)
+    if asked is None or token is None or parse(asked.right, caseless=False) is None:
+        return None
+    return (edits.exchanged(node, token, token.replace("=", "~")),)
 
 
 def map_key_looks_like_regex(ctx: CheckContext) -> Iterable[Hit]:
@@ -125,7 +185,15 @@ def map_key_looks_like_regex(ctx: CheckContext) -> Iterable[Hit]:
                     f'the key "{line.name}" is compared as it is: expressions begin with ~',
                     line,
                     help=f"Write ~{line.name}",
+                    make_fix=partial(_marked, line),
                 )
+
+
+def _marked(node: Directive) -> Edits:
+    """``~`` before the key of a map, if it is an expression that nginx can read."""
+    if parse(str(node.name), caseless=False) is None:
+        return None
+    return (edits.before_text(node, node.word, "~"),)
 
 
 def _is_mistaken_key(key: str, hosts: bool) -> bool:

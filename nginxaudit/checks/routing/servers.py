@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of
+from nginxaudit.syntax.tree import Directive
 
 
 def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
@@ -25,6 +28,7 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     "this server has no listen: nginx opens port 80 on all IPv4 addresses when started as root, "
                     "port 8000 otherwise",
                     node,
+                    make_fix=partial(_listening, node),
                 )
             else:
                 yield Hit(
@@ -34,6 +38,11 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     severity=Severity.ERROR,
                     rejected=True,
                 )
+
+
+def _listening(node: Directive) -> Edits:
+    """The port that the server has when nginx is started as root, written down."""
+    return (edits.first_in(node, "listen 80;"),)
 
 
 def try_files_undefined_location(ctx: CheckContext) -> Iterable[Hit]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, Place, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.names import ServerName
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
+from nginxaudit.syntax.tree import Directive
 
 _STREAM_NAMES = (1, 25, 5)  # since then stream has server_name and default_server
 
@@ -49,7 +52,38 @@ def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
                 first.directive,
                 related=tuple(("another server", _line(*each)) for each in sockets[0].members[1:4]),
                 help="Mark the server that is to answer with default_server.",
+                make_fix=partial(_marked_default, first, line, ctx.model),
             )
+
+
+def _marked_default(server: Server, found: Listen, model: Model) -> Edits:
+    """``default_server`` for the server that answers now, on all its sockets with the same servers.
+
+    Where another server is the default one of a socket that they share, too, that one may be meant.
+    """
+    if model.unread_files(server.family) or found.directive is None:
+        return None
+    sockets = model.sockets(server.family)
+    members = sockets[found.key].servers
+    shared = [each for each in server.listens if sockets[each.key].servers == members]
+    marked = [sockets[each.key].explicit_default for each in shared]
+    if any(each is not None and each[0] is not server for each in marked):
+        return None
+    lines = {
+        each.directive.statement: each.directive
+        for each, default in zip(shared, marked, strict=True)
+        if default is None and each.directive is not None
+    }
+    if not all(_is_free(node, server, model) for node in lines.values()):
+        return None
+    return tuple(edits.appended(node, "default_server") for node in lines.values())
+
+
+def _is_free(node: Directive, server: Server, model: Model) -> bool:
+    """Whether no socket of a line, which may have a range of ports, has a default server, and no other server has the line."""
+    sockets = model.sockets(server.family)
+    ranged = [each for each in server.listens if each.directive is node]
+    return len(model.copies(node)) == 1 and all(sockets[each.key].explicit_default is None for each in ranged)
 
 
 def duplicate_server_name(ctx: CheckContext) -> Iterable[Hit]:
