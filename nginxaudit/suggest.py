@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+
+_LONGEST = 64  # letters of a name that is compared: the time that it takes is in the square of them
+_MOST_WORDS = 100  # of a configuration, whose names are as many as somebody wants
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -21,3 +25,58 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return ""
     spelled = next(each for each in known if each.lower() == match)
     return f'; did you mean "{spelled}"?'
+
+
+class Suggestions:
+    """The nearest of the names of a configuration, for the first words that ask: each is compared with all names."""
+
+    def __init__(self, known: Iterable[str], cutoff: float) -> None:
+        self._known = known
+        self._names: list[str] | None = None
+        self._cutoff = cutoff
+        self._found: dict[str, str | None] = {}
+
+    def nearest(self, word: str) -> str | None:
+        """The known name most like ``word``; None when nothing is near, or too many words have asked before."""
+        if word in self._found:
+            return self._found[word]
+        if len(self._found) >= _MOST_WORDS:
+            return None
+        if self._names is None:
+            self._names = list(self._known)
+        found = self._found[word] = next(iter(near(word, self._names, 1, self._cutoff)), None)
+        return found
+
+
+def near(word: str, known: Iterable[str], count: int, cutoff: float) -> list[str]:
+    """At most ``count`` of ``known`` that are like ``word``, the most like first."""
+    if len(word) > _LONGEST:
+        return []
+    from difflib import get_close_matches
+
+    names = [each for each in plausible(word, known, cutoff) if len(each) <= _LONGEST]
+    return get_close_matches(word, names, count, cutoff) if names else []
+
+
+def plausible(word: str, known: Iterable[str], cutoff: float) -> list[str]:
+    """Those of ``known`` that share as many letters with ``word`` as difflib's ratio ``cutoff`` takes.
+
+    difflib looks through a thousand names in milliseconds, for every word of a file that is none of nginx's.
+    """
+    own, size = _letters(word), len(word)
+    return [
+        each
+        for each in known
+        if 2 * (own & _known_letters(each)).bit_count() >= cutoff * (size + len(each)) - 1e-9
+    ]
+
+
+def _letters(word: str) -> int:
+    """The letters of ``word`` as bits, one for each time that one occurs: what two words share is their ``&``."""
+    bits = 0
+    for letter in set(word):
+        bits |= ((1 << min(word.count(letter), 32)) - 1) << 32 * (ord(letter) % 128)
+    return bits
+
+
+_known_letters = lru_cache(maxsize=16384)(_letters)

@@ -17,6 +17,7 @@ from nginxaudit.hit import MakeFix
 from nginxaudit.load.answers import Answers
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target, parse_address, parse_number
+from nginxaudit.suggest import Suggestions, near
 from nginxaudit.syntax.tree import Directive, Token
 
 INVALID = "invalid-value"
@@ -65,14 +66,23 @@ class Load(Struct):
     target: Target
     lacking: Answers[str, str, str | None]  # family, variable -> why it does not exist
     formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
+    format_names: dict[str, dict[str, str]] = field(default_factory=dict)  # family -> lower-case name -> name
     zones: dict[str, Zone] = field(default_factory=dict)
     zone_users: list[tuple[str, Reference]] = field(default_factory=list)  # purpose, use
     undefined: list[Reference] = field(default_factory=list)  # uses of variables that do not exist
+    suggestions: dict[object, Suggestions] = field(default_factory=dict)  # by the kind of name
     seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
 
     def first(self, node: Directive, *key: Any) -> Directive | None:
         """The directive that had the same ``key`` before; None for the first one, which is remembered."""
         return None if (earlier := self.seen.setdefault(key, node)) is node else earlier
+
+    def suggest(self, kind: object, known: Callable[[], Iterable[str]], word: str) -> str | None:
+        """The name of a ``kind`` that ``word`` is most like. ``known`` gives all of them, and is called once."""
+        found = self.suggestions.get(kind)
+        if found is None:
+            found = self.suggestions[kind] = Suggestions(known(), NEAR_ENOUGH)
+        return found.nearest(word)
 
 
 class Use(Struct, frozen=True):
@@ -158,13 +168,11 @@ def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = N
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
     """What was probably meant, and everything that is allowed."""
-    from difflib import get_close_matches  # only who has mistakes pays for it
-
     words = list(allowed)
     folded = {each.lower(): each for each in words}
-    near = get_close_matches(word.lower(), list(folded), n=1, cutoff=NEAR_ENOUGH)
+    found = near(word.lower(), folded, 1, NEAR_ENOUGH)
     listing = ", ".join(words[:12]) + (" …" if len(words) > 12 else "")
-    return (f'Did you mean "{folded[near[0]]}"? ' if near else "") + f"Allowed: {listing}."
+    return (f'Did you mean "{folded[found[0]]}"? ' if found else "") + f"Allowed: {listing}."
 
 
 def option(token: Token, name: str) -> str | None:

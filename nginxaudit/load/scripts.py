@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from nginxaudit.load.base import (
-    NEAR_ENOUGH,
     Load,
     Mistake,
     Reference,
     Use,
     finally_,
     invalid,
-    suggestion,
 )
-from nginxaudit.load.words import plausible
 from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
 from nginxaudit.pcre.plain import plain_groups
@@ -167,6 +164,11 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
 
 
 def _nearest(load: Load, reference: Reference) -> str:
-    known = [*load.model.variable_definitions(reference.family), *variables(reference.family)]
-    hint = suggestion(reference.name, plausible(reference.name.lower(), known, NEAR_ENOUGH))
-    return hint.partition(" Allowed")[0] if hint.startswith("Did") else "Define it, or correct its name."
+    family = reference.family
+    near = load.suggest((family, "variable"), lambda: _names(load.model, family), reference.name.lower())
+    return f'Did you mean "{near}"?' if near else "Define it, or correct its name."
+
+
+def _names(model: Model, family: str) -> Iterator[str]:
+    yield from model.variable_definitions(family)
+    yield from variables(family)

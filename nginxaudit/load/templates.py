@@ -9,7 +9,7 @@ from msgspec import Struct
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, Place, arg
 from nginxaudit.model.scope import is_directive
-from nginxaudit.nginx.templates import has_placeholder, placeholder
+from nginxaudit.nginx.templates import has_placeholder, placeholders
 from nginxaudit.syntax.tree import Directive, Token
 
 _SUFFIXES = (".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".mustache", ".gotmpl", ".in")
@@ -60,8 +60,7 @@ def _all(ctx: CheckContext) -> Iterator[_Gap]:
 def _waiting(ctx: CheckContext, node: Directive, token: Token) -> str:
     """The part of a word that waits to be filled in and that the reader has not told; empty if none."""
     family = ctx.model.family_of(node)
-    for found in placeholder().finditer(token):
-        text = found[0]
+    for text in placeholders(token):
         if text.startswith(("{{", "{%", "<%")):
             continue
         if text.startswith("${") and text[2:-1].lower() in ctx.model.variable_definitions(family):

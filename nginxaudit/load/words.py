@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 
 from nginxaudit.nginx import Availability, DirectiveFact, Target, directives, known_names
+from nginxaudit.suggest import near
 
 _LABELS = {
     "main": "at the top level",
@@ -61,38 +62,12 @@ def belongs_in(facts: Iterable[DirectiveFact], target: Target) -> str:
 @cache
 def suggest_directive(name: str, context: str, target: Target) -> str | None:
     """The known directive that ``name`` was probably meant to be; one that fits the context first."""
-    from difflib import get_close_matches
-
     spelled = name.lower().replace("-", "_")
     for candidates, cutoff in ((_fitting(context, target), 0.75), (known_names(), 0.82)):
-        found = get_close_matches(spelled, plausible(spelled, candidates, cutoff), n=1, cutoff=cutoff)
+        found = near(spelled, candidates, 1, cutoff)
         if found:
             return found[0]
     return None
-
-
-def plausible(word: str, known: Iterable[str], cutoff: float) -> list[str]:
-    """Those of ``known`` that share as many letters with ``word`` as difflib's ratio ``cutoff`` takes.
-
-    difflib looks through a thousand names in milliseconds, for every word of a file that is none of nginx's.
-    """
-    own, size = _letters(word), len(word)
-    return [
-        each
-        for each in known
-        if 2 * (own & _known_letters(each)).bit_count() >= cutoff * (size + len(each)) - 1e-9
-    ]
-
-
-def _letters(word: str) -> int:
-    """The letters of ``word`` as bits, one for each time that one occurs: what two words share is their ``&``."""
-    bits = 0
-    for letter in set(word):
-        bits |= ((1 << min(word.count(letter), 32)) - 1) << 32 * (ord(letter) % 128)
-    return bits
-
-
-_known_letters = lru_cache(maxsize=16384)(_letters)
 
 
 @cache

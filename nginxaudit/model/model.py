@@ -20,7 +20,7 @@ from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
 from nginxaudit.nginx import Target, has_placeholder
 from nginxaudit.source.limits import DEFAULTS, Limits
-from nginxaudit.syntax.tree import Config, Directive, Token
+from nginxaudit.syntax.tree import Config, Directive, Statement, Token
 
 if TYPE_CHECKING:
     from nginxaudit.model.expressions import Written
@@ -57,6 +57,7 @@ class Model:
         self._intent: dict[Upstream, Intent] = {}
         self._relatives: dict[str, Relatives] = {}
         self._retries: dict[Directive, Retry | None] = {}
+        self._copies: dict[str, dict[Statement, list[Directive]]] = {}  # name -> statement -> its directives
         self._once: dict[Callable[[Model], Any], Any] = {}
 
     def once(self, make: Callable[[Model], T]) -> T:
@@ -125,7 +126,12 @@ class Model:
         """``block`` in every context in which its file is included."""
         if self.config.entered.get(block.source.path, 1) < 2:
             return [block]
-        return [each for each in self.config.named(block.name) if each.statement is block.statement]
+        known = self._copies.get(block.name)
+        if known is None:
+            known = self._copies[block.name] = {}
+            for each in self.config.named(block.name):
+                known.setdefault(each.statement, []).append(each)
+        return known.get(block.statement, [])
 
     def unknown_inside(self, block: Directive, *, direct: bool = False) -> bool:
         """Whether an include inside ``block`` could not be read, at any depth.

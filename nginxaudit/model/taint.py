@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nginxaudit.model.model import Model
 
 _DEPTH = 8
+_MOST = 32  # origins of one variable
 _FREE = ("arg_", "http_", "cookie_")
 _PATHS = frozenset({"uri", "document_uri"})
 _RAW_PATHS = frozenset({"request_uri"})
@@ -51,6 +53,13 @@ class Origin(Struct, frozen=True):
     offset: int = 0
 
 
+class _Scope(Struct, frozen=True):
+    """Who asks for a variable: a server, and the directive whose captures by number count; None: nobody knows which."""
+
+    server: Directive | None
+    directive: Directive | None = None
+
+
 class Taint:
     """Origins of texts, cached by variable and server."""
 
@@ -61,7 +70,8 @@ class Taint:
             if len(node.args) > 1:
                 key = (node.args[0][1:].lower(), enclosing(node, "server"))
                 self._sets.setdefault(key, []).append(node)
-        self._found: dict[tuple[str, Directive], tuple[Origin, ...]] = {}
+        self._found: dict[tuple[str, Directive | None, int], tuple[Origin, ...]] = {}
+        self._first: dict[Directive, dict[Directive, bool]] = {}
 
     @cached_property
     def _blocks(self) -> dict[str, list[Directive]]:
@@ -99,9 +109,9 @@ class Taint:
         plain = _plain(text)
         if plain.names.isdisjoint(self._traced) and not plain.numbered:
             return list(plain.origins)
-        return list(self._text(text, scope, _DEPTH))
+        return list(self._text(text, _Scope(enclosing(scope, "server"), scope), _DEPTH))
 
-    def _text(self, text: str, scope: Directive, depth: int) -> Iterator[Origin]:
+    def _text(self, text: str, scope: _Scope, depth: int) -> Iterator[Origin]:
         for reference in references(text):
             behind_slash = depth < _DEPTH and text.startswith("/") and reference.start > 0
             for origin in self._variable(reference.name, scope, depth):
@@ -112,7 +122,7 @@ class Taint:
                     slash=origin.slash or behind_slash,
                 )
 
-    def _variable(self, name: str, scope: Directive, depth: int) -> tuple[Origin, ...]:
+    def _variable(self, name: str, scope: _Scope, depth: int) -> tuple[Origin, ...]:
         builtin = _builtin(name)
         if builtin is not None:
             return (builtin,)
@@ -122,25 +132,25 @@ class Taint:
             return tuple(self._numbered(int(name), scope, depth))
         if name not in self._traced:
             return ()
-        key = (name, scope)
-        if key not in self._found:
-            self._found[key] = ()  # a cycle adds nothing
-            self._found[key] = tuple(dict.fromkeys(self._defined(name, scope, depth - 1)))
-        return self._found[key]
+        # What a variable can be is the same for all who ask in one server; a cycle ends with the depth.
+        key = (name, scope.server, depth)
+        found = self._found.get(key)
+        if found is None:
+            distinct = dict.fromkeys(self._defined(name, scope.server, depth - 1))
+            found = self._found[key] = tuple(islice(distinct, _MOST))
+        return found
 
-    def _defined(self, name: str, scope: Directive, depth: int) -> Iterator[Origin]:
-        server = enclosing(scope, "server")
+    def _defined(self, name: str, server: Directive | None, depth: int) -> Iterator[Origin]:
         for node in self._sets.get((name, server), ()):
-            yield from self._text(node.args[1], node, depth)
+            yield from self._text(node.args[1], _Scope(server, node), depth)
         for block in self._blocks.get(name, ()):
-            yield from self._map(block, scope, depth)
+            yield from self._map(block, _Scope(server), depth)
         for written, original in self._captures.get((name, server), ()):
             if written.expression is not None:
-                yield from self._captured(
-                    written.expression, original, written.subject, written.directive, depth
-                )
+                scope = _Scope(server, written.directive)
+                yield from self._captured(written.expression, original, written.subject, scope, depth)
 
-    def _map(self, block: Directive, scope: Directive, depth: int) -> Iterator[Origin]:
+    def _map(self, block: Directive, scope: _Scope, depth: int) -> Iterator[Origin]:
         for line in block.children:
             value = line.args[0] if line.args else ""
             if "$" not in value:
@@ -164,10 +174,11 @@ class Taint:
                 behind_slash = value.startswith("/") and reference.start > 0
                 yield from (replace(each, slash=each.slash or behind_slash) for each in found)
 
-    def _numbered(self, number: int, scope: Directive, depth: int) -> Iterator[Origin]:
-        written = self._last(scope)
+    def _numbered(self, number: int, scope: _Scope, depth: int) -> Iterator[Origin]:
+        written = self._last(scope.directive) if scope.directive is not None else None
         if written is not None and written.expression is not None:
-            yield from self._captured(written.expression, number, written.subject, written.directive, depth)
+            last = _Scope(scope.server, written.directive)
+            yield from self._captured(written.expression, number, written.subject, last, depth)
 
     def _last(self, scope: Directive) -> Written | None:
         """The expression whose captures a directive sees; None where several may have come last."""
@@ -177,12 +188,7 @@ class Taint:
             return written.get(scope)
         if block is None:
             return None
-        before = (
-            [each for each in block.children[: block.children.index(scope)] if each in written]
-            if scope in block.children
-            else []
-        )
-        if before:
+        if self._follows_another(scope, block):
             return None  # whether a rewrite or an if before it matched is decided at run time
         if block.name == "if":
             asked = condition(block)
@@ -191,8 +197,18 @@ class Taint:
             block = block.parent
         return written.get(block) if block is not None else None
 
+    def _follows_another(self, node: Directive, block: Directive) -> bool:
+        """Whether one of the directives of ``block`` before ``node`` has an expression."""
+        known = self._first.get(block)
+        if known is None:
+            known, seen = self._first.setdefault(block, {}), False
+            for child in block.children:
+                known[child] = seen
+                seen = seen or child in self._written
+        return known.get(node, False)
+
     def _captured(
-        self, expression: Expression, group: int | str, subject: str, scope: Directive, depth: int
+        self, expression: Expression, group: int | str, subject: str, scope: _Scope, depth: int
     ) -> Iterator[Origin]:
         """What a group takes out of its subject."""
         shape = _shape(expression, group)

@@ -7,8 +7,9 @@ What comes from the request, from captures or from code is unknown.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_PRODUCT = 64  # values of a text that joins several variables
 MAX_VALUES = 4096  # values of one variable
+MAX_SIZE = 1 << 18  # characters of all of them: "$a$a" of "$b$b" of … would double with every line
+_MOST = 1 << 26  # characters of all values of all variables
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z_][A-Za-z0-9_]*)|([0-9]))")
 _BUILTIN = {
@@ -41,9 +44,6 @@ class Values(Struct, frozen=True):
 
     constants: frozenset[str]
     complete: bool
-
-    def __or__(self, other: Values) -> Values:
-        return Values(self.constants | other.constants, self.complete and other.complete)
 
 
 UNKNOWN = Values(frozenset(), complete=False)
@@ -85,6 +85,10 @@ class _Entries(Struct, frozen=True):
     templates: tuple[str, ...]
 
 
+_Key: TypeAlias = "tuple[str, Directive | None]"
+"""A variable and the server that asks for it."""
+
+
 class Variables:
     """Definitions and possible values of the variables of one family."""
 
@@ -92,8 +96,8 @@ class Variables:
         self._model = model
         self._family = family
         self._entries: dict[Directive, _Entries] = {}
-        self._values: dict[tuple[str, Directive | None], Values] = {}
-        self._open: set[tuple[str, Directive | None]] = set()  # being computed: a cycle leads back here
+        self._values: dict[_Key, Values] = {}
+        self._open: set[_Key] = set()  # being computed: a cycle leads back here
 
     @cached_property
     def defined(self) -> dict[str, list[Directive]]:
@@ -119,41 +123,85 @@ class Variables:
             return Values(frozenset({text}), complete=True)
         results, complete, position = [""], True, 0
         for reference in references(text):
-            values = self._variable(reference.name, server)
+            values = self._known(reference.name, server)
             literal = text[position : reference.start]
             position = reference.end
             complete = complete and values.complete
-            if not values.constants or len(results) * len(values.constants) > _limit(results):
+            if not values.constants or self._too_many(results, literal, values.constants):
                 return UNKNOWN
             results = [head + literal + value for head in results for value in sorted(values.constants)]
         return Values(frozenset(head + text[position:] for head in results), complete)
+
+    def _known(self, name: str, server: Directive | None) -> Values:
+        """The values of a variable; nothing while they are being computed: nginx refuses to evaluate such a cycle."""
+        return UNKNOWN if (name, server) in self._open else self._variable(name, server)
+
+    def _too_many(self, heads: list[str], literal: str, values: frozenset[str]) -> bool:
+        """Whether the product of ``heads`` and ``values`` is more than what is followed."""
+        if len(heads) * len(values) > (MAX_VALUES if len(heads) == 1 else MAX_PRODUCT):
+            return True
+        size = len(values) * sum(map(len, heads)) + len(heads) * sum(map(len, values))
+        return size + len(heads) * len(values) * len(literal) > self._size
+
+    @cached_property
+    def _size(self) -> int:
+        """Characters that the values of one text may have."""
+        return min(MAX_SIZE, max(_MOST // (1 + sum(map(len, self.defined.values()))), 4096))
 
     def _variable(self, name: str, server: Directive | None) -> Values:
         builtin = _BUILTIN.get(self._family, {}).get(name)
         if builtin is not None:
             return Values(builtin, complete=True)
-        key = (name, server)
-        known = self._values.get(key)
+        known = self._values.get((name, server))
         if known is None:
-            if key in self._open:  # nginx refuses to evaluate such a cycle at run time
-                return UNKNOWN
-            self._open.add(key)
-            known = self._compute(name, server)
-            self._open.discard(key)
-            self._values[key] = known
+            self._find((name, server))
+            known = self._values.get((name, server), UNKNOWN)
         return known
 
-    def _compute(self, name: str, server: Directive | None) -> Values:
-        result: Values | None = None
+    def _find(self, key: _Key) -> None:
+        """Compute the values of a variable after those that it is made of: a chain may be of any length."""
+        todo = [key]
+        while todo:
+            key = todo[-1]
+            if key in self._values:
+                todo.pop()
+            elif key in self._open:
+                self._values[key] = self._compute(*key)
+                self._open.discard(key)
+                todo.pop()
+            else:
+                self._open.add(key)
+                todo += [
+                    each for each in self._parts(*key) if each not in self._values and each not in self._open
+                ]
+
+    def _parts(self, name: str, server: Directive | None) -> Iterator[_Key]:
+        """The variables that the values of one are made of."""
         for directive in self._relevant(name, server):
-            values = self._defined_by(directive, server)
-            result = values if result is None else result | values
-            if len(result.constants) > MAX_VALUES:
+            texts: Iterable[str] = ()
+            if directive.name == "set":
+                texts = directive.args[1:2]
+            elif directive.name == "map":
+                texts = self._block(directive).templates
+            for text in texts:
+                for reference in references(text):
+                    yield reference.name, server
+
+    def _compute(self, name: str, server: Directive | None) -> Values:
+        relevant = self._relevant(name, server)
+        if not relevant:
+            # Set in other servers only: empty here. Defined nowhere: nobody knows.
+            return _EMPTY if self._only_set(name) and not self._set_unknown(server) else UNKNOWN
+        constants: set[str] = set()
+        complete, size = True, 0
+        for values in (part for directive in relevant for part in self._defined_by(directive, server)):
+            new = values.constants - constants
+            complete = complete and values.complete
+            size += sum(map(len, new))
+            if len(constants) + len(new) > MAX_VALUES or size > self._size:
                 return UNKNOWN
-        if result is not None:
-            return result
-        # Set in other servers only: empty here. Defined nowhere: nobody knows.
-        return _EMPTY if self._only_set(name) and not self._set_unknown(server) else UNKNOWN
+            constants |= new
+        return Values(frozenset(constants), complete)
 
     def _relevant(self, name: str, server: Directive | None) -> list[Directive]:
         """Definitions that can be in force in ``server``: every one but ``set`` in another server."""
@@ -186,29 +234,24 @@ class Variables:
         """Values of ``set`` variables may come from code or from a file that could not be read."""
         return self.code or (server is not None and self._model.unknown_inside(server))
 
-    def _defined_by(self, directive: Directive, server: Directive | None) -> Values:
-        if directive.name == "set":
-            if len(directive.args) < 2:
-                return UNKNOWN
+    def _defined_by(self, directive: Directive, server: Directive | None) -> Iterator[Values]:
+        """The values that one definition gives, in parts."""
+        if directive.name == "set" and len(directive.args) > 1:
             values = self._text(directive.args[1], server)
-            return Values(values.constants, values.complete and not self._set_unknown(server))
-        if directive.name not in ("map", "geo", "split_clients"):
-            return UNKNOWN
-        entries = self._block(directive)
-        values = entries.plain
-        for template in entries.templates:
-            values |= self._text(template, server)
-        return values
+            yield Values(values.constants, values.complete and not self._set_unknown(server))
+        elif directive.name in ("map", "geo", "split_clients"):
+            entries = self._block(directive)
+            yield entries.plain
+            for template in entries.templates:
+                yield self._text(template, server)
+        else:
+            yield UNKNOWN
 
     def _block(self, block: Directive) -> _Entries:
         entries = self._entries.get(block)
         if entries is None:
             entries = self._entries[block] = _read_block(block, self._model.unknown_inside(block))
         return entries
-
-
-def _limit(results: list[str]) -> int:
-    return MAX_VALUES if len(results) == 1 else MAX_PRODUCT
 
 
 _NOT_ENTRIES = {

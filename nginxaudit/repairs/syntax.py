@@ -14,7 +14,7 @@ from nginxaudit.finding import Applicability, Confidence, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.load.fields.rewriting import OTHER_LANGUAGES
 from nginxaudit.load.usage import usable_facts
-from nginxaudit.load.words import NAME_HINTS, plausible, suggest_directive
+from nginxaudit.load.words import NAME_HINTS, suggest_directive
 from nginxaudit.model import Model
 from nginxaudit.nginx import (
     PSEUDO_CONTEXTS,
@@ -29,6 +29,7 @@ from nginxaudit.nginx import (
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.source.text import SourceText
+from nginxaudit.suggest import near
 from nginxaudit.syntax.lexer import end_of_unclosed
 from nginxaudit.syntax.tree import Directive
 
@@ -41,12 +42,10 @@ _GLUED = r"""\((\$\w+)(===|!==|==|=~|!=|!~\*|~\*|!~|=|~)("[^"\\]*"|'[^'\\]*'|[^\
 
 def clear_match(word: str, known: Iterable[str]) -> str | None:
     """The one of ``known`` that ``word`` was surely meant to be; None when nothing or two are that near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), n=2, cutoff=NEAR_ENOUGH)
-    if len(near) == 2 and likeness(word, near[0]) == likeness(word, near[1]):
+    found = near(word, known, 2, NEAR_ENOUGH)
+    if len(found) == 2 and likeness(word, found[0]) == likeness(word, found[1]):
         return None
-    return near[0] if near and near[0] != word else None
+    return found[0] if found and found[0] != word else None
 
 
 def likeness(word: str, other: str) -> float:
@@ -218,18 +217,18 @@ def directive_name(hit: Hit, model: Model) -> Fix | None:
 
 @cache
 def _meant(spelled: str) -> str | None:
-    return clear_match(spelled, plausible(spelled, known_names(), NEAR_ENOUGH))
+    return clear_match(spelled, known_names())
 
 
 def variable_name(hit: Hit, model: Model) -> Fix | None:
     """The variable that was meant, when there is one only."""
     found, token = compiled(_UNKNOWN).match(hit.message), found_word(hit)
-    if hit.node is None or found is None or token is None:
+    if hit.node is None or found is None or token is None or not hit.help.startswith("Did you mean"):
         return None
     family = model.family_of(hit.node)
     spelled = found[1].lower()
     known = {*model.variable_definitions(family), *_builtin(family, model.target)}
-    meant = clear_match(spelled, plausible(spelled, known, NEAR_ENOUGH))
+    meant = clear_match(spelled, known)
     if meant is None:
         return None
     uses = re.finditer(rf"\$(\{{?){found[1]}(?![A-Za-z0-9_])", edits.written(hit.node, token))

@@ -18,6 +18,7 @@ from nginxaudit.model.variables import references
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.repairs.common import Edits, group_of, lacks_port, pass_of, with_port
+from nginxaudit.suggest import near
 from nginxaudit.syntax.tree import Directive, Token
 
 _HTTP11_BY_DEFAULT = (1, 29, 7)
@@ -79,15 +80,13 @@ def correct_value(hit: Hit, model: Model) -> Edits:
         else iter(())
     )
     host = next(told, "")
-    if each is None or not host:
+    if each is None or not host or "did you mean" not in hit.message:
         return None
     groups = model.groups(each.family)
-    from difflib import get_close_matches
-
-    near = get_close_matches(host, list(groups), n=2, cutoff=0.8)
-    if len(near) != 1:
+    found = near(host, groups, 2, 0.8)
+    if len(found) != 1:
         return None
-    name = groups[near[0]].name
+    name = groups[found[0]].name
     return tuple(edits.exchanged(line, token, name) for line, token in _values(each, host, model)) or None
 
 

@@ -10,7 +10,7 @@ from nginxaudit.source.files import Files
 from nginxaudit.source.read import ReadError
 from nginxaudit.source.text import SourceText
 
-_MAIN_BLOCK = r"^\s*(?:events|http|stream|mail)\s*(?:\{|$)"
+_MAIN_BLOCK = r"^[^\S\n]*+(?:events|http|stream|mail)[^\S\n]*+(?:\{|$)"
 _SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
 
 

@@ -17,7 +17,9 @@ import re
 from collections.abc import Iterator
 
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.templates import marks
 from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.lines import is_first, is_last
 from nginxaudit.syntax.tree import Comment, Problem, Token
 
 BUFFER_BYTES = 4096  # NGX_CONF_BUFFER
@@ -50,7 +52,9 @@ _TOLERANT = rf"""
     | (["'])                                                                      # 6: string gone wrong
     | (\\)                                                                        # 7: backslash before the end
     """
-_TEMPLATE = r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>"
+_IN_VAIN = (
+    16  # for each character of a text, those that may be looked through for the ends of marks that have none
+)
 _QUANTIFIER = r"(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
 _STRING_END = {
     '"': r'(?:[^"\\]++|\\.)*+"',
@@ -75,10 +79,14 @@ def end_of_unclosed(text: str, start: int) -> int:
 
 
 def _may_be_torn(text: str) -> bool:
-    """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster."""
-    return any(sign in text for sign in ("{{", "{%", "<%")) or (
-        _BRACE_AND_DIGIT.search(text) is not None and compiled(_TORN).search(text) is not None
-    )
+    """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster.
+
+    A text of many marks without an end on long lines is no template: `_TOLERANT` would look for the ends from each.
+    """
+    if any(sign in text for sign in ("{{", "{%", "<%")):
+        in_vain = sum(mark.end - mark.start for mark in marks(text, one_line=True) if not mark.closed)
+        return in_vain <= _IN_VAIN * len(text)
+    return _BRACE_AND_DIGIT.search(text) is not None and compiled(_TORN).search(text) is not None
 
 
 class Lexer:
@@ -150,18 +158,20 @@ class Lexer:
 
     def _is_mark(self, word: str, start: int, end: int) -> bool:
         """Tell what nginx would have torn apart; whether ``word`` is a mark of a template and no word at all."""
-        template = compiled(_TEMPLATE).search(word)
+        template = next((mark for mark in marks(word, one_line=True) if mark.closed), None)
         if template is not None:
             self._report(
                 "unrendered-template",
-                f"{template[0]} is to be filled in by a template engine; nginx cannot read it",
+                f"{word[template.start : template.end]} is to be filled in by a template engine; nginx cannot read it",
                 start,
                 end,
                 "Scan the finished file, or give templates a name that says so (.template, .j2, .erb).",
             )
-            alone = template.span() == (0, len(word))
-            line = self.text[self.text.rfind("\n", 0, start) + 1 : (self.text + "\n").index("\n", end)]
-            return alone and (word.startswith(("{%", "<% ", "<%-")) or line.strip() == word)
+            alone = (template.start, template.end) == (0, len(word))
+            return alone and (
+                word.startswith(("{%", "<% ", "<%-"))
+                or (is_first(self.text, start) and is_last(self.text, end))
+            )
         quantifier = compiled(_QUANTIFIER).search(word)
         if quantifier is not None:
             self._report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from nginxaudit.nginx import DirectiveFact, directives
+from nginxaudit.syntax.lines import is_first
 from nginxaudit.syntax.tree import Token
 
 _OWN_GRAMMAR = frozenset({"listen", "server", "resolver", "proxy_cache_path", "limit_req", "limit_req_zone"})
@@ -23,7 +24,7 @@ def split_point(text: str, words: list[Token], first: int, *, opens_block: bool)
         return None
     for index in range(first + 1, len(words)):
         word = words[index]
-        if word.quoted or not directives(word) or not _first_on_line(text, word):
+        if word.quoted or not directives(word) or not is_first(text, word.start):
             continue
         if _fit_together(words, first, index, opens_block):
             return index
@@ -42,8 +43,3 @@ def _fit_together(words: list[Token], first: int, index: int, opens_block: bool)
 @lru_cache(maxsize=4096)
 def _possible(name: str, count: int, block: bool) -> tuple[DirectiveFact, ...]:
     return tuple(fact for fact in directives(name) if fact.block == block and fact.arguments().accepts(count))
-
-
-def _first_on_line(text: str, word: Token) -> bool:
-    line_start = text.rfind("\n", 0, word.start) + 1
-    return not text[line_start : word.start].strip(" \t\r")

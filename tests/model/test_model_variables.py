@@ -152,3 +152,25 @@ def test_references():
     assert [(each.name, each.start, each.end) for each in references("a$Bc-${d}e$12$$")] == [
         ("bc", 1, 4), ("d", 5, 9), ("1", 10, 12),
     ]  # fmt: skip
+
+
+def test_a_chain_of_any_length():
+    chain = "".join(f'set $v{n + 1} "$v{n}";' for n in range(5000))
+    assert _values("$v5000", inside=f"set $v0 x; {chain}") == ({"x"}, True)
+    maps = "".join(f"map $m{n} $m{n + 1} {{ default $m{n}; }}" for n in range(5000))
+    assert _values("$m5000", before=f"map $uri $m0 {{ default x; }} {maps}") == ({"x"}, True)
+
+
+def test_values_that_double_are_not_followed_for_ever():
+    doubled = "".join(f'set $v{n + 1} "$v{n}$v{n}";' for n in range(200))
+    assert _values("$v3", inside=f"set $v0 x; {doubled}") == ({"x" * 8}, True)
+    assert _values("$v200", inside=f"set $v0 x; {doubled}") == (set(), False)
+
+
+def test_many_variables_with_many_values_are_not_all_remembered():
+    lines = "".join(f"h{n} {'x' * 50}{n};" for n in range(2000))
+    sets = "".join(f"set $v{n} $m;" for n in range(3000))
+    model = http(f"map $host $m {{ {lines} }} server {{ {sets} location /here {{ }} }}")
+    scope = place(model, "/here").directive
+    found = [model.possible_values(f"$v{n}", scope) for n in range(3000)]
+    assert sum(len(text) for values in set(found) for text in values.constants) < 1 << 26

@@ -26,7 +26,8 @@ _PROTECTIVE = {"cache-control": ("no-store", "private"), "content-disposition": 
 _ADDED = ("add_header", "add_trailer")
 _HIDES = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc")
 _ANSWERS = ("return", "rewrite")
-_BREAK = r"(?s)\\[^nrt]|(?P<gap>(?:[ \t\r\n]|\\[nrt])*(?:[\r\n]|\\[nr])(?:[ \t\r\n]|\\[nrt])*)"
+_GAP = r"(?s)\\[^nrt]|(?P<gap>(?:[ \t\r\n]|\\[nrt])++)"
+_BREAK = r"[\r\n]|\\[nr]"
 
 
 def add_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
@@ -99,12 +100,12 @@ def _joined(node: Directive, token: Token) -> Edits:
     if not token.quoted or re.search(r"[\r\n][ \t]*#", token):
         return None
     text = edits.written(node, token)
-    body = compiled(_BREAK).sub(_space, text[1:-1])
+    body = compiled(_GAP).sub(_space, text[1:-1])
     return (edits.exchanged(node, token, f"{text[0]}{body}{text[-1]}"),)
 
 
 def _space(found: re.Match[str]) -> str:
-    if found["gap"] is None:
+    if found["gap"] is None or not compiled(_BREAK).search(found["gap"]):
         return found[0]
     return "" if found.start() == 0 or found.end() == len(found.string) else " "
 

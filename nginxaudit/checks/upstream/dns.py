@@ -13,6 +13,7 @@ from nginxaudit.model.peer import Peer
 from nginxaudit.model.target import Target
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_inet4
+from nginxaudit.suggest import Suggestions
 
 _RESOLVE_SINCE = (1, 27, 3)
 _MOVING = (
@@ -249,13 +250,15 @@ def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
 
 def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
     """A value that a variable target can have and that leads nowhere."""
+    groups: dict[str, Suggestions] = {}
     for each in ctx.model.passes:
         if each.target_kind != "variable" or ctx.model.config.fragment or ctx.model.unread_files(each.family):
             continue
         resolver = bool(ctx.model.effective(each.scope, "resolver"))
-        groups = ctx.model.groups(each.family)
+        if each.family not in groups:
+            groups[each.family] = Suggestions(ctx.model.groups(each.family), 0.8)
         for candidate in each.candidates:
-            problem = _leads_nowhere(each, candidate.text, candidate.target, resolver, groups)
+            problem = _leads_nowhere(each, candidate.text, candidate.target, resolver, groups[each.family])
             if problem:
                 yield Hit(
                     arg(each.directive, each.directive.args[0]),
@@ -265,14 +268,12 @@ def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
                 )
 
 
-def _leads_nowhere(each: Pass, text: str, target: Target, resolver: bool, groups: Iterable[str]) -> str:
+def _leads_nowhere(each: Pass, text: str, target: Target, resolver: bool, groups: Suggestions) -> str:
     host = target.host
     if target.kind == "hostname" and "." not in host and host != "localhost":
-        from difflib import get_close_matches
-
-        near = get_close_matches(host, list(groups), n=1, cutoff=0.8)
+        near = groups.nearest(host)
         if near:
-            return f'which is no upstream; did you mean "{near[0]}"?'
+            return f'which is no upstream; did you mean "{near}"?'
         return "" if resolver else "which is no upstream, and there is no resolver: 502"
     if target.kind == "invalid" and text.split("://")[-1] == "":
         return "an empty target: such " + (

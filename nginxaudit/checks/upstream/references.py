@@ -10,6 +10,7 @@ from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.suggest import Suggestions
 
 _NEEDS_PORT = frozenset({"grpc", "tunnel", "fastcgi", "uwsgi", "scgi", "memcached", "stream"})
 _DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -18,20 +19,23 @@ _ALWAYS_THERE = frozenset({"localhost"})
 
 def undefined_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A pass to a single-label name that is no group of its family."""
+    names: dict[str, _Names] = {}
     for each in ctx.model.passes:
         if each.target_kind != "hostname" or "." in each.host or each.host in _ALWAYS_THERE:
             continue
         if ctx.model.config.fragment or each.runtime:
             continue  # the group may be defined elsewhere; a variable target is resolved at run time
-        hit = _judge(ctx, each)
+        if each.family not in names:
+            names[each.family] = _Names(ctx.model.groups(each.family))
+        hit = _judge(ctx, each, names[each.family])
         if hit is not None:
             yield hit
 
 
-def _judge(ctx: CheckContext, each: Pass) -> Hit | None:
+def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
     groups = ctx.model.groups(each.family)
     other = "stream" if each.family == "http" else "http"
-    near = _nearest(each.host, groups)
+    near = names.nearest(each.host)
     unread = bool(ctx.model.config.incomplete_includes)
     hint = f'; did you mean "{groups[near].name}"?' if near else ""
     token = each.directive.args[0]
@@ -91,15 +95,16 @@ def upstream_in_other_module(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str | None:
-    from difflib import get_close_matches
+class _Names:
+    """The groups of a family, to find the one that a name is meant to be."""
 
-    candidates = list(known)
-    plain = {_folded(each): each for each in candidates}
-    if _folded(name) in plain:
-        return plain[_folded(name)]
-    found = get_close_matches(name, candidates, n=1, cutoff=0.8)
-    return found[0] if found else None
+    def __init__(self, known: Iterable[str]) -> None:
+        self._folded = {_folded(each): each for each in known}
+        self._suggestions = Suggestions(known, 0.8)
+
+    def nearest(self, name: str) -> str | None:
+        """The group that is called like ``name``, or nearly so."""
+        return self._folded.get(_folded(name)) or self._suggestions.nearest(name)
 
 
 def _folded(name: str) -> str:

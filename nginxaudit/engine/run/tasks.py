@@ -57,11 +57,27 @@ def apply(task: Task, model: Model, most_fixed: int, outcome: Outcome) -> None:
     try:
         hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
         if task.fixer is not None:
-            fixed = (replace(hit, fix=task.fixer(hit, model), make_fix=None) for hit in hits[:most_fixed])
-            hits = [*fixed, *hits[most_fixed:]]
+            hits = list(_with_fixes(hits, task.fixer, model, most_fixed))
         outcome.hits.extend((task.rule, hit) for hit in hits)
     except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
         outcome.crashes.append(RuleCrash(task.rule.slug, model.config.main.path, _describe(error)))
+
+
+def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Iterator[Hit]:
+    """``hits``, the first ``most`` places of which have a fix.
+
+    A place of a shared file is one finding, whose fix is made once: it may look at all contexts of the file.
+    """
+    places: set[tuple[str, int, int]] = set()
+    for hit in hits:
+        place = hit.place
+        key = (place.source.path, place.start, place.end)
+        if most <= 0 or (place.via is not None and key in places):
+            yield hit
+            continue
+        places.add(key)
+        most -= 1
+        yield replace(hit, fix=fixer(hit, model), make_fix=None)
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:

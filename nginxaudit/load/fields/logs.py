@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from nginxaudit.load.base import (
     INVALID,
@@ -19,8 +20,9 @@ from nginxaudit.load.base import (
     unknown_parameter,
 )
 from nginxaudit.load.scripts import script
+from nginxaudit.model import Model
 from nginxaudit.nginx import parse_size, parse_time_ms, parse_time_s
-from nginxaudit.syntax.tree import Token
+from nginxaudit.syntax.tree import Directive, Token
 
 _UNDEFINED = "log-format-undefined"
 _LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
@@ -49,6 +51,7 @@ def log_format(use: Use) -> Iterator[Mistake]:
             related=(("first defined here", earlier),) if earlier else (),
         )
     use.load.formats.setdefault(key, use.node)
+    use.load.format_names.setdefault(use.family, {}).setdefault(name.lower(), str(name))
     if texts and texts[0].startswith("escape="):
         yield from one_of(texts[0], ("default", "json", "none"), "way of escaping", texts[0][7:])
         texts = texts[1:]
@@ -106,24 +109,30 @@ def _known_format(use: Use, name: Token | None) -> Iterator[Mistake]:
                 _UNDEFINED, '"access_log" needs the name of a log format in stream: there is no default'
             )
         return
-    known = {str(each): node for (family, each), node in use.load.formats.items() if family == use.family}
-    if name.lower() in {each.lower() for each in known} or (
-        use.family == "http" and name.lower() == "combined"
-    ):
+    known = use.load.format_names.setdefault(use.family, {})  # nginx finds them in any case
+    if name.lower() in known or (use.family == "http" and name.lower() == "combined"):
         return
     if use.load.model.config.fragment or use.load.model.unread_files(use.family):
         return
-    later = next(
-        (node for node in use.load.model.config.named("log_format") if node.args and node.args[0] == name),
-        None,
-    )
+    later = use.load.model.once(_defined_formats).get(name)
     yield Mistake(
         _UNDEFINED,
         f'the log format "{name}" is not defined' + (" before it is used" if later else ""),
         name,
-        "Move the log_format above this line." if later else suggestion(name, [*known, "combined"]),
+        "Move the log_format above this line." if later else _meant(use, name, known),
         related=(("defined here", later),) if later else (),
     )
+
+
+def _defined_formats(model: Model) -> dict[str, Directive]:
+    nodes = [node for node in model.config.named("log_format") if node.args]
+    return {str(node.args[0]): node for node in reversed(nodes)}
+
+
+def _meant(use: Use, name: str, known: dict[str, str]) -> str:
+    near = use.load.suggest((use.family, "log_format"), lambda: [*known, "combined"], name.lower())
+    listing = ", ".join([*islice(known.values(), 12), "combined" if len(known) < 12 else "…"])
+    return (f'Did you mean "{known.get(near, near)}"? ' if near else "") + f"Allowed: {listing}."
 
 
 @reads("error_log", family="main http stream mail")
