@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import nginx
+from tests.support import command, nginx
 from tests.support.judges import FURTHER, Judge, judges
 
 
@@ -39,6 +39,12 @@ def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
     request.node.user_properties.append(("nginx", request.param.name))
     with nginx.asked(request.param):
         yield request.param
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _served() -> Iterator[None]:
+    yield
+    command.stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import nginxaudit
+from tests.support import command
 
 GOOD = b"events {}\nhttp {\n  server {\n    listen 80;\n    location / { return 204; }\n  }\n}\n"
 FLAWED = b"events {}\nhttp {\n  server {\n    location / { return 204; }\n  }\n}\n"  # missing-listen
@@ -21,23 +22,14 @@ SECONDS = 60  # a hang, on the slowest machine
 NOBODY = 65534
 
 
-def scan(cwd: Path, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+def scan(cwd: Path, *arguments: str, stdin: bytes | None = None) -> command.Done:
     """Run ``nginxaudit scan`` as a process of its own; asserts that no traceback reaches the user."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nginxaudit", "scan", *arguments],
-        cwd=cwd,
-        input=stdin,
-        stdin=None if stdin is not None else subprocess.DEVNULL,
-        capture_output=True,
-        timeout=SECONDS,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
-    )
-    result = subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode()
-    )
-    assert "Traceback" not in result.stderr
-    assert "internal error" not in result.stderr
-    return result
+    env = {"NO_COLOR": "1", "COLUMNS": "200"}
+    done = command.nginxaudit("scan", *arguments, cwd=cwd, stdin=stdin, env=env, seconds=SECONDS)
+    done.stderr.encode()  # it is UTF-8, whatever it quotes
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    return done
 
 
 def write(directory: Path, name: str, data: bytes) -> str:

@@ -6,13 +6,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
 from tests.support.browser import needs_browser, shown
+from tests.support.command import nginxaudit
 
 FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "etc-nginx"
 HOSTILE = """events {}
@@ -23,19 +23,8 @@ http {
 """
 
 
-def _run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nginxaudit", *args],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        timeout=60,
-        check=False,
-    )
-
-
 def _graph(form: str, *more: str) -> str:
-    run = _run("graph", "--no-settings", "--format", form, str(FIXTURE), *more)
+    run = nginxaudit("graph", "--no-settings", "--format", form, str(FIXTURE), *more)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -102,12 +91,12 @@ def test_graphviz_reads_it() -> None:
 def test_html_needs_no_network_and_holds_hostile_names(tmp_path: Path) -> None:
     config = tmp_path / "nginx.conf"
     config.write_text(HOSTILE)
-    page = _run("graph", "--no-settings", "--format", "html", str(config)).stdout
+    page = nginxaudit("graph", "--no-settings", "--format", "html", str(config)).stdout
     assert not re.search(r"(?:src|href)=", page)
     assert page.count("</script>") == 2, "the names of a configuration end no script"
     assert "<b>" not in page
     assert "<i>&x" not in page.split("<script")[0]
-    ElementTree.fromstring(_run("graph", "--no-settings", "--format", "svg", str(config)).stdout)
+    ElementTree.fromstring(nginxaudit("graph", "--no-settings", "--format", "svg", str(config)).stdout)
 
 
 @needs_browser
@@ -132,16 +121,16 @@ def test_focus_and_names_that_are_not_there() -> None:
     text = _graph("text", "--upstream", "Postgres")
     assert "10.20.0.61:5432" in text
     assert "payments" not in text
-    run = _run("graph", "--no-settings", "--upstream", "nope", str(FIXTURE))
+    run = nginxaudit("graph", "--no-settings", "--upstream", "nope", str(FIXTURE))
     assert run.returncode == 2
     assert 'there is no upstream or server called "nope"' in run.stderr
-    run = _run("upstreams", "--no-settings", "--upstream", "nope", str(FIXTURE))
+    run = nginxaudit("upstreams", "--no-settings", "--upstream", "nope", str(FIXTURE))
     assert run.returncode == 2
     assert 'there is no upstream called "nope"' in run.stderr
 
 
 def test_upstreams_tell_how_they_fail_over() -> None:
-    run = _run("upstreams", "--no-settings", str(FIXTURE), "--upstream", "postgres")
+    run = nginxaudit("upstreams", "--no-settings", str(FIXTURE), "--upstream", "postgres")
     assert run.returncode == 0
     assert "postgres  active-passive  stream" in run.stdout
     assert re.search(r"10\.20\.0\.62:5432\s+backup\s+1\s+1\s+10s", run.stdout)
@@ -151,7 +140,7 @@ def test_upstreams_tell_how_they_fail_over() -> None:
 
 
 def test_upstreams_as_json() -> None:
-    run = _run("upstreams", "--no-settings", "--format", "json", str(FIXTURE))
+    run = nginxaudit("upstreams", "--no-settings", "--format", "json", str(FIXTURE))
     found = {view["name"]: view for view in json.loads(run.stdout)["upstreams"]}
     assert found["reports"]["topology"] == "single"
     assert found["reports"]["failures"].startswith("none:")
@@ -164,10 +153,10 @@ def test_upstreams_as_json() -> None:
 
 @pytest.mark.parametrize("command", ["graph", "upstreams"])
 def test_input_that_cannot_be_read(command: str, tmp_path: Path) -> None:
-    run = _run(command, "--no-settings", str(tmp_path / "missing.conf"))
+    run = nginxaudit(command, "--no-settings", str(tmp_path / "missing.conf"))
     assert run.returncode in (2, 3)
     assert "Traceback" not in run.stderr
-    run = _run(
+    run = nginxaudit(
         command,
         "--no-settings",
         "-",

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -12,16 +13,31 @@ from nginxaudit.views.upstreams import FORMATS as UPSTREAMS
 from tests.report.samples import rendered, troubled
 from tests.support.command import nginxaudit
 
-CODE = "import sys; from tests.report.samples import rendered, troubled; sys.stdout.write(rendered({!r}, troubled()))"
+CODE = """import json
+from nginxaudit.report import FORMATS
+from tests.report.samples import rendered, troubled
+print(json.dumps({name: rendered(name, troubled()) for name in FORMATS}))"""
+SEEDS = ("0", "1", "4711")
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    """Every format as a process of its own writes it, for each seed of Python's hashes."""
+    return [
+        json.loads(
+            subprocess.check_output(
+                [sys.executable, "-c", CODE],
+                env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+            )
+        )
+        for seed in SEEDS
+    ]
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_same_bytes_in_every_process(name):
-    outputs = {rendered(name, troubled()).encode()}
-    for seed in ("0", "1", "4711"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
-        outputs.add(subprocess.check_output([sys.executable, "-c", CODE.format(name)], env=environment))
-    assert len(outputs) == 1
+def test_same_bytes_in_every_process(name, elsewhere):
+    assert {rendered(name, troubled()), *(outputs[name] for outputs in elsewhere)} == {elsewhere[0][name]}
+    assert len(elsewhere) == len(SEEDS)
 
 
 # -- whole runs
