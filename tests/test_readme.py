@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from nginxaudit.engine.settings import load
+from tests.support.clock import HANG
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,7 +52,7 @@ def _shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG,
         env={**environment, "PYTHONPATH": str(ROOT), "PATH": f"{directory / 'bin'}:{os.environ['PATH']}"},
     )
 

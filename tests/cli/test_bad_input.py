@@ -15,10 +15,11 @@ import pytest
 
 import nginxaudit
 from tests.support import command
+from tests.support.clock import HANG
 
 GOOD = b"events {}\nhttp {\n  server {\n    listen 80;\n    location / { return 204; }\n  }\n}\n"
 FLAWED = b"events {}\nhttp {\n  server {\n    location / { return 204; }\n  }\n}\n"  # missing-listen
-SECONDS = 60  # a hang, on the slowest machine
+SECONDS = 60  # of processor time, on the slowest machine
 NOBODY = 65534
 
 
@@ -209,7 +210,7 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None
         assert process.stdout.readline().startswith(b"nginx.conf (")
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(SECONDS) == 1
+        assert process.wait(HANG) == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
@@ -219,7 +220,7 @@ def test_a_full_disk(arguments: tuple[str, ...], tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "nginxaudit", *arguments],
-            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=SECONDS,
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=HANG,
         )  # fmt: skip
     assert done.returncode == 2
     assert b"standard output: cannot be written: No space left on device" in done.stderr
@@ -231,7 +232,7 @@ def test_an_output_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path: 
     (tmp_path / "reports").mkdir()
     done = subprocess.run(
         ["sh", "-c", 'ulimit -f 1; exec "$0" -m nginxaudit scan -f sarif -o reports/it nginx.conf', sys.executable],
-        cwd=tmp_path, stderr=subprocess.PIPE, timeout=SECONDS,
+        cwd=tmp_path, stderr=subprocess.PIPE, timeout=HANG,
     )  # fmt: skip
     assert done.returncode == 2
     assert b"--output reports/it: cannot be written: File too large" in done.stderr
@@ -242,7 +243,7 @@ def test_no_standard_output(tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", FLAWED)
     done = subprocess.run(
         ["sh", "-c", '"$0" -m nginxaudit scan nginx.conf >&-', sys.executable],
-        cwd=tmp_path, stderr=subprocess.PIPE, timeout=SECONDS,
+        cwd=tmp_path, stderr=subprocess.PIPE, timeout=HANG,
     )  # fmt: skip
     assert done.returncode == 2
     assert b"give --output FILE" in done.stderr

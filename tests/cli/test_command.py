@@ -24,7 +24,7 @@ SITE = "events {}\nhttp {\n    server {\n        listen 80;\n        root /srv/\
         (("scan", "-"), None),
         (("scan", "--no-settings", "--all", "etc-nginx"), None),
         (("scan", "--no-settings", "-f", "sarif", "etc-nginx"), None),
-        (("drill", "--no-settings", "deployments/active-active.conf"), None),
+        (("upstreams", "--no-settings", "etc-nginx"), None),
         (("graph", "--no-settings", "-f", "html", "etc-nginx"), None),
         (("explain", "missing-listen"), None),
     ],

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.clock import HANG
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "nginx/nginx.conf": "events {}\nhttp {\n    upstream app {\n        server 10.0.0.1:80;\n        server 10.0.0.2:80;\n    }\n"
@@ -44,7 +46,7 @@ def _run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),

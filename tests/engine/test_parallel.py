@@ -19,6 +19,7 @@ from nginxaudit.engine.run.tasks import Outcome, Task, prepare
 from nginxaudit.engine.settings import Settings
 from nginxaudit.model import Model
 from tests.benchmarks.workloads import servers_text
+from tests.support.clock import HANG
 from tests.support.command import nginxaudit
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -159,7 +160,7 @@ def test_work_of_a_process_that_dies_is_done_all_the_same(
         if os.getpid() != parent:
             died.touch()
             os._exit(9)
-        until = time.monotonic() + 10
+        until = time.monotonic() + HANG
         while not died.exists() and time.monotonic() < until:  # leave it a piece to die of
             time.sleep(0.01)
         return original(*args)
@@ -180,7 +181,7 @@ def test_results_of_other_processes_are_used(tmp_path: Path, monkeypatch: pytest
             begun.touch()
         else:
             mine.append(args[0])
-            until = time.monotonic() + 10
+            until = time.monotonic() + HANG
             while not begun.exists() and time.monotonic() < until:
                 time.sleep(0.01)
         return original(*args)

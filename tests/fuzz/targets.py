@@ -269,13 +269,13 @@ def _folder(data: bytes) -> None:
     """A folder with the files that a dump names, scanned and mended on disk's behalf."""
     directory = Path(tempfile.mkdtemp(dir=scratch()))
     try:
-        for path, source in split_dump(_text(data)).items():
+        for path, text in [pair for dump in split_dump(_text(data)) for pair in dump.files.items()]:
             file = directory / path.removeprefix("/etc/nginx/").replace(
                 "/", "_" if "conf.d" not in path else os.sep
             ).strip("./")
             with contextlib.suppress(OSError, ValueError):
                 file.parent.mkdir(exist_ok=True, parents=True)
-                file.write_bytes(source.text.encode("utf-8", "surrogateescape"))
+                file.write_bytes(text.encode("utf-8", "surrogateescape"))
         settings = replace(VARIANTS.get(variant(data), _ALL), prefix="/etc/nginx")
         report = audit([str(directory)], settings)
         invariants.check_report(report)

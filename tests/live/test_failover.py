@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -207,9 +206,7 @@ def test_a_timed_out_budget_allows_no_second_try(tmp_path: Path) -> None:
                 "location /more { proxy_pass http://backend; proxy_read_timeout 1s; }"
             )
             with nginx.running(tmp_path, group + _server(port, location)):
-                started = time.monotonic()
                 assert ask(port)[0] == 504
-                assert time.monotonic() - started < 5
                 assert alive.requests == 0
         finally:
             silent.close()

@@ -14,6 +14,7 @@ from nginxaudit.finding import Related
 from nginxaudit.source.text import SourceText
 from tests.expected import ROOT
 from tests.report.samples import MISMATCH, finding, full, one, rendered, report, troubled
+from tests.support.clock import HANG
 
 # What remains: it fetches helpUri and $schema over the network.
 ALLOWED = {"SARIF2006"}
@@ -65,7 +66,7 @@ def test_validator_has_nothing_to_say(name, tmp_path, monkeypatch):
     log.write_text(rendered("sarif", REPORTS[name]), encoding="utf-8")
     arguments = ["validate", str(log), "--output", str(verdict), "--rule-kind", "Sarif;Gh"]
     arguments += ["--level", "Error;Warning;Note", "--kind", "Fail;Review;Open", "--log", "ForceOverwrite"]
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=HANG, check=False)
     assert verdict.exists(), done.stdout + done.stderr
     run = json.loads(verdict.read_text(encoding="utf-8-sig"))["runs"][0]
     assert run["invocations"][0]["executionSuccessful"], done.stdout
@@ -81,7 +82,7 @@ def test_validator_is_awake(tmp_path):
     broken["runs"][0]["results"][0]["ruleIndex"] = 99
     log.write_text(json.dumps(broken), encoding="utf-8")
     arguments = ["validate", str(log), "--output", str(verdict), "--rule-kind", "Sarif;Gh"]
-    subprocess.run(command(*arguments), capture_output=True, timeout=300, check=False)
+    subprocess.run(command(*arguments), capture_output=True, timeout=HANG, check=False)
     results = json.loads(verdict.read_text(encoding="utf-8-sig"))["runs"][0]["results"]
     assert "SARIF1009" in {result["ruleId"].split("/")[0] for result in results}
 
@@ -94,7 +95,7 @@ def test_validator_has_nothing_to_say_about_the_fixtures(tmp_path, monkeypatch):
     reports.write_text("# nginxaudit: ignore[missing-listen] opened by systemd\n" + reports.read_text())
 
     def run(*args):
-        subprocess.run([sys.executable, "-m", "nginxaudit", *args], cwd=work, check=True, timeout=60)
+        subprocess.run([sys.executable, "-m", "nginxaudit", *args], cwd=work, check=True, timeout=HANG)
 
     run("baseline", "write", "fixtures/etc-nginx", "fixtures/deployments")
     # Known and new ones in one log: what changes is in none of the known files.
@@ -111,7 +112,7 @@ def test_validator_has_nothing_to_say_about_the_fixtures(tmp_path, monkeypatch):
     assert any("fixes" in each for each in found)
     arguments = ["validate", str(log), "--output", str(verdict), "--rule-kind", "Sarif;Gh"]
     arguments += ["--level", "Error;Warning;Note", "--kind", "Fail;Review;Open", "--log", "ForceOverwrite"]
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=HANG, check=False)
     results = json.loads(verdict.read_text(encoding="utf-8-sig"))["runs"][0]["results"]
     assert {result["ruleId"].split("/")[0] for result in results} <= ALLOWED, done.stdout
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -328,11 +327,10 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_inputs_made_to_take_for_ever(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(BOMBS[name])
-    begun = time.monotonic()
     done = nginxaudit("scan", "--format", "concise", name, cwd=tmp_path)
     assert done.returncode in (0, 1, 3), done.stderr
     assert "internal error" not in done.stderr and "crashed" not in done.stdout
-    assert time.monotonic() - begun < 60, "seconds on a slow machine"
+    assert done.seconds < 60, "seconds on a slow machine"
 
 
 def test_readme_tells_all_limits() -> None:

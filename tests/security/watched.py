@@ -10,6 +10,8 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.clock import HANG
+
 HOME = Path(__file__).resolve().parents[2]
 _RECORDER = """
 import json, os, sys
@@ -80,7 +82,7 @@ def watched(
         cwd=cwd,
         input=stdin,
         capture_output=True,
-        timeout=120,
+        timeout=HANG,
         env={**clean, "PYTHONPATH": str(HOME), "COLUMNS": "200", **(env or {})},
     )
     seen = [(event, path) for event, path in json.loads(log.read_text()) if isinstance(path, str)]

@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.support.clock import HANG
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no browser on this machine")
 
@@ -34,6 +36,6 @@ def shown(url: str) -> str:
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=True,
     ).stdout

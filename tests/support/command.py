@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TypedDict
 
+from tests.support.clock import HANG
+
 _NOT_OURS = ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "NO_COLOR", "FORCE_COLOR")
 _HOME = str(Path(__file__).resolve().parents[2])
 _OF_PYTHON = ("PYTHON", "LC_", "LANG")
-_HANG = 600  # seconds after which a command that waits for something is ended
 
 
 _Server = tuple[subprocess.Popen[bytes], socket.socket]
@@ -102,7 +103,7 @@ def _alone(run: _Run, streams: Sequence[int]) -> _Ended:
         stderr=stderr,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, limit),
     ) as process:
-        timer = threading.Timer(_HANG, process.kill)
+        timer = threading.Timer(HANG, process.kill)
         timer.start()
         _, status, used = os.wait4(process.pid, 0)
         timer.cancel()
@@ -112,7 +113,7 @@ def _alone(run: _Run, streams: Sequence[int]) -> _Ended:
 
 def _forked(run: _Run, streams: Sequence[int]) -> _Ended:
     control = _server(run.env)
-    socket.send_fds(control, [f"{json.dumps({**asdict(run), 'hang': _HANG})}\n".encode()], streams)
+    socket.send_fds(control, [f"{json.dumps({**asdict(run), 'hang': HANG})}\n".encode()], streams)
     answer = b""
     while not answer.endswith(b"\n"):
         received = control.recv(1 << 12)

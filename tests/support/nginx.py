@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clock import HANG
 from tests.support.judges import Judge, judges
 
 live = pytest.mark.usefixtures("judge")
@@ -57,7 +58,9 @@ class Answer:
     output: str
 
 
-def check(directory: Path, text: str, files: Mapping[str, str] | None = None, timeout: float = 20) -> Answer:
+def check(
+    directory: Path, text: str, files: Mapping[str, str] | None = None, timeout: float = HANG
+) -> Answer:
     """Ask ``nginx -t`` about ``text`` as the main configuration in ``directory``.
 
     Skips the test where this nginx refuses what it was built without: that says nothing about the configuration.
@@ -74,7 +77,7 @@ def check(directory: Path, text: str, files: Mapping[str, str] | None = None, ti
     return answer
 
 
-def ask(directory: Path, main: Path, timeout: float = 20) -> Answer:
+def ask(directory: Path, main: Path, timeout: float = HANG) -> Answer:
     """Ask ``nginx -t`` about the file ``main`` with the prefix ``directory``."""
     run = subprocess.run(
         command(directory, main, "-t", "-q"),
@@ -108,8 +111,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> Iterator[None]:
-    """nginx with ``http`` as the content of its http block, until the block ends."""
+def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> Iterator[int]:
+    """nginx with ``http`` as the content of its http block, until the block ends: the id of its master process."""
     for name in ("logs", "body", "proxy", "fastcgi", "uwsgi", "scgi"):
         (directory / name).mkdir(exist_ok=True)
     paths = "".join(
@@ -130,11 +133,11 @@ def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> 
     )
     try:
         _await_start(process, directory)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(HANG)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -143,7 +146,7 @@ def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> 
 
 
 def _await_start(process: subprocess.Popen[str], directory: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANG
     while time.monotonic() < deadline:
         if process.poll() is not None:
             assert process.stderr is not None
@@ -153,4 +156,4 @@ def _await_start(process: subprocess.Popen[str], directory: Path) -> None:
         if (directory / "nginx.pid").exists() and (directory / "nginx.pid").read_text().strip():
             return
         time.sleep(0.02)
-    raise AssertionError("nginx wrote no pid within 10 seconds")
+    raise AssertionError("nginx wrote no pid")
