@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import textwrap
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -49,16 +51,22 @@ def _served() -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Which nginx judged, and how many tests."""
-    counts = {judge.name: dict.fromkeys(("passed", "failed", "skipped"), 0) for judge in judges()}
+    counts = {judge.name: Counter[str]() for judge in judges()}
     for outcome in ("passed", "failed", "skipped"):
         for report in terminalreporter.getreports(outcome):
-            for name, value in report.user_properties:
-                if name == "nginx" and (report.when == "call"):
-                    counts[value][outcome] += 1
+            asked = (
+                dict(report.user_properties).get("nginx") if isinstance(report, pytest.TestReport) else None
+            )
+            if asked is not None and report.when == "call":
+                counts[asked][outcome] += 1
     terminalreporter.section("judges")
     for judge in judges():
-        numbers = ", ".join(f"{number} {outcome}" for outcome, number in counts[judge.name].items() if number)
-        terminalreporter.line(f"{judge.name}: {numbers or 'no tests'} ({judge.binary})")
-        terminalreporter.line(f"    with {judge.modules()}")
+        numbers = ", ".join(f"{number} {outcome}" for outcome, number in counts[judge.name].items())
+        terminalreporter.line(
+            f"{judge.name}: {numbers or 'no tests'}; {judge.binary}, {judge.openssl_name()}"
+        )
+        terminalreporter.line(
+            textwrap.fill(judge.modules(), 120, initial_indent="    ", subsequent_indent="    ")
+        )
     if not judges():
         terminalreporter.line("no nginx on this machine: the live tests were skipped")

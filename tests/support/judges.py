@@ -55,6 +55,10 @@ class Judge:
             return _module_file(flag) in self.load
         return flag in self.flags
 
+    def openssl_name(self) -> str:
+        """The library in words for people."""
+        return f"OpenSSL {'.'.join(map(str, self.openssl))}" if self.openssl else "without OpenSSL"
+
     def modules(self) -> str:
         """Optional modules, in words for people."""
         dynamic = {flag for flag in self.flags if flag.endswith("=dynamic")}
