@@ -55,6 +55,14 @@ class Peer(Struct, frozen=True):
         return tuple(map(_parameter, self.directive.args[1:]))
 
     @property
+    def lacks_port(self) -> bool:
+        """Whether its port is the default one, for none is written."""
+        address = self.address
+        return (
+            address is not None and address.kind != "unix" and not address.explicit_port and not self.service
+        )
+
+    @property
     def is_literal(self) -> bool:
         """An IP address or a UNIX socket: exactly one address, known from the text."""
         return self.address is not None and self.address.kind != "name"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nginxaudit import edits
 from nginxaudit.finding import Edit
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -43,16 +42,3 @@ def member(hit: Hit, model: Model) -> tuple[Upstream, Peer] | None:
     upstream = group_of(hit.node, model)
     peer = next((each for each in upstream.peers if each.directive is hit.node), None) if upstream else None
     return (upstream, peer) if upstream and peer else None
-
-
-def with_port(peer: Peer, port: int) -> Edit:
-    """``port`` behind the address of a server that has none."""
-    token = peer.directive.args[0]
-    at = token.end - 1 if token.quoted else token.end
-    return edits.replaced(peer.directive.source, at, at, f":{port}")
-
-
-def lacks_port(peer: Peer) -> bool:
-    """Whether the port of a server is the default one."""
-    address = peer.address
-    return address is not None and address.kind != "unix" and not address.explicit_port and not peer.service

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
+from nginxaudit.load.upstream_zone import SIZE as ZONE_SIZE
 from nginxaudit.model import Model
 from nginxaudit.repairs.common import Edits, found_word
 from nginxaudit.repairs.syntax import clear_match
-from nginxaudit.repairs.upstream import ZONE_SIZE
 from nginxaudit.syntax.tree import Directive
 
 TYPES = "gzip_types text/css application/javascript application/json image/svg+xml;"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
-from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive
 
 _KEEPALIVE_ORDER_FREE = (1, 29, 7)
+_WRAPPERS = frozenset({"keepalive", "sticky", "ntlm", "queue"})
 _CONSTANT = frozenset({"hostname", "nginx_version", "pid", "scheme", "server_protocol"})
 _CLIENT_KEYS = frozenset({"$remote_addr", "$binary_remote_addr", "${remote_addr}", "${binary_remote_addr}"})
 _FORWARDED = ("$http_x_forwarded_for", "$http_x_real_ip", "$http_cf_connecting_ip", "$http_true_client_ip")
@@ -29,7 +33,19 @@ def multiple_balancing_methods(ctx: CheckContext) -> Iterable[Hit]:
                 last,
                 related=tuple(("without effect", whole(node)) for node in methods[:-1]),
                 help="Keep the one you mean.",
+                make_fix=partial(_only_the_last, methods),
             )
+
+
+def _only_the_last(methods: list[Directive]) -> Edits:
+    """The methods that the last one replaces taken out."""
+    made: list[Edit] = []
+    for node in methods[:-1]:
+        deleted = edits.deletion(node)
+        if deleted is None:
+            return None
+        made.extend(deleted)
+    return tuple(made)
 
 
 def balancing_method_order(ctx: CheckContext) -> Iterable[Hit]:
@@ -48,7 +64,25 @@ def balancing_method_order(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     related=(("the method", whole(method)),),
                     help=f'Put "{node.name}" behind "{method.name}".',
+                    make_fix=partial(_moved, node, method, upstream),
                 )
+
+
+def _moved(node: Directive, method: Directive, upstream: Upstream) -> Fix | None:
+    """What wraps the method put after it, within one file.
+
+    Kept connections are the same to clients and servers; sessions, queues and what follows
+    the method already are matters to look at.
+    """
+    taken = edits.deletion(node)
+    if taken is None or node.source is not method.source or node.via is not method.via:
+        return None
+    last = node.args[-1].end if node.args else node.name_end
+    moved = edits.after(method, f"{node.source.text[node.start : last]};")
+    behind = upstream.directive.children[upstream.directive.children.index(method) :]
+    safe = node.name == "keepalive" and not any(each.name in _WRAPPERS for each in behind)
+    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
+    return Fix(f"Put {node.name} behind {method.name}", applicability, (*taken, moved))
 
 
 def _lost(node: Directive, ctx: CheckContext) -> str:
@@ -139,7 +173,16 @@ def duplicate_upstream_server(ctx: CheckContext) -> Iterable[Hit]:
                     peer.directive,
                     related=related_peers("first here", [first]),
                     help="Delete one line; use weight to give a server a larger share.",
+                    make_fix=partial(_once, first, peer),
                 )
+
+
+def _once(first: Peer, peer: Peer) -> Edits:
+    """The second line of one server, when it says exactly what the first one says."""
+    same = sorted(map(str, first.directive.args[1:])) == sorted(map(str, peer.directive.args[1:]))
+    if not same or first.directive.statement is peer.directive.statement:
+        return None
+    return edits.deletion(peer.directive)
 
 
 def _effect(first: Peer, second: Peer) -> str:

@@ -13,6 +13,9 @@ from nginxaudit.model.topology import has_health_checks
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.syntax.tree import Directive
 
+AUTHORITY = r"[\"']?(?:[A-Za-z]+://)?(?P<host>[^:/?\"'$]+)(?P<port>:\d+)?"
+"""Host and port of the target of a pass, as it is written."""
+
 
 def outage(upstream: Upstream) -> str:
     """What a client sees when no server of ``upstream`` may be tried."""

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
-from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
+from nginxaudit import edits
+from nginxaudit.checks.upstream.common import AUTHORITY, group_place, peer_place, related_peers
+from nginxaudit.finding import Confidence, Edit, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
+from nginxaudit.load.upstream_zone import zone_of
+from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.target import Target
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_inet4
-from nginxaudit.suggest import Suggestions
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.suggest import Suggestions, near
+from nginxaudit.syntax.tree import Directive, Token
 
 _RESOLVE_SINCE = (1, 27, 3)
 _MOVING = (
@@ -75,7 +82,20 @@ def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
             related=related_peers("this one, too", peers[1:]),
             confidence=Confidence.HIGH if moving else None,
             help=_remedy(ctx, upstream.name),
+            make_fix=partial(_resolved, upstream, peers, ctx.model),
         )
+
+
+def _resolved(upstream: Upstream, peers: list[Peer], model: Model) -> Edits:
+    """``resolve``, with a zone, where nginx has it and a resolver is set: which one to ask is not guessed."""
+    if not upstream.complete or not model.effective(upstream.directive, "resolver"):
+        return None
+    if model.target.edition != "plus" and model.target.version < _RESOLVE_SINCE:
+        return None
+    shared = () if upstream.zone is not None else zone_of(upstream, model)
+    if shared is None:
+        return None
+    return (*shared, *(edits.appended(peer.directive, "resolve") for peer in peers))
 
 
 def _host(peer: Peer) -> str:
@@ -234,6 +254,7 @@ def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
                 peers[0].directive,
                 related=related_peers("this one, too", peers[1:]),
                 help="Write 127.0.0.1 or [::1].",
+                make_fix=partial(_one_family, [peer.directive for peer in peers]),
             )
     first: dict[tuple[str, int | None], Pass] = {}
     for each in ctx.model.passes:
@@ -245,7 +266,21 @@ def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
             "localhost usually means 127.0.0.1 and ::1, so nginx sees two servers; if only one answers, half of the tries fail",
             each.directive,
             help="Write 127.0.0.1 or [::1].",
+            make_fix=partial(_one_family, [each.directive]),
         )
+
+
+def _one_family(lines: list[Directive]) -> Edits:
+    """``127.0.0.1`` for ``localhost``: in all servers of an upstream, or in one pass."""
+    return tuple(edit for line in lines for edit in _loopback(line))
+
+
+def _loopback(node: Directive) -> Iterator[Edit]:
+    token = node.args[0]
+    found = compiled(AUTHORITY).match(edits.written(node, token))
+    if found is not None and found["host"].lower() == "localhost":
+        start, end = token.start + found.start("host"), token.start + found.end("host")
+        yield edits.replaced(node.source, start, end, "127.0.0.1")
 
 
 def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
@@ -265,7 +300,32 @@ def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
                     f'"{each.text}" can be "{candidate.text}", {problem}',
                     each.directive,
                     help="Correct the value, or define the upstream.",
+                    make_fix=partial(_corrected, each, candidate.target.host, ctx.model)
+                    if "did you mean" in problem
+                    else None,
                 )
+
+
+def _corrected(each: Pass, host: str, model: Model) -> Edits:
+    """The one group of a similar name, where the variable gets its value."""
+    if not host:
+        return None
+    groups = model.groups(each.family)
+    found = near(host, groups, 2, 0.8)
+    if len(found) != 1:
+        return None
+    name = groups[found[0]].name
+    return tuple(edits.exchanged(line, token, name) for line, token in _values(each, host, model)) or None
+
+
+def _values(each: Pass, host: str, model: Model) -> Iterator[tuple[Directive, Token]]:
+    """Words that give a variable of the target the value ``host``."""
+    defined = model.variable_definitions(each.family)
+    for reference in references(each.text):
+        for definition in defined.get(reference.name, ()):
+            for line in definition.children if definition.is_block else (definition,):
+                if line.args and line.args[-1].lower() == host and line.name != "include":
+                    yield line, line.args[-1]
 
 
 def _leads_nowhere(each: Pass, text: str, target: Target, resolver: bool, groups: Suggestions) -> str:

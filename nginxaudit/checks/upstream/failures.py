@@ -7,7 +7,9 @@ no more than ``fail_timeout`` seconds have passed; a group with one address is n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.common import (
     connect_timeouts,
     has_active_checks,
@@ -17,7 +19,7 @@ from nginxaudit.checks.upstream.common import (
     related_peers,
 )
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Hit, Place, listed, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, MakeFix, Place, listed, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.retries import is_written
 from nginxaudit.model.upstream import Upstream
@@ -42,6 +44,7 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
                 "fail_timeout=0 takes a failed server out for the rest of the clock second only: "
                 f"requests keep going to {listed([peer.text for peer in peers])} while it is dead",
                 severity=Severity.INFO if deliberate else None,
+                make_fix=None if deliberate else partial(_without, peers, "fail_timeout"),
             )
 
 
@@ -122,6 +125,7 @@ def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
             f"max_fails=0 never takes {listed([peer.text for peer in zero])} out: while it is dead, "
             "each of its requests waits for a timeout before it is retried",
             severity=Severity.INFO if decision else None,
+            make_fix=None if decision else partial(_without, zero, "max_fails"),
         )
 
 
@@ -142,6 +146,7 @@ def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:
             f"{'has' if len(names) == 1 else 'have'} no effect{condition}: a lone server is never taken out",
             peer.directive,
             confidence=None if single else Confidence.LOW,
+            make_fix=partial(_without, [peer], "max_fails", "fail_timeout", "slow_start") if single else None,
         )
 
 
@@ -165,7 +170,16 @@ def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
             related=related_peers("marked down", down),
             confidence=Confidence.LOW if peer.is_hostname else None,
             help=f"Add max_fails=0 to {peer.text}, or delete the lines marked down.",
+            make_fix=partial(_never_blocked, peer) if peer.is_literal else None,
         )
+
+
+def _never_blocked(peer: Peer) -> Edits:
+    """``max_fails=0`` on the only live server."""
+    written = peer.parameter("max_fails")
+    if written is None:
+        return (edits.appended(peer.directive, "max_fails=0"),)
+    return (edits.exchanged(peer.directive, written.token, "max_fails=0"),)
 
 
 # -- pieces
@@ -188,6 +202,7 @@ def _on_peers(
     *,
     severity: Severity | None = None,
     related: tuple[tuple[str, Place], ...] = (),
+    make_fix: MakeFix | None = None,
 ) -> Hit:
     """One hit for all ``peers``: on the first, with the others beside it."""
     first, *others = peers
@@ -198,6 +213,17 @@ def _on_peers(
         first.directive,
         severity=severity,
         related=(*places, *related),
+        make_fix=make_fix,
+    )
+
+
+def _without(peers: list[Peer], *names: str) -> Edits:
+    """Parameters taken out of all ``peers``."""
+    return tuple(
+        edits.without(peer.directive, each.token)
+        for peer in peers
+        for each in peer.parameters
+        if each.name in names
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.load.upstream_zone import zone_of
 from nginxaudit.model.passes import Pass
 from nginxaudit.syntax.tree import Directive
 
@@ -34,6 +36,7 @@ def health_check_without_zone(ctx: CheckContext) -> Iterable[Hit]:
             node,
             related=(("this group has no zone", whole(upstream.directive)),),
             help=f'Add "zone {upstream.name} 64k;" to the upstream.',
+            make_fix=partial(zone_of, upstream, ctx.model),
         )
 
 

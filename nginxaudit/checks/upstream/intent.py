@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.checks.upstream.sharing import workers
-from nginxaudit.finding import Confidence, Severity
+from nginxaudit.finding import Applicability, Confidence, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, Place, listed
 from nginxaudit.model.intent import Evidence, Intent
 from nginxaudit.model.topology import ACTIVE_ACTIVE, DECLARABLE, Declaration
@@ -112,6 +114,7 @@ def _certain(upstream: Upstream, intent: Intent) -> Hit:
         severity=Severity.ERROR,
         confidence=Confidence.HIGH,
         help=_remedy(upstream, intent),
+        make_fix=partial(_marked, upstream, intent),
     )
 
 
@@ -124,6 +127,7 @@ def _inferred(upstream: Upstream, intent: Intent) -> Hit:
         upstream.directive,
         related=_evidence(intent.evidence),
         help=_remedy(upstream, intent),
+        make_fix=partial(_marked, upstream, intent),
     )
 
 
@@ -136,6 +140,7 @@ def _hinted(upstream: Upstream, intent: Intent) -> Hit:
         severity=Severity.INFO,
         confidence=Confidence.LOW,
         help=_remedy(upstream, intent),
+        make_fix=partial(_marked, upstream, intent),
     )
 
 
@@ -153,4 +158,17 @@ def _remedy(upstream: Upstream, intent: Intent) -> str:
     return (
         f"Mark {standby} with backup; if all servers shall serve, say so: "
         f'# nginxaudit: topology=active-active above "upstream {upstream.name}".'
+    )
+
+
+def _marked(upstream: Upstream, intent: Intent) -> Fix | None:
+    """``backup`` on the servers that the evidence calls a standby; of two without evidence on the second one."""
+    live = [peer for peer in upstream.primaries if peer.is_live]
+    standby, title = list(intent.standby), "Mark the standby backup"
+    if not standby and len(live) == 2:
+        standby, title = live[1:], f"Mark {live[1].address} backup, if it is the one that waits"
+    if not intent.missing_backup or all(peer in standby for peer in live) or not standby:
+        return None
+    return Fix(
+        title, Applicability.UNSAFE, tuple(edits.appended(peer.directive, "backup") for peer in standby)
     )

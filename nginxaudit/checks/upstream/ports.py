@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
-from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
+from nginxaudit.finding import Applicability, Fix, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
+from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx import has_placeholder, parse_address
+from nginxaudit.nginx.patterns import compiled
 
+_URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
+_TLS_PORT = 443
 _TLS_PORTS = {443: True, 8443: False}  # port -> whether it is more than a convention
 _PLAIN_PORTS = {80: True, 8080: False}
 _USUAL = frozenset({*_TLS_PORTS, *_PLAIN_PORTS})
@@ -20,7 +28,7 @@ def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
     """Servers without a port in a group that is reached by TLS: TLS is spoken to port 80."""
     for upstream in ctx.model.upstreams("http"):
         tls = [each for each in ctx.model.passes_to(upstream) if each.target.tls]
-        bare = [peer for peer in upstream.peers if _without_port(peer)] if tls else []
+        bare = [peer for peer in upstream.peers if peer.lacks_port] if tls else []
         if bare:
             yield Hit(
                 peer_place(bare[0]),
@@ -31,12 +39,19 @@ def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
                     *related_peers("this one, too", bare[1:]),
                 ),
                 help="Write the port, usually :443.",
+                make_fix=partial(_with_tls_port, upstream, ctx.model),
             )
 
 
-def _without_port(peer: Peer) -> bool:
-    address = peer.address
-    return address is not None and address.kind != "unix" and not address.explicit_port and not peer.service
+def _with_tls_port(upstream: Upstream, model: Model) -> Edits:
+    """Port 443 for servers without one, where every pass to the group speaks TLS."""
+    if not all(each.scheme in ("https", "grpcs") for each in model.passes_to(upstream)):
+        return None
+    return tuple(
+        edits.behind_text(peer.directive, peer.directive.args[0], f":{443}")
+        for peer in upstream.peers
+        if peer.lacks_port
+    )
 
 
 def scheme_port_mismatch(ctx: CheckContext) -> Iterable[Hit]:
@@ -60,7 +75,24 @@ def _single(each: Pass, port: int) -> Iterator[Hit]:
         each.directive,
         severity=None if wrong else Severity.INFO,
         help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the port.",
+        make_fix=partial(_with_tls, each),
     )
+
+
+def _with_tls(each: Pass) -> Edits:
+    """``https://`` to servers on port 443. The other way round TLS would be given up: that is not proposed."""
+    if each.scheme != "http":
+        return None
+    ports = {each.port} if each.upstream is None else _ports(each.upstream)
+    if ports != {_TLS_PORT}:
+        return None
+    token = each.directive.args[0]
+    text = edits.written(each.directive, token)
+    return (edits.exchanged(each.directive, token, re.sub("http://", "https://", text, count=1, flags=re.I)),)
+
+
+def _ports(upstream: Upstream) -> set[int | None]:
+    return {peer.address.port if peer.address is not None else None for peer in upstream.peers}
 
 
 def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
@@ -96,6 +128,7 @@ def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
                 related=(("the group", group_place(upstream)),),
                 severity=None if wrong else Severity.INFO,
                 help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the ports.",
+                make_fix=partial(_with_tls, each),
             )
             return
 
@@ -112,7 +145,37 @@ def upstream_server_has_scheme(ctx: CheckContext) -> Iterable[Hit]:
                     f'a server of an upstream is an address, not a URL: nginx refuses "{token}"',
                     peer.directive,
                     help=f'Write "{bare}"; scheme and path belong in the pass directive.',
+                    make_fix=partial(_address_only, upstream, peer),
                 )
+
+
+def _address_only(upstream: Upstream, peer: Peer) -> Fix | None:
+    """The address alone. Safe where scheme and path say nothing that the address does not say, too."""
+    token = peer.directive.args[0]
+    match = compiled(_URL).match(token)
+    scheme = match[1].lower() if match else ""
+    rest = token[match.end() :] if match else str(token)
+    bare, lost = _address_part(rest)
+    if has_placeholder(token) or lost.strip("/").isdigit():  # a network, as in 10.0.0.0/24, is no server
+        return None
+    try:
+        address = parse_address(bare)
+    except ValueError:
+        return None
+    if scheme in ("https", "grpcs") and address.port is None and address.kind != "unix":
+        bare = f"{bare}:443"
+    plain = "tcp" if upstream.family == "stream" else "http"
+    safe = Applicability.SAFE if scheme == plain and lost in ("", "/") else Applicability.UNSAFE
+    return Fix("Write the address alone", safe, (edits.exchanged(peer.directive, token, bare),))
+
+
+def _address_part(rest: str) -> tuple[str, str]:
+    """Address and path of what follows the scheme."""
+    if rest.lower().startswith("unix:"):
+        path, colon, uri = rest[5:].partition(":")
+        return rest[:5] + path, uri if colon else ""
+    host, slash, path = rest.partition("/")
+    return host, slash + path
 
 
 def has_url(peer: Peer) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from nginxaudit.checks.upstream.common import group_place
+from nginxaudit import edits
+from nginxaudit.checks.upstream.common import AUTHORITY, group_place
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.suggest import Suggestions
 
@@ -41,6 +44,7 @@ def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
     token = each.directive.args[0]
     place = arg(each.directive, token)
     related = (("defined here", group_place(groups[near])),) if near else ()
+    make_fix = partial(_named, each, groups[near]) if near else None
     if each.host in ctx.model.groups(other):
         return None  # told by upstream-in-other-module
     if each.protocol in _NEEDS_PORT and not each.target.explicit_port:
@@ -52,6 +56,7 @@ def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
             severity=Severity.ERROR,
             confidence=Confidence.LOW if unread else Confidence.HIGH,
             rejected=not unread,
+            make_fix=make_fix,
         )
     surely_a_group = compiled(_DNS_LABEL, re.IGNORECASE).fullmatch(each.host) is None
     if not near and not surely_a_group:
@@ -71,7 +76,18 @@ def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
         each.directive,
         related=related,
         confidence=Confidence.LOW if unread else None,
+        make_fix=make_fix,
     )
+
+
+def _named(each: Pass, meant: Upstream) -> Edits:
+    """The name of the group that was probably meant; a port beside the name speaks for a host."""
+    found = compiled(AUTHORITY).match(edits.written(each.directive, each.directive.args[0]))
+    if each.target.explicit_port or found is None:
+        return None
+    token = each.directive.args[0]
+    start, end = token.start + found.start("host"), token.start + found.end("host")
+    return (edits.replaced(each.directive.source, start, end, meant.name),)
 
 
 def upstream_in_other_module(ctx: CheckContext) -> Iterable[Hit]:
@@ -125,6 +141,7 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
                     whole(upstream.directive),
                     f'nothing passes requests to the upstream "{upstream.name}"',
                     upstream.directive,
+                    make_fix=partial(edits.deletion, upstream.directive),
                 )
 
 

@@ -7,30 +7,28 @@ src/stream/ngx_stream_proxy_module.c.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, has_active_checks, peer_place, related_peers
-from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
+from nginxaudit.finding import Confidence, Edit, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
 from nginxaudit.model import Model
 from nginxaudit.model.retries import Retry, directive_of, is_written
 from nginxaudit.model.upstream import Upstream
-from nginxaudit.nginx import parse_time_ms
 from nginxaudit.syntax.tree import Directive
 
 _POISON = ("http_500", "http_429", "http_503")
 _CLIENT_ERRORS = ("http_403", "http_404", "http_429")
 _READS_BY_POST = ("graphql", "search", "rpc", "query")
-_KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
-_SLOW_MS = 15_000
 _QUICK_MS = 3_000
-_SHOWN = 5  # groups that are shown beside a setting they share
-_TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
+TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
 
 
-_Retries = Sequence[Retry]
+Retries = Sequence[Retry]
 
 
-def _groups(ctx: CheckContext, at_least: int = 2) -> Iterator[tuple[Upstream, _Retries]]:
+def groups(ctx: CheckContext, at_least: int = 2) -> Iterator[tuple[Upstream, Retries]]:
     """Groups with several live servers, and how those who use them retry."""
     return (entry for entry in ctx.model.retried if entry[0].live >= at_least)
 
@@ -39,13 +37,13 @@ def _decided(ctx: CheckContext) -> Iterator[tuple[Upstream, list[tuple[Retry, Di
     """Groups with several live servers, and those who say by ``…_next_upstream`` how they retry."""
     if not is_written(ctx.model, "next_upstream"):
         return
-    for upstream, retries in _groups(ctx):
+    for upstream, retries in groups(ctx):
         written = [(retry, retry.directive) for retry in retries if retry.directive is not None]
         if written:
             yield upstream, written
 
 
-def _once(retries: _Retries, name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
+def once(retries: Retries, name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
     """The directives ``…_name`` in effect, each once."""
     seen: set[Directive] = set()
     for retry in retries:
@@ -81,7 +79,7 @@ def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
 
 def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
     """``non_idempotent``: requests that were already sent are sent again."""
-    for protocol in (*_TIMED, "tunnel"):
+    for protocol in (*TIMED, "tunnel"):
         if protocol == "grpc":
             continue  # every call is a POST there
         for node in ctx.model.config.named(f"{protocol}_next_upstream"):
@@ -148,14 +146,14 @@ def next_upstream_client_error(ctx: CheckContext) -> Iterable[Hit]:
 
 def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
     """Many servers and no limit to the tries of one request."""
-    for upstream, retries in _groups(ctx, 3):
+    for upstream, retries in groups(ctx, 3):
         retry = max(retries, key=lambda each: each.connect)
         if retry.off or retry.tries or retry.budget or retry.connect <= _QUICK_MS:
             continue
         yield Hit(
             group_place(upstream),
             f'during an outage one request may visit all {upstream.live} servers of "{upstream.name}", '
-            f"{_seconds(retry.connect)} each: nothing limits its tries",
+            f"{seconds(retry.connect)} each: nothing limits its tries",
             upstream.directive,
             related=(("used here", whole(retry.each.directive)),),
             help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'next_upstream_timeout')} 10s; "
@@ -168,21 +166,21 @@ def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
     if not any(is_written(ctx.model, name) for name in ("next_upstream_timeout", "next_upstream_tries")):
         return
     told: set[Directive] = set()
-    for upstream, retries in _groups(ctx):
-        for node, retry in _once(retries, "next_upstream_timeout", ctx.model):
+    for upstream, retries in groups(ctx):
+        for node, retry in once(retries, "next_upstream_timeout", ctx.model):
             if node in told or retry.off or not 0 < retry.budget <= retry.connect:
                 continue
             told.add(node)
             default = "" if retry.connect_written else ", the default"
             yield Hit(
                 whole(node),
-                f"after {_seconds(retry.budget)} no other server is tried, but connecting to one that does not answer takes "
-                f"{_seconds(retry.connect)}{default}: such requests are never retried",
+                f"after {seconds(retry.budget)} no other server is tried, but connecting to one that does not answer takes "
+                f"{seconds(retry.connect)}{default}: such requests are never retried",
                 node,
                 related=(("the group", group_place(upstream)),),
                 help=f"Set {directive_of(retry.each, 'connect_timeout')} to a few seconds.",
             )
-        for node, retry in _once(retries, "next_upstream_tries", ctx.model):
+        for node, retry in once(retries, "next_upstream_tries", ctx.model):
             if node in told or retry.off or retry.tries != 1:
                 continue
             told.add(node)
@@ -195,108 +193,13 @@ def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
-    """Dead servers cost a request more time than a client waits; once for the setting that explains it."""
-    budget = parse_time_ms(str(ctx.options["budget"]))
-    causes: dict[tuple[str, Directive | None], list[tuple[int, Upstream, Retry]]] = {}
-    for upstream, retries in _groups(ctx):
-        retry = max(retries, key=lambda each: each.worst_connect(upstream.live))
-        worst = retry.worst_connect(upstream.live)
-        if not retry.off and worst > budget:
-            cause = (directive_of(retry.each, "connect_timeout"), retry.connect_directive)
-            causes.setdefault(cause, []).append((worst, upstream, retry))
-    for (name, node), found in causes.items():
-        yield _slow(name, node, found)
-
-
-def _slow(name: str, node: Directive | None, found: list[tuple[int, Upstream, Retry]]) -> Hit:
-    worst, _, retry = max(found, key=lambda each: each[0])
-    groups = listed([f'"{group.name}"' for _, group, _ in found])
-    default = "" if node is not None else ", the default"
-    message = (
-        f"when servers of {groups} drop packets, a request may wait {_seconds(worst)} before it reaches a live one "
-        f"({name} is {_seconds(retry.connect)}{default})"
-    )
-    remedy = f"Set {name} to 2s to 5s: inside one network a connection takes milliseconds."
-    if node is not None:
-        related = tuple(("the group", group_place(group)) for _, group, _ in found[:_SHOWN])
-        return Hit(whole(node), message, node, related=related, help=remedy)
-    first = found[0][1]
-    others = tuple(("this group, too", group_place(group)) for _, group, _ in found[1:_SHOWN])
-    used = (("used here", whole(found[0][2].each.directive)),)
-    return Hit(
-        group_place(first),
-        message,
-        first.directive,
-        related=(*used, *others),
-        severity=Severity.INFO,
-        help=remedy,
-    )
-
-
-def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
-    """A connect timeout that the kernel does not wait for, or that holds up the change to another server."""
-    timeouts = list(_timeouts(ctx, "connect"))
-    if not timeouts:
-        return
-    budget = parse_time_ms(str(ctx.options["budget"]))
-    delaying = {
-        node: upstream
-        for upstream, retries in _groups(ctx)
-        for node, retry in _once(retries, "connect_timeout", ctx.model)
-        if retry.connect > _SLOW_MS and retry.worst_connect(upstream.live) <= budget
-    }
-    for node, value in timeouts:
-        if value > _KERNEL_LIMIT_MS:
-            yield Hit(
-                whole(node),
-                f"the kernel gives up connecting after about 75s; {_seconds(value)} is never reached",
-                node,
-                help="Set it to 2s to 5s inside one network.",
-            )
-        elif node in delaying:
-            yield Hit(
-                whole(node),
-                f'a server of "{delaying[node].name}" that drops packets holds a request for {_seconds(value)} before another one is tried',
-                node,
-                related=(("the group", group_place(delaying[node])),),
-                help="Set it to 2s to 5s inside one network.",
-            )
-
-
-def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
-    """0 is not "no limit" here: the timer fires at once."""
-    for kind in ("connect", "read", "send"):
-        for node, value in _timeouts(ctx, kind):
-            if value == 0:
-                effect = "a write that blocks fails" if kind == "send" else "every request fails"
-                yield Hit(
-                    whole(node),
-                    f'"{node.name} 0" does not switch the timeout off: it fires at once, and {effect} with 504',
-                    node,
-                    severity=Severity.WARNING if kind == "send" else None,
-                    help="Write a long time, such as 1h, if none is wanted.",
-                )
-
-
-def _timeouts(ctx: CheckContext, kind: str) -> Iterator[tuple[Directive, int]]:
-    for protocol in _TIMED:
-        for node in ctx.model.config.named(f"{protocol}_{kind}_timeout"):
-            if ctx.model.family_of(node) != "http":
-                continue
-            try:
-                yield node, parse_time_ms(node.args[0]) if node.args else 1
-            except ValueError:
-                continue
-
-
 def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
     """Bodies that are passed on while they arrive cannot be sent a second time."""
     if not is_written(ctx.model, "request_buffering"):
         return
     told: set[Directive] = set()
-    for upstream, retries in _groups(ctx):
-        for node, retry in _once(retries, "request_buffering", ctx.model):
+    for upstream, retries in groups(ctx):
+        for node, retry in once(retries, "request_buffering", ctx.model):
             expected = retry.each.scope.first(directive_of(retry.each, "next_upstream")) is not None
             off = node.args and node.args[0].lower() == "off"
             if not off or node in told or not (expected or upstream.live_backups):
@@ -313,7 +216,7 @@ def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
 
 def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
     """Backups that can never take over, or never within one request."""
-    for upstream, retries in _groups(ctx, 1):
+    for upstream, retries in groups(ctx, 1):
         if not upstream.backups or not upstream.live_primaries:
             continue
         if not upstream.live_backups:
@@ -325,10 +228,10 @@ def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.WARNING,
             )
             continue
-        yield from _cut_off(upstream, retries)
+        yield from _cut_off(ctx.model, upstream, retries)
 
 
-def _cut_off(upstream: Upstream, retries: _Retries) -> Iterator[Hit]:
+def _cut_off(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit]:
     primaries = len(upstream.live_primaries)
     never = not any(peer.max_fails for peer in upstream.live_primaries)
     if not never and primaries == 1:
@@ -344,6 +247,7 @@ def _cut_off(upstream: Upstream, retries: _Retries) -> Iterator[Hit]:
             backup.directive,
             related=tuple(("no second try", whole(node)) for node in settings[:1]),
             help="Delete max_fails=0, or allow retries.",
+            make_fix=partial(_one_more_try, upstream, model),
         )
         return
     literal = all(peer.is_literal for peer in upstream.live_primaries)
@@ -357,8 +261,25 @@ def _cut_off(upstream: Upstream, retries: _Retries) -> Iterator[Hit]:
             severity=Severity.WARNING,
             confidence=Confidence.MEDIUM,
             help=f"Allow {primaries + 1} tries.",
+            make_fix=partial(_one_more_try, upstream, model),
         )
 
 
-def _seconds(milliseconds: int) -> str:
+def _one_more_try(upstream: Upstream, model: Model) -> Edits:
+    """One try more than there are primaries, where a limit alone keeps requests from the backup."""
+    if not all(peer.is_literal for peer in upstream.live_primaries):
+        return None
+    primaries = len(upstream.live_primaries)
+    made: dict[Directive, Edit] = {}
+    for each in model.passes_to(upstream):
+        retry = model.retry(each)
+        if retry is None or retry.off or not 0 < retry.tries <= primaries:
+            return None
+        for node in model.effective(each.scope, directive_of(each, "next_upstream_tries")):
+            made[node] = edits.exchanged(node, node.args[0], str(primaries + 1))
+    return tuple(made.values())
+
+
+def seconds(milliseconds: int) -> str:
+    """Milliseconds as people write them: ``2.5s``."""
     return f"{milliseconds / 1000:g}s"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, parameter_place, peer_place, related_peers
-from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Hit, listed
+from nginxaudit.finding import Edit, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, listed
 from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.upstream import Upstream
 
 _FAILURE = ("max_fails", "fail_timeout")
+_REPEATED = ("max_fails", "fail_timeout", "max_conns", "slow_start", "resolve")
 _SHARED = (*_FAILURE, "max_conns", "slow_start")
 
 
@@ -72,6 +75,7 @@ def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[obje
         odd[0].directive,
         related=(*related_peers("differs too", odd[1:]), *related_peers("compare", usual[:1])),
         help=f"Give all servers of the group the same {name}, or say in a comment why they differ.",
+        make_fix=partial(_as_the_others, upstream, odd[0], name),
     )
 
 
@@ -125,6 +129,7 @@ def _weight(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
             f'{bare[0].text} has no weight (default 1) while every other server of "{upstream.name}" '
             f"has weight={weights.pop()}",
             bare[0].directive,
+            make_fix=partial(_as_the_others, upstream, bare[0]),
         )
 
 
@@ -149,6 +154,7 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
             f'"{upstream.name}" use {listed(sorted({str(p.address.port) for p in written if p.address}))}',
             missing[0].directive,
             related=related_peers("compare", written[:1]),
+            make_fix=partial(_as_the_others, upstream, missing[0]),
         )
 
 
@@ -203,3 +209,67 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
                     severity=Severity.INFO,
                 )
                 return
+
+
+# -- the fix: the settings of the other servers
+
+
+def _as_the_others(upstream: Upstream, peer: Peer, name: str = "") -> Edits:
+    """What all the others say alike, said by the servers that leave it out; or the one odd value corrected."""
+    alike = upstream.backups if peer.backup else upstream.primaries
+    peers = [each for each in alike if not each.down and not each.invalid]
+    if peer.parameter(name) is not None:
+        return _corrected(peer, name, peers)
+    made = [edit for each in peers for edit in _completed(each, peers, upstream)]
+    begin, end = peer.directive.start, peer.directive.statement.end
+    fixed = any(begin <= edit.start < end and edit.file == peer.directive.source.path for edit in made)
+    return tuple(made) if fixed else None
+
+
+def _corrected(peer: Peer, name: str, peers: list[Peer]) -> Edits:
+    """The value that two or more others share, in place of the one that differs."""
+    others = [each for each in peers if each is not peer]
+    texts = {_value(each, name) for each in others}
+    written = peer.parameter(name)
+    if name not in _REPEATED or written is None or len(others) < 2 or len(texts) != 1 or None in texts:
+        return None
+    usual = others[0].parameter(name)
+    return (edits.exchanged(peer.directive, written.token, str(usual.token)),) if usual is not None else None
+
+
+def _completed(peer: Peer, peers: list[Peer], upstream: Upstream) -> Iterator[Edit]:
+    """Everything that ``peer`` leaves out and the others write alike."""
+    port = _usual_port(peers) if upstream.family == "http" and peer.lacks_port else None
+    if port is not None:
+        yield edits.behind_text(peer.directive, peer.directive.args[0], f":{port}")
+    missing = [text for name in _REPEATED if (text := _usual(peer, name, peers)) is not None]
+    weight = _usual(peer, "weight", peers)
+    if weight is not None and len(peers) > 2 and sum("weight" not in each.explicit for each in peers) == 1:
+        missing.append(weight)
+    if missing:
+        yield edits.appended(peer.directive, " ".join(missing))
+
+
+def _usual(peer: Peer, name: str, peers: list[Peer]) -> str | None:
+    """The parameter as those write it who do: half of the servers at least, and all of them alike."""
+    if name == "resolve":
+        peers = [each for each in peers if each.is_hostname]
+    writers = [each for each in peers if name in each.explicit]
+    values = {_value(each, name) for each in writers}
+    if peer not in peers or name in peer.explicit or len(values) != 1 or 2 * len(writers) < len(peers):
+        return None
+    written = writers[0].parameter(name)
+    return str(written.token) if written is not None and values != {_value(peer, name)} else None
+
+
+def _value(peer: Peer, name: str) -> object:
+    """The value in effect, so that 60 and 1m are the same."""
+    return getattr(peer, name)
+
+
+def _usual_port(peers: list[Peer]) -> int | None:
+    located = [each for each in peers if each.address is not None and each.address.kind != "unix"]
+    ports = [each.address.port for each in located if each.address and each.address.explicit_port]
+    if len(set(ports)) != 1 or 2 * len(ports) < len(located) or ports[0] == HTTP_PORT:
+        return None
+    return ports[0]

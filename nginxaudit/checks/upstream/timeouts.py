@@ -1,0 +1,145 @@
+"""How long a server that does not answer holds a request: connect timeouts, and timeouts of zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from nginxaudit import edits
+from nginxaudit.checks.upstream.common import group_place
+from nginxaudit.checks.upstream.retries import TIMED, groups, once, seconds
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, listed, whole
+from nginxaudit.model import Model
+from nginxaudit.model.retries import Retry, directive_of
+from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx import parse_time_ms
+from nginxaudit.syntax.tree import Directive
+
+_KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
+
+
+_SLOW_MS = 15_000
+
+
+_SHOWN = 5  # groups that are shown beside a setting they share
+
+_CONNECT_TIMEOUT = "5s"
+"""The longest that makes sense inside one network."""
+
+
+def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
+    """Dead servers cost a request more time than a client waits; once for the setting that explains it."""
+    budget = parse_time_ms(str(ctx.options["budget"]))
+    causes: dict[tuple[str, Directive | None], list[tuple[int, Upstream, Retry]]] = {}
+    for upstream, retries in groups(ctx):
+        retry = max(retries, key=lambda each: each.worst_connect(upstream.live))
+        worst = retry.worst_connect(upstream.live)
+        if not retry.off and worst > budget:
+            cause = (directive_of(retry.each, "connect_timeout"), retry.connect_directive)
+            causes.setdefault(cause, []).append((worst, upstream, retry))
+    for (name, node), found in causes.items():
+        yield _slow(ctx.model, name, node, found)
+
+
+def _slow(model: Model, name: str, node: Directive | None, found: list[tuple[int, Upstream, Retry]]) -> Hit:
+    worst, _, retry = max(found, key=lambda each: each[0])
+    groups = listed([f'"{group.name}"' for _, group, _ in found])
+    default = "" if node is not None else ", the default"
+    message = (
+        f"when servers of {groups} drop packets, a request may wait {seconds(worst)} before it reaches a live one "
+        f"({name} is {seconds(retry.connect)}{default})"
+    )
+    remedy = f"Set {name} to 2s to 5s: inside one network a connection takes milliseconds."
+    if node is not None:
+        related = tuple(("the group", group_place(group)) for _, group, _ in found[:_SHOWN])
+        return Hit(
+            whole(node), message, node, related=related, help=remedy, make_fix=partial(_shortened, node)
+        )
+    first = found[0][1]
+    others = tuple(("this group, too", group_place(group)) for _, group, _ in found[1:_SHOWN])
+    used = (("used here", whole(found[0][2].each.directive)),)
+    return Hit(
+        group_place(first),
+        message,
+        first.directive,
+        related=(*used, *others),
+        severity=Severity.INFO,
+        help=remedy,
+        make_fix=partial(_set_for_all, first, model),
+    )
+
+
+def _shortened(node: Directive) -> Edits:
+    """A connect timeout of some seconds in the line that is too long."""
+    too_long = len(node.args) == 1 and parse_time_ms(node.args[0]) > parse_time_ms(_CONNECT_TIMEOUT)
+    return (edits.exchanged(node, node.args[0], _CONNECT_TIMEOUT),) if too_long else None
+
+
+def _set_for_all(upstream: Upstream, model: Model) -> Edits:
+    """A connect timeout of some seconds for the whole family, where none is written."""
+    family = model.enclosing(upstream.directive, upstream.family)
+    names = {
+        name
+        for each in model.passes_to(upstream)
+        if not model.effective(each.scope, name := directive_of(each, "connect_timeout"))
+    }
+    if family is None or len(names) != 1:
+        return None
+    return (edits.first_in(family, f"{names.pop()} {_CONNECT_TIMEOUT};"),)
+
+
+def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
+    """A connect timeout that the kernel does not wait for, or that holds up the change to another server."""
+    timeouts = list(_timeouts(ctx, "connect"))
+    if not timeouts:
+        return
+    budget = parse_time_ms(str(ctx.options["budget"]))
+    delaying = {
+        node: upstream
+        for upstream, retries in groups(ctx)
+        for node, retry in once(retries, "connect_timeout", ctx.model)
+        if retry.connect > _SLOW_MS and retry.worst_connect(upstream.live) <= budget
+    }
+    for node, value in timeouts:
+        if value > _KERNEL_LIMIT_MS:
+            yield Hit(
+                whole(node),
+                f"the kernel gives up connecting after about 75s; {seconds(value)} is never reached",
+                node,
+                help="Set it to 2s to 5s inside one network.",
+            )
+        elif node in delaying:
+            yield Hit(
+                whole(node),
+                f'a server of "{delaying[node].name}" that drops packets holds a request for {seconds(value)} before another one is tried',
+                node,
+                related=(("the group", group_place(delaying[node])),),
+                help="Set it to 2s to 5s inside one network.",
+            )
+
+
+def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
+    """0 is not "no limit" here: the timer fires at once."""
+    for kind in ("connect", "read", "send"):
+        for node, value in _timeouts(ctx, kind):
+            if value == 0:
+                effect = "a write that blocks fails" if kind == "send" else "every request fails"
+                yield Hit(
+                    whole(node),
+                    f'"{node.name} 0" does not switch the timeout off: it fires at once, and {effect} with 504',
+                    node,
+                    severity=Severity.WARNING if kind == "send" else None,
+                    help="Write a long time, such as 1h, if none is wanted.",
+                )
+
+
+def _timeouts(ctx: CheckContext, kind: str) -> Iterator[tuple[Directive, int]]:
+    for protocol in TIMED:
+        for node in ctx.model.config.named(f"{protocol}_{kind}_timeout"):
+            if ctx.model.family_of(node) != "http":
+                continue
+            try:
+                yield node, parse_time_ms(node.args[0]) if node.args else 1
+            except ValueError:
+                continue
