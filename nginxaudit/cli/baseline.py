@@ -14,6 +14,7 @@ from nginxaudit.cli.output import write_text
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
+    from nginxaudit.source.fence import Fence
 
 _FILE = "nginxaudit-baseline.json"
 
@@ -49,7 +50,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Write all findings of PATH to the baseline."""
     from nginxaudit.engine.results.baseline import dump, entry_of
 
-    report, name = _audited(paths, file, options, known=False)
+    report, name, _ = _audited(paths, file, options, known=False)
     if report.incomplete:
         raise click.UsageError(
             "some of the input could not be analysed: scan it first, a baseline would not know of it"
@@ -64,7 +65,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 @_common
 def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Say what is new and what is gone, compared with the baseline. Exit code 1 when they differ."""
-    report, name = _audited(paths, file, options, known=True)
+    report, name, _ = _audited(paths, file, options, known=True)
     for finding in report.active:
         place = f"{finding.span.file}:{finding.span.line}"
         click.echo(_shown(f"new   {place}: {finding.rule}: {finding.message}"))
@@ -85,12 +86,12 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 
     from nginxaudit.engine.results.baseline import dump, load
 
-    report, name = _audited(paths, file, options, known=True)
+    report, name, home = _audited(paths, file, options, known=True)
     if report.incomplete:
         raise click.UsageError("some of the input could not be analysed: what is gone cannot be told")
     gone = Counter(report.gone)
     kept = []
-    for entry in load(name):
+    for entry in load(name, home):
         if gone[entry]:
             gone[entry] -= 1
         else:
@@ -103,7 +104,8 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 
 def _audited(
     paths: tuple[str, ...], file: str | None, options: dict[str, Any], *, known: bool
-) -> tuple[Report, str]:
+) -> tuple[Report, str, Fence]:
+    """The report, the baseline, and what that may lead to."""
     from msgspec.structs import replace
 
     from nginxaudit.engine.rules.rule import PageError
@@ -113,10 +115,12 @@ def _audited(
     try:
         settings = settings_of(paths, options)
         name = file or settings.baseline or _FILE
+        own = settings.own_paths if file else settings.own_paths | {name}
         # All of them: a list that a limit cut short would make known findings look new.
         limits = replace(settings.limits, max_findings_per_rule=sys.maxsize)
-        settings = replace(settings, baseline=name if known else None, limits=limits)
-        return audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None), name
+        settings = replace(settings, baseline=name if known else None, limits=limits, own_paths=own)
+        report = audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
+        return report, name, settings.home_of(name)
     except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
 

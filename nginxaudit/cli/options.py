@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -75,10 +76,13 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
     from nginxaudit.engine.settings import Settings, discover, load
     from nginxaudit.finding import Confidence, Severity
 
-    file = options["settings_file"]
-    if file is None and not options["no_settings"]:
-        file = discover(_first_path(paths, options["stdin_filename"]))
-    settings = load(file) if file else Settings()
+    if options["settings_file"]:
+        settings = load(options["settings_file"])
+    else:
+        file = None if options["no_settings"] else discover(_first_path(paths, options["stdin_filename"]))
+        settings = load(file, found=True) if file else Settings()
+    if not options.get("changed"):  # those may not be links out of the repository
+        _say_links(paths)
     fail_on = options.get("fail_on")
     if fail_on:
         settings = replace(settings, fail_on=None if fail_on == "never" else Severity[fail_on.upper()])
@@ -100,6 +104,19 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
         min_severity=_level(Severity, options.get("min_severity")),
         min_confidence=_level(Confidence, options.get("min_confidence")),
     )
+
+
+def _say_links(paths: tuple[str, ...]) -> None:
+    """Say what is read in the place of paths that are links: a repository may hold some to anywhere."""
+    from nginxaudit.report.sanitize import visible
+    from nginxaudit.source.read import ReadError
+    from nginxaudit.source.repository import led_to
+
+    for path in paths:
+        with suppress(ReadError):
+            real = led_to(path) if path != "-" else None
+            if real is not None:
+                click.echo(visible(f"{path} is a symbolic link: {real} is read"), err=True)
 
 
 def _first_path(paths: tuple[str, ...], stdin_filename: str | None) -> str:

@@ -1,27 +1,27 @@
-"""Which commit was audited: read from ``.git``, without running anything.
+"""Which commit was audited, in the words of SARIF.
 
-Only what nobody could mistake is said: a repository with an ``origin``. Credentials in its URL are left out.
+Only what nobody could mistake is said: a repository with an ``origin``. What may hold credentials is left out.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 import sarif_om as om
 
 from nginxaudit.report.sarif_places import ROOT
-from nginxaudit.source.read import ReadError, is_below, open_regular
-
-_ORIGIN = re.compile(r'\[remote "origin"\][^\[]*?^\s*url\s*=\s*(\S+)\s*$', re.MULTILINE | re.DOTALL)
-_SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+\.[\w-]+):(?!//)(.+)")  # git@host:owner/name
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_MOST = 1 << 20  # bytes read of one file below .git
-
+from nginxaudit.source.git import head_of, origin_of, repository_at
+from nginxaudit.source.read import ReadError
 
 REPOSITORY = "%REPOROOT%"
+
+_SCHEMES = frozenset({"https", "http", "ssh", "git", "git+ssh", "ssh+git", "ftp", "ftps", "file"})
+_HOST = r"[A-Za-z0-9][A-Za-z0-9.-]*"
+_NAME = re.compile(rf"{_HOST}|\[[0-9A-Fa-f:.]+\]")
+_SCP = re.compile(rf"(?:[\w.-]+@)?({_HOST}\.[A-Za-z0-9-]+):(?!//)(.+)", re.ASCII)  # git@host:owner/name
+_IN_PATHS = "/%:+,~!$&'()*;="
 
 
 def base_ids(start: str = ".") -> dict[str, om.ArtifactLocation]:
@@ -38,65 +38,55 @@ def base_ids(start: str = ".") -> dict[str, om.ArtifactLocation]:
 
 def _inside(start: str) -> str | None:
     """Path of ``start`` below the root of its repository, ``.`` at the root, None outside of one."""
-    git = _git_directory(Path(os.path.abspath(start)))
-    return os.path.relpath(start, git.parent) if git else None
+    repository = repository_at(start)
+    return os.path.relpath(os.path.realpath(start), repository.top) if repository else None
 
 
 def provenance(start: str = ".") -> list[om.VersionControlDetails] | None:
     """Repository, branch and commit of the working tree around ``start``; None if there is none."""
-    git = _git_directory(Path(os.path.abspath(start)))
-    origin = _ORIGIN.search(_read(git / "config")) if git else None
-    uri = _uri(origin[1]) if origin else None
-    if git is None or uri is None:
+    repository = repository_at(start)
+    if repository is None:
         return None
-    head = _read(git / "HEAD").strip()
-    branch = head.removeprefix("ref: ").removeprefix("refs/heads/") if head.startswith("ref: ") else None
-    commit = _commit(git, head)
-    root = om.ArtifactLocation(uri_base_id=ROOT if _inside(start) == "." else REPOSITORY)
-    return [om.VersionControlDetails(repository_uri=uri, revision_id=commit, branch=branch, mapped_to=root)]
-
-
-def _git_directory(directory: Path) -> Path | None:
-    for each in (directory, *directory.parents):
-        if (each / ".git").is_dir():
-            return each / ".git"
-    return None
-
-
-def _read(path: Path) -> str:
-    """Begin of a file below ``.git``; empty for what is none, or leads out of it."""
-    git = next((each for each in path.parents if each.name == ".git"), path.parent)
-    if not is_below(os.path.realpath(path), [os.path.realpath(git)]):
-        return ""
     try:
-        with open_regular(str(path)) as file:
-            return file.read(_MOST).decode("utf-8", "replace")
-    except (OSError, ReadError):
-        return ""
-
-
-def _commit(git: Path, head: str) -> str | None:
-    if _COMMIT.fullmatch(head):
-        return head
-    reference = head.removeprefix("ref: ")
-    if not reference.startswith("refs/") or ".." in reference:
+        origin, head = origin_of(repository), head_of(repository)
+    except ReadError:
         return None
-    text = _read(git / reference).strip()
-    if not text:
-        packed = (line.split() for line in _read(git / "packed-refs").splitlines())
-        text = next((words[0] for words in packed if words[1:] == [reference]), "")
-    return text if _COMMIT.fullmatch(text) else None
-
-
-def _uri(origin: str) -> str | None:
-    """An absolute URI for a remote as git writes it."""
-    scp = _SCP.fullmatch(origin)
-    if scp:
-        return f"https://{scp[1]}/{scp[2]}"
-    if origin.startswith("/"):
-        return Path(origin).as_uri()
-    parts = urlsplit(origin)
-    if not parts.scheme or not (parts.hostname or parts.path):
+    uri = public_uri(origin) if origin else None
+    if uri is None:
         return None
-    host = parts.hostname or ""
-    return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
+    root = om.ArtifactLocation(uri_base_id=ROOT if _inside(start) == "." else REPOSITORY)
+    return [
+        om.VersionControlDetails(
+            repository_uri=uri, revision_id=head.commit, branch=head.branch, mapped_to=root
+        )
+    ]
+
+
+def public_uri(remote: str) -> str | None:
+    """Scheme, host and path of a remote as git writes it; None where it is not certain which part is which.
+
+    ``user:password@host:path`` has no scheme, and in ``https://user/pass@host`` the password is in the path: where a
+    URL goes on with an ``@`` behind its host, that may be the end of a password.
+    """
+    if not remote.isprintable() or "\\" in remote:
+        return None
+    scp = _SCP.fullmatch(remote)
+    if remote.startswith("/"):
+        scheme, authority, path = "file", "", remote
+    elif scp:
+        scheme, authority, path = "https", scp[1], f"/{scp[2].lstrip('/')}"
+    else:
+        try:
+            parts = urlsplit(remote)
+            port = parts.port
+        except ValueError:
+            return None
+        host = parts.netloc.rpartition("@")[2].removesuffix(f":{port}")
+        if parts.scheme not in _SCHEMES or not (
+            _NAME.fullmatch(host) or (parts.scheme, host) == ("file", "")
+        ):
+            return None
+        if "@" in parts.query + parts.fragment:
+            return None
+        scheme, authority, path = parts.scheme, f"{host}:{port}" if port else host, parts.path
+    return None if "@" in path else f"{scheme}://{authority}{quote(path, safe=_IN_PATHS)}"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Protocol
 
+from nginxaudit.source.fence import Fence, read_file, real_path
 from nginxaudit.source.globbing import Globs, TooManyError, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
-from nginxaudit.source.read import ReadError, Unreadable, read_file
+from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 
 INSTALL_PREFIXES = (
@@ -25,6 +27,19 @@ INSTALL_PREFIXES = (
     "/etc/openresty",
 )
 """Directories in which packages, images and builds of nginx keep ``nginx.conf``."""
+
+
+SYSTEM_PLACES = (
+    "/usr/share/nginx/modules",  # Fedora and its kin: include /usr/share/nginx/modules/*.conf
+    "/usr/share/nginx/modules-available",  # Debian: modules-enabled/*.conf are links to here
+    "/usr/lib/nginx",  # Alpine: include /usr/lib/nginx/modules/*.conf
+    "/usr/lib64/nginx",
+    "/etc/letsencrypt/options-ssl-nginx.conf",  # certbot includes this file; beside it are private keys
+    "/usr/share/jitsi-meet-turnserver",  # puts a link into modules-enabled
+    "/nix/store",  # readable by everybody, as is the next one
+    "/gnu/store",
+)
+"""What configurations of packages include from outside of the directory of ``nginx.conf``."""
 
 
 class Files(Protocol):
@@ -51,33 +66,38 @@ class Texts:
     def __init__(self, overlay: Mapping[str, str] | None = None, limit: int = DEFAULTS.max_file_size) -> None:
         self._overlay = overlay
         self._limit = limit
-        self._texts: dict[str, SourceText] = {}
+        self._texts: dict[tuple[str, str], SourceText] = {}  # by the path that is printed, and the real one
 
     def replaces(self, path: str) -> bool:
         """Whether a text is read in place of the file ``path``."""
-        return self._overlay is not None and os.path.realpath(path) in self._overlay
+        return self._overlay is not None and real_path(path) in self._overlay
 
-    def read(self, path: str) -> SourceText:
-        """Text of ``path``, a file on disk. Raises `ReadError`."""
-        real = os.path.realpath(path)
+    def read(self, path: str, fence: Fence) -> SourceText:
+        """Text of ``path``, a file on disk inside ``fence``. Raises `ReadError`."""
+        real = fence.real(path)
         shown = _shown(path, real)
-        text = self._texts.get(shown)
+        text = self._texts.get((shown, real))
         if text is None:
-            text = self._texts[shown] = read_file(path, shown, self._overlay, self._limit)
+            text = self._texts[shown, real] = self._text(path, real, shown, fence)
         return text
+
+    def _text(self, path: str, real: str, shown: str, fence: Fence) -> SourceText:
+        if self._overlay is not None and real in self._overlay:
+            return SourceText(shown, self._overlay[real], real)
+        return read_file(path, shown, fence, self._limit, real)
 
 
 def _shown(path: str, real: str) -> str:
     """``path`` without detours; as it is where ``..`` leaves a link, which is another way than the shortened one."""
     shown = os.path.normpath(path)
-    return shown if os.pardir not in path or os.path.realpath(shown) == real else path
+    return shown if os.pardir not in path or real_path(shown) == real else path
 
 
 class DiskFiles:
     """Files below the directory of a main configuration on this machine.
 
-    ``main_dir`` is that directory as given. ``roots`` are the directories that may be read;
-    with ``allow_outside`` (or when ``main_dir`` is an installed prefix) everything may.
+    ``main_dir`` is that directory as given. Nothing is read outside ``fence``, except that what stands where
+    packages install it may include what other packages provide (`SYSTEM_PLACES`).
     ``prefixes`` are the absolute directories that mean ``main_dir`` when the tree is a copy.
     ``texts`` are those that the run has read already.
     """
@@ -85,22 +105,20 @@ class DiskFiles:
     def __init__(
         self,
         main_dir: str,
-        roots: Iterable[str],
+        fence: Fence,
         *,
         prefixes: Iterable[str] = INSTALL_PREFIXES,
-        allow_outside: bool = False,
         texts: Texts | None = None,
         limits: Limits = DEFAULTS,
     ) -> None:
         self._shared = texts or Texts(limit=limits.max_file_size)
         self._main_dir = main_dir or "."
-        real = os.path.realpath(self._main_dir)
-        self.installed = real in {os.path.realpath(prefix) for prefix in INSTALL_PREFIXES}
-        self._fence = None if allow_outside or self.installed else _fence([*roots, self._main_dir])
+        self.installed = is_installed(self._main_dir)
+        self._fence = fence.widened(_system_places()) if self.installed else fence
         self._prefixes = () if self.installed else tuple(prefix.rstrip("/") for prefix in prefixes)
         self._texts: dict[str, SourceText] = {}  # by every spelling
         self._by_real: dict[str, SourceText] = {}
-        self._globs = Globs(self._is_outside, limits.max_files)
+        self._globs = Globs(self._fence, limits.max_files)
 
     def resolve(self, argument: str) -> str:
         """Path on this machine; an absolute one below an install prefix maps into the tree."""
@@ -126,26 +144,12 @@ class DiskFiles:
         """Text of ``path``; one for each real file, however often and by whatever names it is included."""
         text = self._texts.get(path)
         if text is None:
-            real = os.path.realpath(path)
-            self._check(real)
+            real = self._fence.real(path)
             text = self._by_real.get(real)
             if text is None:
-                text = self._by_real[real] = self._shared.read(path)
+                text = self._by_real[real] = self._shared.read(path, self._fence)
             self._texts[path] = text
         return text
-
-    def _is_outside(self, real: str) -> bool:
-        if self._fence is None:
-            return False
-        return not any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._fence)
-
-    def _check(self, real: str) -> None:
-        if self._is_outside(real):
-            raise ReadError(
-                Unreadable.OUTSIDE,
-                "it lies outside the scanned directory",
-                "Scan the directory that holds both, or allow it with --allow-outside.",
-            )
 
 
 class DumpFiles:
@@ -180,5 +184,19 @@ def _matches(path: list[str], pattern: list[str]) -> bool:
     return len(path) == len(pattern) and all(map(name_matches, path, pattern))
 
 
-def _fence(roots: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(os.path.realpath(root) for root in roots))
+def is_installed(directory: str) -> bool:
+    """Whether ``directory`` is one where nginx itself reads its configuration."""
+    try:
+        return real_path(directory) in _installed_prefixes()
+    except ReadError:
+        return False
+
+
+@cache
+def _installed_prefixes() -> frozenset[str]:
+    return frozenset(map(os.path.realpath, INSTALL_PREFIXES))
+
+
+@cache
+def _system_places() -> tuple[str, ...]:
+    return tuple(map(os.path.realpath, (*INSTALL_PREFIXES, *SYSTEM_PLACES)))

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatchcase, translate
+
+from nginxaudit.source.fence import Fence, real_path
+from nginxaudit.source.read import ReadError
 
 _MAGIC = frozenset("*?[")
 _LOOKED_AT = 200  # names that may be looked at, for each path that may be found
@@ -31,32 +34,32 @@ def name_matches(name: str, pattern: str) -> bool:
 class Globs:
     """The globs of one configuration.
 
-    ``is_closed`` says of a real path that this directory may not be looked into; ``most`` is how many files are read
-    at most: a glob may lead through as many directories, and match some more files.
+    No directory outside ``fence`` is looked into. ``most`` is how many files are read at most: a glob may lead
+    through as many directories, and match some more files.
     """
 
-    def __init__(self, is_closed: Callable[[str], bool], most: int) -> None:
-        self._is_closed = is_closed
+    def __init__(self, fence: Fence, most: int) -> None:
+        self._fence = fence
         self._most = most
         self._left = _LOOKED_AT * most
         self._listed: dict[tuple[str, str], tuple[int, list[tuple[str, str]]]] = {}
 
     def expand(self, pattern: str) -> list[str]:
-        """Paths that match, sorted as nginx's are (C locale). Raises `TooManyError`.
+        """Paths that match, sorted as nginx's are (C locale). Raises `TooManyError` and `ReadError`.
 
-        For a directory that is closed the path of the rest of the glob in it stands, whatever is there.
+        For a directory outside the fence the path of the rest of the glob in it stands, whatever is there.
         """
         parts = pattern.split("/")
         first = next(number for number, part in enumerate(parts) if is_pattern(part))
         start = "".join(f"{part}/" for part in parts[:first])
         found: list[str] = []
-        real = os.path.realpath(start or ".")
-        bases = [(start, real)] if self._is_closed(real) or os.path.isdir(start or ".") else []
+        real = real_path(start or ".")
+        bases = [(start, real)] if not self._fence.holds(real) or os.path.isdir(start or ".") else []
         steps: list[tuple[str, str]] = []
         for number in range(first, len(parts)):
             steps = []
             for base, real in bases:
-                if self._is_closed(real):
+                if not self._fence.holds(real):
                     found.append(base + "/".join(parts[number:]))
                     continue
                 steps += self._step(base, real, parts[number])
@@ -72,9 +75,9 @@ class Globs:
             if os.path.isdir(real):
                 yield base + part, os.path.dirname(real) if part == ".." else real
         elif not is_pattern(part):
-            there = f"{real}/{part}"
+            there = os.path.join(real, part)
             if os.path.lexists(there):
-                yield base + part, os.path.realpath(there)
+                yield base + part, real_path(there)
         else:
             for name, there in self._names(real, part):
                 yield base + name, there
@@ -98,14 +101,13 @@ class Globs:
         hidden = part.startswith(".")
         looked_at, names = 0, []
         try:
-            with os.scandir(real) as entries:
-                for entry in entries:
-                    looked_at += 1
-                    if looked_at > self._left:
-                        break
-                    if fits(entry.name) and (hidden or not entry.name.startswith(".")):
-                        there = f"{real}/{entry.name}"
-                        names.append((entry.name, os.path.realpath(there) if entry.is_symlink() else there))
-        except OSError:
+            for entry in self._fence.entries(real):
+                looked_at += 1
+                if looked_at > self._left:
+                    break
+                if fits(entry.name) and (hidden or not entry.name.startswith(".")):
+                    there = os.path.join(real, entry.name)
+                    names.append((entry.name, real_path(there) if entry.is_symlink() else there))
+        except (OSError, ReadError):
             pass  # no directory, or one that may not be listed
         return looked_at, names

@@ -10,9 +10,10 @@ from typing import BinaryIO, cast
 from nginxaudit.source import image, tartree
 from nginxaudit.source.archive import roots_of_tree
 from nginxaudit.source.compressed import Content
+from nginxaudit.source.fence import Fence, real_path
 from nginxaudit.source.layers import apply_layer
 from nginxaudit.source.limits import DEFAULTS, Limits
-from nginxaudit.source.read import ReadError, Unreadable, is_below, open_regular
+from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import Roots, Unread
 from nginxaudit.source.tree import Directory, Tree
 
@@ -37,13 +38,15 @@ def roots_of_archive(
     return roots_of_tree(tree, prefixes)
 
 
-def roots_of_layout(directory: str, prefixes: Iterable[str], limits: Limits = DEFAULTS) -> Roots | None:
+def roots_of_layout(
+    directory: str, fence: Fence, prefixes: Iterable[str], limits: Limits = DEFAULTS
+) -> Roots | None:
     """Configurations of the images in a directory; None where it holds none. Raises `ReadError`."""
-    store = _Unpacked(directory)
+    store = _Unpacked(directory, fence)
     if not image.is_layout(store) or not (images := image.images_in(store)):
         return None
     display = os.path.normpath(directory)
-    return _roots_of_images(images, store, display, os.path.realpath(directory), prefixes, limits)
+    return _roots_of_images(images, store, display, real_path(directory), prefixes, limits)
 
 
 def _roots_of_images(
@@ -140,25 +143,18 @@ class _Packed:
 class _Unpacked:
     """A layout in a directory."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, fence: Fence) -> None:
         self._directory = directory
-        self._real = os.path.realpath(directory)
+        self._fence = fence
 
     def has(self, name: str) -> bool:
-        path = self._path(name)
-        return path is not None and os.path.isfile(path)
+        try:
+            return bool(name) and os.path.isfile(self._fence.real(os.path.join(self._directory, name)))
+        except ReadError:
+            return False
 
     def open(self, name: str) -> BinaryIO:
-        path = self._path(name)
-        if path is None:
-            raise ReadError(Unreadable.OUTSIDE, "it lies outside the scanned directory")
-        return open_regular(path)
-
-    def _path(self, name: str) -> str | None:
-        if not name or "\0" in name:
-            return None
-        path = os.path.realpath(os.path.join(self._directory, name))
-        return path if is_below(path, [self._real]) else None
+        return self._fence.open(os.path.join(self._directory, name))[0]
 
 
 class Window:

@@ -1,16 +1,15 @@
-"""Opening one file without surprises: no blocking on a FIFO, no reading of devices, no endless input."""
+"""What is read of a file, and why it may have no text: no special files, no endless input, no binary data."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import Enum
 from typing import BinaryIO
 
 from nginxaudit.source.limits import DEFAULTS, raised, spoken
-from nginxaudit.source.text import SourceText
 
 _CHUNK = 1 << 20
 
@@ -42,57 +41,6 @@ _SPECIAL = (
     (stat.S_ISCHR, "a character device"),
     (stat.S_ISBLK, "a block device"),
 )
-
-
-def read_file(
-    path: str,
-    display: str,
-    overlay: Mapping[str, str] | None = None,
-    limit: int = DEFAULTS.max_file_size,
-) -> SourceText:
-    """Text of the regular file ``path`` of at most ``limit`` bytes, shown to people as ``display``.
-
-    ``overlay`` maps real paths to texts that are read in place of what is on disk. Raises `ReadError`.
-    """
-    if overlay:
-        real = os.path.realpath(path)
-        if real in overlay:
-            return SourceText(display, overlay[real], real)
-    with open_regular(path) as file:
-        require_small(os.fstat(file.fileno()).st_size, limit)
-        try:
-            data = read_bounded(file, limit)
-        except OSError as error:
-            raise explain(error) from None
-    return SourceText(display, decode(data), os.path.realpath(path))
-
-
-def open_regular(path: str) -> BinaryIO:
-    """The regular file ``path``, open for reading; of any size. Raises `ReadError`."""
-    try:
-        # O_NONBLOCK: opening a FIFO without a writer would wait for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except OSError as error:
-        raise explain(error) from None
-    try:
-        _require_regular(os.fstat(handle))
-    except ReadError:
-        os.close(handle)
-        raise
-    return os.fdopen(handle, "rb")
-
-
-def read_utf8(path: str) -> str:
-    """Text of a file that is written for nginxaudit, not for nginx: strict UTF-8, lines end with LF.
-
-    Raises `ReadError`.
-    """
-    text = read_file(path, path).text
-    try:
-        text.encode()  # bytes that are no UTF-8 are surrogates here
-    except UnicodeEncodeError:
-        raise ReadError(Unreadable.REFUSED, "it is not UTF-8 text", "Save it as UTF-8.") from None
-    return text.replace("\r\n", "\n")
 
 
 def read_bounded(file: BinaryIO, limit: int = DEFAULTS.max_file_size) -> bytes:
@@ -127,7 +75,8 @@ def is_below(real: str, roots: Iterable[str]) -> bool:
     return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
-def _require_regular(status: os.stat_result) -> None:
+def require_regular(status: os.stat_result) -> None:
+    """Raise `ReadError` for what is no regular file."""
     if stat.S_ISDIR(status.st_mode):
         raise ReadError(Unreadable.DIRECTORY, "it is a directory", "Include its files: DIRECTORY/*.conf")
     for is_kind, word in _SPECIAL:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from msgspec import Struct, field
 
 from nginxaudit.source.compressed import Content, content_of, plain_name
 from nginxaudit.source.dump import is_dump, refuse_failed, roots_of_dumps, tell_apart
+from nginxaudit.source.fence import EVERYWHERE, Fence, real_path
 from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, Texts
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
-from nginxaudit.source.read import (
-    ReadError,
-    Unreadable,
-    decode,
-    explain,
-    open_regular,
-    read_bounded,
-)
+from nginxaudit.source.listing import files_below
+from nginxaudit.source.read import ReadError, Unreadable, decode, read_bounded
+from nginxaudit.source.repository import home_of
 from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
 from nginxaudit.source.text import SourceText
 
@@ -34,6 +31,8 @@ class ReadOptions(Struct, frozen=True):
 
     ``prefix`` is the absolute directory where the scanned tree is installed on its target.
     ``texts`` are those that the run has read already.
+    ``named`` says that the user named the paths: what they lead to is what he means. Other paths (changed files, what
+    is read without a PATH) may not lead out of their repository, or where there is none out of ``base``.
     """
 
     prefix: str | None = None
@@ -41,17 +40,29 @@ class ReadOptions(Struct, frozen=True):
     stdin_filename: str | None = None
     texts: Texts = field(default_factory=Texts)
     limits: Limits = DEFAULTS
+    named: bool = True
+    base: str = "."
+
+    def home_of(self, path: str) -> Fence:
+        """What the path of the run ``path`` may lead to."""
+        return EVERYWHERE if self.named or self.allow_outside else home_of(path, self.base)
+
+    def fence_around(self, directories: Iterable[str]) -> Fence:
+        """What configurations in ``directories`` may include."""
+        return EVERYWHERE if self.allow_outside else Fence(dict.fromkeys(map(real_path, directories)))
 
 
 def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | None = None) -> Roots:
     """Roots of ``paths``, in order. ``-`` reads ``stdin``. Never raises for bad input."""
     found = Roots()
-    fence = [path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths if path != STDIN]
+    fence = _fence(paths, options)
     for path in dict.fromkeys(paths):
         try:
             if path == STDIN:
                 found.take(_from_stdin(stdin, options))
-            elif os.path.isdir(path):
+                continue
+            _require_home(path, options)
+            if os.path.isdir(path):
                 _from_directory(path, found, options)
             else:
                 found.take(_from_file(path, fence, options))
@@ -61,27 +72,53 @@ def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | Non
     return found
 
 
-def root_of_file(path: str, fence: Sequence[str], options: ReadOptions) -> Root:
-    """The root that is the configuration file ``path``. Raises `ReadError`."""
-    return Root(_source(path, options), _disk(os.path.dirname(path), fence, options))
+def root_of_file(path: str, home: Fence, fence: Fence, options: ReadOptions) -> Root:
+    """The root that is the configuration file ``path`` in ``home``. Raises `ReadError`."""
+    return Root(_source(path, home, options), _disk(os.path.dirname(path), fence, options))
 
 
-def _source(path: str, options: ReadOptions) -> SourceText:
+def _source(path: str, home: Fence, options: ReadOptions) -> SourceText:
     if not path or "\0" in path:
         raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
-    return options.texts.read(path)
+    return options.texts.read(path, home)
 
 
-def _from_file(path: str, fence: Sequence[str], options: ReadOptions) -> Roots:
+def _fence(paths: Iterable[str], options: ReadOptions) -> Fence:
+    """What the files among ``paths`` may include: what is in the directories of all of them."""
+    if options.allow_outside:
+        return EVERYWHERE
+    places = []
+    for path in paths:
+        if path != STDIN:
+            with suppress(ReadError):  # told of the path itself
+                place = real_path(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+                if options.home_of(path).holds(place):
+                    places.append(place)
+    return Fence(dict.fromkeys(places))
+
+
+def _require_home(path: str, options: ReadOptions) -> None:
+    home, real = options.home_of(path), real_path(path)
+    if not home.holds(real):
+        raise ReadError(
+            Unreadable.OUTSIDE,
+            f"it is a symbolic link to {real}, outside {home}",
+            "If you trust it, name it as a PATH, without --changed.",
+        )
+
+
+def _from_file(path: str, fence: Fence, options: ReadOptions) -> Roots:
     """The configurations in a file of any kind."""
+    home = options.home_of(path)
     if "\0" not in path and path and not options.texts.replaces(path):
-        content = content_of(open_regular(path), path, seekable=True, limit=options.limits.max_file_size)
+        file, real = home.open(path)
+        content = content_of(file, path, seekable=True, limit=options.limits.max_file_size)
         if content.kind != "text" or content.method:
-            return _from_content(content, os.path.normpath(path), os.path.realpath(path), fence, options)
+            return _from_content(content, os.path.normpath(path), real, fence, options)
         content.file.close()
     if _is_manifest_name(path):
-        return _from_manifest(options.texts.read(path), options)
-    return _of_text(_source(path, options), os.path.dirname(path), fence, options)
+        return _from_manifest(options.texts.read(path, home), options)
+    return _of_text(_source(path, home, options), os.path.dirname(path), fence, options)
 
 
 def _is_manifest_name(path: str) -> bool:
@@ -100,7 +137,7 @@ def _from_manifest(source: SourceText, options: ReadOptions) -> Roots:
 
 
 def _from_content(
-    content: Content, display: str, real: str, fence: Sequence[str], options: ReadOptions
+    content: Content, display: str, real: str, fence: Fence, options: ReadOptions
 ) -> Roots:
     """The configurations in an archive, or in text that was compressed: its ``real`` is no place on disk."""
     if content.kind != "text":
@@ -124,15 +161,16 @@ def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
         raise ReadError(Unreadable.REFUSED, "there is no standard input")
     name = options.stdin_filename
     display = os.path.normpath(name) if name else "<stdin>"
+    fence = options.fence_around([os.path.dirname(name or "") or "."])
     content = content_of(stdin, name or "", seekable=False, limit=options.limits.max_file_size)
     if content.kind != "text" or content.method:
-        return _from_content(content, display, display, [], options)
+        return _from_content(content, display, display, fence, options)
     text = decode(read_bounded(content.file, options.limits.max_file_size))
     _require_text(text, "standard input is empty")
     source = SourceText(display, text, f"stdin:{name or ''}")
     if _is_manifest_name(name or "") or _looks_like_manifest(text):
         return _from_manifest(source, options)
-    return _of_text(source, os.path.dirname(name or ""), [], options)
+    return _of_text(source, os.path.dirname(name or ""), fence, options)
 
 
 def _require_text(text: str, otherwise: str) -> None:
@@ -143,7 +181,7 @@ def _require_text(text: str, otherwise: str) -> None:
         )
 
 
-def _of_text(source: SourceText, main_dir: str, fence: Sequence[str], options: ReadOptions) -> Roots:
+def _of_text(source: SourceText, main_dir: str, fence: Fence, options: ReadOptions) -> Roots:
     """What a text is: dumps, or a configuration whose files are on disk."""
     if is_dump(source.text):
         return roots_of_dumps(source)
@@ -152,22 +190,20 @@ def _of_text(source: SourceText, main_dir: str, fence: Sequence[str], options: R
 
 
 def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
-    if os.path.isfile(os.path.join(path, "manifest.json")) or os.path.isfile(
-        os.path.join(path, "oci-layout")
-    ):
+    fence = options.fence_around([options.home_of(path).real(path)])
+    if any(os.path.isfile(os.path.join(path, name)) for name in ("manifest.json", "oci-layout")):
         from nginxaudit.source.packed import roots_of_layout
 
-        images = roots_of_layout(path, _prefixes(options), options.limits)
+        images = roots_of_layout(path, fence, _prefixes(options), options.limits)
         if images is not None:
             found.take(images)
             return
     before = len(found.roots), len(found.loose), len(found.unread)
-    files, unlisted = _configuration_files(path)
-    found.unread.extend(unlisted)
+    files = _configuration_files(path, fence, found.unread)
     limit = options.limits.max_files
     if len(files) > limit:
         found.unread.append(Unread(os.path.normpath(path), _too_many(len(files), limit)))
-    tree = _disk(path, [path], options)  # a link in the tree leads no further than an include
+    tree = _disk(path, fence, options)  # a link in the tree leads no further than an include
     for file in files[:limit]:
         try:
             source = tree.read(file)
@@ -177,7 +213,7 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
         is_root = has_main_block(source.text)
         # A fragment's includes are relative to the configuration it belongs to: its root's directory.
         main_dir = os.path.dirname(file) if is_root else path
-        root = Root(source, _disk(main_dir, [path], options), searched=True)
+        root = Root(source, _disk(main_dir, fence, options), searched=True)
         (found.roots if is_root else found.loose).append(root)
     if before == (len(found.roots), len(found.loose), len(found.unread)):
         raise ReadError(
@@ -187,31 +223,28 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
         )
 
 
-def _configuration_files(directory: str) -> tuple[list[str], list[Unread]]:
-    """Files below ``directory`` that look like configurations, ``nginx.conf`` first, each once.
-
-    And the directories that could not be listed.
-    """
-    candidates: list[str] = []
-    unlisted: list[Unread] = []
-
-    def note(error: OSError) -> None:
-        unlisted.append(Unread(os.path.normpath(error.filename), explain(error)))
-
-    for base, directories, names in os.walk(directory, onerror=note):
-        directories[:] = sorted(
-            name for name in directories if not name.startswith(".") and name not in _SKIPPED_DIRECTORIES
-        )
-        candidates += (
-            os.path.join(base, name)
-            for name in sorted(names)
-            if is_configuration_name(os.path.basename(base), name)
-        )
-    candidates.sort(key=lambda path: os.path.basename(path) != "nginx.conf")
+def _configuration_files(directory: str, fence: Fence, unread: list[Unread]) -> list[str]:
+    """Files below ``directory`` that look like configurations, ``nginx.conf`` first, each once."""
+    candidates = [
+        (path, real)
+        for path, real in files_below(directory, fence, _noting(unread), _is_skipped)
+        if is_configuration_name(os.path.basename(os.path.dirname(path)), os.path.basename(path))
+    ]
+    candidates.sort(key=lambda each: os.path.basename(each[0]) != "nginx.conf")
     first_names: dict[str, str] = {}
-    for path in candidates:
-        first_names.setdefault(os.path.realpath(path), path)
-    return list(first_names.values()), unlisted
+    for path, real in candidates:
+        with suppress(ReadError):  # it is told when the file is read
+            real = real or real_path(path)
+        first_names.setdefault(real or path, path)
+    return list(first_names.values())
+
+
+def _noting(unread: list[Unread]) -> Callable[[str, ReadError], None]:
+    return lambda path, error: unread.append(Unread(os.path.normpath(path), error))
+
+
+def _is_skipped(name: str) -> bool:
+    return name.startswith(".") or name in _SKIPPED_DIRECTORIES
 
 
 def _too_many(count: int, limit: int) -> ReadError:
@@ -222,14 +255,9 @@ def _too_many(count: int, limit: int) -> ReadError:
     )
 
 
-def _disk(main_dir: str, fence: Sequence[str], options: ReadOptions) -> DiskFiles:
+def _disk(main_dir: str, fence: Fence, options: ReadOptions) -> DiskFiles:
     return DiskFiles(
-        main_dir,
-        fence,
-        prefixes=_prefixes(options),
-        allow_outside=options.allow_outside,
-        texts=options.texts,
-        limits=options.limits,
+        main_dir, fence, prefixes=_prefixes(options), texts=options.texts, limits=options.limits
     )
 
 

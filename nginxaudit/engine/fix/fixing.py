@@ -60,7 +60,7 @@ def fix(
     stdin: bytes | None = None,
 ) -> Fixed:
     """Mend what can be mended in ``paths``: files below the scanned directories, and ``stdin``."""
-    return _Fixing(list(paths) or default_paths(settings), settings, unsafe, stdin).run()
+    return _Fixing(list(paths), settings, unsafe, stdin).run()
 
 
 def fence_of(paths: Iterable[str]) -> list[str]:
@@ -112,14 +112,14 @@ class _Fixing:
     ) -> None:
         self._paths = paths
         self._settings = settings
-        catalogue = builtin().with_pages(settings.rule_directories)
+        catalogue = builtin().with_pages(settings.rule_directories, settings.home_of)
         self._wanted = {rule.slug for rule in selected(catalogue, settings)}
         refusals = tuple(rule.slug for rule in catalogue if rule.rejected_by_nginx)
         # Whatever is selected: what nginx would refuse is looked for after each fix.
         self._judging = settings.with_options(extend_select=settings.extend_select + refusals)
         self._allowed = {Applicability.SAFE, *([Applicability.UNSAFE] if unsafe else [])}
         self._stdin = stdin
-        self._fence = [os.path.realpath(path) for path in fence_of(paths)]
+        self._fence = [os.path.realpath(path) for path in fence_of(paths or default_paths(settings))]
         self._texts: dict[
             str, str
         ] = {}  # real path, or the name of standard input -> text with the fixes so far

@@ -120,7 +120,7 @@ class Assembly:
         if settings.baseline is not None:
             from nginxaudit.engine.results.baseline import compared
 
-            findings, gone = compared(findings, settings.baseline)
+            findings, gone = compared(findings, settings.baseline, settings.home_of(settings.baseline))
         for path in sorted(hidden & set(self._troubles)):
             self._notes.append(f"{path}: {'; '.join(self._troubles.pop(path))}")
         shown = [

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from nginxaudit.engine.settings import SettingsError
 from nginxaudit.finding import Finding, Suppression
-from nginxaudit.source.read import ReadError, read_utf8
+from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8
+from nginxaudit.source.read import ReadError
 
 VERSION = 1
 FILE_NAME = "nginxaudit-baseline.json"
@@ -42,12 +43,12 @@ class Entry(Struct, frozen=True):
         return self.rule, self.fingerprint
 
 
-def load(path: str) -> tuple[Entry, ...]:
-    """Entries of a baseline file. Raises `BaselineError`."""
+def load(path: str, home: Fence = EVERYWHERE) -> tuple[Entry, ...]:
+    """Entries of a baseline file, which may not lead out of ``home``. Raises `BaselineError`."""
     import json
 
     try:
-        data = json.loads(read_utf8(path))
+        data = json.loads(read_utf8(path, home))
     except ReadError as error:
         hint = " (nginxaudit baseline write makes one)" if not os.path.exists(path) else ""
         raise BaselineError(f"{path}: the baseline cannot be read: {error}{hint}") from None
@@ -107,12 +108,14 @@ def _unicode(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def compared(findings: Iterable[Finding], path: str) -> tuple[list[Finding], tuple[Entry, ...]]:
+def compared(
+    findings: Iterable[Finding], path: str, home: Fence = EVERYWHERE
+) -> tuple[list[Finding], tuple[Entry, ...]]:
     """``findings``, silenced where the baseline ``path`` knows them, and its entries without a finding.
 
     Each entry silences one finding. Raises `BaselineError`.
     """
-    entries = load(path)
+    entries = load(path, home)
     left = Counter(entry.key for entry in entries)
     known = Suppression("baseline", f"known in {path}")
     result = []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from msgspec import DecodeError, Struct, json
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.rule import PageError, Rule
+from nginxaudit.source.fence import EVERYWHERE, Fence
+from nginxaudit.source.read import ReadError
 
 # What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -43,27 +45,41 @@ class Catalogue:
         """Slugs and ids."""
         return tuple(self._by_name)
 
-    def with_pages(self, directories: Sequence[str]) -> Catalogue:
-        """This catalogue and the users' own pages below ``directories``: declarative checks only."""
-        own: list[Rule] = []
-        if directories:
-            from pathlib import Path
+    def with_pages(
+        self, directories: Sequence[str], home_of: Callable[[str], Fence] = lambda directory: EVERYWHERE
+    ) -> Catalogue:
+        """This catalogue and the users' own pages below ``directories``: declarative checks only.
 
-            from nginxaudit.engine.rules.pages import parse_page
-            from nginxaudit.source.read import is_below
-        for directory in directories:
-            if not os.path.isdir(directory):
-                raise PageError(f"{directory}: no such directory of rule pages")
-            for path in sorted(Path(directory).rglob("*.md")):
-                if path.name.lower() == "readme.md":
-                    continue
-                if not is_below(os.path.realpath(path), [os.path.realpath(directory)]):
-                    raise PageError(f"{path}: it is a link that leads out of the directory of rule pages")
-                rule = parse_page(path).rule
-                if "python" in rule.check or "python" in rule.repair:
-                    raise PageError(f"{path}: rules from outside may not name Python code")
-                own.append(rule)
+        ``home_of`` says of a directory what it may lead to; its pages lead nowhere else.
+        """
+        own = [rule for directory in directories for rule in _own_rules(directory, home_of(directory))]
         return Catalogue([*self.rules, *own]) if own else self
+
+
+def _own_rules(directory: str, home: Fence) -> Iterator[Rule]:
+    from pathlib import Path
+
+    from nginxaudit.engine.rules.pages import parse_page
+    from nginxaudit.source.listing import files_below
+
+    if not os.path.isdir(directory):
+        raise PageError(f"{directory}: no such directory of rule pages")
+
+    def unlisted(path: str, error: ReadError) -> None:
+        raise PageError(f"{path}: cannot be read: {error}")
+
+    try:
+        fence = Fence([home.real(directory)])
+        pages = [path for path, _ in files_below(directory, fence, unlisted) if path.endswith(".md")]
+    except ReadError as error:
+        raise PageError(f"{directory}: cannot be read: {error}") from None
+    for path in pages:
+        if os.path.basename(path).lower() == "readme.md":
+            continue
+        rule = parse_page(Path(path), fence).rule
+        if "python" in rule.check or "python" in rule.repair:
+            raise PageError(f"{path}: rules from outside may not name Python code")
+        yield rule
 
 
 def pages_directory() -> str:

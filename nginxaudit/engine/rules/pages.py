@@ -17,6 +17,8 @@ from msgspec.structs import replace
 
 from nginxaudit.engine.rules.rule import Option, PageError, Rule
 from nginxaudit.finding import Confidence, Severity
+from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8
+from nginxaudit.source.read import ReadError, Unreadable
 
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
@@ -112,11 +114,11 @@ def body_of(rule: Rule) -> str:
     return _parts(Path(rule.path))[1]
 
 
-def parse_page(path: Path) -> Page:
-    """Parse one page; category and slug are taken from its path. Raises `PageError`."""
+def parse_page(path: Path, fence: Fence = EVERYWHERE) -> Page:
+    """Parse one page, which may not lead out of ``fence``; category and slug are taken from its path. Raises `PageError`."""
     import tomllib
 
-    toml, body = _parts(path)
+    toml, body = _parts(path, fence)
     try:
         front = tomllib.loads(toml)
     except ValueError as error:  # also a number of thousands of digits
@@ -126,13 +128,13 @@ def parse_page(path: Path) -> Page:
     return Page(_rule(path, front, body), body)
 
 
-def _parts(path: Path) -> tuple[str, str]:
+def _parts(path: Path, fence: Fence = EVERYWHERE) -> tuple[str, str]:
     """Front matter and body of a page. Raises `PageError`."""
-    from nginxaudit.source.read import ReadError, read_utf8
-
     try:
-        text = read_utf8(str(path))
+        text = read_utf8(str(path), fence)
     except ReadError as error:
+        if error.kind is Unreadable.OUTSIDE:
+            raise PageError(f"{path}: it is a link that leads out of the directory of rule pages") from None
         raise PageError(f"{path}: cannot be read: {error}") from None
     match = _FRONT.match(text)
     if match is None:

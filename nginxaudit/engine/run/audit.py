@@ -24,7 +24,8 @@ from nginxaudit.finding import Finding
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 
-_DEFAULT_PATHS = ("nginx.conf", "/etc/nginx")
+_LOCAL = "nginx.conf"
+_INSTALLED = "/etc/nginx"
 
 
 def audit(
@@ -71,16 +72,18 @@ def examine(
     """
     settings = settings or Settings()
     with _paused_collector(), clock.phase("rules"):
-        catalogue = builtin().with_pages(settings.rule_directories)
+        catalogue = builtin().with_pages(settings.rule_directories, settings.home_of)
         rules = selected(catalogue, settings)
         tasks = [
             prepare(rule, options_of(rule, catalogue, settings))
             for rule in rules
             if "engine" not in rule.check  # told by what the engine itself sees
         ]
-        reading = Reading(settings, overlay, clock)
+        chosen = list(paths) or default_paths(settings)
+        named = chosen == [_INSTALLED] or (bool(paths) and not settings.changed)
+        reading = Reading(settings, overlay, clock, named=named)
         with clock.phase("read"):
-            works = reading.works(list(paths) or default_paths(settings), stdin)
+            works = reading.works(chosen, stdin)
         models = tuple(model for work in works for model in work.models)
         outcomes = run(models, tasks, settings.limits, jobs, clock)
         assembly = Assembly(settings, catalogue, rules)
@@ -103,7 +106,10 @@ def default_paths(settings: Settings) -> list[str]:
     """What is audited when no path is given."""
     if settings.entry:
         return list(settings.entry)
-    return [next((path for path in _DEFAULT_PATHS if os.path.exists(path)), _DEFAULT_PATHS[0])]
+    there = os.path.lexists(_LOCAL) or not os.path.exists(
+        _INSTALLED
+    )  # a broken link is told, not passed over
+    return [_LOCAL if there else _INSTALLED]
 
 
 @contextmanager

@@ -34,13 +34,16 @@ class Work(Struct, frozen=True):
 
 
 class Reading:
-    """Reads what ``paths`` name. ``overlay`` maps real paths to texts that are read in place of what is on disk.
+    """Reads what ``paths`` name. ``overlay`` maps real paths to texts that are read in place of what is on disk;
+    ``named`` says that the user named the paths himself.
 
     ``given`` are the real paths of files of which only they themselves are asked for; ``unread`` is what could
     not be read, ``notes`` say what was found and is not analysed, ``remarks`` how the input was read.
     """
 
-    def __init__(self, settings: Settings, overlay: Mapping[str, str] | None, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, overlay: Mapping[str, str] | None, clock: Clock, *, named: bool
+    ) -> None:
         self._settings = settings
         self._options = ReadOptions(
             settings.prefix,
@@ -48,6 +51,8 @@ class Reading:
             settings.stdin_filename,
             Texts(overlay, settings.limits.max_file_size),
             settings.limits,
+            named,
+            settings.base,
         )
         self._cache = ParseCache(settings.limits, clock.timed("parse", parse))
         self._context_only: set[str] = set()  # roots that are read for the sake of a file they include

@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.nginx import Target, parse_version
+from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, read_utf8, real_path
 from nginxaudit.source.limits import Limit, Limits, limits, read_size
-from nginxaudit.source.read import ReadError, is_below, read_utf8
+from nginxaudit.source.read import ReadError, Unreadable, is_below
+from nginxaudit.source.repository import home_of
 from nginxaudit.suggest import did_you_mean
 
 FILE_NAME = "nginxaudit.toml"
@@ -31,7 +33,8 @@ class Settings(Struct, frozen=True):
     ``select``/``ignore``/``extend_select`` hold slugs, ids, categories, tags or ``ALL``;
     ``per_file_ignores`` maps a glob (relative to ``base``) to such names; ``topologies`` maps an
     upstream's name or glob to its declared topology; ``base`` is the directory of the settings
-    file, or the current one. ``fail_on`` None never fails on findings.
+    file, or the current one. ``own_paths`` are those that the settings file names. ``fail_on`` None never fails
+    on findings.
     """
 
     target: Target = field(default_factory=Target)
@@ -57,11 +60,16 @@ class Settings(Struct, frozen=True):
     limits: Limits = field(default_factory=Limits)
     changed: bool = False  # the paths are changed files: only what is found in them is reported
     base: str = "."
+    own_paths: frozenset[str] = frozenset()
     origin: str | None = None  # settings file, None: built-in defaults
 
     def with_options(self, **options: Any) -> Settings:
         """These settings with every option that is not None put in its place."""
         return replace(self, **{key: value for key, value in options.items() if value is not None})
+
+    def home_of(self, path: str) -> Fence:
+        """What a path of the settings may lead to: one that the command line names, to everything."""
+        return home_of(path, self.base) if path in self.own_paths else EVERYWHERE
 
 
 def discover(path: str) -> str | None:
@@ -70,63 +78,55 @@ def discover(path: str) -> str | None:
     while True:
         own = os.path.join(directory, FILE_NAME)
         if os.path.isfile(own):
-            _require_inside(own)
             return own
         project = os.path.join(directory, "pyproject.toml")
-        if os.path.isfile(project) and _stays_inside(project) and _has_table(project):
+        if os.path.isfile(project) and _has_table(project):
             return project
         parent = os.path.dirname(directory)
-        if os.path.exists(os.path.join(directory, ".git")) or parent == directory:
+        if os.path.lexists(os.path.join(directory, ".git")) or parent == directory:
             return None
         directory = parent
 
 
-def _stays_inside(file: str) -> bool:
-    """Whether a settings file is what it seems to be, and no link out of its repository (or directory)."""
-    top = directory = os.path.realpath(os.path.dirname(file))
-    while not os.path.exists(os.path.join(top, ".git")):
-        parent = os.path.dirname(top)
-        if parent == top:
-            top = directory
-            break
-        top = parent
-    return is_below(os.path.realpath(file), [top])
-
-
-def _require_inside(file: str) -> None:
-    if not _stays_inside(file):
-        raise SettingsError(
-            f"{file}: it is a link that leads out of the repository: give it with --settings if you trust it, "
-            "or scan with --no-settings"
-        )
-
-
-def load(file: str) -> Settings:
-    """Settings of one file. Raises `SettingsError`."""
-    data = _read_toml(file)
+def load(file: str, *, found: bool = False) -> Settings:
+    """Settings of one file; one that was ``found`` may not lead out of its repository. Raises `SettingsError`."""
+    try:
+        data = _read_toml(file, _home(file) if found else EVERYWHERE)
+    except ReadError as error:
+        reason = f"cannot be read: {error}"
+        if found and error.kind is Unreadable.OUTSIDE:
+            reason = (
+                "it is a link that leads out of the repository: give it with --settings if you trust it, "
+                "or scan with --no-settings"
+            )
+        raise SettingsError(f"{file}: {reason}") from None
     if os.path.basename(file) == "pyproject.toml":
         data = data.get("tool", {}).get("nginxaudit", {})
     return _Reader(file).settings(data)
 
 
+def _home(file: str) -> Fence:
+    return home_of(file, os.path.dirname(file))
+
+
 def _has_table(project: str) -> bool:
+    """Whether a project has settings for us; one that is a link out of its repository has none."""
     try:
-        with open(project, encoding="utf-8", errors="replace") as file:
-            if "[tool.nginxaudit" not in file.read(1 << 20):
-                return False
-    except OSError:
+        home = _home(project)
+        if "[tool.nginxaudit" not in read_file(project, project, home).text:
+            return False
+        tools = _read_toml(project, home).get("tool")
+    except ReadError:
         return False
-    tools = _read_toml(project).get("tool")
     return isinstance(tools, dict) and isinstance(tools.get("nginxaudit"), dict)
 
 
-def _read_toml(file: str) -> dict[str, Any]:
+def _read_toml(file: str, fence: Fence) -> dict[str, Any]:
+    """The tables of a file. Raises `ReadError`, and `SettingsError` for what is no TOML."""
     import tomllib
 
     try:
-        return tomllib.loads(read_utf8(file))
-    except ReadError as error:
-        raise SettingsError(f"{file}: cannot be read: {error}") from None
+        return tomllib.loads(read_utf8(file, fence))
     except ValueError as error:  # also a number of thousands of digits
         raise SettingsError(f"{file}: it is not valid TOML: {error}") from None
     except RecursionError:
@@ -139,6 +139,7 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
         self._base = os.path.dirname(os.path.abspath(file))
+        self._paths: set[str] = set()
 
     def settings(self, data: Mapping[str, Any]) -> Settings:
         from nginxaudit.engine.settings.keys import NAMES
@@ -170,6 +171,7 @@ class _Reader:
             fail_on=None if fail_on == "never" else Severity[(fail_on or "warning").upper()],
             limits=self._limits(self._table(data, "limits")),
             base=self._base,
+            own_paths=frozenset(self._paths),
             origin=self._file,
         )
 
@@ -239,10 +241,15 @@ class _Reader:
         if "\0" in path:
             raise self._error(repr(path), "it is no path")
         joined = os.path.normpath(os.path.join(self._base, path))
-        real, base = os.path.realpath(joined), os.path.realpath(self._base)
-        if real != base and not real.startswith(base.rstrip("/") + "/"):
+        try:
+            inside = is_below(real_path(joined), [real_path(self._base)])
+        except ReadError as error:
+            raise self._error(path, str(error)) from None
+        if not inside:
             raise self._error(path, "the path leads out of the directory of the settings file")
-        return os.path.relpath(joined) if not os.path.isabs(path) else joined
+        named = joined if os.path.isabs(path) else os.path.relpath(joined)
+        self._paths.add(named)
+        return named
 
     # -- values
 
