@@ -136,9 +136,7 @@ def _from_manifest(source: SourceText, options: ReadOptions) -> Roots:
     return roots_of_manifest(source, options.limits)
 
 
-def _from_content(
-    content: Content, display: str, real: str, fence: Fence, options: ReadOptions
-) -> Roots:
+def _from_content(content: Content, display: str, real: str, fence: Fence, options: ReadOptions) -> Roots:
     """The configurations in an archive, or in text that was compressed: its ``real`` is no place on disk."""
     if content.kind != "text":
         from nginxaudit.source.packed import roots_of_archive
@@ -256,9 +254,7 @@ def _too_many(count: int, limit: int) -> ReadError:
 
 
 def _disk(main_dir: str, fence: Fence, options: ReadOptions) -> DiskFiles:
-    return DiskFiles(
-        main_dir, fence, prefixes=_prefixes(options), texts=options.texts, limits=options.limits
-    )
+    return DiskFiles(main_dir, fence, prefixes=_prefixes(options), texts=options.texts, limits=options.limits)
 
 
 def _prefixes(options: ReadOptions) -> tuple[str, ...]:
