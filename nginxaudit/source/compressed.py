@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, cast
 from msgspec import Struct
 
 from nginxaudit.source.limits import raised, spoken
-from nginxaudit.source.read import ReadError, Unreadable
+from nginxaudit.source.read import ReadError, Unreadable, explain
 
 MAX_ARCHIVE_BYTES = 1 << 30
 """Of one archive, unpacked: images of nginx have 0.2 GB, few with an application in them have more than 1 GB."""
@@ -55,15 +55,18 @@ def plain_name(name: str) -> str:
 
 def content_of(file: BinaryIO, name: str, *, seekable: bool, limit: int) -> Content:
     """What is in ``file``, which is called ``name``; text of at most ``limit`` bytes. Raises `ReadError`."""
-    head = _first_block(file)
-    if seekable:
-        file.seek(0)
-    else:
-        file = _joined(head, file)
     try:
+        head = _first_block(file)
+        if seekable:
+            file.seek(0)
+        else:
+            file = _joined(head, file)
         content = (
             _unpacked(file, method, limit) if (method := method_of(head)) else _plain(file, head, seekable)
         )
+    except OSError as error:
+        file.close()
+        raise explain(error) from None
     except BaseException:
         file.close()
         raise

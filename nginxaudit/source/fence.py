@@ -125,11 +125,7 @@ def read_file(
     file, real = fence.open(path, real)
     with file:
         require_small(os.fstat(file.fileno()).st_size, limit)
-        try:
-            data = read_bounded(file, limit)
-        except OSError as error:
-            raise explain(error) from None
-    return SourceText(display, decode(data), real)
+        return SourceText(display, decode(read_bounded(file, limit)), real)
 
 
 def read_utf8(path: str, fence: Fence = EVERYWHERE) -> str:

@@ -20,9 +20,10 @@ from nginxaudit.source.repository import repository_of
 
 _MOST = 1 << 20  # bytes of a file below .git
 _MOST_REFERENCES = 64 << 20  # bytes of packed-refs: some repositories have a million
-_SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]')
+_SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]\s*')
 _VARIABLE = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*=\s*")
-_PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"|\\(.)|([^"\\#;]+)')
+_ESCAPED = re.compile(r"\\([\"\\])")
+_PIECE = re.compile(r"""\"((?:[^"\\]|\\["\\])*)\"|[^"\\#;]+|\\["\\]""")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NOT_IN_NAMES = frozenset(" ~^:?*[\\")
 
@@ -168,11 +169,11 @@ def _variables(text: str) -> Iterator[tuple[tuple[str, str | None], str, str]]:
     section: tuple[str, str | None] = ("", None)
     for line in text.replace("\r\n", "\n").replace("\\\n", "").split("\n"):
         line = line.strip()
-        header = _SECTION.match(line)
-        if header:
+        at = 0
+        while header := _SECTION.match(line, at):
             section = header[1].lower(), header[2]
-            line = line[header.end() :].lstrip()
-        variable = _VARIABLE.match(line)
+            at = header.end()
+        variable = _VARIABLE.match(line, at)
         if variable:
             yield section, variable[1].lower(), _value(line, variable.end())
 
@@ -180,8 +181,7 @@ def _variables(text: str) -> Iterator[tuple[tuple[str, str | None], str, str]]:
 def _value(line: str, at: int) -> str:
     pieces = []
     while piece := _PIECE.match(line, at):
-        quoted, escaped, plain = piece.groups()
-        pieces.append(re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else escaped or plain)
+        pieces.append(_ESCAPED.sub(r"\1", piece[1] if piece[1] is not None else piece[0]))
         at = piece.end()
     rest = line[at:]
     if rest and (rest[0] not in "#;" or "@" in rest):  # a password may hold what begins a comment

@@ -44,13 +44,16 @@ _SPECIAL = (
 
 
 def read_bounded(file: BinaryIO, limit: int = DEFAULTS.max_file_size) -> bytes:
-    """All bytes of ``file``. Raises `ReadError` past ``limit``."""
+    """All bytes of ``file``. Raises `ReadError`, also past ``limit``."""
     chunks, size = [], 0
-    while chunk := file.read(_CHUNK):
-        size += len(chunk)
-        if size > limit:
-            raise ReadError(Unreadable.LIMIT, f"larger than {spoken(limit)}", _TOO_LARGE)
-        chunks.append(chunk)
+    try:
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise ReadError(Unreadable.LIMIT, f"larger than {spoken(limit)}", _TOO_LARGE)
+            chunks.append(chunk)
+    except OSError as error:
+        raise explain(error) from None
     return b"".join(chunks)
 
 
