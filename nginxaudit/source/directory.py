@@ -18,6 +18,7 @@ import os
 import stat
 
 from nginxaudit.source.read import is_below
+from nginxaudit.source.repository import repository_of
 
 _MOST_LINKS = 40  # as Linux
 # O_PATH (Linux) opens directories that may be entered but not listed.
@@ -80,16 +81,6 @@ def require_direct(path: str) -> None:
         open_directory(bare if os.path.isdir(bare) else os.path.dirname(bare) or ".").close()
     except OSError:
         return  # nothing is there: reading reports it
-
-
-def repository_of(directory: str) -> str | None:
-    """The root of the git repository that holds the real path ``directory``, or None."""
-    while not os.path.lexists(os.path.join(directory, ".git")):
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            return None
-        directory = parent
-    return directory
 
 
 class _Walk:
