@@ -1,6 +1,6 @@
 """Which commit was audited, in the words of SARIF.
 
-Only what nobody could mistake is said: a repository with an ``origin``. What may hold credentials is left out.
+Only what is certain is reported: a repository with an ``origin``. What may hold credentials is left out.
 """
 
 from __future__ import annotations

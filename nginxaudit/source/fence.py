@@ -1,6 +1,6 @@
 """The read fence: which files may be opened, and opening exactly those.
 
-Judging a path and opening it afterwards would be a race: whoever may write in the tree could put a link in the place
+Judging a path and opening it afterwards would be a race: a user who may write in the tree could put a link in the place
 of a file or a directory between the two. So the real path is judged, and then opened from the top down, each name
 relative to the open directory before it and without following a link: what is opened is what was judged, or nothing.
 """

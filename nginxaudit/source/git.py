@@ -1,9 +1,9 @@
 """Which commit of which repository a directory holds: read from ``.git``, without running anything.
 
-``.git`` belongs to whoever wrote the tree. It is read as data, never through a link out of it, and it counts only where
+``.git`` is as untrusted as the rest of the tree. It is read as data, never through a link out of it, and it counts only where
 it is of this tree: a ``.git`` that is a link, or a file that names a directory which does not name this tree in turn
 (as those of worktrees and submodules do), would show another repository, and a ``.git`` in a directory above that
-belongs to somebody else (``/tmp/.git``) is not the one of what is below it.
+belongs to another user (``/tmp/.git``) is not the one of what is below it.
 """
 
 from __future__ import annotations

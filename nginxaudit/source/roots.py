@@ -90,7 +90,7 @@ def _fence(paths: Iterable[str], options: ReadOptions) -> Fence:
     places = []
     for path in paths:
         if path != STDIN:
-            with suppress(ReadError):  # told of the path itself
+            with suppress(ReadError):  # reported for the path itself
                 place = real_path(path if os.path.isdir(path) else os.path.dirname(path) or ".")
                 if options.home_of(path).holds(place):
                     places.append(place)
@@ -231,7 +231,7 @@ def _configuration_files(directory: str, fence: Fence, unread: list[Unread]) -> 
     candidates.sort(key=lambda each: os.path.basename(each[0]) != "nginx.conf")
     first_names: dict[str, str] = {}
     for path, real in candidates:
-        with suppress(ReadError):  # it is told when the file is read
+        with suppress(ReadError):  # reported when the file is read
             real = real or real_path(path)
         first_names.setdefault(real or path, path)
     return list(first_names.values())

@@ -21,7 +21,11 @@ Member = tuple[tarfile.TarInfo, bytes]
 
 
 def member(
-    name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, target: str = "", pax: dict[str, str] | None = None
+    name: str,
+    data: bytes = b"",
+    kind: bytes = tarfile.REGTYPE,
+    target: str = "",
+    pax: dict[str, str] | None = None,
 ) -> Member:
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.size, info.pax_headers = kind, target, len(data), pax or {}
@@ -45,7 +49,12 @@ def zipped(name: str, data: bytes) -> bytes:
 
 MAIN_MEMBER, SITE_MEMBER = member("nginx.conf", MAIN), member("x.conf", SITE)
 LINK_OUT = member("x.conf", kind=tarfile.SYMTYPE, target="/etc/passwd")
-SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x.conf", "GNU.sparse.realsize": "9" * 12}
+SPARSE = {
+    "GNU.sparse.major": "1",
+    "GNU.sparse.minor": "0",
+    "GNU.sparse.name": "x.conf",
+    "GNU.sparse.realsize": "9" * 12,
+}
 READ, OUTSIDE, MISSING, DAMAGED = "no listen", "not in the archive", "does not exist", "is damaged"
 
 CASES: dict[str, tuple[bytes, str]] = {

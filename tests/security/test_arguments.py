@@ -1,4 +1,4 @@
-"""Paths that are links: what nobody named may not lead out of the repository, what the user named is followed and said."""
+"""Paths that are links: default paths may not lead out of the repository, what the user named is followed and reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = [("scan",), ("scan", "--format", "sarif"), ("scan", "--diff"), ("upst
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A checkout without a configuration; beside it one of somebody else."""
+    """A checkout without a configuration; beside it a foreign one."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "nginx.conf").write_text(f"events {{}}\n{OUTSIDE} on;\nhttp {{ include more.conf; }}\n")
@@ -50,7 +50,9 @@ def assert_refused(done: Run, repository: Path, path: str, target: Path) -> None
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("target", ["../outside/nginx.conf", "{outside}/nginx.conf", "hop", "../outside/gone.conf"])
+@pytest.mark.parametrize(
+    "target", ["../outside/nginx.conf", "{outside}/nginx.conf", "hop", "../outside/gone.conf"]
+)
 def test_the_default_path(target: str, command: tuple[str, ...], repository: Path) -> None:
     outside = repository.parent / "outside"
     (repository / "hop").symlink_to("../outside/nginx.conf")
@@ -68,7 +70,9 @@ def test_the_default_path(target: str, command: tuple[str, ...], repository: Pat
 def test_the_default_path_where_there_is_no_repository(repository: Path) -> None:
     (repository / ".git").rmdir()
     (repository / "nginx.conf").symlink_to("../outside/nginx.conf")
-    assert_refused(run(repository, "scan"), repository, "nginx.conf", repository.parent / "outside" / "nginx.conf")
+    assert_refused(
+        run(repository, "scan"), repository, "nginx.conf", repository.parent / "outside" / "nginx.conf"
+    )
 
 
 def test_a_default_path_that_is_a_broken_link_is_not_passed_over(repository: Path) -> None:
@@ -124,7 +128,15 @@ def test_the_entry_of_the_settings(repository: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize(
     "path",
-    ["link.conf", "dir/nginx.conf", "hop.conf", "dir", "./dir/", "sub/../link.conf", "sub/up/outside/nginx.conf"],
+    [
+        "link.conf",
+        "dir/nginx.conf",
+        "hop.conf",
+        "dir",
+        "./dir/",
+        "sub/../link.conf",
+        "sub/up/outside/nginx.conf",
+    ],
 )
 def test_changed_files(path: str, absolute: bool, repository: Path) -> None:
     (repository / "sub").mkdir()
@@ -149,7 +161,7 @@ def test_a_changed_file_that_is_none_or_a_link_inside(repository: Path) -> None:
     (repository / "inner" / ".git").mkdir(parents=True)
     (repository / "inner" / "up.conf").symlink_to("../own.conf")
     assert run(repository, "scan", "--changed", "own.conf", "link.conf").code in (0, 1)
-    assert run(repository, "scan", "--changed", "inner/up.conf").code == 3, "it is in a repository of its own"
+    assert run(repository, "scan", "--changed", "inner/up.conf").code == 3, "it is in another repository"
     assert run(repository, "scan", "--changed", "gone.conf").code == 3
 
 

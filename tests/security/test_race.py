@@ -1,4 +1,4 @@
-"""Somebody swaps files and directories for links while they are read: nothing outside is shown, nothing crashes."""
+"""Files and directories are exchanged for links while they are read: nothing outside is shown, nothing crashes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def assert_nothing_shown(report: Report) -> None:
     assert LISTED not in repr((report.findings, report.notes, report.files))
 
 
-@pytest.mark.parametrize("argument", ["x.conf", "conf.d/secret.conf", "conf.d/*.conf", "*/secret.conf", "?.conf"])
+@pytest.mark.parametrize(
+    "argument", ["x.conf", "conf.d/secret.conf", "conf.d/*.conf", "*/secret.conf", "?.conf"]
+)
 def test_includes(argument: str, swapped: Path) -> None:
     seen = set()
     for scan in range(SCANS):
@@ -74,7 +76,7 @@ def test_directories(swapped: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.conf", "conf.d/secret.conf"])
-def test_what_nobody_named(name: str, swapped: Path) -> None:
+def test_what_the_user_did_not_name(name: str, swapped: Path) -> None:
     """A changed file, and the entry of settings."""
     (swapped / ".git").mkdir()
     for _ in range(SCANS * 5):

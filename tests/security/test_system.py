@@ -26,7 +26,13 @@ PLACES = ("modules-available", "letsencrypt/options-ssl-nginx.conf")
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A system whose packages keep their files below the directory of the test."""
-    for each in ("nginx/modules-enabled", "nginx/sites-enabled", "modules-available", "letsencrypt/live", "srv"):
+    for each in (
+        "nginx/modules-enabled",
+        "nginx/sites-enabled",
+        "modules-available",
+        "letsencrypt/live",
+        "srv",
+    ):
         (tmp_path / each).mkdir(parents=True)
     (tmp_path / "modules-available" / "stream.conf").write_text("load_module modules/a.so;\n")
     (tmp_path / "modules-available" / "evil.conf").symlink_to("../srv/site.conf")
@@ -105,7 +111,11 @@ def test_a_copy_reads_nothing_of_the_system(system: Path) -> None:
 def test_the_places_are_directories_and_files_of_packages() -> None:
     assert not [place for place in files.SYSTEM_PLACES if not os.path.isabs(place) or place.count("/") < 2]
     real = files.SYSTEM_PLACES
-    for secret in ("/etc/letsencrypt/live/x/privkey.pem", "/usr/share/nginx/html/wp-config.php", "/etc/shadow"):
+    for secret in (
+        "/etc/letsencrypt/live/x/privkey.pem",
+        "/usr/share/nginx/html/wp-config.php",
+        "/etc/shadow",
+    ):
         assert not any(secret == place or secret.startswith(f"{place}/") for place in real)
 
 
@@ -167,11 +177,15 @@ def test_what_is_mounted_on_etc_nginx(arguments: list[str], tmp_path: Path) -> N
     done = scanned(work, "mount --bind ../nginx /etc/nginx", *arguments)
     assert done.returncode == (0 if arguments == ["/etc/nginx/nginx.conf"] else 3), done.stdout
     for path in ("/etc/nginx/sites-enabled/passwd", "/etc/shadow", "/proc/self/*"):
-        assert f"{path} was not analysed: it lies outside the scanned directory" in " ".join(done.stdout.split())
+        assert f"{path} was not analysed: it lies outside the scanned directory" in " ".join(
+            done.stdout.split()
+        )
     assert "root:" not in done.stdout
 
 
-@pytest.mark.skipif(not os.path.exists("/etc/nginx/nginx.conf"), reason="no nginx is installed on this machine")
+@pytest.mark.skipif(
+    not os.path.exists("/etc/nginx/nginx.conf"), reason="no nginx is installed on this machine"
+)
 def test_the_installed_configuration_is_read_as_a_whole() -> None:
     """Debian's modules are links to another directory."""
     done = nginxaudit("scan", "/etc/nginx/nginx.conf")
@@ -184,7 +198,15 @@ def test_the_installed_configuration_is_read_as_a_whole() -> None:
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc on this machine")
 @pytest.mark.parametrize(
     "path",
-    ["/proc/self", "/proc/self/environ", "/proc/self/mem", "/proc/self/task", "/proc/self/fd", "/dev/null", "/dev/zero"],
+    [
+        "/proc/self",
+        "/proc/self/environ",
+        "/proc/self/mem",
+        "/proc/self/task",
+        "/proc/self/fd",
+        "/dev/null",
+        "/dev/zero",
+    ],
 )
 def test_paths_of_the_system(path: str) -> None:
     done = nginxaudit("scan", path, stdin="")

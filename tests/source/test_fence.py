@@ -191,7 +191,9 @@ def test_a_directory_that_becomes_a_link_is_not_listed(tree: Path, fence: Fence)
     _link_directory(tree)
     with pytest.raises(ReadError, match="changed while it was read"):
         list(fence.entries(real))
-    assert Globs(fence, 100).expand("conf.d/*.conf") == ["conf.d/*.conf"], "outside now: it is told when read"
+    assert Globs(fence, 100).expand("conf.d/*.conf") == ["conf.d/*.conf"], (
+        "outside now: reported when it is read"
+    )
     with pytest.raises(ReadError, match="outside"):
         list(fence.entries(str(tree.parent / "outside")))
 

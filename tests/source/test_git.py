@@ -101,7 +101,7 @@ POINTERS = [
 
 
 @pytest.mark.parametrize("pointer", POINTERS)
-def test_a_file_that_points_to_the_repository_of_somebody_else(pointer: str, repository: Path) -> None:
+def test_a_file_that_points_to_a_foreign_repository(pointer: str, repository: Path) -> None:
     evil = repository.parent / "evil"
     evil.mkdir()
     os.mkfifo(evil / "fifo")

@@ -108,7 +108,7 @@ def default_paths(settings: Settings) -> list[str]:
         return list(settings.entry)
     there = os.path.lexists(_LOCAL) or not os.path.exists(
         _INSTALLED
-    )  # a broken link is told, not passed over
+    )  # a broken link is reported, not skipped
     return [_LOCAL if there else _INSTALLED]
 
 
