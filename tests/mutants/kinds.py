@@ -103,7 +103,7 @@ def subject(site: Site) -> Iterator[ast.AST]:
 def fix(site: Site) -> Iterator[ast.AST]:
     """No fix, or one that writes something else."""
     node, parent = site.node, site.parent
-    if _value_of(site, "fix") and not _is_constant(node, None):
+    if (_value_of(site, "fix") or _value_of(site, "make_fix")) and not _is_constant(node, None):
         yield ast.Constant(None)
     if _is_text(node) and isinstance(parent, ast.Call) and _writes(parent):
         yield ast.Constant(DAMAGED)
