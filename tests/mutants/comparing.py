@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nginxaudit.engine.rules.catalogue import builtin
 from tests.rules.examples import Case, cases_of, found_in, slug_of
@@ -20,6 +21,14 @@ def examples(names: Iterable[str]) -> Iterator[Case]:
 def examples_of(slugs: Collection[str]) -> Iterator[Case]:
     """The examples of the rules ``slugs``, of all rules without any."""
     return (case for rule in builtin() if not slugs or rule.slug in slugs for case in cases_of(rule))
+
+
+def look_at_nothing() -> None:
+    """Use whatever every scan uses, with a rule that has no Python."""
+    rule = next(rule for rule in builtin() if "directive" in rule.check and "python" not in rule.repair)
+    with TemporaryDirectory() as scratch:
+        found_in(next(cases_of(rule)), Path(scratch))
+    expected()
 
 
 def _findings(case: Case, directory: Path) -> bool:

@@ -1,6 +1,7 @@
-"""Whether the rule tests notice a mutant: a process per mutant, in which nginxaudit is imported with the change.
+"""Whether the rule tests notice a mutant: a process per mutant, in which its module is imported with the change.
 
-The process that starts them never imports nginxaudit: what it forks begins without any of its modules.
+What the process that starts them has imported its children have, too: it imports nothing of nginxaudit before the
+mutants of those modules are judged, and never a module that rules import when they run.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.mutants.sites import ROOT, Mutant, damaged, module_of, path_of
 
 _PROCESSES = get_context("fork")
 _OFTEN = ("msgspec.json", "crossplane", "pcre2", "tomllib", "pathlib", "json", "difflib", "hashlib")
-_SECONDS = 60  # of processor time: a mutant that does not end is noticed, too
+_SECONDS = 20  # of processor time: a mutant that does not end is noticed, too
 _MEMORY = 2 << 30
 
 Reached = Mapping[tuple[str, str], Sequence[str]]
@@ -43,10 +44,18 @@ class Verdict(NamedTuple):
     examples: int  # in which the changed function runs
 
 
-def judged(mutants: Iterable[Mutant], jobs: int, compare: str, slugs: Sequence[str]) -> Iterator[Verdict]:
+def judged(mutants: Sequence[Mutant], jobs: int, compare: str, slugs: Sequence[str]) -> Iterator[Verdict]:
     """The verdicts, as they come in; by the examples of the rules ``slugs``, of all rules without any."""
-    _preload()
+    for name in _OFTEN:
+        importlib.import_module(name)
     reached: Reached = _in_a_process(_examples_by_function, (slugs,))
+    always = _in_a_process(_import_what_is_always_imported, ())
+    yield from _judged((each for each in mutants if each.module in always), reached, jobs, compare)
+    _import_what_is_always_imported()  # not for every mutant anew: checks are imported when they run
+    yield from _judged((each for each in mutants if each.module not in always), reached, jobs, compare)
+
+
+def _judged(mutants: Iterable[Mutant], reached: Reached, jobs: int, compare: str) -> Iterator[Verdict]:
     waiting = deque((mutant, _tests(mutant, reached)) for mutant in mutants)
     running: dict[Any, tuple[Any, Mutant, int]] = {}
     while waiting or running:
@@ -59,6 +68,14 @@ def judged(mutants: Iterable[Mutant], jobs: int, compare: str, slugs: Sequence[s
             yield Verdict(mutant, _received(answer, "it did not end"), examples)
 
 
+def _import_what_is_always_imported() -> set[str]:
+    """Everything but what rules import when they run; what of nginxaudit that is."""
+    from tests.mutants.comparing import look_at_nothing
+
+    look_at_nothing()
+    return {name for name in sys.modules if name.startswith("nginxaudit.")}
+
+
 def _tests(mutant: Mutant, reached: Reached) -> list[str]:
     """The examples in which the changed function runs; for the module's own statements all that need the module."""
     if mutant.function:
@@ -68,11 +85,6 @@ def _tests(mutant: Mutant, reached: Reached) -> list[str]:
             name for (module, _), names in reached.items() if module == mutant.module for name in names
         )
     )
-
-
-def _preload() -> None:
-    for name in _OFTEN:
-        importlib.import_module(name)
 
 
 def _in_a_process(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 DAMAGED = "damaged"
-_PLACES = {"whole": "name_of", "name_of": "whole", "arg": "whole", "found": "whole"}
+_PLACES = {"whole": "name_of", "name_of": "whole", "arg": "whole"}
 _ORDERS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 _LEVELS = {
     "Severity": {"INFO": "WARNING", "WARNING": "INFO", "ERROR": "WARNING"},
@@ -83,13 +83,11 @@ def related(site: Site) -> Iterator[ast.AST]:
 def place(site: Site) -> Iterator[ast.AST]:
     """A wider place, or a narrower one."""
     node = site.node
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in _PLACES
-        and node.args
-    ):
-        yield ast.Call(ast.Name(_PLACES[node.func.id], ast.Load()), node.args[:1], [])
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PLACES:
+        subject, *_ = node.args
+        if node.func.id == "name_of":  # of a block without arguments it is the whole
+            subject = ast.Attribute(subject, "parent", ast.Load())
+        yield ast.Call(ast.Name(_PLACES[node.func.id], ast.Load()), [subject], [])
     if _value_of(site, "token") and not _is_constant(node, None):
         yield ast.Constant(None)
 
