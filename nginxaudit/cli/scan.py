@@ -83,8 +83,9 @@ _LEVELS = click.Choice(["info", "warning", "error"])
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print what is wrong.
 
-    PATH is a configuration file, a directory, the output of `nginx -T`, a tar archive, a Kubernetes
-    manifest, or - for standard input; each of them may be gzip'd.
+    PATH is a configuration file, a directory, the output of `nginx -T`, a tar or zip archive, a container
+    image (docker save, OCI layout), a Kubernetes manifest, or - for standard input; each of them may be
+    compressed.
     Several paths are several independent configurations. Without PATH: the settings' `entry`, else
     ./nginx.conf, else /etc/nginx.
 

@@ -12,8 +12,16 @@ from collections.abc import Iterable, Iterator
 from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.globbing import is_pattern, name_matches
+from nginxaudit.source.prefix import Places, inferred
 from nginxaudit.source.read import ReadError, Unreadable
-from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
+from nginxaudit.source.root import (
+    Root,
+    Roots,
+    Unread,
+    has_main_block,
+    is_configuration_name,
+    is_manifest_name,
+)
 from nginxaudit.source.text import SourceText
 from nginxaudit.source.tree import Tree
 
@@ -41,7 +49,7 @@ class _Search:
     def __init__(self, archive: Tree, prefixes: tuple[str, ...], started: tuple[str, ...]) -> None:
         self.found = Roots()
         self._archive = archive
-        self._prefixes = prefixes
+        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
         self._started = started
         self._seen: set[str] = set()
 
@@ -49,7 +57,23 @@ class _Search:
         """Fill ``found``."""
         self._search()
         if not self._archive.whole:
+            self._take_manifests()
             self._mention_archives()
+
+    def _take_manifests(self) -> None:
+        """Kubernetes manifests in the archive of a tree, as in a directory on disk."""
+        archive = self._archive
+        names = [
+            name for name in archive.files("") if not any(part.startswith(".") for part in name.split("/"))
+        ]
+        if any(map(is_manifest_name, names)):
+            from nginxaudit.source.kubernetes import roots_of_manifests
+
+            self.found.take(
+                roots_of_manifests(
+                    names, lambda name: archive.text(archive.follow(name), name), archive.limits
+                )
+            )
 
     def _search(self) -> None:
         archive = self._archive
@@ -99,14 +123,14 @@ class _Search:
 
     def _is_main(self, name: str) -> bool:
         try:
-            real = self._archive.follow(name, "", self._prefixes)
+            real = self._archive.follow(name, self._places(""))
             return real not in self._seen and has_main_block(self._archive.text(real, name).text)
         except ReadError:
             return False
 
     def _is_file(self, path: str, scope: str) -> bool:
         try:
-            real = self._archive.follow(path, scope, self._prefixes)
+            real = self._archive.follow(path, self._places(scope))
         except ReadError:
             return self._archive.has(path)  # it is told why it cannot be read
         return self._archive.has(real) and not self._archive.is_directory(real)
@@ -127,7 +151,7 @@ class _Search:
         for name in names:
             main_dir = posixpath.dirname(name)
             try:
-                real = self._archive.follow(name, main_dir if scope is None else scope, self._prefixes)
+                real = self._archive.follow(name, self._places(main_dir if scope is None else scope))
                 if real in self._seen:
                     continue
                 self._seen.add(real)
@@ -139,9 +163,26 @@ class _Search:
             is_root = has_main_block(source.text)
             if not is_root and scope is None:
                 continue
-            # A fragment's includes are relative to the configuration it belongs to: its root's directory.
-            files = ArchiveFiles(self._archive, main_dir if is_root else scope or "", self._prefixes)
-            (self.found.roots if is_root else self.found.loose).append(Root(source, files, searched=True))
+            if is_root:
+                files = self._files(source, main_dir)
+                self.found.roots.append(Root(source, files, searched=True))
+            else:  # its includes are relative to the configuration it belongs to: its root's directory
+                files = ArchiveFiles(self._archive, scope or "", self._places(scope or ""))
+                self.found.loose.append(Root(source, files, searched=True))
+
+    def _places(self, directory: str) -> Places:
+        return tuple((prefix, directory) for prefix in self._prefixes)
+
+    def _files(self, source: SourceText, main_dir: str) -> ArchiveFiles:
+        """Files of the main configuration ``source``; where its tree shows its place, absolute includes are there."""
+        files = ArchiveFiles(self._archive, main_dir, self._places(main_dir))
+        if self._archive.rooted or self._prefixes != INSTALL_PREFIXES:
+            return files
+        moved = inferred(source.text, [main_dir, *_above(main_dir)], self._prefixes, files.exists)
+        if moved is None:
+            return files
+        self.found.remarks.append(moved.sentence(source.path, f"{self._archive.display}!"))
+        return ArchiveFiles(self._archive, main_dir, ((moved.prefix, moved.base), *self._places(main_dir)))
 
     def _matters(self, name: str, scope: str | None) -> bool:
         """Whether a file that cannot be read has to be told: links and devices only when something needs them."""
@@ -150,13 +191,22 @@ class _Search:
         )
 
 
-class ArchiveFiles:
-    """The files that a configuration in ``main_dir`` of an archive may include."""
+def _above(directory: str) -> Iterator[str]:
+    while directory:
+        directory = posixpath.dirname(directory)
+        yield directory
 
-    def __init__(self, archive: Tree, main_dir: str, prefixes: Iterable[str]) -> None:
+
+class ArchiveFiles:
+    """The files that a configuration in ``main_dir`` of an archive may include.
+
+    ``places`` are absolute directories that mean directories of the archive.
+    """
+
+    def __init__(self, archive: Tree, main_dir: str, places: Places) -> None:
         self._archive = archive
         self._main_dir = main_dir
-        self._prefixes = tuple(prefixes)
+        self._places = places
         self._texts: dict[str, SourceText] = {}  # by every spelling
         self._by_real: dict[str, SourceText] = {}
         self.installed = archive.whole
@@ -165,7 +215,7 @@ class ArchiveFiles:
         """Name in the archive; an absolute path that has no place in it stays absolute."""
         if not argument.startswith("/"):
             return f"{self._main_dir}/{argument}" if self._main_dir else argument
-        inside = self._archive.inside(argument, self._main_dir, self._prefixes)
+        inside = self._archive.inside(argument, self._places)
         return argument if inside is None else inside
 
     def expand(self, pattern: str) -> list[str]:
@@ -178,6 +228,14 @@ class ArchiveFiles:
             if len(found) > _MAX_MATCHES:
                 raise ReadError(Unreadable.REFUSED, f"more than {_MAX_MATCHES:,} names match")
         return sorted(found, key=os.fsencode)
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file of this name, or one that a glob matches."""
+        try:
+            names = self.expand(path) if is_pattern(path) else [path]
+            return any(self._archive.is_plain(self._follow(name)) for name in names)
+        except ReadError:
+            return False
 
     def read(self, path: str) -> SourceText:
         """Text of one member; one for each, however often and by whatever names it is included."""
@@ -193,7 +251,7 @@ class ArchiveFiles:
         return text
 
     def _follow(self, path: str) -> str:
-        return self._archive.follow(path, self._main_dir, self._prefixes)
+        return self._archive.follow(path, self._places)
 
     def _step(self, bases: Iterable[str], part: str) -> Iterator[str]:
         for base in bases:

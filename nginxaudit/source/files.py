@@ -12,8 +12,9 @@ from functools import cache
 from typing import Protocol
 
 from nginxaudit.source.fence import Fence, read_file, real_path
-from nginxaudit.source.globbing import Globs, TooManyError, name_matches
+from nginxaudit.source.globbing import Globs, TooManyError, is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
+from nginxaudit.source.prefix import Places
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 
@@ -98,7 +99,8 @@ class DiskFiles:
 
     ``main_dir`` is that directory as given. Nothing is read outside ``fence``, except that what stands where
     packages install it may include what other packages provide (`SYSTEM_PLACES`).
-    ``prefixes`` are the absolute directories that mean ``main_dir`` when the tree is a copy.
+    ``prefixes`` are the absolute directories that mean ``main_dir`` when the tree is a copy, ``moved`` those that mean
+    other directories.
     ``texts`` are those that the run has read already.
     """
 
@@ -108,6 +110,7 @@ class DiskFiles:
         fence: Fence,
         *,
         prefixes: Iterable[str] = INSTALL_PREFIXES,
+        moved: Places = (),
         texts: Texts | None = None,
         limits: Limits = DEFAULTS,
     ) -> None:
@@ -115,7 +118,8 @@ class DiskFiles:
         self._main_dir = main_dir or "."
         self.installed = is_installed(self._main_dir)
         self._fence = fence.widened(_system_places()) if self.installed else fence
-        self._prefixes = () if self.installed else tuple(prefix.rstrip("/") for prefix in prefixes)
+        own = tuple((prefix.rstrip("/"), self._main_dir) for prefix in prefixes)
+        self._places: Places = () if self.installed else (*moved, *own)
         self._texts: dict[str, SourceText] = {}  # by every spelling
         self._by_real: dict[str, SourceText] = {}
         self._globs = Globs(self._fence, limits.max_files)
@@ -123,10 +127,10 @@ class DiskFiles:
     def resolve(self, argument: str) -> str:
         """Path on this machine; an absolute one below an install prefix maps into the tree."""
         if not argument.startswith("/"):
-            return os.path.join(self._main_dir, argument) if self._main_dir != "." else argument
-        for prefix in self._prefixes:
-            if argument.startswith(prefix + "/"):
-                return os.path.join(self._main_dir, argument[len(prefix) + 1 :])
+            return _joined(self._main_dir, argument)
+        for prefix, directory in self._places:
+            if argument.startswith(f"{prefix}/"):
+                return _joined(directory, argument[len(prefix) + 1 :])
         return argument
 
     def expand(self, pattern: str) -> list[str]:
@@ -139,6 +143,14 @@ class DiskFiles:
                 "it matches too many files, or leads through too many directories",
                 f"Include less, {raised('max_files')}.",
             ) from None
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file of this name that may be read, or one that a glob matches."""
+        try:
+            names = self.expand(path) if is_pattern(path) else [path]
+            return any(os.path.isfile(name) and self._fence.holds(real_path(name)) for name in names)
+        except ReadError:
+            return False
 
     def read(self, path: str) -> SourceText:
         """Text of ``path``; one for each real file, however often and by whatever names it is included."""
@@ -182,6 +194,10 @@ class DumpFiles:
 
 def _matches(path: list[str], pattern: list[str]) -> bool:
     return len(path) == len(pattern) and all(map(name_matches, path, pattern))
+
+
+def _joined(directory: str, path: str) -> str:
+    return os.path.join(directory, path) if directory not in ("", ".") else path
 
 
 def is_installed(directory: str) -> bool:

@@ -55,12 +55,16 @@ _ANNOTATIONS = {
 """Annotations of an Ingress, likewise."""
 
 
+class NoConfigurationError(ReadError):
+    """A manifest without configuration of nginx."""
+
+
 def roots_of_manifest(host: SourceText, limits: Limits = DEFAULTS) -> Roots:
     """Configurations of the manifest ``host``. Raises `ReadError`."""
     reading = _Reading(host, is_json=plain_name(host.path).endswith(".json"), limits=limits)
     reading.run()
     if not reading.found:
-        raise ReadError(
+        raise NoConfigurationError(
             Unreadable.REFUSED,
             "it holds no nginx configuration (a ConfigMap or Secret with a key NAME.conf, or an ingress snippet)",
             "Leave it out.",

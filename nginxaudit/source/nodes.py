@@ -25,6 +25,10 @@ _RENDER = "Render it first: helm template CHART | nginxaudit scan -"
 _BLANKS = re.compile(r"\s*")
 
 
+class TemplateError(ReadError):
+    """A text that is to become YAML or JSON, and is none yet."""
+
+
 def documents(text: str, *, is_json: bool) -> list[Node]:
     """The documents of ``text``. Raises `ReadError` naming the line that cannot be understood."""
     line = _undecodable_line(text)
@@ -211,9 +215,9 @@ class _Yaml(Struct):
         return ReadError(Unreadable.REFUSED, f"it is not valid YAML: line {line}: {reason}", "Mend it there.")
 
 
-def _template(text: str, offset: int) -> ReadError:
+def _template(text: str, offset: int) -> TemplateError:
     line = text.count("\n", 0, offset) + 1
-    return ReadError(
+    return TemplateError(
         Unreadable.REFUSED, f"it is a template, no YAML yet: line {line} holds {{{{ }}}}", _RENDER
     )
 

@@ -134,7 +134,7 @@ class _Packed:
 
     def _real(self, name: str) -> str | None:
         try:
-            real = self._tree.follow(f"{self._base}{name}", "", ())
+            real = self._tree.follow(f"{self._base}{name}")
         except ReadError:
             return None
         return real if self._tree.is_plain(real) else None
@@ -145,7 +145,9 @@ class _Unpacked:
 
     def __init__(self, directory: str, fence: Fence) -> None:
         self._directory = directory
-        self._fence = fence
+        self._fence = Fence(
+            [fence.real(directory)]
+        )  # whatever else may be read: manifests name no other files
 
     def has(self, name: str) -> bool:
         try:

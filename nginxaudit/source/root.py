@@ -14,6 +14,9 @@ _MAIN_BLOCK = r"^[^\S\n]*+(?:events|http|stream|mail)[^\S\n]*+(?:\{|$)"
 _SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
 
 
+YAML = (".yaml", ".yml")
+
+
 class Root(Struct, frozen=True):
     """One text to start from and the files it may include.
 
@@ -71,3 +74,8 @@ def is_configuration_name(directory: str, name: str) -> bool:
     if name.startswith("."):
         return False
     return name.endswith(".conf") or (directory in _SITE_DIRECTORIES and "." not in name)
+
+
+def is_manifest_name(name: str) -> bool:
+    """Whether a file called ``name`` may be a Kubernetes manifest."""
+    return name.endswith((*YAML, ".json"))

@@ -12,13 +12,21 @@ from msgspec import Struct, field
 
 from nginxaudit.source.compressed import Content, content_of, plain_name
 from nginxaudit.source.dump import is_dump, refuse_failed, roots_of_dumps, tell_apart
-from nginxaudit.source.fence import EVERYWHERE, Fence, real_path
+from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, real_path
 from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, Texts
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.listing import files_below
+from nginxaudit.source.prefix import Places, inferred
 from nginxaudit.source.read import ReadError, Unreadable, decode, read_bounded
 from nginxaudit.source.repository import home_of
-from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_configuration_name
+from nginxaudit.source.root import (
+    Root,
+    Roots,
+    Unread,
+    has_main_block,
+    is_configuration_name,
+    is_manifest_name,
+)
 from nginxaudit.source.text import SourceText
 
 STDIN = "-"
@@ -122,7 +130,7 @@ def _from_file(path: str, fence: Fence, options: ReadOptions) -> Roots:
 
 
 def _is_manifest_name(path: str) -> bool:
-    return plain_name(path).endswith((".yaml", ".yml", ".json"))
+    return is_manifest_name(plain_name(path))
 
 
 def _looks_like_manifest(text: str) -> bool:
@@ -184,7 +192,9 @@ def _of_text(source: SourceText, main_dir: str, fence: Fence, options: ReadOptio
     if is_dump(source.text):
         return roots_of_dumps(source)
     refuse_failed(source.text)
-    return Roots([Root(source, _disk(main_dir, fence, options))])
+    found = Roots()
+    found.roots.append(Root(source, _placed(source, main_dir, [], fence, options, found)))
+    return found
 
 
 def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
@@ -196,8 +206,31 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
         if images is not None:
             found.take(images)
             return
-    before = len(found.roots), len(found.loose), len(found.unread)
-    files = _configuration_files(path, fence, found.unread)
+    more = Roots()
+    files = list(files_below(path, fence, _noting(more.unread), _is_skipped))
+    _take_configurations(path, _configurations(files), fence, options, more)
+    names = [name for name, _ in files]
+    if any(map(is_manifest_name, names)):
+        from nginxaudit.source.kubernetes import roots_of_manifests
+
+        limits = options.limits
+
+        def read(name: str) -> SourceText:
+            return read_file(name, os.path.normpath(name), fence, limits.max_file_size)
+
+        more.take(roots_of_manifests(names, read, limits))
+    if not more:
+        raise ReadError(
+            Unreadable.REFUSED,
+            "; but ".join(["the directory holds no nginx configuration (nginx.conf or *.conf)", *more.notes]),
+            "Give the path of the configuration file itself.",
+        )
+    found.take(more)
+
+
+def _take_configurations(
+    path: str, files: list[str], fence: Fence, options: ReadOptions, found: Roots
+) -> None:
     limit = options.limits.max_files
     if len(files) > limit:
         found.unread.append(Unread(os.path.normpath(path), _too_many(len(files), limit)))
@@ -208,24 +241,19 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
         except ReadError as error:
             found.unread.append(Unread(os.path.normpath(file), error))
             continue
-        is_root = has_main_block(source.text)
-        # A fragment's includes are relative to the configuration it belongs to: its root's directory.
-        main_dir = os.path.dirname(file) if is_root else path
-        root = Root(source, _disk(main_dir, fence, options), searched=True)
-        (found.roots if is_root else found.loose).append(root)
-    if before == (len(found.roots), len(found.loose), len(found.unread)):
-        raise ReadError(
-            Unreadable.REFUSED,
-            "the directory holds no nginx configuration (nginx.conf or *.conf)",
-            "Give the path of the configuration file itself.",
-        )
+        if has_main_block(source.text):
+            main_dir = os.path.dirname(file)
+            files_of = _placed(source, main_dir, _above(main_dir, path), fence, options, found)
+            found.roots.append(Root(source, files_of, searched=True))
+        else:  # its includes are relative to the configuration it belongs to: its root's directory
+            found.loose.append(Root(source, _disk(path, fence, options), searched=True))
 
 
-def _configuration_files(directory: str, fence: Fence, unread: list[Unread]) -> list[str]:
-    """Files below ``directory`` that look like configurations, ``nginx.conf`` first, each once."""
+def _configurations(files: list[tuple[str, str | None]]) -> list[str]:
+    """Those of the files that look like configurations, ``nginx.conf`` first, each once."""
     candidates = [
         (path, real)
-        for path, real in files_below(directory, fence, _noting(unread), _is_skipped)
+        for path, real in files
         if is_configuration_name(os.path.basename(os.path.dirname(path)), os.path.basename(path))
     ]
     candidates.sort(key=lambda each: os.path.basename(each[0]) != "nginx.conf")
@@ -235,6 +263,15 @@ def _configuration_files(directory: str, fence: Fence, unread: list[Unread]) -> 
             real = real or real_path(path)
         first_names.setdefault(real or path, path)
     return list(first_names.values())
+
+
+def _above(directory: str, top: str) -> list[str]:
+    """The directories above ``directory``, up to ``top``."""
+    found = []
+    while directory.rstrip("/") != top.rstrip("/") and len(directory) > len(top):
+        directory = os.path.dirname(directory)
+        found.append(directory)
+    return found
 
 
 def _noting(unread: list[Unread]) -> Callable[[str, ReadError], None]:
@@ -253,8 +290,29 @@ def _too_many(count: int, limit: int) -> ReadError:
     )
 
 
-def _disk(main_dir: str, fence: Fence, options: ReadOptions) -> DiskFiles:
-    return DiskFiles(main_dir, fence, prefixes=_prefixes(options), texts=options.texts, limits=options.limits)
+def _placed(
+    source: SourceText, main_dir: str, above: list[str], fence: Fence, options: ReadOptions, found: Roots
+) -> DiskFiles:
+    """Files of the configuration ``source``; where its tree shows its place, absolute includes are there."""
+    files = _disk(main_dir, fence, options)
+    if files.installed or options.prefix or options.allow_outside:
+        return files
+    moved = inferred(source.text, [main_dir, *above], INSTALL_PREFIXES, files.exists)
+    if moved is None:
+        return files
+    found.remarks.append(moved.sentence(source.path))
+    return _disk(main_dir, fence, options, ((moved.prefix, moved.base),))
+
+
+def _disk(main_dir: str, fence: Fence, options: ReadOptions, moved: Places = ()) -> DiskFiles:
+    return DiskFiles(
+        main_dir,
+        fence,
+        prefixes=_prefixes(options),
+        moved=moved,
+        texts=options.texts,
+        limits=options.limits,
+    )
 
 
 def _prefixes(options: ReadOptions) -> tuple[str, ...]:

@@ -19,6 +19,13 @@ from nginxaudit.source.text import SourceText
 
 _INCLUDE = re.compile(r"^[^#\n]*?\binclude\s+[\"']?([^\s;\"'*?\[{]+)[\"']?\s*;", re.MULTILINE)
 
+_SERVER = re.compile(
+    r"^[ \t]*+(?:server[ \t]*+|upstream[ \t]++[\w.-]++[ \t]*+|location[ \t][^\n;{}\"]{1,200})\{[ \t]*+(?:#[^\n]*+)?\r?$"
+    r"(?=[^}]{0,2000};)",
+    re.MULTILINE,
+)
+_TEMPLATES = (".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".ctmpl")
+
 _LOOKED_AT = 200  # keys that globs may look at, for each file that may be read
 
 
@@ -35,7 +42,7 @@ class Holder(Struct):
     def fragments(self) -> Iterator[EmbeddedText]:
         """Texts that are a part of a configuration."""
         for key, text in self.texts.items():
-            if key.endswith(".conf") and not has_main_block(text.text):
+            if is_configuration(key, text.text) and not has_main_block(text.text):
                 yield text
 
 
@@ -166,7 +173,9 @@ class Siblings:
 
 def is_configuration(key: str, text: str) -> bool:
     """Whether a key holds a configuration, by its name or by what is in it."""
-    return key.endswith(".conf") or has_main_block(text)
+    if key.endswith(".conf") or has_main_block(text):
+        return True
+    return not key.endswith(_TEMPLATES) and _SERVER.search(text) is not None
 
 
 def _absent() -> ReadError:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.limits import DEFAULTS, Limits
+from nginxaudit.source.prefix import Places
 from nginxaudit.source.read import ReadError, Unreadable, decode, require_small
 from nginxaudit.source.text import SourceText
 
@@ -141,7 +142,7 @@ class Tree:
 
     def _followed(self, parts: list[str]) -> Node | None:
         try:
-            return self.find(self.follow("/".join(parts), "", ()).split("/"))
+            return self.find(self.follow("/".join(parts)).split("/"))
         except ReadError:
             return None
 
@@ -224,8 +225,11 @@ class Tree:
             return ReadError(Unreadable.MISSING, f"the {self.noun} does not contain it")
         return ReadError(Unreadable.OUTSIDE, f"it is not in the {self.noun}", "Pack it, too.")
 
-    def follow(self, path: str, main_dir: str, prefixes: Iterable[str]) -> str:
-        """``path`` without links and dots. Raises `ReadError` where it leads out or in circles."""
+    def follow(self, path: str, places: Places = ()) -> str:
+        """``path`` without links and dots. Raises `ReadError` where it leads out or in circles.
+
+        ``places`` say which directories of the tree are meant by absolute ones.
+        """
         links = 0
         done: list[str] = []
         nodes: list[Node | None] = [self.top]  # those of ``done``, and the top before them
@@ -253,7 +257,7 @@ class Tree:
             if node.hard or target.startswith("/"):
                 done, nodes = [], [self.top]
             if target.startswith("/") and not node.hard:
-                inside = self.inside(target, main_dir, prefixes)
+                inside = self.inside(target, places)
                 if inside is None:
                     raise ReadError(
                         Unreadable.OUTSIDE,
@@ -264,13 +268,13 @@ class Tree:
             todo.extendleft(reversed(target.split("/")))
         return "/".join(done)
 
-    def inside(self, path: str, main_dir: str, prefixes: Iterable[str]) -> str | None:
+    def inside(self, path: str, places: Places) -> str | None:
         """Name in the tree of the absolute ``path``; None if the tree has no place for it."""
         if self.rooted:
             return path.lstrip("/")
-        for prefix in prefixes:
-            if path.startswith(prefix.rstrip("/") + "/"):
-                return f"{main_dir}/{path[len(prefix.rstrip('/')) + 1 :]}".lstrip("/")
+        for prefix, directory in places:
+            if path.startswith(f"{prefix}/"):
+                return f"{directory}/{path[len(prefix) + 1 :]}".lstrip("/")
         return None
 
     def entry(self, path: str, shown: str) -> Entry:
