@@ -109,7 +109,7 @@ TEXTS = st.text(st.sampled_from("ab {};#'\"\\\n\t é😀\x85\u2028:|>-"), min_si
 
 
 @pytest.mark.usefixtures("_loader")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=TEXTS, style=st.sampled_from(["|", '"', "'", ">", None]), width=st.integers(10, 200))
 def test_every_character_has_its_place(text: str, style: str | None, width: int) -> None:
     host = yaml.safe_dump({"k": {"a.conf": text}}, default_style=style, width=width, allow_unicode=True)
