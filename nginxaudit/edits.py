@@ -143,6 +143,13 @@ def last_in(block: Directive, text: str) -> Edit:
     return Edit(source.path, close, close, f"{gap}{' '.join(text.splitlines())} ")
 
 
+def last_line(source: SourceText, text: str) -> Edit:
+    """Put ``text`` on a line at the end of the file."""
+    end, eol = len(source.text), line_end(source)
+    gap = eol if source.text and not source.text.endswith("\n") else ""
+    return Edit(source.path, end, end, f"{gap}{text}{eol}")
+
+
 def inner_indent(block: Directive) -> str:
     """White space that lines inside ``block`` begin with, as its first line has it."""
     for child in (block.statement.block or ())[:1]:

@@ -59,6 +59,8 @@ Edits: TypeAlias = tuple[Edit, ...] | None
 """What fixes a hit; None where that is not sure."""
 MakeFix: TypeAlias = Callable[[], Edits | Fix]
 """How a check fixes what it found."""
+FixIn: TypeAlias = Callable[[Directive], Edits | Fix]
+"""The same, for what is known before the directive that it is found in."""
 
 
 class Hit(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+SURE = 0.85  # of difflib: from here on a misspelt name can only mean the other one
 _LONGEST = 64  # letters of a name that is compared: the time that it takes is in the square of them
 _MOST_WORDS = 100  # of a configuration, whose names are as many as somebody wants
 
@@ -56,6 +57,21 @@ def near(word: str, known: Iterable[str], count: int, cutoff: float) -> list[str
 
     names = [each for each in plausible(word, known, cutoff) if len(each) <= _LONGEST]
     return get_close_matches(word, names, count, cutoff) if names else []
+
+
+def clear_match(word: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that ``word`` was surely meant to be; None when none or two are that near."""
+    found = near(word, known, 2, SURE)
+    if len(found) == 2 and likeness(word, found[0]) == likeness(word, found[1]):
+        return None
+    return found[0] if found and found[0] != word else None
+
+
+def likeness(word: str, other: str) -> float:
+    """How much of two words is the same, from 0 to 1."""
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, other, word).ratio()
 
 
 def plausible(word: str, known: Iterable[str], cutoff: float) -> list[str]:

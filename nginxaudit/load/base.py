@@ -8,16 +8,18 @@ nginx does while it reads it. It is called in the order of the file, so that it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
 
+from nginxaudit import edits
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import MakeFix
+from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.answers import Answers
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target, parse_address, parse_number
-from nginxaudit.suggest import Suggestions, near
+from nginxaudit.suggest import SURE, Suggestions, likeness, near
 from nginxaudit.syntax.tree import Directive, Token
 
 INVALID = "invalid-value"
@@ -39,7 +41,7 @@ class Mistake(Struct, frozen=True):
     confidence: Confidence | None = None
     rejected: bool = True
     severity: Severity | None = None
-    make_fix: MakeFix | None = None
+    make_fix: FixIn | None = None
 
 
 class Zone(Struct, frozen=True):
@@ -137,9 +139,60 @@ def finally_(check: Callable[[Load], Iterable[Mistake]]) -> Callable[[Load], Ite
     return check
 
 
-def invalid(token: Token, message: str, remedy: str = "") -> Mistake:
+def invalid(token: Token, message: str, remedy: str = "", make_fix: FixIn | None = None) -> Mistake:
     """A word that nginx refuses for its value."""
-    return Mistake(INVALID, message, token, remedy)
+    return Mistake(INVALID, message, token, remedy, make_fix=make_fix)
+
+
+def replaced_by(token: Token, text: str) -> FixIn:
+    """``text`` in the place of ``token``."""
+    return lambda node: (edits.exchanged(node, token, text),)
+
+
+def misspelt(token: Token, message: str, word: str, allowed: Iterable[str]) -> Mistake:
+    """A word that nginx refuses because ``word``, all of it or its end, is none of ``allowed``."""
+    words = list(allowed)
+    meant = _nearest(word, words)
+    make_fix = partial(_meant, token, word, meant) if meant else None
+    return invalid(token, message, _suggestion(meant, words), make_fix)
+
+
+def _meant(token: Token, word: str, meant: str, node: Directive) -> Edits:
+    """``meant`` instead of ``word`` at the end of ``token``, unless the two differ much or by a number."""
+    before = token.removesuffix(word)
+    if not token.endswith(word) or (before and not before.endswith("=")):
+        return None
+    if _digits(word) != _digits(meant) or before + meant == token:
+        return None
+    if not word.startswith(meant) and likeness(word.lower(), meant.lower()) < SURE:
+        return None
+    return (edits.exchanged(node, token, before + meant),)
+
+
+def _digits(word: str) -> str:
+    return "".join(filter(str.isdecimal, word))
+
+
+def repeated(
+    use: Use,
+    earlier: Directive,
+    message: str,
+    remedy: str,
+    label: str = "first given here",
+    token: Token | None = None,
+) -> Mistake:
+    """The second of two directives of which nginx wants one."""
+    make_fix = partial(later_line_deleted, use.load.model, earlier)
+    return Mistake(
+        "duplicate-directive", message, token, remedy, related=((label, earlier),), make_fix=make_fix
+    )
+
+
+def later_line_deleted(model: Model, earlier: Directive, node: Directive) -> Edits:
+    """What of two equal lines deletes the later one."""
+    from nginxaudit.load.fixes.duplicates import later_line
+
+    return later_line(model, earlier, node)
 
 
 def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -> Iterable[Mistake]:
@@ -163,16 +216,19 @@ def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = N
     words = list(allowed)
     word = str(token) if text is None else text
     if word not in words:
-        yield invalid(token, f'"{word}" is no {what}', suggestion(word, words))
+        yield misspelt(token, f'"{word}" is no {what}', word, words)
 
 
-def suggestion(word: str, allowed: Iterable[str]) -> str:
+def _suggestion(meant: str | None, words: list[str]) -> str:
     """What was probably meant, and everything that is allowed."""
-    words = list(allowed)
+    listing = ", ".join(words[:12]) + (" …" if len(words) > 12 else "")
+    return (f'Did you mean "{meant}"? ' if meant else "") + f"Allowed: {listing}."
+
+
+def _nearest(word: str, words: list[str]) -> str | None:
     folded = {each.lower(): each for each in words}
     found = near(word.lower(), folded, 1, NEAR_ENOUGH)
-    listing = ", ".join(words[:12]) + (" …" if len(words) > 12 else "")
-    return (f'Did you mean "{folded[found[0]]}"? ' if found else "") + f"Allowed: {listing}."
+    return folded[found[0]] if found else None
 
 
 def option(token: Token, name: str) -> str | None:
@@ -182,12 +238,13 @@ def option(token: Token, name: str) -> str | None:
 
 def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ()) -> Mistake:
     """A word that is no parameter of the directive."""
-    words = list(allowed)
-    return invalid(
-        token,
-        f'"{token}" is no parameter of "{directive}"',
-        suggestion(token.partition("=")[0], words) if words else "",
-    )
+    message, words = f'"{token}" is no parameter of "{directive}"', list(allowed)
+    name, equals, _ = token.partition("=")
+    if not words:
+        return invalid(token, message)
+    if equals:
+        return invalid(token, message, _suggestion(_nearest(name, words), words))
+    return misspelt(token, message, name, words)
 
 
 def above_zero(parse: Callable[[str], int]) -> Callable[[str], int]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg
+from nginxaudit.model import Model
+from nginxaudit.model.server import Server
 
 HTTP2_DIRECTIVE = (1, 25, 1)
 
@@ -34,4 +37,11 @@ def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
             help='Delete it; "http2 on;" is there.'
             if switched
             else 'Write "http2 on;" in every server of the socket instead.',
+            make_fix=partial(_by_directive, ctx.model, server),
         )
+
+
+def _by_directive(model: Model, server: Server) -> Fix | None:
+    from nginxaudit.load.fixes.http2 import by_directive
+
+    return model.once(by_directive).get(server)

@@ -7,8 +7,9 @@ src/http/ngx_http_variables.c); stream has the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
+from nginxaudit.finding import Fix
 from nginxaudit.load.base import (
     Load,
     Mistake,
@@ -20,7 +21,7 @@ from nginxaudit.load.base import (
 from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
 from nginxaudit.pcre.plain import plain_groups
-from nginxaudit.syntax.tree import Token
+from nginxaudit.syntax.tree import Directive, Token
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _CAPTURES = frozenset("123456789")
@@ -136,13 +137,21 @@ def undefined_variables(load: Load) -> Iterator[Mistake]:
             continue
         if has_placeholder(reference.token):
             continue  # told by unrendered-template
+        near = _nearest(load, reference)
         yield Mistake(
             "undefined-variable",
             f'unknown variable "${reference.name}"{load.lacking[reference.family, reference.name]}',
             reference.token,
-            _nearest(load, reference),
+            f'Did you mean "{near}"?' if near else "Define it, or correct its name.",
             reference.node,
+            make_fix=partial(_respelt, load.model, reference) if near else None,
         )
+
+
+def _respelt(model: Model, reference: Reference, node: Directive) -> Fix | None:
+    from nginxaudit.load.fixes.names import variable_name
+
+    return variable_name(model, reference, node)
 
 
 def why_lacking(model: Model, family: str, name: str) -> str | None:
@@ -163,10 +172,9 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
     return f": {model.target.label} does not have it any more"
 
 
-def _nearest(load: Load, reference: Reference) -> str:
+def _nearest(load: Load, reference: Reference) -> str | None:
     family = reference.family
-    near = load.suggest((family, "variable"), lambda: _names(load.model, family), reference.name.lower())
-    return f'Did you mean "{near}"?' if near else "Define it, or correct its name."
+    return load.suggest((family, "variable"), lambda: _names(load.model, family), reference.name.lower())
 
 
 def _names(model: Model, family: str) -> Iterator[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
-from nginxaudit.load.base import Grammar, Mistake, Use, invalid, parsed, positive, suggestion
+from nginxaudit import edits
+from nginxaudit.hit import Edits, FixIn
+from nginxaudit.load.base import Grammar, Mistake, Use, invalid, misspelt, parsed, positive, replaced_by
 from nginxaudit.load.fields.paths import claim
 from nginxaudit.load.scripts import script, scripts
 from nginxaudit.nginx import (
@@ -53,7 +56,8 @@ def _simple(fact: DirectiveFact, parse: Callable[[str], object]) -> Grammar:
         try:
             value = parse(token)
         except ValueError as error:
-            return (invalid(token, f'{error}; nginx refuses "{use.name}" with it', _flag_help(fact, token)),)
+            remedy, make_fix = _remedy(fact, token)
+            return (invalid(token, f'{error}; nginx refuses "{use.name}" with it', remedy, make_fix),)
         if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
             return (invalid(token, f'"{use.name}" must be between {bounds[0]} and {bounds[1]}'),)
         return ()
@@ -61,11 +65,19 @@ def _simple(fact: DirectiveFact, parse: Callable[[str], object]) -> Grammar:
     return check
 
 
-def _flag_help(fact: DirectiveFact, token: Token) -> str:
+def _remedy(fact: DirectiveFact, token: Token) -> tuple[str, FixIn | None]:
+    """What to write instead, in words and as a fix."""
     if fact.type != "flag":
-        return ""
+        return "", partial(_in_units, fact.type, token)
     word = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}.get(token.lower())
-    return f'Write "{word}".' if word else 'Write "on" or "off".'
+    return (f'Write "{word}".', replaced_by(token, word)) if word else ('Write "on" or "off".', None)
+
+
+def _in_units(kind: str, token: Token, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.measures import in_units
+
+    text = in_units(token, kind)
+    return (edits.exchanged(node, token, text),) if text and text != token else None
 
 
 def _words(values: tuple[str, ...], single: bool) -> Grammar:
@@ -74,7 +86,7 @@ def _words(values: tuple[str, ...], single: bool) -> Grammar:
     def check(use: Use) -> Iterator[Mistake]:
         for token in use.args[:1] if single else use.args:
             if token.lower() not in allowed:
-                yield invalid(token, f'"{token}" is no value of "{use.name}"', suggestion(token, values))
+                yield misspelt(token, f'"{token}" is no value of "{use.name}"', str(token), values)
 
     return check
 

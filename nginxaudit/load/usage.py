@@ -7,12 +7,15 @@ mistakes, so each is judged as if the others were not there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from msgspec import Struct
 
-from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Hit, Place, name_of, whole
+from nginxaudit import edits
+from nginxaudit.finding import Confidence, Fix, Severity
+from nginxaudit.hit import CheckContext, Edits, FixIn, Hit, Place, name_of, whole
 from nginxaudit.load.answers import Answers
+from nginxaudit.load.base import later_line_deleted
 from nginxaudit.load.words import (
     NAME_HINTS,
     belongs_in,
@@ -46,6 +49,7 @@ class _Verdict(Struct, frozen=True):
     severity: Severity | None = None
     confidence: Confidence | None = None
     rejected: bool | None = None
+    make_fix: FixIn | None = None
 
 
 def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
@@ -110,7 +114,7 @@ class _Judge:
             if len(names) < len(block.children):
                 yield from self._repeated(block)
             if "alias" in names and "root" in names:
-                yield "duplicate-directive", _root_and_alias(block)
+                yield "duplicate-directive", _root_and_alias(self._model, block)
 
     def _hit(self, node: Directive, verdict: _Verdict) -> Hit:
         place = whole(node) if verdict.rule == "wrong-argument-count" and not node.is_block else name_of(node)
@@ -122,6 +126,7 @@ class _Judge:
             confidence=verdict.confidence,
             rejected=verdict.rejected,
             help=verdict.help,
+            make_fix=partial(verdict.make_fix, node) if verdict.make_fix is not None else None,
         )
 
     # -- one use
@@ -152,7 +157,8 @@ class _Judge:
         if module_of(name):
             return None
         near = suggest_directive(name, context, self._target) if len(self._verdicts) < _MOST_NAMES else None
-        hint = NAME_HINTS.get(name.lower()) or (f'Did you mean "{near}"?' if near else "")
+        known = NAME_HINTS.get(name.lower())
+        hint = known or (f'Did you mean "{near}"?' if near else "")
         if self._foreign:
             return _Verdict(
                 "unknown-directive",
@@ -162,7 +168,12 @@ class _Judge:
                 Confidence.LOW,
                 rejected=False,
             )
-        return _Verdict("unknown-directive", f'unknown directive "{name}"', hint or "Correct or delete it.")
+        return _Verdict(
+            "unknown-directive",
+            f'unknown directive "{name}"',
+            hint or "Correct or delete it.",
+            make_fix=partial(_respelt, near, self._target) if near and not known else None,
+        )
 
     def _arguments(self, name: str, facts: list[DirectiveFact], count: int, block: bool) -> _Verdict | None:
         shaped = [fact for fact in facts if fact.block == block]
@@ -181,6 +192,7 @@ class _Judge:
             "wrong-argument-count",
             f'"{name}" has {count} argument{"" if count == 1 else "s"}, nginx expects {allowed}',
             "Quote values with spaces, and look for a missing semicolon.",
+            make_fix=_in_quotes,
         )
 
     def _obsolete(self, name: str, facts: list[DirectiveFact]) -> _Verdict | None:
@@ -194,14 +206,16 @@ class _Judge:
                 _SSL_HELP,
                 Severity.WARNING,
                 rejected=False,
+                make_fix=partial(_without_switch, self._model),
             )
         since = fact.ignored_since or fact.deprecated_in
         effect = "has no effect" if fact.ignored(self._target) else "is deprecated"
         return _Verdict(
             "obsolete-directive",
             f'"{name}" {effect} since nginx {since}',
-            f'Use "{fact.replacement}" instead.' if fact.replacement else "Delete it.",
+            _replacement(fact),
             rejected=False,
+            make_fix=partial(_replaced, self._model),
         )
 
     def _lacking(self, name: str, fact: DirectiveFact, context: str) -> _Verdict | None:
@@ -217,17 +231,14 @@ class _Judge:
                 f"Upgrade nginx, or delete the directive. {_or_plus(fact)}".strip(),
             )
         if why is Availability.REMOVED:
-            gone = fact.removed_in or f"a version after {fact.until}"
+            gone, switch = fact.removed_in or f"a version after {fact.until}", name == _SSL_SWITCH
             return _Verdict(
-                "ssl-directive-removed" if name == _SSL_SWITCH else "obsolete-directive",
+                "ssl-directive-removed" if switch else "obsolete-directive",
                 f'"{name}" was removed in nginx {gone}; {target} does not know it',
-                _SSL_HELP
-                if name == _SSL_SWITCH
-                else f'Use "{fact.replacement}" instead.'
-                if fact.replacement
-                else "Delete it.",
+                _SSL_HELP if switch else _replacement(fact),
                 Severity.ERROR,
                 rejected=True,
+                make_fix=partial(_without_switch if switch else _replaced, self._model),
             )
         if why is Availability.YES:  # known, but the version had other contexts for it
             return _Verdict(
@@ -247,7 +258,7 @@ class _Judge:
             if earlier is not node and self._once[node.name, context]:
                 yield (
                     "duplicate-directive",
-                    _duplicate(node, earlier, f'"{node.name}" is given twice in this block'),
+                    _duplicate(self._model, node, earlier, f'"{node.name}" is given twice in this block'),
                 )
 
     def _is_once(self, name: str, context: str) -> bool:
@@ -259,16 +270,23 @@ class _Judge:
         return bool(facts) and all(fact.repeatable is False for fact in facts)
 
 
-def _root_and_alias(block: Directive) -> Hit:
+def _root_and_alias(model: Model, block: Directive) -> Hit:
     root, alias = block.named("root")[0], block.named("alias")[0]
     earlier, later = sorted((root, alias), key=block.children.index)
-    return _duplicate(later, earlier, '"root" and "alias" exclude each other in one location')
+    return _duplicate(model, later, earlier, '"root" and "alias" exclude each other in one location')
 
 
-def _duplicate(node: Directive, earlier: Directive, message: str) -> Hit:
+def _duplicate(model: Model, node: Directive, earlier: Directive, message: str) -> Hit:
     same = list(node.args) == list(earlier.args)
     remedy = "Delete one of the two: they are equal." if same else "Keep the one you mean."
-    return Hit(name_of(node), message, node, related=(("first given here", _whole(earlier)),), help=remedy)
+    return Hit(
+        name_of(node),
+        message,
+        node,
+        related=(("first given here", _whole(earlier)),),
+        help=remedy,
+        make_fix=partial(later_line_deleted, model, earlier, node),
+    )
 
 
 def _whole(node: Directive) -> Place:
@@ -284,8 +302,43 @@ def _plus_only(name: str, context: str, fact: DirectiveFact) -> _Verdict:
             message,
             "Use NGINX Plus (--edition plus), or rely on max_fails and fail_timeout of the servers.",
         )
-    rule = "plus-only-upstream-feature" if context in _UPSTREAM_CONTEXTS else "plus-only-directive"
-    return _Verdict(rule, message, "Delete it, or say --edition plus if the target is NGINX Plus.")
+    remedy = "Delete it, or say --edition plus if the target is NGINX Plus."
+    if context not in _UPSTREAM_CONTEXTS:
+        return _Verdict("plus-only-directive", message, remedy)
+    return _Verdict("plus-only-upstream-feature", message, remedy, make_fix=_deleted)
+
+
+def _deleted(node: Directive) -> Edits:
+    """``node`` taken out; not the file with the state of an upstream, which would have no server then."""
+    return None if node.is_block or node.name == "state" else edits.deletion(node)
+
+
+def _respelt(near: str, target: Target, node: Directive) -> Fix | None:
+    from nginxaudit.load.fixes.names import directive_name
+
+    return directive_name(near, target, node)
+
+
+def _in_quotes(node: Directive) -> Edits:
+    from nginxaudit.load.fixes.quotes import in_quotes
+
+    return in_quotes(node)
+
+
+def _replacement(fact: DirectiveFact) -> str:
+    return f'Use "{fact.replacement}" instead.' if fact.replacement else "Delete it."
+
+
+def _replaced(model: Model, node: Directive) -> Fix | None:
+    from nginxaudit.load.fixes.obsolete import replaced
+
+    return replaced(model, node)
+
+
+def _without_switch(model: Model, node: Directive) -> Fix | None:
+    from nginxaudit.load.fixes.obsolete import ssl_switch
+
+    return ssl_switch(model, node)
 
 
 def _or_plus(fact: DirectiveFact) -> str:

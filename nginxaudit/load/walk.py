@@ -151,5 +151,5 @@ def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
         confidence=mistake.confidence,
         rejected=mistake.rejected,
         help=mistake.help,
-        make_fix=mistake.make_fix,
+        make_fix=partial(mistake.make_fix, node) if mistake.make_fix is not None else None,
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.checks.upstream.ports import has_url
-from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit.finding import Applicability, Fix
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
 from nginxaudit.syntax.tree import Directive, Token
 
+_SURE = 0.8  # of difflib: from here on a misspelt parameter can only mean one thing
 _THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
 NEXT_UPSTREAM = tuple(
     f"{protocol}_next_upstream"
@@ -23,7 +28,7 @@ def invalid_server_parameter(ctx: CheckContext) -> Iterable[Hit]:
     for upstream in ctx.model.all_upstreams:
         for peer in upstream.peers:
             if peer.invalid:
-                yield from _refused(peer, upstream.family)
+                yield from _refused(peer, upstream.family, ctx.target)
 
 
 def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
@@ -40,7 +45,7 @@ def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
                     )
 
 
-def _refused(peer: Peer, family: str) -> Iterator[Hit]:
+def _refused(peer: Peer, family: str, target: Target) -> Iterator[Hit]:
     words = {token: number for number, (token, _) in enumerate(peer.invalid)}
     blanks = [token for token in words if token == "=" or token.endswith("=") or token.startswith("=")]
     if blanks:
@@ -49,6 +54,7 @@ def _refused(peer: Peer, family: str) -> Iterator[Hit]:
             f'blanks around "=" in the parameters of {peer.text}: nginx takes the parts as separate words',
             peer.directive,
             help="Write name=value without blanks.",
+            make_fix=partial(_joined, peer, family),
         )
         return
     for token, reason in peer.invalid:
@@ -66,7 +72,42 @@ def _refused(peer: Peer, family: str) -> Iterator[Hit]:
             f"{reason}; nginx refuses to start",
             peer.directive,
             help=f'Did you mean "{near}"?' if near else "",
+            make_fix=partial(_corrected, peer, token, family, target),
         )
+
+
+def _joined(peer: Peer, family: str) -> Fix | None:
+    """``name = value`` as one word, for parameters that nginx has: as it is, nginx does not load it."""
+    node, args = peer.directive, peer.directive.args
+    if len(args) < 2 or any(token.quoted for token in args):
+        return None
+    start, end = args[0].end, args[-1].end
+    text = node.source.text[start:end]
+    if "#" in text:
+        return None
+    known = "|".join(fact.name for fact in parameters("server", family) if fact.name and fact.kind != "flag")
+    joined = re.sub(rf"(?<!\S)({known})\s*=\s*(?=[^\s=])", r"\1=", text)
+    if joined == text:
+        return None
+    edit = edits.replaced(node.source, start, end, joined)
+    return Fix('Delete the blanks around "="', Applicability.SAFE, (edit,))
+
+
+def _corrected(peer: Peer, token: Token, family: str, target: Target) -> Fix | None:
+    """The one parameter that was meant: as it is, nginx does not load it."""
+    name, equals, value = token.partition("=")
+    known = [
+        fact.name
+        for fact in parameters("server", family)
+        if fact.name and fact.available(target) is Availability.YES and (fact.kind != "flag") == bool(equals)
+    ]
+    from difflib import get_close_matches
+
+    found = get_close_matches(name.lower().replace("-", "_"), known, n=2, cutoff=_SURE)
+    if name in known or len(found) != 1 or found[0] in peer.explicit or token is peer.directive.args[0]:
+        return None
+    edit = edits.exchanged(peer.directive, token, f"{found[0]}{equals}{value}")
+    return Fix(f"Write {found[0]}", Applicability.SAFE, (edit,))
 
 
 def _has_foreign(peer: Peer) -> bool:
@@ -102,7 +143,13 @@ def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
             "open source nginx refuses to start",
             node,
             help="Delete it, or say --edition plus if the target is NGINX Plus.",
+            make_fix=partial(_without, node, token),
         )
+
+
+def _without(node: Directive, token: Token) -> Edits:
+    """The parameter taken out, and the directive with its only one."""
+    return edits.deletion(node) if len(node.args) == 1 else (edits.without(node, token),)
 
 
 def lacking(

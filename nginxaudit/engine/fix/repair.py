@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
 from msgspec.structs import replace
 
@@ -23,9 +22,7 @@ def fixer(rule: Rule) -> Fixer | None:
         return None
     if rule.fix not in ("safe", "unsafe"):
         raise PageError(f'{rule.path}: a page with [repair] says fix = "safe" or "unsafe"')
-    if "python" in spec:
-        return _by_function(rule)
-    return _by_check(rule) if list(spec) == ["title"] else _by_table(rule)
+    return _by_check(rule) if list(spec) == ["title"] and "python" in rule.check else _by_table(rule)
 
 
 def _by_check(rule: Rule) -> Fixer:
@@ -37,19 +34,6 @@ def _by_check(rule: Rule) -> Fixer:
         if isinstance(made, Fix):
             return _sound(made)
         return _sound(Fix(title, applicability, tuple(made))) if made else None
-
-    return fix
-
-
-def _by_function(rule: Rule) -> Fixer:
-    spec = rule.repair
-    module, _, function = str(spec["python"]).rpartition(".")
-
-    def fix(hit: Hit, model: Model) -> Fix | None:
-        made = getattr(import_module(f"nginxaudit.repairs.{module}"), function)(hit, model)
-        if isinstance(made, Fix):
-            return _sound(made)
-        return _sound(Fix(spec["title"], Applicability(rule.fix), tuple(made))) if made else None
 
     return fix
 

@@ -8,11 +8,11 @@ from nginxaudit.load.base import (
     Mistake,
     Use,
     invalid,
+    misspelt,
     one_of,
     parsed,
     positive,
     reads,
-    suggestion,
     unknown_parameter,
 )
 from nginxaudit.load.scripts import expression, script
@@ -95,7 +95,7 @@ def modern_browser(use: Use) -> Iterator[Mistake]:
     if len(use.args) == 2:
         browser, version = use.args
         if browser not in browsers:
-            yield invalid(browser, f'"{browser}" is no browser nginx knows', suggestion(browser, browsers))
+            yield misspelt(browser, f'"{browser}" is no browser nginx knows', str(browser), browsers)
         if not all(part.isdigit() for part in version.split(".")):
             yield invalid(version, f'"{version}" is no version')
     elif use.args[0] != "unlisted":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
     Load,
@@ -19,10 +21,11 @@ from nginxaudit.load.base import (
 )
 from nginxaudit.load.fields.zones import PAGE, declare, declare_sized, refer
 from nginxaudit.load.scripts import script, source_variable
+from nginxaudit.model import Model
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_number, parse_size, parse_time_ms, parse_time_s
-from nginxaudit.syntax.tree import Token
+from nginxaudit.syntax.tree import Directive, Token
 
 _SECOND_CHOICES = ("least_conn",)
 
@@ -198,6 +201,7 @@ def _resolving(load: Load, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
             None,
             f"Add zone {upstream.name} 64k;",
             peer.directive,
+            make_fix=partial(_with_zone, load.model, upstream),
         )
     if not load.model.effective(upstream.directive, "resolver") and not load.model.unread_files(
         upstream.family
@@ -210,3 +214,9 @@ def _resolving(load: Load, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
             "Add a resolver; one in a server or location does not count.",
             peer.directive,
         )
+
+
+def _with_zone(model: Model, upstream: Upstream, _: Directive) -> Edits:
+    from nginxaudit.load.upstream_zone import zone_of
+
+    return zone_of(upstream, model)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
+from nginxaudit.finding import Fix
 from nginxaudit.load.base import (
     INVALID,
     Mistake,
@@ -12,11 +14,12 @@ from nginxaudit.load.base import (
     above_zero,
     address,
     invalid,
+    misspelt,
     one_of,
     parsed,
     positive,
     reads,
-    suggestion,
+    repeated,
     unknown_parameter,
 )
 from nginxaudit.load.scripts import script
@@ -42,14 +45,12 @@ def log_format(use: Use) -> Iterator[Mistake]:
     name, *texts = use.args
     key = (use.family, name)
     earlier = use.load.formats.get(key)
-    if earlier is not None or (use.family == "http" and name == "combined"):
-        yield Mistake(
-            "duplicate-directive",
-            f'the log format "{name}" is ' + ("predefined" if earlier is None else "defined twice"),
-            name,
-            "Choose another name.",
-            related=(("first defined here", earlier),) if earlier else (),
-        )
+    if earlier is not None:
+        message = f'the log format "{name}" is defined twice'
+        yield repeated(use, earlier, message, "Choose another name.", "first defined here", name)
+    elif use.family == "http" and name == "combined":
+        message = f'the log format "{name}" is predefined'
+        yield Mistake("duplicate-directive", message, name, "Choose another name.")
     use.load.formats.setdefault(key, use.node)
     use.load.format_names.setdefault(use.family, {}).setdefault(name.lower(), str(name))
     if texts and texts[0].startswith("escape="):
@@ -112,27 +113,41 @@ def _known_format(use: Use, name: Token | None) -> Iterator[Mistake]:
     known = use.load.format_names.setdefault(use.family, {})  # nginx finds them in any case
     if name.lower() in known or (use.family == "http" and name.lower() == "combined"):
         return
-    if use.load.model.config.fragment or use.load.model.unread_files(use.family):
+    model = use.load.model
+    if model.config.fragment or model.unread_files(use.family):
         return
-    later = use.load.model.once(_defined_formats).get(name)
+    later = model.once(_defined_formats).get((use.family, name))
     yield Mistake(
         _UNDEFINED,
         f'the log format "{name}" is not defined' + (" before it is used" if later else ""),
         name,
         "Move the log_format above this line." if later else _meant(use, name, known),
         related=(("defined here", later),) if later else (),
+        make_fix=partial(_defined, later) if later else partial(_other_name, model, use.family, name),
     )
 
 
-def _defined_formats(model: Model) -> dict[str, Directive]:
+def _defined_formats(model: Model) -> dict[tuple[str, str], Directive]:
     nodes = [node for node in model.config.named("log_format") if node.args]
-    return {str(node.args[0]): node for node in reversed(nodes)}
+    return {(model.family_of(node), str(node.args[0])): node for node in reversed(nodes)}
 
 
 def _meant(use: Use, name: str, known: dict[str, str]) -> str:
     near = use.load.suggest((use.family, "log_format"), lambda: [*known, "combined"], name.lower())
     listing = ", ".join([*islice(known.values(), 12), "combined" if len(known) < 12 else "…"])
     return (f'Did you mean "{known.get(near, near)}"? ' if near else "") + f"Allowed: {listing}."
+
+
+def _defined(later: Directive, node: Directive) -> Fix | None:
+    from nginxaudit.load.fixes.log_formats import defined_before
+
+    return defined_before(later, node)
+
+
+def _other_name(model: Model, family: str, name: Token, node: Directive) -> Fix | None:
+    from nginxaudit.load.fixes.log_formats import other_name
+
+    return other_name(model, family, name, node)
 
 
 @reads("error_log", family="main http stream mail")
@@ -149,7 +164,7 @@ def error_log(use: Use) -> Iterator[Mistake]:
                 return
             chosen = str(token)
         else:
-            yield invalid(token, f'"{token}" is no log level', suggestion(token, _LEVELS))
+            yield misspelt(token, f'"{token}" is no log level', str(token), _LEVELS)
             return
 
 

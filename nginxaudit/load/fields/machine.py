@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from nginxaudit.finding import Confidence
+from nginxaudit import edits
+from nginxaudit.finding import Applicability, Confidence, Fix
 from nginxaudit.load.base import (
     INVALID,
     Load,
@@ -17,10 +19,12 @@ from nginxaudit.load.base import (
     parsed,
     positive,
     reads,
+    repeated,
 )
 from nginxaudit.model.model import FAMILIES
 from nginxaudit.nginx import parse_number
 from nginxaudit.nginx.modules import module_of_file
+from nginxaudit.syntax.tree import Config, Directive
 
 _EVENT_METHODS = ("epoll", "poll", "select", "kqueue", "eventport", "/dev/poll")
 _WORLDS = ("events", "http", "stream", "mail")
@@ -77,13 +81,8 @@ def thread_pool(use: Use) -> Iterator[Mistake]:
         yield Mistake(INVALID, '"thread_pool" needs the parameter "threads"')
     earlier = use.load.first(use.node, "thread_pool", str(use.args[0]))
     if earlier is not None:
-        yield Mistake(
-            "duplicate-directive",
-            f'the thread pool "{use.args[0]}" is defined twice',
-            None,
-            "Choose another name.",
-            related=(("first defined here", earlier),),
-        )
+        message = f'the thread pool "{use.args[0]}" is defined twice'
+        yield repeated(use, earlier, message, "Choose another name.", "first defined here")
 
 
 @reads("load_module", family="main")
@@ -107,13 +106,8 @@ def load_module(use: Use) -> Iterator[Mistake]:
     name = use.args[0].rsplit("/", 1)[-1]
     earlier = use.load.first(use.node, "load_module", name)
     if earlier is not None:
-        yield Mistake(
-            "duplicate-directive",
-            f"the module {module_of_file(name) or name} is loaded twice",
-            None,
-            "Delete one of the two lines.",
-            related=(("first loaded here", earlier),),
-        )
+        message = f"the module {module_of_file(name) or name} is loaded twice"
+        yield repeated(use, earlier, message, "Delete one of the two lines.", "first loaded here")
 
 
 @finally_
@@ -124,14 +118,30 @@ def missing_events(load: Load) -> Iterator[Mistake]:
         return
     first = next(iter(config.top.children), config.top)
     node = next((node for node in config.top.children if node.name in _WORLDS), first)
+    surely = config.main.path.endswith("nginx.conf")
     yield Mistake(
         "missing-events-block",
         "the configuration has no events block: nginx refuses to start",
         node.word,
         'Add "events { }" at the top level.',
         node,
-        confidence=None if config.main.path.endswith("nginx.conf") else Confidence.MEDIUM,
+        confidence=None if surely else Confidence.MEDIUM,
+        make_fix=partial(_with_events, config, surely),
     )
+
+
+def _with_events(config: Config, surely: bool, node: Directive) -> Fix | None:
+    """``events {}`` in the main file, before what is there first of http, stream and mail.
+
+    A file that is not called nginx.conf may be one that another one includes.
+    """
+    at: Directive | None = node
+    while at is not None and at is not config.top and at.source is not config.main:
+        at = at.via
+    if at is None:
+        return None
+    made = edits.last_line(config.main, "events {}") if at is config.top else edits.before(at, "events {}")
+    return Fix("Add events", Applicability.SAFE if surely else Applicability.UNSAFE, (made,))
 
 
 @finally_

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
+from nginxaudit import edits
 from nginxaudit.finding import Severity
+from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.base import Mistake, Use, reads
 from nginxaudit.load.forms import blocks_among_data
 from nginxaudit.syntax.tree import Directive, Token
@@ -28,14 +31,22 @@ _RULE = "duplicate-mime-type"
 )
 def lists_of_types(use: Use) -> Iterator[Mistake]:
     """``gzip_types type …``: each type once, and not the one that is always in it."""
-    seen: dict[str, Token] = {}
+    seen: set[str] = set()
     for token in use.args:
         kind = token.lower()
         if kind in seen:
-            yield _twice(token, f'"{token}" is listed twice')
+            yield _twice(token, f'"{token}" is listed twice', partial(_unlisted, token))
         elif kind == _DEFAULT.get(use.name):
-            yield _twice(token, f'"{token}" is always among the "{use.name}"')
-        seen.setdefault(kind, token)
+            yield _twice(token, f'"{token}" is always among the "{use.name}"', partial(_unlisted, token))
+        seen.add(kind)
+
+
+def _unlisted(token: Token, node: Directive) -> Edits:
+    """The type deleted from the list, or the line where no other one is in it."""
+    if {each.lower() for each in node.args} - {_DEFAULT.get(node.name)}:
+        return (edits.without(node, token),)
+    outer = any(block.first(node.name) for block in list(node.ancestors())[1:])
+    return None if outer or not edits.on_one_line(node) else (edits.deleted(node),)
 
 
 reads("types", family="http stream")(blocks_among_data)
@@ -44,22 +55,50 @@ reads("types", family="http stream")(blocks_among_data)
 @reads("types")
 def extensions(use: Use) -> Iterator[Mistake]:
     """``types { type extension … }``: each extension once; the last line wins."""
-    seen: dict[str, Directive] = {}
+    first: dict[str, Directive] = {}
+    last: dict[str, Directive] = {}
     for line in use.node.children:
-        for token in line.args if line.name != "include" else ():
-            earlier = seen.setdefault(token.lower(), line)
+        words = line.args if line.name != "include" else []
+        for token in words:
+            earlier = first.setdefault(token.lower(), line)
             if earlier is not line:
                 yield _twice(
                     token,
                     f'the extension "{token}" is given twice: "{line.name}" replaces "{earlier.name}"',
+                    partial(_without_effect, last[token.lower()], token, last),
                     line,
                     (("first here", earlier),),
                 )
+        last.update((token.lower(), line) for token in words)
+
+
+def _without_effect(losing: Directive, token: Token, last: dict[str, Directive], node: Directive) -> Edits:
+    """The extension deleted from the line before ``node`` that has it, for the last one wins.
+
+    ``last`` tells for each extension which line wins: one that wins nothing is deleted.
+    """
+    if losing.source is not node.source:
+        return None
+    if all(last[each.lower()] is not losing for each in losing.args):
+        return (edits.deleted(losing),) if edits.on_one_line(losing) else None
+    return tuple(edits.without(losing, each) for each in losing.args if each.lower() == token.lower())
 
 
 def _twice(
-    token: Token, message: str, node: Directive | None = None, related: tuple[tuple[str, Directive], ...] = ()
+    token: Token,
+    message: str,
+    make_fix: FixIn,
+    node: Directive | None = None,
+    related: tuple[tuple[str, Directive], ...] = (),
 ) -> Mistake:
     return Mistake(
-        _RULE, message, token, "Delete one of them.", node, related, rejected=False, severity=Severity.WARNING
+        _RULE,
+        message,
+        token,
+        "Delete one of them.",
+        node,
+        related,
+        rejected=False,
+        severity=Severity.WARNING,
+        make_fix=make_fix,
     )

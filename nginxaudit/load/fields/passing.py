@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
     Load,
@@ -12,10 +14,12 @@ from nginxaudit.load.base import (
     finally_,
     invalid,
     reads,
+    repeated,
     unknown_parameter,
 )
 from nginxaudit.load.forms import network_error
 from nginxaudit.load.scripts import expression, regex_captures, script, scripts, uses
+from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import has_placeholder, parse_address
 from nginxaudit.syntax.tree import Directive, Token
@@ -49,7 +53,12 @@ def _target(load: Load, each: Pass) -> Iterator[Mistake]:
         reason = each.target.reason
         if "http://" in reason or "scheme" in reason:
             yield Mistake(
-                "proxy-pass-missing-uri-scheme", f"{reason}: {token}", token, _scheme_help(each), node
+                "proxy-pass-missing-uri-scheme",
+                f"{reason}: {token}",
+                token,
+                _scheme_help(each),
+                node,
+                make_fix=partial(_with_scheme, each),
             )
         else:
             yield Mistake(INVALID, f"{reason}; nginx refuses to start", token, node=node)
@@ -62,6 +71,7 @@ def _target(load: Load, each: Pass) -> Iterator[Mistake]:
             "The ports stand in the server lines of the upstream.",
             node,
             (("defined here", each.target.upstream.directive),),
+            make_fix=partial(_without_port, load.model, each),
         )
     lone_name = each.target_kind == "hostname" and "." not in each.host and each.host != "localhost"
     if each.target_kind in ("address", "hostname") and each.target.port is None and not lone_name:
@@ -70,6 +80,18 @@ def _target(load: Load, each: Pass) -> Iterator[Mistake]:
         )
     if each.protocol == "proxy" and each.target.path is not None and each.family == "http":
         yield from _uri_not_allowed(node, token)
+
+
+def _with_scheme(each: Pass, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.targets import with_scheme
+
+    return with_scheme(each, node)
+
+
+def _without_port(model: Model, each: Pass, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.targets import without_port
+
+    return without_port(model, each, node)
 
 
 def _scheme_help(each: Pass) -> str:
@@ -136,13 +158,8 @@ def _off_alone(use: Use) -> Iterator[Mistake]:
     if len(siblings) < 2 or siblings[0] is use.node:
         return
     if any([str(arg) for arg in node.args] == ["off"] for node in siblings):
-        yield Mistake(
-            "duplicate-directive",
-            f'"{use.name} off" cannot stand beside another "{use.name}" of the same block',
-            None,
-            "Keep the one you mean.",
-            related=(("first given here", siblings[0]),),
-        )
+        message = f'"{use.name} off" cannot stand beside another "{use.name}" of the same block'
+        yield repeated(use, siblings[0], message, "Keep the one you mean.")
 
 
 @reads("proxy_cookie_domain", "proxy_cookie_path")

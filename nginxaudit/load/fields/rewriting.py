@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from nginxaudit.load.base import Mistake, Use, invalid, reads, suggestion
+from nginxaudit import edits
+from nginxaudit.hit import Edits, FixIn
+from nginxaudit.load.base import Mistake, Use, invalid, misspelt, reads, replaced_by
 from nginxaudit.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script, uses
 from nginxaudit.nginx import Availability, variable
-from nginxaudit.syntax.tree import Token
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.syntax.tree import Directive, Token
 
 _FLAGS = ("last", "break", "redirect", "permanent")
 _REGEX = frozenset({"~", "~*", "!~", "!~*"})
 _FILE_TESTS = frozenset({"-f", "!-f", "-d", "!-d", "-e", "!-e", "-x", "!-x"})
-OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
+_OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
+_GLUED = r"""\((\$\w+)(===|!==|==|=~|!=|!~\*|~\*|!~|=|~)("[^"\\]*"|'[^'\\]*'|[^\s"'\\=~][^\s"'\\]*)\)"""
+"""A condition without spaces."""
 _URL_STARTS = ("http://", "https://", "$scheme")
 _CONDITION = "if-invalid-condition"
 _SHAPES = "Allowed: $variable, $variable = text, $variable != text, $variable ~ regex, -f file, -d file, -e file, -x file."
@@ -71,7 +77,7 @@ def rewrite(use: Use) -> Iterator[Mistake]:
     yield from script(use, replacement)
     for flag in flags:
         if flag not in _FLAGS:
-            yield invalid(flag, f'"{flag}" is no flag of rewrite', suggestion(flag, _FLAGS))
+            yield misspelt(flag, f'"{flag}" is no flag of rewrite', str(flag), _FLAGS)
 
 
 @reads("set", family="http stream")
@@ -108,7 +114,7 @@ def condition(use: Use) -> Iterator[Mistake]:
     """``if (condition)``; the parentheses belong to the first and the last word."""
     words = list(use.args)
     if not words[0].startswith("(") or not words[-1].endswith(")"):
-        yield _condition(use, words[0], "a condition stands in parentheses")
+        yield _condition(words[0], "a condition stands in parentheses", _parenthesised)
         return
     texts = [str(word) for word in words]
     texts[0] = texts[0][1:]
@@ -121,7 +127,7 @@ def condition(use: Use) -> Iterator[Mistake]:
     if len(words) == 1 and len(words[0]) < 3:
         pairs = []
     if not pairs:
-        yield _condition(use, words[0], "the condition is empty")
+        yield _condition(words[0], "the condition is empty")
         return
     yield from _judge(use, [text for text, _ in pairs], [word for _, word in pairs])
 
@@ -130,26 +136,27 @@ def _judge(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
     first = texts[0]
     if len(first) > 1 and first.startswith("$"):
         if len(texts) not in (1, 3):
-            yield _condition(use, words[0], f'"{" ".join(texts)}" is more than one comparison, or less')
+            yield _condition(words[0], f'"{" ".join(texts)}" is more than one comparison, or less')
             return
         yield from _operand(use, first, words[0])
         if len(texts) == 3:
             yield from _comparison(use, texts, words)
     elif len(first) in (2, 3) and first.lstrip("!").startswith("-"):
         if len(texts) != 2:
-            yield _condition(use, words[0], f'"{first}" needs exactly one path behind it')
+            yield _condition(words[0], f'"{first}" needs exactly one path behind it')
         elif first not in _FILE_TESTS:
-            yield _condition(use, words[0], f'"{first}" is no file test')
+            yield _condition(words[0], f'"{first}" is no file test')
         else:
             yield from script(use, words[1], texts[1])
     else:
-        yield _condition(use, words[0], f'"{first}" cannot begin a condition')
+        yield _condition(words[0], f'"{first}" cannot begin a condition')
 
 
 def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
     name = text[1:]
     if not name.replace("_", "a").isalnum() or not name.isascii():
-        yield _condition(use, word, f'nginx takes all of "{text}" for the name of a variable')
+        message = f'nginx takes all of "{text}" for the name of a variable'
+        yield _condition(word, message, partial(_spaced, word))
     else:
         uses(use, name, word)
 
@@ -161,10 +168,34 @@ def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mist
     elif operator in ("=", "!="):
         yield from script(use, words[2], value)
     else:
-        meant = OTHER_LANGUAGES.get(operator)
+        meant = _OTHER_LANGUAGES.get(operator)
         remedy = f'nginx writes it "{meant}".' if meant else _SHAPES
-        yield Mistake(_CONDITION, f'"{operator}" is no operator of nginx', words[1], remedy)
+        make_fix = replaced_by(words[1], meant) if meant else None
+        yield Mistake(
+            _CONDITION, f'"{operator}" is no operator of nginx', words[1], remedy, make_fix=make_fix
+        )
 
 
-def _condition(use: Use, word: Token, message: str) -> Mistake:
-    return Mistake(_CONDITION, message, word, _SHAPES)
+def _condition(word: Token, message: str, make_fix: FixIn | None = None) -> Mistake:
+    return Mistake(_CONDITION, message, word, _SHAPES, make_fix=make_fix)
+
+
+def _spaced(word: Token, node: Directive) -> Edits:
+    """Spaces around the operator of a condition that is written as one word."""
+    found = compiled(_GLUED).fullmatch(edits.written(node, word)) if len(node.args) == 1 else None
+    if found is None:
+        return None
+    operator = _OTHER_LANGUAGES.get(found[2], found[2])
+    return (edits.exchanged(node, word, f"({found[1]} {operator} {found[3]})"),)
+
+
+def _parenthesised(node: Directive) -> Edits:
+    """Parentheses around a condition that has none."""
+    first, last = node.args[0], node.args[-1]
+    words = [edits.written(node, token) for token in node.args]
+    if len(words) not in (1, 3) or not first.startswith("$") or any(map({"(", ")"}.intersection, words)):
+        return None
+    return (
+        edits.replaced(node.source, first.start, first.start, "("),
+        edits.replaced(node.source, last.end, last.end, ")"),
+    )

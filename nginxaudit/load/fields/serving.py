@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
     Mistake,
@@ -126,7 +127,14 @@ def add_header(use: Use) -> Iterator[Mistake]:
                 f'"{token}" is no parameter of "{use.name}"; the only one is "always"',
                 token,
                 f'Put the value in quotes: {use.name} {use.args[0]} "{" ".join(use.args[1:])}";',
+                make_fix=_in_quotes,
             )
+
+
+def _in_quotes(node: Directive) -> Edits:
+    from nginxaudit.load.fixes.quotes import in_quotes
+
+    return in_quotes(node)
 
 
 @reads("expires", by_words=True)

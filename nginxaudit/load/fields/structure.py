@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, islice
 
+from msgspec import Struct
+
 from nginxaudit.finding import Severity
+from nginxaudit.hit import Edits
 from nginxaudit.load.base import INVALID, Load, Mistake, finally_
 from nginxaudit.load.fields.zones import PAGE
 from nginxaudit.load.types import buffers_of
+from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.syntax.tree import Directive
 
@@ -160,6 +165,25 @@ def buffer_sizes(load: Load) -> Iterator[Mistake]:
                 yield from islice(chain.from_iterable(problems), 1)
 
 
+class Buffers(Struct, frozen=True):
+    """The buffers of a protocol in effect in a block; sizes in bytes."""
+
+    protocol: str
+    number: int
+    size: int
+    first: int  # of the one for the header
+
+    @property
+    def largest(self) -> int:
+        """Size of the largest one."""
+        return max(self.first, self.size)
+
+    @property
+    def room(self) -> int:
+        """What may be busy: all but one."""
+        return (self.number - 1) * self.size
+
+
 def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mistake]:
     model = load.model
     written = model.effective(block, f"{protocol}_buffers")
@@ -167,48 +191,53 @@ def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mist
         number, size = buffers_of(written[0]) if written else (8, PAGE)
     except ValueError:
         return
-    one = model.size(block, f"{protocol}_buffer_size", PAGE)
-    if one is None:
+    first = model.size(block, f"{protocol}_buffer_size", PAGE)
+    if first is None:
         return
-    largest = max(one, size)
-    problem = ""
-    name = "buffers"
-    if number < 2:
-        problem = f'there must be at least 2 "{protocol}_buffers"'
-    else:
-        for name, least in (
-            ("busy_buffers_size", 2 * largest),
-            ("temp_file_write_size", 2 * largest),
-            ("max_temp_file_size", 1 << 30),
-        ):
-            value = model.size(block, f"{protocol}_{name}", least)
-            if value is None:
-                return
-            if value < largest and not (name == "max_temp_file_size" and value == 0):
-                problem = (
-                    f'"{protocol}_{name}" is {_bytes(value)}, less than the largest of "{protocol}_buffer_size" '
-                    f'and one of the "{protocol}_buffers", {_bytes(largest)}'
-                )
-                break
-            if name == "busy_buffers_size" and value > (number - 1) * size:
-                problem = (
-                    f'"{protocol}_busy_buffers_size" is {_bytes(value)}, more than all "{protocol}_buffers" less one, '
-                    f"{_bytes((number - 1) * size)}"
-                )
-                break
+    buffers = Buffers(protocol, number, size, first)
+    problem = _buffer_problem(model, block, buffers)
     if problem:
-        names = [f"{protocol}_{size}" for size in _SIZES]
-        last = max(
-            (node for name in names for node in model.effective(block, name)),
-            key=lambda node: (len(list(node.ancestors())), node.start),
-        )
+        lines = [node for name in _SIZES for node in model.effective(block, f"{protocol}_{name}")]
         yield Mistake(
             "proxy-buffers-invalid",
             f"{problem}: nginx refuses to start",
             None,
             f'Raise "{protocol}_buffers" and "{protocol}_buffer_size" together.',
-            last,
+            max(lines, key=lambda node: (len(list(node.ancestors())), node.start)),
+            make_fix=partial(_fitting, model, buffers),
         )
+
+
+def _buffer_problem(model: Model, block: Directive, buffers: Buffers) -> str:
+    """What nginx has against the sizes; empty if nothing, or if one of them is not known."""
+    protocol, largest = buffers.protocol, buffers.largest
+    if buffers.number < 2:
+        return f'there must be at least 2 "{protocol}_buffers"'
+    for name, default in (
+        ("busy_buffers_size", 2 * largest),
+        ("temp_file_write_size", 2 * largest),
+        ("max_temp_file_size", 1 << 30),
+    ):
+        value = model.size(block, f"{protocol}_{name}", default)
+        if value is None:
+            return ""
+        if value < largest and not (name == "max_temp_file_size" and value == 0):
+            return (
+                f'"{protocol}_{name}" is {_bytes(value)}, less than the largest of "{protocol}_buffer_size" '
+                f'and one of the "{protocol}_buffers", {_bytes(largest)}'
+            )
+        if name == "busy_buffers_size" and value > buffers.room:
+            return (
+                f'"{protocol}_busy_buffers_size" is {_bytes(value)}, more than all "{protocol}_buffers" less one, '
+                f"{_bytes(buffers.room)}"
+            )
+    return ""
+
+
+def _fitting(model: Model, buffers: Buffers, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.buffers import fitting
+
+    return fitting(model, buffers, node)
 
 
 def _bytes(value: int) -> str:

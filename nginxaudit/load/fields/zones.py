@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from nginxaudit import edits
+from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
     Load,
@@ -18,12 +21,14 @@ from nginxaudit.load.base import (
     parsed,
     positive,
     reads,
+    repeated,
     unknown_parameter,
 )
 from nginxaudit.load.fields.paths import claim
 from nginxaudit.load.scripts import script
+from nginxaudit.model import Model
 from nginxaudit.nginx import parse_number, parse_offset, parse_size, parse_time_ms, parse_time_s
-from nginxaudit.syntax.tree import Token
+from nginxaudit.syntax.tree import Directive, Token
 
 PAGE = 4096  # bytes of a memory page; nginx wants eight of them in a zone (src/core/ngx_slab.c)
 _LEVELS = r"[12](?::[12]){0,2}"
@@ -56,6 +61,7 @@ def declare_sized(
             f'the zone "{name}" has {size} bytes, nginx needs at least {at_least // 1024}k',
             token,
             f"Write {at_least // 1024}k or more.",
+            make_fix=partial(_larger, token),
         )
         return
     earlier = use.load.zones.get(name)
@@ -79,6 +85,12 @@ def declare_sized(
     )
 
 
+def _larger(token: Token, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.zones import larger
+
+    return larger(token, node)
+
+
 def refer(use: Use, token: Token, purpose: str, name: str) -> None:
     """Remember that a zone is used: it may be declared later."""
     use.load.zone_users.append((purpose, Reference(name, token, use.node, use.family)))
@@ -98,6 +110,7 @@ def undefined_zones(load: Load) -> Iterator[Mistake]:
                 reference.token,
                 "Declare it, or correct the name.",
                 reference.node,
+                make_fix=partial(_declared, load.model, reference),
             )
         elif zone.purpose != purpose:
             yield Mistake(
@@ -108,6 +121,12 @@ def undefined_zones(load: Load) -> Iterator[Mistake]:
                 reference.node,
                 (("declared here", zone.node),),
             )
+
+
+def _declared(model: Model, reference: Reference, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.zones import declared
+
+    return declared(model, reference, node)
 
 
 # -- limits
@@ -125,13 +144,19 @@ def limit_req_zone(use: Use) -> Iterator[Mistake]:
         elif (rate := option(token, "rate")) is not None:
             found = re.fullmatch(_RATE, rate)
             if found is None or int(found[1]) == 0:
-                yield invalid(
-                    token, f'"{rate}" is no rate', "Write a whole number of requests: 10r/s or 30r/m."
-                )
+                remedy = "Write a whole number of requests: 10r/s or 30r/m."
+                yield invalid(token, f'"{rate}" is no rate', remedy, partial(_rate, token, rate))
         elif token != "sync":
             yield unknown_parameter(token, use.name, ("zone", "rate"))
     if not zone:
         yield Mistake(INVALID, f'"{use.name}" needs the parameter "zone"')
+
+
+def _rate(token: Token, text: str, node: Directive) -> Edits:
+    from nginxaudit.load.fixes.measures import rate
+
+    meant = rate(text)
+    return (edits.exchanged(node, token, f"rate={meant}"),) if meant else None
 
 
 @reads("limit_conn_zone", family="http stream")
@@ -180,13 +205,8 @@ def _once(use: Use, zone: str) -> Iterator[Mistake]:
     """One line per zone and block."""
     earlier = use.load.first(use.node, use.name, zone, id(use.node.parent))
     if earlier is not None:
-        yield Mistake(
-            "duplicate-directive",
-            f'"{use.name}" with the zone "{zone}" is given twice in this block',
-            None,
-            "Keep the one you mean.",
-            related=(("first given here", earlier),),
-        )
+        message = f'"{use.name}" with the zone "{zone}" is given twice in this block'
+        yield repeated(use, earlier, message, "Keep the one you mean.")
 
 
 # -- caches
