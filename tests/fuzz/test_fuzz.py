@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.fuzz import clock, failing, grammar
+from tests.fuzz import clock, failing, grammar, trees
 from tests.fuzz.sources import INPUTS, seeds
 from tests.fuzz.targets import TARGETS, leave_nothing
 
@@ -92,3 +92,17 @@ def test_most_written_configurations_can_be_read() -> None:
 
     one()
     assert sum(sound) > len(sound) / 4
+
+
+def test_trees_are_built_and_commands_run() -> None:
+    """A few whole commands; long passes are ``python -m tests.fuzz.trees``."""
+    for number in range(4):
+        what, arguments = trees.problem(number)
+        assert not what, (number, arguments)
+
+
+def test_runs_that_differ_are_told() -> None:
+    same = (0, b"a", b"", {"x": b""})
+    assert not trees._judged(same, same)
+    assert "files" in trees._judged(same, (0, b"a", b"", {"x": b"y"}))
+    assert "exit code 4" in trees._judged(same, (4, b"a", b"", {}))
