@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nginxaudit.engine.settings import Settings as Settings
 
 __version__ = "0.1.0"
+HOME = "https://github.com/nginxaudit/nginxaudit"
 __all__ = ["Report", "Settings", "__version__", "audit"]
 
 _HOMES = {"audit": "engine.run.audit", "Report": "engine.results.report", "Settings": "engine.settings"}

@@ -5,35 +5,52 @@ Nothing here knows how a finding came to be or how it is printed.
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import Enum
+from typing import Self
 
 from msgspec import Struct
 
 
-class Severity(IntEnum):
+class _Level(Enum):
+    """A word with a rank: members are compared in the order in which they are listed."""
+
+    @property
+    def label(self) -> str:
+        """Lower-case word used in every output and setting."""
+        return str(self.value)
+
+    @property
+    def rank(self) -> int:
+        """Its place among the others, the lowest first."""
+        return list(type(self)).index(self)
+
+    def __lt__(self, other: Self) -> bool:
+        return self.rank < other.rank
+
+    def __le__(self, other: Self) -> bool:
+        return self.rank <= other.rank
+
+    def __gt__(self, other: Self) -> bool:
+        return self.rank > other.rank
+
+    def __ge__(self, other: Self) -> bool:
+        return self.rank >= other.rank
+
+
+class Severity(_Level):
     """How bad a finding is. Ordered, so that thresholds compare with ``>=``."""
 
-    INFO = 1
-    WARNING = 2
-    ERROR = 3
-
-    @property
-    def label(self) -> str:
-        """Lower-case word used in every output and setting."""
-        return self.name.lower()
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
-class Confidence(IntEnum):
+class Confidence(_Level):
     """How sure the finding is a true positive. Ordered like `Severity`."""
 
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-
-    @property
-    def label(self) -> str:
-        """Lower-case word used in every output and setting."""
-        return self.name.lower()
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 class Applicability(Enum):

@@ -64,6 +64,7 @@ def written() -> dict[Path, str]:
         **{expected_file(each): findings(each) for each in cases()},
         **shown.pictures(),
         SCHEMA: shown.run("init --json-schema"),
+        ROOT / "rules" / "README.md": shown.rule_pages(),
     }
 
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from nginxaudit.engine.rules.rule import CheckTable, FrontMatter, Option
+from nginxaudit.engine.settings.document import fields_table, limits_table, settings_table
+
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "fixtures" / "pictures"
 PAGE = PICTURES / "page.png"
 _OUTPUT = re.compile(r"<!-- output: nginxaudit (.*?) -->\n```text\n(.*?)```\n<!-- end -->", re.DOTALL)
-_TABLE = re.compile(r"<!-- table: rolling restart -->\n(.*?)<!-- end -->", re.DOTALL)
+_TABLE = re.compile(r"<!-- table: (.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 DEPLOYMENTS = ROOT / "fixtures" / "deployments"
 MEASURED = ROOT / "tests" / "live" / "drill_deployments.json"
 _NOT_OURS = ("FORCE_COLOR", "NO_COLOR", "CI", "GITHUB_ACTIONS")
@@ -48,10 +51,20 @@ def run(command: str, *, color: bool = False) -> str:
 def readme() -> str:
     """README with the outputs of its commands as they are now."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = _TABLE.sub(lambda _: f"<!-- table: rolling restart -->\n{rolling_restarts()}<!-- end -->", text)
+    text = with_tables(text)
     return _OUTPUT.sub(
         lambda m: f"<!-- output: nginxaudit {m[1]} -->\n```text\n{run(m[1])}```\n<!-- end -->", text
     )
+
+
+def rule_pages() -> str:
+    """The description of rule pages with its tables as they are now."""
+    return with_tables((ROOT / "rules" / "README.md").read_text(encoding="utf-8"))
+
+
+def with_tables(text: str) -> str:
+    """``text`` with the tables that are made from something else."""
+    return _TABLE.sub(lambda m: f"<!-- table: {m[1]} -->\n{_TABLES[m[1]]()}<!-- end -->", text)
 
 
 def rolling_restarts() -> str:
@@ -73,6 +86,16 @@ def rolling_restarts() -> str:
             row += [_lost(found.get("predicted")), _lost(found)]
         rows.append(row)
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+_TABLES = {
+    "rolling restart": rolling_restarts,
+    "settings": settings_table,
+    "limits": limits_table,
+    "front matter": lambda: fields_table(FrontMatter),
+    "check": lambda: fields_table(CheckTable),
+    "option": lambda: fields_table(Option),
+}
 
 
 def _lost(found: dict[str, int] | None) -> str:

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.engine.run.audit import audit
-from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
 from tests import shown
 from tests.expected import ROOT, written
 from tests.support import nginx
+from tests.support.targets import settings_for
 
 
 def _rules(name: str, target: Target | None = None, *, at_least: str = "warning") -> list[str]:
     path = ROOT / "fixtures" / "deployments" / name
-    report = audit([str(path)], Settings(target=target or Target()))
+    report = audit([str(path)], settings_for(target or Target()))
     wanted = ("error", "warning") if at_least == "warning" else ("error", "warning", "info")
     return [finding.rule for finding in report.active if finding.severity.label in wanted]
 

@@ -11,12 +11,11 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import write_text
+from nginxaudit.engine.settings.record import BASELINE_NAME
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
     from nginxaudit.source.fence import Fence
-
-_FILE = "nginxaudit-baseline.json"
 
 
 @click.group("baseline", short_help="Write, check or prune the list of known findings.")
@@ -39,7 +38,7 @@ def _common(run: Callable[..., int]) -> Callable[..., int]:
         "--baseline",
         "file",
         metavar="FILE",
-        help=f"The baseline (default: the settings' baseline, else {_FILE}).",
+        help=f"The baseline (default: the settings' baseline, else {BASELINE_NAME}).",
     )(run)
     return click.argument("paths", nargs=-1, metavar="[PATH]...")(run)
 
@@ -114,7 +113,7 @@ def _audited(
 
     try:
         settings = settings_of(paths, options)
-        name = file or settings.baseline or _FILE
+        name = file or settings.baseline or BASELINE_NAME
         own = settings.own_paths if file else settings.own_paths | {name}
         # All of them: a list that a limit cut short would make known findings look new.
         limits = replace(settings.limits, max_findings_per_rule=sys.maxsize)

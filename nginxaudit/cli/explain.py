@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
+from nginxaudit.cli.catalogue import rules_of
+from nginxaudit.cli.options import rule_options
 from nginxaudit.cli.streams import writing
 
 
 @click.command("explain", short_help="Explain a rule, with examples.")
 @click.argument("name", metavar="RULE")
-def command(name: str) -> None:
+@rule_options
+def command(name: str, **options: Any) -> None:
     """Explain RULE (slug or id): what it finds, why it matters, how to fix it, when to ignore it.
 
     \b
@@ -19,11 +23,10 @@ def command(name: str) -> None:
       nginxaudit explain active-passive-missing-backup
       nginxaudit explain NGX3001
     """
-    from nginxaudit.engine.rules.catalogue import builtin
     from nginxaudit.engine.rules.pages import read_page
     from nginxaudit.suggest import did_you_mean
 
-    catalogue = builtin()
+    catalogue = rules_of(options)
     rule = catalogue.get(name)
     if rule is None:
         raise click.UsageError(

@@ -19,7 +19,7 @@ def command(directory: str, json_schema: bool) -> int:
     A file that exists is left alone. Editors that know TOML schemas complete and check it.
     """
     from nginxaudit.engine.settings import FILE_NAME
-    from nginxaudit.engine.settings.keys import sample, schema
+    from nginxaudit.engine.settings.document import sample, schema
 
     if json_schema:
         from nginxaudit.engine.rules.catalogue import builtin

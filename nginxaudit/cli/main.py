@@ -9,15 +9,16 @@ from importlib import import_module
 import click
 
 import nginxaudit
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.streams import discard_output
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
 _COMMANDS = ("scan", "upstreams", "drill", "graph", "baseline", "rules", "explain", "init", "completion")
-_ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
+_ISSUES = f"{nginxaudit.HOME}/issues"
 
 
-class _Commands(click.Group):
+class _Commands(Untranslated, click.Group):
     """Subcommands in a file each, imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -39,10 +40,24 @@ class _Commands(click.Group):
             raise click.UsageError(f"{error.message}{hint}", ctx) from None
 
 
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"nginxaudit, version {nginxaudit.__version__}")
+        ctx.exit()
+
+
 @click.group(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(nginxaudit.__version__, "--version", "-V", prog_name="nginxaudit")
+@click.option(
+    "--version",
+    "-V",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Find what is wrong in NGINX configurations, before the reload.
 

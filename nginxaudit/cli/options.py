@@ -1,15 +1,15 @@
-"""Options that several commands share: what is read, and for which nginx."""
+"""Options that several commands share: settings, each made from its field in `Settings`, and the settings file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from nginxaudit.engine.settings import Settings
+from nginxaudit.engine.annotations import choices, plain, spelled
+from nginxaudit.engine.settings.record import READ, TARGET, Setting, Settings, all_settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MOST_JOBS = 256
@@ -24,86 +24,117 @@ def jobs_of(_: click.Context, __: click.Parameter, value: str) -> int | None:
     raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to {_MOST_JOBS}")
 
 
-_OPTIONS = [
-    click.option(
-        "--nginx-version", metavar="X.Y.Z", help="The nginx the configuration is for (default: newest known)."
-    ),
-    click.option(
-        "--edition", type=click.Choice(["oss", "plus"]), help="Open source (default) or NGINX Plus."
-    ),
-    click.option(
-        "--module", multiple=True, metavar="NAME", help="A third-party module that is loaded, e.g. lua."
-    ),
-    click.option(
-        "--topology",
-        multiple=True,
-        metavar="NAME=KIND",
-        help="What an upstream is meant to be: active-active or active-passive. NAME may be a glob.",
-    ),
-    click.option("--context", metavar="BLOCKS", help="Where a fragment belongs, e.g. http,server."),
-    click.option(
-        "--fragments",
-        is_flag=True,
-        default=None,
-        help="Also analyse files of a directory that no configuration includes.",
-    ),
-    click.option("--stdin-filename", metavar="PATH", help="Name of the text read from standard input."),
-    click.option(
-        "--prefix", metavar="DIR", help="Where the scanned tree is installed, for absolute includes."
-    ),
-    click.option(
-        "--allow-outside",
-        is_flag=True,
-        default=None,
-        help="Let includes be read that lie outside the scanned directory.",
-    ),
+def setting_options(*headings: str, without: tuple[str, ...] = ()) -> Callable[[_F], _F]:
+    """Add the options of all settings under ``headings``, and those for the settings file."""
+    added = [
+        _option(each)
+        for each in all_settings()
+        if each.option and each.heading in headings and each.name not in without
+    ]
+
+    def add(command: _F) -> _F:
+        for option in reversed([*added, *_FILE]):
+            command = option(command)
+        return command
+
+    return add
+
+
+def target_options(command: _F) -> _F:
+    """Add what every command needs that reads configurations."""
+    return setting_options(TARGET, READ)(command)
+
+
+def rule_options(command: _F) -> _F:
+    """Add what a command needs that speaks of rules: where the user's own pages are."""
+    names = tuple(each.name for each in all_settings() if each.name != "rules")
+    return setting_options(READ, without=names)(command)
+
+
+_FILE = [
     click.option("--settings", "settings_file", metavar="FILE", help="Use this settings file."),
     click.option("--no-settings", is_flag=True, help="Use no settings file."),
 ]
 
 
-def target_options(command: _F) -> _F:
-    """Add the options to a click command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def _option(setting: Setting) -> Callable[[Any], Any]:
+    """The option of a setting. Without it the value is None: what the settings file says holds."""
+    spelling, _, metavar = setting.option.partition(" ")
+    kind = plain(setting.annotation)
+    words = choices(setting.annotation)
+    if kind is bool:
+        return click.option(spelling, setting.name, is_flag=True, default=None, help=setting.description)
+    return click.option(
+        spelling,
+        setting.name,
+        type=click.Choice(words) if words else None,
+        metavar=metavar or None,
+        multiple=kind is not str and not words,
+        help=f"{setting.description} (default: {spelled(setting.default)})" if words else setting.description,
+    )
 
 
 def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
-    """Settings of the file that belongs to the paths, with the command line over them."""
+    """Settings of the file that belongs to the paths, with the command line over them.
+
+    What is a list or a table is added to that of the file. Rules that the command line selects are all that run:
+    what the file adds to them or takes away does not count then.
+    """
     from msgspec.structs import replace
 
-    from nginxaudit.engine.settings import Settings, discover, load
-    from nginxaudit.finding import Confidence, Severity
+    from nginxaudit.engine.settings import discover, load
 
     if options["settings_file"]:
         settings = load(options["settings_file"])
     else:
-        file = None if options["no_settings"] else discover(_first_path(paths, options["stdin_filename"]))
+        first = _first_path(paths, options.get("stdin_filename"))
+        file = None if options["no_settings"] else discover(first)
         settings = load(file, found=True) if file else Settings()
     if not options.get("changed"):  # those may not be links out of the repository
         _say_links(paths)
-    fail_on = options.get("fail_on")
-    if fail_on:
-        settings = replace(settings, fail_on=None if fail_on == "never" else Severity[fail_on.upper()])
-    return settings.with_options(
-        target=_target(settings, options),
-        select=_split(options.get("select", ())) or None,
-        extend_select=_split(options.get("extend_select", ())) + settings.extend_select,
-        ignore=_split(options.get("ignore", ())) + settings.ignore,
-        rule_directories=options.get("rule_directories", ()) + settings.rule_directories,
-        topologies={**settings.topologies, **_topologies(options["topology"])},
-        context=_context(options["context"]),
-        fragments=options["fragments"],
-        allow_outside=options["allow_outside"],
-        check_files=options.get("check_files"),
-        baseline=options.get("baseline"),
-        changed=options.get("changed"),
-        prefix=options["prefix"],
-        stdin_filename=options["stdin_filename"],
-        min_severity=_level(Severity, options.get("min_severity")),
-        min_confidence=_level(Confidence, options.get("min_confidence")),
-    )
+    given = dict(_given(options))
+    if "select" in given:
+        settings = replace(settings, select=None, extend_select=(), ignore=())
+    for name, value in given.items():
+        before = getattr(settings, name)
+        if isinstance(value, tuple):
+            given[name] = value + (before or ())
+        elif isinstance(value, dict):
+            given[name] = {**before, **value}
+    return replace(settings, **given)
+
+
+def _given(options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The settings that the command line names, with their values."""
+    from nginxaudit.engine.tables import TableError, read
+
+    for setting in all_settings():
+        value = options.get(setting.name)
+        value = _value(setting, value) if isinstance(value, tuple) else value
+        if value is None or value == []:
+            continue
+        try:
+            said = read(Settings, {setting.key: value})
+        except TableError as error:
+            hint = setting.option.partition(" ")[0]
+            raise click.BadParameter(error.reason, param_hint=hint) from None
+        yield setting.name, getattr(said, setting.name)
+
+
+def _value(setting: Setting, words: tuple[str, ...]) -> Any:
+    """The words of an option that may be repeated, as a settings file has them."""
+    if setting.name == "upstreams":
+        return dict(map(_topology, words)) or []
+    if setting.paths:
+        return list(words)
+    return [name.strip() for each in words for name in each.split(",") if name.strip()]
+
+
+def _topology(text: str) -> tuple[str, dict[str, str]]:
+    name, equals, kind = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"{text!r} is not NAME=KIND", param_hint="--topology")
+    return name, {"topology": kind}
 
 
 def _say_links(paths: tuple[str, ...]) -> None:
@@ -122,55 +153,3 @@ def _say_links(paths: tuple[str, ...]) -> None:
 def _first_path(paths: tuple[str, ...], stdin_filename: str | None) -> str:
     first = next((path for path in paths if path != "-"), None)
     return first or stdin_filename or "."
-
-
-def _target(settings: Settings, options: dict[str, Any]) -> Any:
-    from msgspec.structs import replace
-
-    from nginxaudit.nginx import parse_version
-
-    target = settings.target
-    if options["nginx_version"]:
-        try:
-            target = replace(target, version=parse_version(options["nginx_version"]))
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--nginx-version") from None
-    if options["edition"]:
-        target = replace(target, edition=options["edition"])
-    return replace(target, modules=target.modules | set(_split(options["module"])))
-
-
-def _split(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _topologies(values: tuple[str, ...]) -> dict[str, str]:
-    from nginxaudit.engine.settings import TOPOLOGIES
-    from nginxaudit.suggest import did_you_mean
-
-    found = {}
-    for value in values:
-        name, equals, kind = value.partition("=")
-        if not equals or not name or kind not in TOPOLOGIES:
-            hint = did_you_mean(kind, TOPOLOGIES)
-            raise click.BadParameter(
-                f"{value!r} is not NAME=KIND with KIND one of {', '.join(TOPOLOGIES)}{hint}",
-                param_hint="--topology",
-            )
-        found[name] = kind
-    return found
-
-
-def _context(path: str | None) -> str | None:
-    from nginxaudit.syntax.fragments import context_of_path
-
-    if path is not None:
-        try:
-            context_of_path(path)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--context") from None
-    return path
-
-
-def _level(kind: Any, name: str | None) -> Any:
-    return kind[name.upper()] if name else None

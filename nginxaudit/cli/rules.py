@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from nginxaudit.cli.catalogue import rules_of
+from nginxaudit.cli.options import rule_options
 from nginxaudit.cli.streams import writing
 
 if TYPE_CHECKING:
@@ -35,8 +37,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="For each check of other tools: the rules that see the same. Takes no NAME.",
 )
+@rule_options
 def command(
-    names: tuple[str, ...], format_name: str, severity: str | None, default: bool | None, coverage: bool
+    names: tuple[str, ...],
+    format_name: str,
+    severity: str | None,
+    default: bool | None,
+    coverage: bool,
+    **options: Any,
 ) -> None:
     """List the rules, or those that NAME (slug, id, category or tag) means.
 
@@ -46,8 +54,8 @@ def command(
       nginxaudit rules --severity error
       nginxaudit rules --format json | jq '.rules[].rule'
       nginxaudit rules --coverage
+      nginxaudit rules --rules lint/rules
     """
-    from nginxaudit.engine.rules.catalogue import builtin
     from nginxaudit.engine.rules.selection import slugs
     from nginxaudit.engine.settings import SettingsError
 
@@ -56,7 +64,7 @@ def command(
             raise click.UsageError("--coverage is about all rules: it goes with --format alone")
         _print_coverage(format_name)
         return
-    catalogue = builtin()
+    catalogue = rules_of(options)
     try:
         wanted = slugs(catalogue, names or ("ALL",), "rules")
     except SettingsError as error:
@@ -105,12 +113,12 @@ def _as_json(rules: list[Rule]) -> str:
             "cwe": list(rule.cwe),
             "since": rule.since,
             "options": {
-                option.name: {
+                name: {
                     "type": option.type,
                     "default": option.default,
                     "description": option.description,
                 }
-                for option in rule.options
+                for name, option in rule.options.items()
             },
             "references": list(rule.references),
         }

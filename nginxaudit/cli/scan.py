@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from nginxaudit.cli.options import jobs_of, settings_of, target_options
+from nginxaudit.cli.options import jobs_of, setting_options, settings_of
 from nginxaudit.cli.output import COLORS, Reports, report_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.engine.settings.record import READ, REPORTED, RULES, TARGET
 from nginxaudit.report import FORMATS
 
 if TYPE_CHECKING:
@@ -20,50 +21,16 @@ if TYPE_CHECKING:
     from nginxaudit.model import Model
     from nginxaudit.views.graph.view import GraphView
 
-_LEVELS = click.Choice(["info", "warning", "error"])
-
 
 @click.command("scan", cls=Sectioned, short_help="Audit configurations and print what is wrong.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @report_options(FORMATS)
-@click.option(
-    "--select",
-    multiple=True,
-    metavar="RULE",
-    help="Only these rules: slug, id, category, tag or ALL. Repeat or separate by commas.",
-)
-@click.option("--extend-select", multiple=True, metavar="RULE", help="These rules, besides the default ones.")
-@target_options
-@click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules.")
-@click.option(
-    "--check-files",
-    is_flag=True,
-    default=None,
-    help="Also look whether the files that the configuration names exist here and can be read.",
-)
-@click.option("--min-severity", type=_LEVELS, help="Report only findings at or above this severity.")
-@click.option(
-    "--min-confidence",
-    type=click.Choice(["low", "medium", "high"]),
-    help="Report only findings at or above this confidence.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["info", "warning", "error", "never"]),
-    help="Lowest severity that makes the exit code 1 (default: warning).",
-)
-@click.option(
-    "--rules", "rule_directories", multiple=True, metavar="DIR", help="More rule pages (declarative)."
-)
+@setting_options(TARGET, READ, RULES, REPORTED)
 @click.option("--all", "show_all", is_flag=True, help="Show every place of a rule, however many there are.")
 @click.option(
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."
 )
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
-@click.option("--baseline", metavar="FILE", help="Silence the findings that this baseline knows.")
-@click.option(
-    "--changed", is_flag=True, default=None, help="PATHs are changed files: report only what is in them."
-)
 @click.option("--fix", "fix", is_flag=True, help="Mend what can be mended without changing the meaning.")
 @click.option(
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also apply suggestions, which need a look."
@@ -158,7 +125,7 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
         from nginxaudit.cli.profiling import show
 
         show(clock, begun)
-    return examination.report.exit_code(settings.fail_on), examination.report
+    return examination.report.exit_code(settings.fail_severity), examination.report
 
 
 def _mended(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
@@ -182,7 +149,7 @@ def _mended(paths: tuple[str, ...], options: dict[str, Any], settings: Settings)
         with applied(fixed, paths, settings, data):
             reports.commit()
         reports.write_stdout(write)
-    return fixed.report.exit_code(settings.fail_on), fixed.report
+    return fixed.report.exit_code(settings.fail_severity), fixed.report
 
 
 def _watched(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> int:
@@ -211,7 +178,7 @@ def _renderer(
         fold=not options["show_all"],
         color=COLORS[options["color"]],
         show_suppressed=options["show_suppressed"],
-        fail_on=settings.fail_on,
+        fail_on=settings.fail_severity,
         views=views,
     )
 

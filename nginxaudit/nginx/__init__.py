@@ -3,7 +3,7 @@
 from nginxaudit.nginx.addresses import Address, is_inet6, parse_address, parse_inet4
 from nginxaudit.nginx.advisories import Advisory, advisories
 from nginxaudit.nginx.availability import Availability
-from nginxaudit.nginx.contexts import PSEUDO_CONTEXTS, context_family, inner_context
+from nginxaudit.nginx.contexts import PSEUDO_CONTEXTS, context_family, contexts, inner_context
 from nginxaudit.nginx.directives import (
     ArgCount,
     DirectiveFact,
@@ -28,7 +28,7 @@ from nginxaudit.nginx.version import NEWEST, Target, Version, format_version, pa
 __all__ = [
     "NEWEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Availability", "BalancerFact",
     "DirectiveFact", "ParameterFact", "Target", "VariableFact", "Version", "advisories", "balancer",
-    "context_family", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
+    "context_family", "contexts", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
     "is_inet6", "known_names", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
     "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
 ]  # fmt: skip

@@ -52,6 +52,12 @@ def inner_context(context: str, name: str) -> str:
 
 
 @cache
+def contexts() -> frozenset[str]:
+    """All contexts in which a directive can stand."""
+    return frozenset({"main", *_BLOCKS.values(), *PSEUDO_CONTEXTS})
+
+
+@cache
 def context_family(context: str) -> str:
     """``http``, ``stream``, ``mail``, or ``main`` for everything else."""
     if context in _HTTP:

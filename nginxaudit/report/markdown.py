@@ -24,7 +24,6 @@ _MARKS = {
     Severity.INFO: "\N{INFORMATION SOURCE}\ufe0f info",
 }
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")  # what Markdown, HTML or a mention would be made of
-_HOME = "https://github.com/nginxaudit/nginxaudit/blob/main/rules"
 _MOST = 60_000  # of the 65,536 characters of a comment on GitHub
 
 
@@ -56,7 +55,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
 def _lines(report: Report, rules: dict[str, Rule]) -> Iterator[tuple[str, int]]:
     """The tables, a row at a time, each with the number of findings in it."""
     for file, group in groupby(report.active, key=lambda finding: finding.span.file):
-        findings = sorted(group, key=lambda finding: -finding.severity)
+        findings = sorted(group, key=lambda finding: -finding.severity.rank)
         counts = Counter(finding.severity for finding in findings)
         words = ", ".join(f"{counts[each]} {each.label}" for each in sorted(counts, reverse=True))
         yield (
@@ -70,8 +69,8 @@ def _lines(report: Report, rules: dict[str, Rule]) -> Iterator[tuple[str, int]]:
 
 def _row(finding: Finding, rule: Rule | None) -> str:
     name = f"`{finding.rule}`"
-    if rule is not None:
-        name = f"[{name}]({_HOME}/{rule.category}/{rule.slug}.md)"
+    if rule is not None and rule.url:
+        name = f"[{name}]({rule.url})"
     text = _escape(finding.message)
     if finding.help:
         text += f"<br>→ {_escape(finding.help)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nginxaudit import HOME
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.coverage import crash_line, gaps
@@ -20,15 +21,14 @@ if TYPE_CHECKING:
     from nginxaudit.finding import Finding
     from nginxaudit.source.text import SourceText
 
-_HOME = "https://github.com/nginxaudit/nginxaudit"
 _LEVELS = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
 
 
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
     """Write one result with all diagnostics."""
-    pages = {rule.slug: f"{_HOME}/blob/main/rules/{rule.category}/{rule.slug}.md" for rule in report.rules}
+    pages = {rule.slug: rule.url for rule in report.rules if rule.url}
     document = {
-        "source": {"name": "nginxaudit", "url": _HOME},
+        "source": {"name": "nginxaudit", "url": HOME},
         "diagnostics": [
             *(_diagnostic(finding, report.sources, pages) for finding in report.active),
             *_lacking(report),

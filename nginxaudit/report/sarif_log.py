@@ -19,7 +19,7 @@ from nginxaudit.report.coverage import crash_line, gaps
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.sarif_places import Places, artifact
 from nginxaudit.report.sarif_provenance import base_ids, provenance
-from nginxaudit.report.sarif_rules import HOME, LEVELS, MESSAGE_ID, descriptor, sentence, stand_in
+from nginxaudit.report.sarif_rules import LEVELS, MESSAGE_ID, descriptor, sentence, stand_in
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
                 name="nginxaudit",
                 version=nginxaudit.__version__,
                 semantic_version=nginxaudit.__version__,
-                information_uri=HOME,
+                information_uri=nginxaudit.HOME,
                 rules=[descriptor(rule) for rule in rules],
             )
         ),
@@ -78,7 +78,7 @@ def _most_severe(report: Report) -> tuple[Sequence[Finding], int]:
         return report.findings, 0
     ranked = sorted(
         range(len(report.findings)),
-        key=lambda at: (report.findings[at].suppressed is not None, -report.findings[at].severity, at),
+        key=lambda at: (report.findings[at].suppressed is not None, -report.findings[at].severity.rank, at),
     )
     return [report.findings[at] for at in sorted(ranked[:MOST_RESULTS])], cut
 

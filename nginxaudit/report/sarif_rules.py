@@ -7,10 +7,9 @@ from typing import Any
 
 import sarif_om as om
 
-from nginxaudit.engine.rules.rule import PageError, Rule
+from nginxaudit.engine.rules.rule import CheckTable, PageError, Rule
 from nginxaudit.finding import Finding, Severity
 
-HOME = "https://github.com/nginxaudit/nginxaudit"
 MESSAGE_ID = "finding"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
@@ -33,7 +32,7 @@ def descriptor(rule: Rule) -> om.ReportingDescriptor:
         ),
         message_strings={MESSAGE_ID: om.MultiformatMessageString(text="Found: '{0}'.")},
         help=om.MultiformatMessageString(text=_plain(body), markdown=body),
-        help_uri=f"{HOME}/blob/main/rules/{rule.category}/{rule.slug}.md",
+        help_uri=rule.url or None,
         default_configuration=om.ReportingConfiguration(level=LEVELS[rule.severity]),
         properties=_properties(rule),
     )
@@ -49,6 +48,7 @@ def stand_in(finding: Finding) -> Rule:
         title=title,
         severity=finding.severity,
         confidence=finding.confidence,
+        check=CheckTable(),
         what="",
         why="",
         remedy=finding.help,

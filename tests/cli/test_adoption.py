@@ -16,8 +16,10 @@ import pytest
 from jsonschema import Draft7Validator
 
 from nginxaudit.engine.rules.catalogue import builtin
-from nginxaudit.engine.settings import load
-from nginxaudit.engine.settings.keys import KEYS, schema
+from nginxaudit.engine.rules.selection import selected
+from nginxaudit.engine.settings import SettingsError, load
+from nginxaudit.engine.settings.document import sample_of, schema
+from nginxaudit.engine.settings.record import FileSettings, described
 from tests.support.clock import HANG
 from tests.support.command import nginxaudit
 
@@ -46,8 +48,8 @@ def test_init_writes_a_file_that_is_read_and_does_nothing_yet(tmp_path: Path) ->
 def test_every_sample_of_the_file_is_valid(tmp_path: Path) -> None:
     (tmp_path / "nginx-rules").mkdir()
     check = Draft7Validator(schema(builtin()))
-    for key in KEYS:
-        text = f"[{key.name}]\n{key.sample}\n" if key.kind == "table" else f"{key.name} = {key.sample}\n"
+    for setting in described(FileSettings):
+        text = "\n".join(sample_of(setting)) + "\n"
         path = tmp_path / "nginxaudit.toml"
         path.write_text(text)
         check.validate(tomllib.loads(text))
@@ -67,8 +69,8 @@ def test_every_sample_of_the_file_is_valid(tmp_path: Path) -> None:
 def test_the_schema_refuses_what_the_reader_refuses(text: str, tmp_path: Path) -> None:
     assert list(Draft7Validator(schema(builtin())).iter_errors(tomllib.loads(text)))
     (tmp_path / "nginxaudit.toml").write_text(text)
-    with pytest.raises(ValueError):  # noqa: PT011 - SettingsError, whatever it says
-        load(str(tmp_path / "nginxaudit.toml"))
+    with pytest.raises(SettingsError):
+        selected(builtin(), load(str(tmp_path / "nginxaudit.toml")))
 
 
 # -- several reports

@@ -44,7 +44,7 @@ def _rules(directory: Path, **fields: str) -> Settings:
     pages = directory / "rules" / "own"
     pages.mkdir(parents=True)
     (pages / "own.md").write_text(PAGE.format(**fields))
-    return Settings(select=("own",), rule_directories=(str(directory / "rules"),))
+    return Settings(select=("own",), rules=(str(directory / "rules"),))
 
 
 def _main(directory: Path, text: str) -> str:

@@ -197,7 +197,7 @@ def _tasks() -> list[Task]:
     catalogue = builtin()
     rules = selected(catalogue, EVERYTHING)
     return [
-        prepare(rule, options_of(rule, catalogue, EVERYTHING)) for rule in rules if "engine" not in rule.check
+        prepare(rule, options_of(rule, catalogue, EVERYTHING)) for rule in rules if rule.check.engine is None
     ]
 
 

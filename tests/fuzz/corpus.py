@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from nginxaudit.engine.rules.catalogue import pages_directory
-from nginxaudit.engine.settings.keys import sample
+from nginxaudit.engine.settings.document import sample
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
 from tests.rules.examples import cases, clean

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from nginxaudit.drill.load import Load
 from nginxaudit.drill.results import KINDS, Outcome, Result
 from nginxaudit.engine.run.audit import examine
-from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target as Nginx
 from nginxaudit.views.drill import FORMATS, render_drill
 from nginxaudit.views.drill.view import Drilled, drilled_of
 from tests.fuzz.grammar import Draw
+from tests.support.targets import settings_for
 
 _LOAD = Load(rate=3, restart=4_000, pause=2_000, client_timeout=9_000, flap_down=1_500, flap_up=2_500, seed=5)
 _NUMBERS = ("0", "1", "2", "3", "10", "1000", "65535", "2147483647", "x", "")
@@ -109,7 +109,7 @@ def check(data: bytes, kind: str) -> None:
 def _drilled(data: bytes, kind: str) -> Drilled:
     kinds = (kind if kind in KINDS else "refuse",)
     target = Nginx(edition="plus", version=(1, 29, 8)) if len(data) % 2 else Nginx()
-    settings = Settings(select=("unrendered-template",), target=target)
+    settings = settings_for(target, select=("unrendered-template",))
     examination = examine(["-"], settings, stdin=io.BytesIO(data))
     return drilled_of(examination.models, _LOAD, kinds, target, findings=examination.active)
 

@@ -27,7 +27,6 @@ from nginxaudit.engine.rules.pages import parse_page
 from nginxaudit.engine.rules.rule import PageError
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings, SettingsError, load
-from nginxaudit.nginx import Target as Nginx
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.pcre.backtracking import danger
 from nginxaudit.source.dump import is_dump, split_dump
@@ -36,9 +35,9 @@ from tests.fuzz.clock import timed
 
 _ALL = Settings(extend_select=("ALL",), ignore=("drill",))  # simulations take their time, whatever the text
 VARIANTS = {
-    "plus": replace(_ALL, target=Nginx(edition="plus")),
-    "old": replace(_ALL, target=Nginx(version=(1, 10, 0))),
-    "lua": replace(_ALL, target=Nginx(modules=frozenset({"lua"}))),
+    "plus": replace(_ALL, edition="plus"),
+    "old": replace(_ALL, nginx_version="1.10.0"),
+    "lua": replace(_ALL, modules=("lua",)),
     "files": replace(_ALL, check_files=True),
     "fragments": replace(_ALL, fragments=True, context="http,server"),
 }
@@ -168,7 +167,7 @@ def _page(data: bytes) -> None:
     file = directory / "style" / "some-rule.md"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
-    settings = Settings(rule_directories=(str(directory),), extend_select=("some-rule",))
+    settings = Settings(rules=(str(directory),), extend_select=("some-rule",))
     with contextlib.suppress(PageError):
         parse_page(file)
     with contextlib.suppress(PageError):

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nginxaudit.engine.rules.catalogue import builtin
-from nginxaudit.engine.settings.keys import KEYS
+from nginxaudit.engine.settings.document import is_table
+from nginxaudit.engine.settings.record import FileSettings, described
 from tests.fuzz import corpus
 from tests.fuzz.grammar import Draw, configurations, expressions, suppressions
 
@@ -118,7 +119,8 @@ _SCALARS = ('"x"', '""', "1", "-1", "1.5", "true", "false", "[]", "[1]", '["ALL"
             '"\\u0000"', '["\\u0000"]', '"/"', '["/"]', '["../x"]', '["."]', "9" * 5000, '"1.28.0"', '"plus"', '"error"', "[[[]]]", '{ severity = "info" }',
             '{ topology = "active-active" }', '{ topology = [] }', "{ severity = 1 }", "00", '"""\na"""', '"never"', '["lua"]', '"\ud7ff"',
             '["nginx.conf"]', '"' + "a" * 300 + '"')  # fmt: skip
-_OPTIONS = [(rule.slug, option.name) for rule in builtin() for option in rule.options]
+_OPTIONS = [(rule.slug, option) for rule in builtin() for option in rule.options]
+_SETTINGS = described(FileSettings)
 _SLUGS = builtin().names
 
 
@@ -127,9 +129,9 @@ def _toml(draw: Draw) -> bytes:
     scalar = st.sampled_from(_SCALARS)
     lines = []
     for _ in range(draw(st.integers(0, 4))):
-        key = draw(st.sampled_from(KEYS))
-        value = key.sample if draw(st.booleans()) and key.kind != "table" else draw(scalar)
-        lines.append(f"{key.name} = {value}")
+        setting = draw(st.sampled_from(_SETTINGS))
+        value = setting.sample if draw(st.booleans()) and not is_table(setting) else draw(scalar)
+        lines.append(f"{setting.key} = {value}")
     for _ in range(draw(st.integers(0, 3))):
         slug, option = (
             draw(st.sampled_from(_OPTIONS))

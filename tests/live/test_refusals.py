@@ -8,7 +8,7 @@ import pytest
 
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
-from nginxaudit.nginx import Target
+from nginxaudit.nginx import format_version
 from tests.support import nginx
 
 pytestmark = [pytest.mark.live, nginx.live]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.live, nginx.live]
 
 def _agree(directory: Path, text: str) -> None:
     answer = nginx.check(directory, text)
-    report = audit([str(directory / "nginx.conf")], Settings(target=Target(nginx.version())))
+    report = audit([str(directory / "nginx.conf")], Settings(nginx_version=format_version(nginx.version())))
     refusals = [finding.message for finding in report.findings if finding.rejected_by_nginx]
     assert answer.accepted == (not refusals), (answer.output, refusals)
 

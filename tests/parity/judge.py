@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nginxaudit.engine.run.audit import audit
-from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target, directives
 from nginxaudit.nginx.modules import module_of
 from tests.parity.mutate import donations, mutate
 from tests.parity.seeds import Seed, lay_out
 from tests.support import nginx
+from tests.support.targets import settings_for
 
 # What nginx says when not the configuration is at fault but the machine: files, names, ports, users, builds.
 _ELSEWHERE = re.compile(
@@ -63,7 +63,7 @@ class Verdict:
 
 def predict(main: Path, target: Target) -> tuple[bool, tuple[str, ...]]:
     """Whether nginxaudit says that nginx accepts the configuration, and its reasons if not."""
-    report = audit([str(main)], Settings(target=target))
+    report = audit([str(main)], settings_for(target))
     if report.crashes:
         raise AssertionError(f"{main}: {report.crashes}")
     refusals = tuple(

@@ -7,7 +7,7 @@ import io
 from msgspec.structs import replace
 
 from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
-from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.rules.rule import CheckTable, Rule
 from nginxaudit.finding import (
     Applicability,
     Confidence,
@@ -50,6 +50,7 @@ MISMATCH = Rule(
     why="One instance is given up later than the others, so that requests keep failing on it.",
     remedy="Give all servers of the upstream the same max_fails and fail_timeout.",
     path="",
+    check=CheckTable(),
     tags=("high-availability",),
 )
 TRAVERSAL = Rule(
@@ -63,6 +64,7 @@ TRAVERSAL = Rule(
     why="A client can climb one directory up.",
     remedy="End both with a slash, or neither.",
     path="",
+    check=CheckTable(),
     fix="safe",
     tags=("files",),
     cwe=(22,),
@@ -79,6 +81,7 @@ OLD_PROTOCOL = Rule(
     why="Every request opens a connection.",
     remedy="Use proxy_http_version 1.1.",
     path="",
+    check=CheckTable(),
 )
 RULES = (MISMATCH, OLD_PROTOCOL, TRAVERSAL)
 

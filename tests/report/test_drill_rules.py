@@ -22,7 +22,7 @@ def _found(directory: Path, text: str, rule: str, **options: Any) -> list[Findin
     path = directory / "nginx.conf"
     path.write_text(text, encoding="utf-8")
     named = {name.replace("_", "-"): value for name, value in options.items()}
-    report = audit([str(path)], Settings(select=(rule,), options={rule: named}))
+    report = audit([str(path)], Settings(select=(rule,), rule={rule: named}))
     assert not report.crashes
     return list(report.active)
 

@@ -18,6 +18,7 @@ from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding
 from nginxaudit.nginx import Target, parse_version
+from tests.support.targets import settings_for
 
 # Characters that a page cannot hold as themselves.
 _SYMBOLS = {"␀": "\0", "␍": "\r", "␠": " "}
@@ -83,8 +84,8 @@ def target_of(example: Example) -> Target:
 def settings_of(case: Case) -> Settings:
     """Settings under which the rule of ``case`` runs alone."""
     check_files = "check-files" in case.example.flags
-    settings = Settings(target=target_of(case.example), check_files=check_files)
-    if "engine" in case.rule.check:  # may be about what the other rules found
+    settings = settings_for(target_of(case.example), check_files=check_files)
+    if case.rule.check.engine:  # may be about what the other rules found
         return settings.with_options(extend_select=(case.rule.slug,))
     return settings.with_options(select=(case.rule.slug,))
 

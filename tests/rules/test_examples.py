@@ -37,8 +37,7 @@ def test_every_page_has_bad_and_good_examples(rule: Rule) -> None:
 def test_every_check_is_there() -> None:
     """Checks are imported when they run: that each is one, and known to its module, is seen here."""
     for rule in builtin():
-        references = rule.check.get("python", [])
-        for reference in [references] if isinstance(references, str) else references:
+        for reference in rule.check.functions:
             module, _, function = reference.rpartition(".")
             assert callable(getattr(import_module(module_of(module)), function)), rule.slug
 
@@ -80,6 +79,5 @@ def test_example_on_nginx(case: Case, tmp_path: Path) -> None:
 def test_the_python_of_a_rule_lies_in_its_category() -> None:
     """A check is found from its page without a search: checks/CATEGORY/, or load/ for what nginx itself refuses."""
     for rule in builtin():
-        references = rule.check.get("python", [])
-        for reference in [references] if isinstance(references, str) else references:
+        for reference in rule.check.functions:
             assert reference.partition(".")[0] in (rule.category, "load"), rule.slug

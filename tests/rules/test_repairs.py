@@ -13,6 +13,7 @@ from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.finding import Finding
+from nginxaudit.nginx import format_version
 from tests.rules.examples import Case, cases, cases_of, clean, found_in, main_name, settings_of, write
 from tests.rules.judged import answer, is_refused, is_spoken_of, only_the_machine_lacks_something
 from tests.support import nginx
@@ -27,7 +28,7 @@ def _name(case: Case) -> str:
 
 
 def _fix(main: Path, case: Case) -> Fixed:
-    return fix([str(main)], settings_of(case), unsafe="engine" not in case.rule.check)
+    return fix([str(main)], settings_of(case), unsafe=case.rule.check.engine is None)
 
 
 def test_a_page_with_a_fix_has_a_repair_and_shows_it() -> None:
@@ -36,7 +37,7 @@ def test_a_page_with_a_fix_has_a_repair_and_shows_it() -> None:
             assert not rule.repair, f"{rule.slug}: fix and [repair] do not agree"
             assert not any("no-fix" in case.example.flags for case in cases_of(rule)), f"{rule.slug}: no-fix"
             continue
-        assert rule.repair or "engine" in rule.check, f"{rule.slug}: fix and [repair] do not agree"
+        assert rule.repair or rule.check.engine, f"{rule.slug}: fix and [repair] do not agree"
         shown = [case.example.fixed for case in cases_of(rule) if case.example.fixed is not None]
         assert shown, f"{rule.slug}: no bad example is followed by a fence with what the fix makes of it"
 
@@ -75,7 +76,7 @@ def test_fixed_example_on_nginx(case: Case, tmp_path: Path) -> None:
     """A fix for this nginx is accepted by it, unless it refuses the example for something else, too."""
     main = write(case.example, tmp_path)
     settings = settings_of(case)
-    alone = settings.with_options(target=replace(settings.target, version=nginx.version()))
+    alone = settings.with_options(nginx_version=format_version(nginx.version()))
     fixed = fix([str(main)], alone, unsafe=True)
     if not fixed.changes:
         pytest.skip("for this version of nginx nothing is mended in this example")

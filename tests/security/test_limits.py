@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nginxaudit.engine.settings.document import limits, limits_table
 from nginxaudit.report import FORMATS
-from nginxaudit.source.limits import DEFAULTS, limits, read_size, shown_size
+from nginxaudit.source.limits import DEFAULTS, read_size, shown_size
 from tests.support.command import nginxaudit
 
 SITE = "server { return 204; }\n"  # missing-listen
@@ -86,7 +87,7 @@ def test_a_limit_ends_in_a_finding(name: str, tmp_path: Path) -> None:
 
 
 def test_every_limit_is_tested() -> None:
-    assert {each.key for each in limits()} == {*CASES, "max-findings-per-rule"}
+    assert {key for key, *_ in limits()} == {*CASES, "max-findings-per-rule"}
 
 
 def test_directives_are_counted_over_includes(tmp_path: Path) -> None:
@@ -182,18 +183,18 @@ def test_a_baseline_knows_all_findings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("max-depht = 3", 'limits.max-depht: unknown limit; did you mean "max-depth"?'),
-        ("max-depth = 0", "limits.max-depth: a number from 1 to 200 is expected, not 0"),
-        ("max-depth = 100000", "limits.max-depth: a number from 1 to 200 is expected"),
-        ("max-depth = true", "limits.max-depth: a number"),
-        ("max-depth = 1.5", "limits.max-depth: a number"),
-        ('max-depth = "9"', "limits.max-depth: a number"),
-        ("max-files = -1", "limits.max-files: a number"),
-        ('max-file-size = "lots"', "limits.max-file-size: 'lots' is no size such as 16m, 512k or 4096"),
-        ('max-file-size = "9g"', "limits.max-file-size: a number from 1 to 1g is expected"),
-        ('max-file-size = ""', "is no size"),
-        ('max-file-size = "1.5m"', "is no size"),
-        ("max-file-size = inf", "limits.max-file-size: a number"),
+        ("max-depht = 3", 'limits.max-depht: unknown setting; did you mean "max-depth"?'),
+        ("max-depth = 0", "limits.max-depth: a whole number from 1 to 200 is expected, not 0"),
+        ("max-depth = 100000", "limits.max-depth: a whole number from 1 to 200 is expected"),
+        ("max-depth = true", "limits.max-depth: a whole number"),
+        ("max-depth = 1.5", "limits.max-depth: a whole number"),
+        ('max-depth = "9"', "limits.max-depth: a whole number"),
+        ("max-files = -1", "limits.max-files: a whole number"),
+        ('max-file-size = "lots"', "limits.max-file-size: 'lots' is not a size such as 16m, 512k or 4096"),
+        ('max-file-size = "9g"', "limits.max-file-size: a size from 1 to 1g is expected"),
+        ('max-file-size = ""', "is not a size"),
+        ('max-file-size = "1.5m"', "is not a size"),
+        ("max-file-size = inf", "limits.max-file-size: a size"),
     ],
 )
 def test_limits_that_are_none(line: str, expected: str, tmp_path: Path) -> None:
@@ -219,13 +220,12 @@ def test_sizes() -> None:
     ]
     for size in (1, 1000, 1024, 4096, 16 << 20, 3 << 30):
         assert read_size(shown_size(size)) == size
-    assert all(1 <= each.default <= each.highest for each in limits())
     assert DEFAULTS.max_file_size == 16 << 20
 
 
 def test_the_schema_and_the_sample_know_all_limits() -> None:
-    schema = json.loads(nginxaudit("init", "--json-schema").stdout)["properties"]["limits"]["properties"]
-    assert list(schema) == [each.key for each in limits()]
+    schema = json.loads(nginxaudit("init", "--json-schema").stdout)["definitions"]["Limits"]["properties"]
+    assert list(schema) == [key for key, *_ in limits()]
 
 
 def test_the_sample_sets_defaults(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_the_sample_sets_defaults(tmp_path: Path) -> None:
     (tmp_path / "nginxaudit.toml").write_text(table + "\n")
     many_findings(tmp_path)
     assert nginxaudit("scan", "nginx.conf", cwd=tmp_path).returncode == 1
-    for each in limits():
-        assert f"{each.key} = " in table
+    for key, default, _, _ in limits():
+        assert f"{key} = {default}" in table
 
 
 # -- the highest values
@@ -335,9 +335,4 @@ def test_inputs_made_to_take_for_ever(name: str, tmp_path: Path) -> None:
 
 def test_readme_tells_all_limits() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    for each in limits():
-        default, highest = (
-            (f'`"{each.shown(value)}"`' if each.size else str(value))
-            for value in (each.default, each.highest)
-        )
-        assert f"| `{each.key}` | {default} | {highest} |" in readme
+    assert limits_table() in readme

@@ -161,7 +161,7 @@ def test_settings_that_break_readers(text: str, name: str, repository: Path) -> 
         '[check]\npython = "..os.system"',
         '[check]\npython = ["security.server_tokens"]',
         '[check]\ndirective = "root"\nmessage = "x"\n[repair]\npython = "os.system"\ntitle = "x"',
-        '[check]\nengine = true\npython = "os.system"',
+        '[check]\nengine = "files"\npython = "os.system"',
     ],
 )
 def test_pages_name_no_code(check: str, repository: Path) -> None:
@@ -174,11 +174,12 @@ def test_pages_name_no_code(check: str, repository: Path) -> None:
 
 def test_fields_of_messages_are_texts(repository: Path) -> None:
     """``str.format`` would reach into objects."""
-    message = "{directive.__class__.__mro__} {value.__class__} {0} {args!r:>99999999} %s"
+    message = "{directive.__class__.__mro__} {value.__class__} {args!r:>99999999} %s"
     check = f"[check]\ndirective = \"root\"\nmessage = '{message}'"
     (repository / "nginxaudit.toml").write_text('rules = ["pages"]\nselect = ["own"]\n')
     (repository / "pages" / "security" / "own.md").write_text(PAGE.format(check=check))
     run = scan(repository)
+    assert "{value.__class__}" in run.out
     assert "class" not in run.out.replace("__class__", "")
     assert len(run.out) < 10_000
 

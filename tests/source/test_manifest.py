@@ -18,7 +18,6 @@ from nginxaudit.engine.fix.fixing import fix
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
-from nginxaudit.nginx import Target
 from nginxaudit.report import RenderOptions, render
 from nginxaudit.source.embedded import EmbeddedText, stretches_of
 from nginxaudit.source.nodes import documents
@@ -388,7 +387,7 @@ def test_without_pyyaml_it_is_said_what_to_install(tmp_path: Path, monkeypatch: 
 )
 def test_a_generated_configuration_with_lua(modules: frozenset[str]) -> None:
     path = ROOT / "fixtures" / "kubernetes" / "ingress-generated.conf"
-    report = audit([str(path)], Settings(target=Target(modules=modules)))
+    report = audit([str(path)], Settings(modules=tuple(modules)))
     assert report.exit_code() == 0
     assert not any(finding.rejected_by_nginx and finding.severity > 1 for finding in report.active)
 
@@ -397,5 +396,5 @@ def test_lua_in_stream_is_no_mistake(tmp_path: Path) -> None:
     lua = "lua_shared_dict d 5M;\nserver {\n listen 1;\n preread_by_lua_block { x = '}' }\n proxy_pass a:1;\n}\n"
     (tmp_path / "it.conf").write_text(f"events {{}}\nstream {{\n{lua}}}\n")
     for modules in (frozenset[str](), frozenset({"lua"})):
-        report = audit([str(tmp_path / "it.conf")], Settings(target=Target(modules=modules)))
+        report = audit([str(tmp_path / "it.conf")], Settings(modules=tuple(modules)))
         assert not any(finding.rejected_by_nginx for finding in report.active)

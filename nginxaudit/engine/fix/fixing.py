@@ -16,7 +16,7 @@ from io import BytesIO
 from msgspec import Struct
 
 from nginxaudit.engine.results.report import Report
-from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.catalogue import catalogue_of
 from nginxaudit.engine.rules.selection import selected
 from nginxaudit.engine.run.audit import Examination, default_paths, examine
 from nginxaudit.engine.settings import Settings
@@ -112,7 +112,7 @@ class _Fixing:
     ) -> None:
         self._paths = paths
         self._settings = settings
-        catalogue = builtin().with_pages(settings.rule_directories, settings.home_of)
+        catalogue = catalogue_of(settings)
         self._wanted = {rule.slug for rule in selected(catalogue, settings)}
         refusals = tuple(rule.slug for rule in catalogue if rule.rejected_by_nginx)
         # Whatever is selected: what nginx would refuse is looked for after each fix.

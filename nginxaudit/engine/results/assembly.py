@@ -13,7 +13,7 @@ from nginxaudit.engine.results.collect import Collector
 from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rules.catalogue import Catalogue
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.engine.rules.selection import slugs
+from nginxaudit.engine.rules.selection import ignored_per_file
 from nginxaudit.engine.run.tasks import Outcome
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding, Suppression
@@ -40,6 +40,7 @@ class Assembly:
         self._catalogue = catalogue
         self._rules = rules
         self._by_slug = {rule.slug: rule for rule in catalogue}
+        self._ignored = ignored_per_file(catalogue, settings)  # slugs, by glob of files
         self._ignores: Ignores | None = None  # until a comment speaks of nginxaudit
         self._collector = Collector()
         self._sources: dict[str, SourceText] = {}
@@ -167,16 +168,11 @@ class Assembly:
         if self._ignores is not None:
             finding = self._ignores.apply(finding)
         if finding.suppressed is None:
-            for glob, names in self._settings.per_file_ignores.items():
-                if self._covers(glob, finding) and finding.rule in self._slugs(names, glob):
+            for glob, ignored in self._ignored.items():
+                if finding.rule in ignored and self._covers(glob, finding):
                     reason = f"per-file-ignores of {glob}"
                     return replace(finding, suppressed=Suppression("per-file", reason))
         return finding
-
-    def _slugs(self, names: tuple[str, ...], glob: str) -> set[str]:
-        return slugs(
-            self._catalogue, names, f"{self._settings.origin or 'settings'}: per-file-ignores.{glob}"
-        )
 
     def _covers(self, glob: str, finding: Finding) -> bool:
         path = _seen_at(self._sources[finding.span.file], 0)[0]

@@ -21,7 +21,6 @@ from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8
 from nginxaudit.source.read import ReadError
 
 VERSION = 1
-FILE_NAME = "nginxaudit-baseline.json"
 _KEYS = ("rule", "fingerprint", "file", "message")
 
 

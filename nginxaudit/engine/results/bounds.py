@@ -35,7 +35,7 @@ def at_most(findings: list[Finding], limit: int) -> tuple[list[Finding], list[st
 
 
 def _weight(finding: Finding) -> tuple[bool, int]:
-    return finding.suppressed is not None, -finding.severity
+    return finding.suppressed is not None, -finding.severity.rank
 
 
 def too_long(model: Model) -> Iterator[Problem]:

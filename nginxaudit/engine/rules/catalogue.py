@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 from msgspec import DecodeError, Struct, json
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.rule import PageError, Rule
-from nginxaudit.source.fence import EVERYWHERE, Fence
-from nginxaudit.source.read import ReadError
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.settings.record import Settings
 
 # What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 _PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
-_FORMAT = 3  # raise when the index's form changes
+_FORMAT = 5  # raise when the index's form changes
 
 
 class Catalogue:
@@ -45,46 +47,15 @@ class Catalogue:
         """Slugs and ids."""
         return tuple(self._by_name)
 
-    def with_pages(
-        self, directories: Sequence[str], home_of: Callable[[str], Fence] = lambda directory: EVERYWHERE
-    ) -> Catalogue:
-        """This catalogue and the users' own pages below ``directories``: declarative checks only.
-
-        ``home_of`` says of a directory what it may lead to; its pages lead nowhere else.
-        """
-        own = [rule for directory in directories for rule in _own_rules(directory, home_of(directory))]
-        return Catalogue([*self.rules, *own]) if own else self
-
-
-def _own_rules(directory: str, home: Fence) -> Iterator[Rule]:
-    from pathlib import Path
-
-    from nginxaudit.engine.rules.pages import parse_page
-    from nginxaudit.source.listing import files_below
-
-    if not os.path.isdir(directory):
-        raise PageError(f"{directory}: no such directory of rule pages")
-
-    def unlisted(path: str, error: ReadError) -> None:
-        raise PageError(f"{path}: cannot be read: {error}")
-
-    try:
-        fence = Fence([home.real(directory)])
-        pages = [path for path, _ in files_below(directory, fence, unlisted) if path.endswith(".md")]
-    except ReadError as error:
-        raise PageError(f"{directory}: cannot be read: {error}") from None
-    for path in pages:
-        if os.path.basename(path).lower() == "readme.md":
-            continue
-        rule = parse_page(Path(path), fence).rule
-        if "python" in rule.check or "python" in rule.repair:
-            raise PageError(f"{path}: rules from outside may not name Python code")
-        yield rule
-
 
 def pages_directory() -> str:
     """Where the pages are: inside the package once it is installed, beside it in a checkout."""
     return _PACKAGED if os.path.isdir(_PACKAGED) else os.path.join(os.path.dirname(_PACKAGE), "rules")
+
+
+def page_of(rule: Rule) -> str:
+    """The file of the page of ``rule``."""
+    return rule.path if os.path.isabs(rule.path) or rule.own else os.path.join(pages_directory(), rule.path)
 
 
 @cache
@@ -92,7 +63,7 @@ def builtin() -> Catalogue:
     """The rules that come with nginxaudit."""
     directory = pages_directory()
     if directory == _PACKAGED:
-        return Catalogue(_placed(_read_index(directory), directory))
+        return Catalogue(_read_index(directory).rules)
     return Catalogue(_from_checkout(directory))
 
 
@@ -104,9 +75,18 @@ class _Index(Struct, frozen=True):
     rules: tuple[Rule, ...]
 
 
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The rules that come with nginxaudit, and those of the user's own pages. Raises `PageError`."""
+    if not settings.rules:
+        return builtin()
+    from nginxaudit.engine.rules.own import own_rules
+
+    return Catalogue([*builtin(), *own_rules(settings.rules, settings.home_of)])
+
+
 def compile_index(directory: str) -> bytes:
     """The index of the pages below ``directory``: their front matter as JSON."""
-    return json.encode(_compiled(directory), order="deterministic")
+    return json.encode(_compiled(directory))
 
 
 def _compiled(directory: str) -> _Index:
@@ -125,17 +105,13 @@ def _read_index(directory: str) -> _Index:
         return json.decode(file.read(), type=_Index)
 
 
-def _placed(index: _Index, directory: str) -> list[Rule]:
-    return [replace(rule, path=f"{directory}{os.sep}{rule.path}") for rule in index.rules]
-
-
-def _from_checkout(directory: str) -> list[Rule]:
+def _from_checkout(directory: str) -> tuple[Rule, ...]:
     """Rules of an editable install: the index is kept beside the pages and follows their times."""
     stamp = _stamp(_page_files(directory))
     with contextlib.suppress(OSError, DecodeError):
         index = _read_index(directory)
         if index.stamp == stamp and index.format == _FORMAT:
-            return _placed(index, directory)
+            return index.rules
     index = _compiled(directory)
     from nginxaudit.source.directory import WriteError
     from nginxaudit.source.replace import open_target
@@ -144,9 +120,9 @@ def _from_checkout(directory: str) -> list[Rule]:
         contextlib.suppress(OSError, WriteError),  # a read-only checkout is slower, not broken
         open_target(os.path.join(directory, INDEX_NAME)) as target,
     ):
-        target.file.write(json.encode(index, order="deterministic"))
+        target.file.write(json.encode(index))
         target.commit()
-    return _placed(index, directory)
+    return index.rules
 
 
 def _page_files(directory: str) -> list[tuple[str, int]]:

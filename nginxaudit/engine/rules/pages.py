@@ -2,7 +2,6 @@
 
 A page is TOML front matter between ``+++`` lines, then Markdown: the first heading is the title, the
 sections *What it does*, *Why it matters*, *How to fix* and *When to ignore it* follow, then examples.
-This module needs the standard library only: the build hook uses it too.
 """
 
 from __future__ import annotations
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from nginxaudit.engine.rules.rule import Option, PageError, Rule
-from nginxaudit.finding import Confidence, Severity
+from nginxaudit.engine.rules.catalogue import page_of
+from nginxaudit.engine.rules.options import defaults_of
+from nginxaudit.engine.rules.rule import FrontMatter, PageError, Rule
+from nginxaudit.engine.tables import TableError, read
 from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8
 from nginxaudit.source.read import ReadError, Unreadable
 
@@ -24,34 +25,6 @@ _FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```nginx\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
-_REQUIRED = ("id", "severity", "confidence", "check")
-_OPTIONAL = frozenset(
-    {
-        "default",
-        "rejected-by-nginx",
-        "tags",
-        "cwe",
-        "fix",
-        "repair",
-        "since",
-        "edition",
-        "nginx-since",
-        "nginx-until",
-        "references",
-        "proofs",
-        "options",
-    }
-)
-_KINDS: dict[type, tuple[str, frozenset[str]]] = {
-    str: (
-        "a text",
-        frozenset({"id", "severity", "confidence", "fix", "since", "edition", "nginx-since", "nginx-until"}),
-    ),
-    bool: ("true or false", frozenset({"default", "rejected-by-nginx"})),
-    list: ("a list of texts", frozenset({"tags", "references", "proofs"})),
-    dict: ("a table", frozenset({"check", "repair", "options"})),
-}
-_OPTION_TYPES = ("integer", "number", "string", "boolean", "duration", "list")
 _EXAMPLE_OPTIONS = frozenset({"edition", "nginx-version", "since", "until", "openssl", "name"})
 _FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix"})
 
@@ -106,12 +79,12 @@ class Page(Struct, frozen=True):
 
 def read_page(rule: Rule) -> Page:
     """The page of ``rule`` with its body."""
-    return parse_page(Path(rule.path))
+    return parse_page(Path(page_of(rule)))
 
 
 def body_of(rule: Rule) -> str:
     """The Markdown of the page of ``rule``, as it is now. Raises `PageError`."""
-    return _parts(Path(rule.path))[1]
+    return _parts(Path(page_of(rule)))[1]
 
 
 def parse_page(path: Path, fence: Fence = EVERYWHERE) -> Page:
@@ -143,74 +116,26 @@ def _parts(path: Path, fence: Fence = EVERYWHERE) -> tuple[str, str]:
 
 
 def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:
-    _check_keys(path, front)
+    try:
+        said = read(FrontMatter, front, noun="key")
+    except TableError as error:
+        raise PageError(f"{path}: {error}") from None
     title = _HEADING.search(body)
     if title is None:
         raise PageError(f"{path}: the page has no heading")
-    sentences = {key: _first_sentence(path, body, section) for key, section in _SECTIONS.items()}
-    try:
-        return Rule(
-            id=front["id"],
-            slug=path.stem,
-            category=path.parent.name,
-            title=title[1].strip(),
-            severity=Severity[front["severity"].upper()],
-            confidence=Confidence[front["confidence"].upper()],
-            path=str(path),
-            default=front.get("default", True),
-            rejected_by_nginx=front.get("rejected-by-nginx", False),
-            fix=front.get("fix", "none"),
-            since=front.get("since", "0.1.0"),
-            edition=front.get("edition"),
-            nginx_since=front.get("nginx-since"),
-            nginx_until=front.get("nginx-until"),
-            tags=tuple(front.get("tags", ())),
-            cwe=_numbers(front, path),
-            references=tuple(front.get("references", ())),
-            proofs=tuple(front.get("proofs", ())),
-            check=front["check"],
-            repair=front.get("repair", {}),
-            options=tuple(
-                Option(name, entry["type"], entry["default"], entry["description"])
-                for name, entry in front.get("options", {}).items()
-            ),
-            **sentences,
-        )
-    except KeyError as error:
-        raise PageError(f"{path}: unknown value or missing key {error}") from None
-
-
-def _numbers(front: dict[str, Any], path: Path) -> tuple[int, ...]:
-    """The CWE numbers of a page: ``cwe = [22]``."""
-    numbers = front.get("cwe", [])
-    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        raise PageError(f"{path}: cwe is a list of numbers such as [22], not {numbers!r}")
-    return tuple(numbers)
-
-
-def _check_keys(path: Path, front: dict[str, Any]) -> None:
-    missing = [key for key in _REQUIRED if key not in front]
-    unknown = sorted(set(front) - _OPTIONAL - set(_REQUIRED))
-    if missing or unknown:
-        what = f"lacks {', '.join(missing)}" if missing else f"has unknown keys: {', '.join(unknown)}"
-        raise PageError(f"{path}: the front matter {what}")
-    for kind, (words, keys) in _KINDS.items():
-        for key in sorted(keys & set(front)):
-            if not _is(kind, front[key]):
-                raise PageError(f"{path}: {key}: {words} is expected, not {front[key]!r}")
-    for name, entry in front.get("options", {}).items():
-        _check_option(path, name, entry)
-
-
-def _is(kind: Any, value: Any) -> bool:
-    return isinstance(value, kind) and (kind is not list or all(isinstance(each, str) for each in value))
-
-
-def _check_option(path: Path, name: str, entry: Any) -> None:
-    if not isinstance(entry, dict) or not {"type", "default", "description"} <= set(entry):
-        raise PageError(f"{path}: options.{name}: a table with type, default and description is expected")
-    if entry["type"] not in _OPTION_TYPES:
-        raise PageError(f"{path}: options.{name}.type: one of {', '.join(_OPTION_TYPES)} is expected")
+    sentences: dict[str, Any] = {
+        key: _first_sentence(path, body, section) for key, section in _SECTIONS.items()
+    }
+    rule = Rule(
+        **asdict(said),
+        **sentences,
+        slug=path.stem,
+        category=path.parent.name,
+        title=title[1].strip(),
+        path=str(path),
+    )
+    defaults_of(rule)
+    return rule
 
 
 def _first_sentence(path: Path, body: str, section: str) -> str:

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.catalogue import Catalogue
-from nginxaudit.engine.rules.rule import Option, Rule
-from nginxaudit.engine.settings import Settings, SettingsError
-from nginxaudit.nginx import parse_time_ms
+from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.settings.record import Settings, SettingsError
+from nginxaudit.finding import Severity
 from nginxaudit.suggest import did_you_mean
 
 ALL = "ALL"
 ALWAYS = frozenset({"unreadable-file", "limit-exceeded"})
-"""Rules that tell what was not analysed: deselecting them would make the result a lie."""
-
-_TYPES = {
-    "integer": int,
-    "number": (int, float),
-    "string": str,
-    "boolean": bool,
-    "duration": str,
-    "list": list,
-}
+"""Rules that report what was not analysed: without them the result would be a lie."""
 
 
 def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:
-    """Rules to run, with the user's severities. Raises `SettingsError` for names nobody knows."""
-    where = settings.origin or "command line"
+    """Rules to run for the target, with the user's severities.
+
+    Raises `SettingsError` for names and options that there are not, those of rules that do not run included.
+    """
+    where = settings.where
     if settings.select is None:
         chosen = {rule.slug for rule in catalogue if rule.default}
     else:
@@ -36,16 +31,55 @@ def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     chosen |= slugs(catalogue, settings.extend_select, f"{where}: extend-select")
     chosen -= slugs(catalogue, settings.ignore, f"{where}: ignore")
     chosen |= {rule.slug for rule in catalogue if rule.slug in ALWAYS}
-    severities = {
-        only(catalogue, name, f"{where}: rule").slug: level for name, level in settings.severities.items()
-    }
-    for name in settings.options:
-        only(catalogue, name, f"{where}: rule")
+    severities = _severities(catalogue, settings)
+    ignored_per_file(catalogue, settings)
+    target = settings.target
     return [
         replace(rule, severity=severities[rule.slug]) if rule.slug in severities else rule
         for rule in catalogue
-        if rule.slug in chosen
+        if rule.slug in chosen and rule.applies_to(target)
     ]
+
+
+def ignored_per_file(catalogue: Catalogue, settings: Settings) -> dict[str, set[str]]:
+    """Globs of files, and the slugs of the rules whose findings are suppressed there. Raises `SettingsError`."""
+    return {
+        glob: slugs(catalogue, names, f"{settings.where}: per-file-ignores.{glob}")
+        for glob, names in settings.per_file_ignores.items()
+    }
+
+
+def options_of(rule: Rule, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
+    """Option values of ``rule``: its defaults and the user's. Raises `SettingsError`."""
+    values = {name: option.value for name, option in rule.options.items()}
+    for name, given in settings.rule.items():
+        if catalogue.get(name) is not None and only(catalogue, name, "").slug == rule.slug:
+            said = _said(rule, name, given, settings)[1]
+            values.update({key: said[key] for key in given if key in said})
+    return values
+
+
+def _severities(catalogue: Catalogue, settings: Settings) -> dict[str, Severity]:
+    found: dict[str, Severity] = {}
+    for name, given in settings.rule.items():
+        rule = only(catalogue, name, f"{settings.where}: rule")
+        severity = _said(rule, name, given, settings)[0]
+        if severity is not None:
+            found[rule.slug] = severity
+    return found
+
+
+def _said(
+    rule: Rule, name: str, given: Mapping[str, Any], settings: Settings
+) -> tuple[Severity | None, dict[str, Any]]:
+    """Severity and options of ``[rule.NAME]``. Raises `SettingsError`."""
+    from nginxaudit.engine.rules.options import values_of
+    from nginxaudit.engine.tables import TableError
+
+    try:
+        return values_of(rule, given, f"rule.{name}")
+    except TableError as error:
+        raise SettingsError(f"{settings.where}: {error}") from None
 
 
 def slugs(catalogue: Catalogue, names: Iterable[str], where: str) -> set[str]:
@@ -69,34 +103,6 @@ def only(catalogue: Catalogue, name: str, where: str) -> Rule:
     if rule is None:
         raise SettingsError(f"{where}: unknown rule {name!r}{did_you_mean(name, catalogue.names)}")
     return rule
-
-
-def options_of(rule: Rule, catalogue: Catalogue, settings: Settings) -> dict[str, object]:
-    """Option values of ``rule``: its defaults and the user's. Raises `SettingsError`."""
-    values = {option.name: option.default for option in rule.options}
-    for name, given in settings.options.items():
-        if (known := catalogue.get(name)) is None or known.slug != rule.slug:
-            continue
-        for key, value in given.items():
-            where = f"{settings.origin or 'settings'}: rule.{name}.{key}"
-            option = next((each for each in rule.options if each.name == key), None)
-            if option is None:
-                allowed = [each.name for each in rule.options] + ["severity"]
-                raise SettingsError(f"{where}: unknown option{did_you_mean(key, allowed)}")
-            values[key] = _checked(option, value, where)
-    return values
-
-
-def _checked(option: Option, value: object, where: str) -> object:
-    expected = _TYPES[option.type]
-    if not isinstance(value, expected) or (isinstance(value, bool) and option.type != "boolean"):  # type: ignore[arg-type]
-        raise SettingsError(f"{where}: {value!r} is no {option.type}")
-    if option.type == "duration":
-        try:
-            parse_time_ms(str(value))
-        except ValueError as error:
-            raise SettingsError(f"{where}: {error}") from None
-    return value
 
 
 def _all_names(catalogue: Catalogue) -> list[str]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from nginxaudit.engine.results.assembly import Assembly
 from nginxaudit.engine.results.report import Report
-from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.catalogue import catalogue_of
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.rules.selection import options_of, selected
 from nginxaudit.engine.run.all_rules import run
@@ -72,12 +72,12 @@ def examine(
     """
     settings = settings or Settings()
     with _paused_collector(), clock.phase("rules"):
-        catalogue = builtin().with_pages(settings.rule_directories, settings.home_of)
+        catalogue = catalogue_of(settings)
         rules = selected(catalogue, settings)
         tasks = [
             prepare(rule, options_of(rule, catalogue, settings))
             for rule in rules
-            if "engine" not in rule.check  # told by what the engine itself sees
+            if rule.check.engine is None  # told by what the engine itself sees
         ]
         chosen = list(paths) or default_paths(settings)
         named = chosen == [_INSTALLED] or (bool(paths) and not settings.changed)

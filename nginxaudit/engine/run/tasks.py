@@ -39,14 +39,13 @@ class Task(Struct, frozen=True):
 
 def prepare(rule: Rule, options: dict[str, Any]) -> Task:
     """``rule`` with its check. Raises `PageError` for a table that is not understood."""
-    references = rule.check.get("python")
-    if references:
-        names = [references] if isinstance(references, str) else list(references)
+    names = rule.check.functions
+    if names:
         room = names[0].partition(".")[0]
-        return Task(rule, _joined(names), options, tuple(rule.check.get("on", ())), fixer(rule), room)
+        return Task(rule, _joined(names), options, rule.check.on, fixer(rule), room)
     from nginxaudit.engine.rules.declarative import compile_check
 
-    return Task(rule, compile_check(rule.check, rule.path), options, fixer=fixer(rule))
+    return Task(rule, compile_check(rule, options), options, fixer=fixer(rule))
 
 
 def apply(task: Task, model: Model, most_fixed: int, outcome: Outcome) -> None:
@@ -85,7 +84,7 @@ def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
     return hit.node is None or rule.slug == _TEMPLATE_RULE or not model.is_filled_in(hit.node)
 
 
-def _joined(references: list[str]) -> Check:
+def _joined(references: tuple[str, ...]) -> Check:
     """One check of all that ``references`` name: a rule may have several ways to be broken.
 
     The modules are imported when the rule runs: most rules have nothing to do in a small configuration.

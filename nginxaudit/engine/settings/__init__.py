@@ -1,5 +1,6 @@
-"""Settings: one record, and how a file and the command line become it."""
+"""Settings: one record, and how files and the command line become it."""
 
-from nginxaudit.engine.settings.record import FILE_NAME, TOPOLOGIES, Settings, SettingsError, discover, load
+from nginxaudit.engine.settings.files import FILE_NAME, discover, load
+from nginxaudit.engine.settings.record import Settings, SettingsError
 
-__all__ = ["FILE_NAME", "TOPOLOGIES", "Settings", "SettingsError", "discover", "load"]
+__all__ = ["FILE_NAME", "Settings", "SettingsError", "discover", "load"]

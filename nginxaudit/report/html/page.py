@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _FRAME = Frame(160, "utf-8", "…")
 _MOST_NODES = 600  # of a picture: beyond, nobody finds anything in it
-_HOME = "https://github.com/nginxaudit/nginxaudit"
 
 
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
@@ -130,7 +129,7 @@ def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
 
 def _name(finding: Finding, rule: Rule | None) -> str:
     name = f"{_text(finding.rule)} ({_text(finding.id)})"
-    return f'<a href="{_HOME}/blob/main/rules/{rule.category}/{rule.slug}.md">{name}</a>' if rule else name
+    return f'<a href="{rule.url}">{name}</a>' if rule is not None and rule.url else name
 
 
 def _suppression(finding: Finding) -> str:
