@@ -22,7 +22,7 @@ def fixer(rule: Rule) -> Fixer | None:
         return None
     if rule.fix not in ("safe", "unsafe"):
         raise PageError(f'{rule.path}: a page with [repair] says fix = "safe" or "unsafe"')
-    return _by_check(rule) if list(spec) == ["title"] and "python" in rule.check else _by_table(rule)
+    return _by_check(rule) if list(spec) == ["title"] and rule.check.python else _by_table(rule)
 
 
 def _by_check(rule: Rule) -> Fixer:
