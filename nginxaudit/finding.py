@@ -94,7 +94,7 @@ class Edit(Struct, frozen=True):
 
 
 class Fix(Struct, frozen=True):
-    """Non-overlapping edits, sorted by place, that mend one finding."""
+    """Non-overlapping edits, sorted by place, that fix one finding."""
 
     title: str
     applicability: Applicability

@@ -28,7 +28,7 @@ def command() -> None:
     Examples:
       nginxaudit baseline write nginx.conf       know everything that is found now
       nginxaudit scan --baseline nginxaudit-baseline.json nginx.conf
-      nginxaudit baseline prune nginx.conf       forget what was mended
+      nginxaudit baseline prune nginx.conf       forget what was fixed
     """
 
 

@@ -43,7 +43,7 @@ def _load_options(command: Any) -> Any:
 @click.option(
     "--fail-on",
     "fails_on",
-    type=click.Choice(["lost", "mendable", "never"]),
+    type=click.Choice(["lost", "fixable", "never"]),
     default="lost",
     show_default=True,
     help="What makes the exit code 1: a scenario that loses requests; one that would lose less with other settings, "
@@ -82,7 +82,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       nginxaudit drill /etc/nginx
       nginxaudit drill --scenario rolling --restart 40s --pause 15s nginx.conf
       nginxaudit drill --upstream 'shop*' --rate 200/s --methods GET:0.7,POST:0.3 nginx.conf
-      nginxaudit drill --format html --output drill.html --fail-on mendable nginx.conf
+      nginxaudit drill --format html --output drill.html --fail-on fixable nginx.conf
     """
     from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.run.audit import examine
@@ -133,9 +133,9 @@ def _drilled(examination: Examination, load: Any, target: Any, options: dict[str
 
 
 def _failed(drilled: Drilled, fails_on: str) -> bool:
-    from nginxaudit.views.drill.view import mendable
+    from nginxaudit.views.drill.view import fixable
 
     if fails_on == "never":
         return False
     lossy = (each for block in drilled.blocks for each in block.results if not each.verdict.passed)
-    return any(fails_on == "lost" or mendable(each) for each in lossy)
+    return any(fails_on == "lost" or fixable(each) for each in lossy)

@@ -71,7 +71,7 @@ def main() -> None:
       nginxaudit upstreams /etc/nginx   how every group balances and fails over
       nginxaudit drill /etc/nginx       what is lost when a server dies or is restarted
       nginxaudit graph /etc/nginx       the way of a request, from socket to instance
-      nginxaudit scan --diff nginx.conf what could be mended, as a diff
+      nginxaudit scan --diff nginx.conf what could be fixed, as a diff
       nginxaudit rules                  everything it looks for
       nginxaudit explain missing-listen why a rule matters, with examples
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."
 )
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
-@click.option("--fix", "fix", is_flag=True, help="Mend what can be mended without changing the meaning.")
+@click.option("--fix", "fix", is_flag=True, help="Fix what fixable without changing the meaning.")
 @click.option(
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also apply suggestions, which need a look."
 )
@@ -111,7 +111,7 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
 
     stdin = sys.stdin.buffer if "-" in paths else None
     if options["fix"] or options["diff"]:
-        return _mended(paths, options, settings)
+        return _fixed(paths, options, settings)
     begun = time.process_time()
     clock: Clock = Stopwatch() if options["profile"] else NO_CLOCK
     jobs = 1 if options["profile"] else options["jobs"]
@@ -128,22 +128,22 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
     return examination.report.exit_code(settings.fail_severity), examination.report
 
 
-def _mended(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
+def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
     """Fix, or show what would be fixed; the report is on what is left."""
-    from nginxaudit.cli.mending import applied, mend, show_diff
+    from nginxaudit.cli.fixing import applied, show_diff, tried
 
     piped = "-" in paths
     unsafe = options["unsafe_fixes"]
     data = sys.stdin.buffer.read() if piped else None
     if options["diff"]:
-        fixed = mend(paths, settings, unsafe=unsafe, stdin=data, writes=False)
+        fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=False)
         show_diff(fixed, settings, data)
         changed = bool(fixed.changes) or fixed.stdin is not None
         return (fixed.report.exit_code(None) or int(changed)), fixed.report
-    # Standard output holds the mended text of standard input. The other reports are opened, and written, before
+    # Standard output holds the fixed text of standard input. The other reports are opened, and written, before
     # anything is changed: when that fails, nothing is.
     with Reports(options["format_name"], options["outputs"], FORMATS, stdout=not piped) as reports:
-        fixed = mend(paths, settings, unsafe=unsafe, stdin=data, writes=True)
+        fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=True)
         write = _renderer(reports, fixed.report, (), options, settings)
         reports.write_files(write)
         with applied(fixed, paths, settings, data):

@@ -1,4 +1,4 @@
-"""Changes that may mend a scenario: each with the setting that it replaces and what speaks against it.
+"""Changes that may fix a scenario: each with the setting that it replaces and what speaks against it.
 
 They are only candidates. Whether one helps is found out by simulating again.
 """

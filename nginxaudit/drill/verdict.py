@@ -1,6 +1,6 @@
-"""In words what a scenario cost, why, and what would mend it: every remedy is simulated, none is only believed.
+"""In words what a scenario cost, why, and what would fix it: every remedy is simulated, none is only believed.
 
-First every change alone, those without a price first; the first that mends is the answer. If none does, all are put
+First every change alone, those without a price first; the first that fixes is the answer. If none does, all are put
 together, and those that turn out to be needless are taken away again. Sending requests twice is proposed last, beside what
 helps without it.
 """
@@ -18,7 +18,7 @@ from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Ver
 from nginxaudit.drill.running import run
 from nginxaudit.drill.tally import ExceededError
 
-_SEEDS = 3  # with which a remedy must lose nothing: it shall not mend by luck
+_SEEDS = 3  # with which a remedy must lose nothing: it shall not fix by luck
 _NOTICED = 1_000  # ms that people notice
 _OVERLOADED = 1.2
 _REPEATING = 3  # rank of what may do damage
@@ -37,13 +37,13 @@ def judge(
     search = _Search(group, use, load, scenario, outcome)
     found = search.remedies(candidates)
     causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in search.decisive))
-    if not any(remedy.mends for remedy in found):
+    if not any(remedy.fixes for remedy in found):
         causes = (*causes, *_hopeless(group, use, scenario))
     return Verdict(False, _failed(outcome, causes, found, load), causes, found)
 
 
 class _Search:
-    """Looks for the smallest change that mends one scenario; remembers what it has simulated."""
+    """Looks for the smallest change that fixes one scenario; remembers what it has simulated."""
 
     def __init__(self, group: Group, use: Use, load: Load, scenario: Scenario, outcome: Outcome) -> None:
         self._group = group
@@ -123,7 +123,7 @@ class _Search:
             steps=tuple(steps),
             lost_before=self._outcome.lost,
             lost_after=outcome.lost,
-            mends=outcome.avoidable == 0,
+            fixes=outcome.avoidable == 0,
             trade_off="; ".join(prices),
             outcome=outcome,
         )
@@ -180,13 +180,13 @@ def _failed(
         text += (
             "nothing"
             if left == 0
-            else f"{left}{' that a server was answering when it went away' if remedy.mends else ''}"
+            else f"{left}{' that a server was answering when it went away' if remedy.fixes else ''}"
         )
         text += f" (at a price: {remedy.trade_off})" if remedy.trade_off else ""
-    if found and not any(remedy.mends for remedy in found):
-        text += ". Nothing that was tried mends it completely"
+    if found and not any(remedy.fixes for remedy in found):
+        text += ". Nothing that was tried fixes it completely"
     elif not found and searched:
-        text += ". No setting mends it"
+        text += ". No setting fixes it"
     return text
 
 

@@ -38,7 +38,7 @@ def render_statistics(name: str, report: Report, stream: TextIO, options: Render
             ]
         )
     if any(row["fixable"] for row in rows):
-        lines.append([("[*] --fix mends them, or some of them", "dim")])
+        lines.append([("[*] --fix fixes them, or some of them", "dim")])
     if any(row["suggestions"] and not row["fixable"] for row in rows):
         lines.append([("[~] --fix --unsafe-fixes applies suggestions for them", "dim")])
     lines.append([(visible(verdict(report), encoding), "")])

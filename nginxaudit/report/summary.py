@@ -24,9 +24,9 @@ def summary(
 ) -> Iterator[Line]:
     """Counts, what was not analysed, and where to read more (``example``: the slug of a rule shown)."""
     yield _verdict(report)
-    mended = _mendable(report)
-    if mended:
-        yield [(mended, "dim")]
+    fixed = _fixable(report)
+    if fixed:
+        yield [(fixed, "dim")]
     found = gaps(report)
     if found:
         most = _MOST_GAPS if options.fold else len(found)
@@ -64,17 +64,15 @@ def _verdict(report: Report) -> Line:
     return [*words[1:], (text[len(said) :], "")]
 
 
-def _mendable(report: Report) -> str:
+def _fixable(report: Report) -> str:
     """What fixes could do, "" when nothing."""
     counts = Counter(finding.fix.applicability for finding in report.active if finding.fix is not None)
     safe, unsafe = counts[Applicability.SAFE], counts[Applicability.UNSAFE]
     if not counts:
         return ""
-    words = [f"{safe:,} can be mended with --fix"] if safe else []
+    words = [f"{safe:,} fixable with --fix"] if safe else []
     words += [f"{unsafe:,} {'more ' if safe else ''}with --fix --unsafe-fixes"] if unsafe else []
-    return (
-        f"{', '.join(words) if safe else words[0].replace(' with', ' can be mended with')} (--diff shows how)"
-    )
+    return f"{', '.join(words) if safe else words[0].replace(' with', ' fixable with')} (--diff shows how)"
 
 
 def _item(gap: Gap, width: int, encoding: str) -> Iterator[Line]:

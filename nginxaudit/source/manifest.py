@@ -157,7 +157,7 @@ class _Reading:
         if key.endswith(".conf"):
             line = self._host.position(node.start)[0]
             told = f"line {line}: {key} of {held.label}: {reason}"
-            error = ReadError(Unreadable.REFUSED, told, "Mend the value of the key.")
+            error = ReadError(Unreadable.REFUSED, told, "Fix the value of the key.")
             self.found.unread.append(Unread(self._host.path, error))
 
     def _keep(self, held: Holder, key: str, node: Scalar, text: str) -> None:

@@ -85,7 +85,7 @@ def _json(text: str) -> Iterator[Node]:
         raise ReadError(
             Unreadable.REFUSED,
             f"it is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}",
-            "Mend it there.",
+            "Fix it there.",
         ) from None
     except RecursionError:
         raise _too_deep() from None
@@ -147,7 +147,7 @@ class _Yaml(Struct):
                 raise ReadError(
                     Unreadable.REFUSED,
                     f"line {event.start_mark.line + 1}: the alias *{event.anchor} has no anchor",
-                    "Mend it there.",
+                    "Fix it there.",
                 )
             return self._put(self.anchors[event.anchor], event)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -212,7 +212,7 @@ class _Yaml(Struct):
                 f"it is not valid YAML: line {line} is indented by a tab",
                 "Indent it by spaces.",
             )
-        return ReadError(Unreadable.REFUSED, f"it is not valid YAML: line {line}: {reason}", "Mend it there.")
+        return ReadError(Unreadable.REFUSED, f"it is not valid YAML: line {line}: {reason}", "Fix it there.")
 
 
 def _template(text: str, offset: int) -> TemplateError:

@@ -1,7 +1,7 @@
 """Words to statements, with a sound structure even where the text has none.
 
 crossplane builds the tree from a stream of words. This module makes that stream well-formed: every
-statement is terminated, every block closed. What had to be mended is told as a `Problem`, and the
+statement is terminated, every block closed. What had to be fixed is told as a `Problem`, and the
 rest of the file is analysed as if it had been written so.
 """
 
@@ -70,10 +70,12 @@ class _Open(Struct):
 class StatementReader:
     """Reads one text as a well-formed stream of words.
 
-    ``mend`` is the diagnosis of a first reading that did not balance.
+    ``diagnosis`` is that of a first reading that did not balance.
     """
 
-    def __init__(self, source: SourceText, mend: Diagnosis | None = None, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self, source: SourceText, diagnosis: Diagnosis | None = None, limits: Limits = DEFAULTS
+    ) -> None:
         self.source = source
         self.text = source.text
         self.problems: list[Problem] = []
@@ -86,9 +88,9 @@ class StatementReader:
         self._out: list[Piece] = []
         self._stack: list[_Open] = []
         self._data_depth = 0
-        self._mend = mend or Diagnosis()
-        self._closings = sorted(at for _, at in self._mend.missing)
-        self._extra = {brace.at for brace in self._mend.extra}
+        self._diagnosis = diagnosis or Diagnosis()
+        self._closings = sorted(at for _, at in self._diagnosis.missing)
+        self._extra = {brace.at for brace in self._diagnosis.extra}
         self._split_words = str.split if _is_simple(source.text) else _WORDS.findall
 
     @property

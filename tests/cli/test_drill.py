@@ -13,7 +13,7 @@ from tests.support.command import nginxaudit
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = ROOT / "fixtures" / "deployments"
 PASSIVE = str(DEPLOYMENTS / "active-passive.conf")
-MENDED = str(DEPLOYMENTS / "active-passive-fixed.conf")
+FIXED = str(DEPLOYMENTS / "active-passive-fixed.conf")
 QUICK = ("--no-settings", "--scenario", "rolling")
 
 
@@ -38,15 +38,15 @@ def test_active_passive_of_the_manual_is_active_active() -> None:
     assert scenario["remedies"][0]["lost_after"] == 0 < scenario["lost"]
 
 
-def test_the_mended_one_survives_a_restart_and_a_dead_primary() -> None:
-    found = _json("--no-settings", "--scenario", "rolling", "--scenario", "refuse", MENDED, code=0)
+def test_the_fixed_one_survives_a_restart_and_a_dead_primary() -> None:
+    found = _json("--no-settings", "--scenario", "rolling", "--scenario", "refuse", FIXED, code=0)
     assert {each["kind"]: each["lost"] for each in found["scenarios"]} == {"refuse": 0, "rolling": 0}
     assert all(each["backups_served"] for each in found["scenarios"])
 
 
 def test_what_makes_it_fail() -> None:
     alone = _config("proxy_pass http://shop;", servers="server 10.0.0.1:80;")
-    for fail_on, code in (("lost", 1), ("mendable", 0), ("never", 0)):
+    for fail_on, code in (("lost", 1), ("fixable", 0), ("never", 0)):
         done = nginxaudit("drill", *QUICK, "--fail-on", fail_on, "-", stdin=alone)
         assert done.returncode == code, done.stdout
         assert nginxaudit("drill", *QUICK, "--fail-on", fail_on, PASSIVE).returncode == int(
@@ -117,7 +117,7 @@ def test_two_runs_are_alike_and_a_seed_decides() -> None:
         ("--client-timeout", "0", "from 1ms to 1h"),
         ("--scenario", "explode", "'rolling'"),
         ("--error-status", "404", "'503'"),
-        ("--fail-on", "warning", "'mendable'"),
+        ("--fail-on", "warning", "'fixable'"),
         ("--format", "sarif", "'html'"),
     ],
 )
@@ -161,5 +161,5 @@ def test_a_file_is_written(tmp_path: Path) -> None:
 def test_help_and_the_list_of_commands_tell_of_it() -> None:
     assert "drill" in nginxaudit("--help").stdout
     text = nginxaudit("drill", "--help").stdout
-    for word in ("--scenario", "--client-timeout", "Exit codes", "rolling", "mendable"):
+    for word in ("--scenario", "--client-timeout", "Exit codes", "rolling", "fixable"):
         assert word in text

@@ -60,14 +60,14 @@ def test_a_diff_changes_nothing_and_can_be_applied(tmp_path: Path) -> None:
     assert nginxaudit("scan", "--diff", *SUGGESTIONS, "nginx.conf", cwd=tmp_path).stdout == run.stdout
 
 
-def test_text_of_standard_input_comes_out_mended(tmp_path: Path) -> None:
+def test_text_of_standard_input_comes_out_fixed(tmp_path: Path) -> None:
     run = nginxaudit("scan", "--fix", *SUGGESTIONS, "-", stdin=TEXT)
     assert run.stdout == FIXED
     assert "fixed 1 finding" in run.stderr
     assert nginxaudit("scan", "--fix", *SUGGESTIONS, "-", stdin=FIXED).stdout == FIXED
 
 
-def test_a_dump_is_not_mended() -> None:
+def test_a_dump_is_not_fixed() -> None:
     run = nginxaudit(
         "scan", "--fix", *SUGGESTIONS, "-", stdin=f"# configuration file /etc/nginx/nginx.conf:\n{TEXT}\n"
     )
@@ -139,7 +139,7 @@ def test_options_that_contradict_are_refused(options: tuple[str, ...], said: str
     assert said in run.stderr
 
 
-def test_suppressions_that_silence_nothing_are_mended(tmp_path: Path) -> None:
+def test_suppressions_that_silence_nothing_are_fixed(tmp_path: Path) -> None:
     text = (
         "events {}\nhttp {\n    # nginxaudit: ignore[missing-listen, autoindex-enabled] opened by systemd\n    server {\n"
         "        # nginxaudit: ignore[autoindex-enabled] nothing here\n        server_name a;\n    }\n}\n"

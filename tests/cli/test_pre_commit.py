@@ -101,7 +101,7 @@ def test_a_bad_change_is_stopped_in_the_context_of_its_root(tree: Path) -> None:
     assert "nginx/nginx.conf:" not in output
 
 
-def test_what_can_be_mended_is_mended_and_then_passes(tree: Path) -> None:
+def test_what_can_be_fixed_is_fixed_and_then_passes(tree: Path) -> None:
     (tree / "nginx/conf.d/app.conf").write_text(
         FILES["nginx/conf.d/app.conf"].replace("listen 8080;", "listen 8080 default;")
     )

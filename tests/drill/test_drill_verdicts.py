@@ -81,7 +81,7 @@ def test_a_pair_survives_the_loss_of_one() -> None:
         (_pair(), use(), "hang A", "proxy_read_timeout 60s", "proxy_read_timeout 5s;", "location"),
     ],
 )  # fmt: skip
-def test_the_setting_that_decides_and_what_mends_it(
+def test_the_setting_that_decides_and_what_fixes_it(
     app: Group, how: Use, kind: str, setting: str, text: str, where: str
 ) -> None:
     load = Load(methods=(("GET", 1.0),))
@@ -92,7 +92,7 @@ def test_the_setting_that_decides_and_what_mends_it(
     best = verdict.remedies[0]
     assert best.text == text
     assert where in best.where
-    assert best.mends and best.lost_before == outcome.lost > best.lost_after
+    assert best.fixes and best.lost_before == outcome.lost > best.lost_after
     assert best.outcome.avoidable == 0
     assert best.sentence in verdict.text and str(outcome.lost) in verdict.text
 
@@ -100,8 +100,8 @@ def test_the_setting_that_decides_and_what_mends_it(
 def test_hanging_posts_need_what_may_do_damage() -> None:
     verdict = results(_pair(), use(), "hang")["hang A"].verdict
     gentle, harsh = verdict.remedies
-    assert gentle.text == "proxy_read_timeout 5s;" and not gentle.mends and gentle.lost_after > 0
-    assert "non_idempotent" in harsh.text and harsh.mends and "twice" in harsh.trade_off
+    assert gentle.text == "proxy_read_timeout 5s;" and not gentle.fixes and gentle.lost_after > 0
+    assert "non_idempotent" in harsh.text and harsh.fixes and "twice" in harsh.trade_off
     assert "at a price" in verdict.text
 
 
@@ -118,22 +118,22 @@ def test_kept_connections_into_a_black_hole_wait_for_an_answer() -> None:
 def test_a_combination_says_what_belongs_where() -> None:
     verdict = results(group("A", "B"), use(), "blackhole")["blackhole all primaries"].verdict
     best = verdict.remedies[0]
-    assert best.mends
+    assert best.fixes
     assert best.sentence == (
         'proxy_connect_timeout 2s; in the location and server ANOTHER-HOST:PORT backup; in upstream "app"'
     )
 
 
-def test_a_remedy_does_not_mend_by_luck() -> None:
+def test_a_remedy_does_not_fix_by_luck() -> None:
     """With retries a hanging server costs a POST now and then, though not with every seed."""
     app = _pair(zone=True)
     how = use("off", read=2000)
     for seed in range(1, 6):
         verdict = results(app, how, "hang", load=Load(seed=seed))["hang A"].verdict
-        assert not verdict.remedies[0].mends or "non_idempotent" in verdict.remedies[0].text
+        assert not verdict.remedies[0].fixes or "non_idempotent" in verdict.remedies[0].text
 
 
-def test_why_udp_and_grpc_cannot_be_mended() -> None:
+def test_why_udp_and_grpc_cannot_be_fixed() -> None:
     udp = results(group("A", "B", family="stream"), use(protocol="stream", udp=True, idle=2000), "refuse")
     assert udp["refuse A"].verdict.causes[-1].setting == "udp"
     grpc = results(_pair(), use(protocol="grpc", prefix="grpc", buffered=False), "5xx")
@@ -157,13 +157,13 @@ def test_max_fails_0_is_blamed_when_nothing_else_is() -> None:
     assert once.outcome.lost < lost / 50
 
 
-def test_a_hanging_stream_server_cannot_be_mended() -> None:
+def test_a_hanging_stream_server_cannot_be_fixed() -> None:
     app = group("A", "B", family="stream")
     how = use(protocol="stream")
     found = results(app, how, "hang")["hang A"]
     assert found.outcome.gave_up > 0
     assert found.verdict.remedies == ()
-    assert found.verdict.text.endswith("No setting mends it")
+    assert found.verdict.text.endswith("No setting fixes it")
 
 
 def test_methods_that_have_no_backups_are_not_given_one() -> None:

@@ -84,7 +84,7 @@ It looks.
 It does.
 
 ## How to fix
-Mend it.
+Fix it.
 
 ## When to ignore it
 Never.

@@ -125,7 +125,7 @@ def _check(result: Result) -> None:
         assert all(step.text and step.where for step in remedy.steps)
         assert remedy.lost_before == outcome.lost
         assert remedy.lost_after == remedy.outcome.lost < remedy.lost_before, "a remedy that brings nothing"
-        assert remedy.mends == (remedy.outcome.avoidable == 0)
+        assert remedy.fixes == (remedy.outcome.avoidable == 0)
     assert not (verdict.passed and verdict.remedies)
 
 

@@ -265,7 +265,7 @@ def _command(data: bytes) -> None:
 
 
 def _folder(data: bytes) -> None:
-    """A folder with the files that a dump names, scanned and mended on disk's behalf."""
+    """A folder with the files that a dump names, scanned and fixed on disk's behalf."""
     directory = Path(tempfile.mkdtemp(dir=scratch()))
     try:
         for path, text in [pair for dump in split_dump(_text(data)) for pair in dump.files.items()]:

@@ -27,9 +27,9 @@ def _agree(one: Numbers, other: Numbers) -> bool:
 
 @pytest.mark.live
 @nginx.live
-@pytest.mark.parametrize("mended", [False, True], ids=["as published", "mended"])
-def test_a_rolling_restart_loses_what_is_predicted(mended: bool, tmp_path: Path) -> None:
-    names = [name for name in NAMES if name.endswith("-fixed") == mended]
+@pytest.mark.parametrize("fixed", [False, True], ids=["as published", "fixed"])
+def test_a_rolling_restart_loses_what_is_predicted(fixed: bool, tmp_path: Path) -> None:
+    names = [name for name in NAMES if name.endswith("-fixed") == fixed]
     assert len(names) == 3
     runs = asyncio.run(drilled(names, tmp_path))
     for name, run in runs.items():

@@ -221,11 +221,11 @@ def test_suppressions(kind, sarif):
 def test_fix_changes_the_files_it_names():
     first, second = SourceText("a.conf", "a;\r\nbé c;\n"), SourceText("b.conf", "d;\n")
     edits = (Edit("a.conf", 0, 1, "A"), Edit("a.conf", 5, 6, ""), Edit("b.conf", 2, 2, "\ne;"))
-    what = finding(MISMATCH, "m", at(first, "c"), fix=Fix("Mend it", Applicability.UNSAFE, edits))
+    what = finding(MISMATCH, "m", at(first, "c"), fix=Fix("Fix it", Applicability.UNSAFE, edits))
     result = result_of(report(what, sources=(first, second)))
     (fix,) = result["fixes"]
     assert result["properties"]["fixApplicability"] == "unsafe"
-    assert fix["description"]["text"] == "Mend it."
+    assert fix["description"]["text"] == "Fix it."
     assert [change["artifactLocation"]["uri"] for change in fix["artifactChanges"]] == ["a.conf", "b.conf"]
     assert [
         (covered(source.text, each["deletedRegion"]), each["insertedContent"]["text"])

@@ -251,7 +251,7 @@ def test_all_places_on_request():
 def test_summary_counts():
     assert rendered("text", full()).splitlines()[-3:] == [
         "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed",
-        "1 can be mended with --fix (--diff shows how)",
+        "1 fixable with --fix (--diff shows how)",
         "More about a rule: nginxaudit explain old-proxy-protocol",
     ]
 

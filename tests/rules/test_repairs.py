@@ -1,4 +1,4 @@
-"""Every fix of every rule page: it mends the finding, it is stable, and nginx still loads the result."""
+"""Every fix of every rule page: it fixes the finding, it is stable, and nginx still loads the result."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_fix(case: Case, tmp_path: Path) -> None:
     main = write(case.example, tmp_path)
     fixed = _fix(main, case)
     texts = {change.path: change.after for change in fixed.changes}
-    assert texts, "nothing is mended: is it a bad example with no-fix?"
+    assert texts, "nothing is fixed: is it a bad example with no-fix?"
     if case.example.fixed is not None:
         assert texts.get(str(main)) == clean(case.example.fixed)
     assert {finding.rule for finding in fixed.applied} == {slug}
@@ -56,9 +56,9 @@ def test_fix(case: Case, tmp_path: Path) -> None:
         Path(path).write_bytes(text.encode("utf-8", "surrogateescape"))
     again = _fix(main, case)
     assert again.changes == (), "a second fix changes something"
-    mended = {finding.fingerprint for finding in fixed.applied}
+    fixed = {finding.fingerprint for finding in fixed.applied}
     left = [finding for finding in again.report.active if finding.rule == slug and finding.fix is not None]
-    assert not mended & {finding.fingerprint for finding in left}, "what was mended is found again"
+    assert not fixed & {finding.fingerprint for finding in left}, "what was fixed is found again"
 
 
 @pytest.mark.parametrize("case", NOT_FIXED, ids=_name)
@@ -79,7 +79,7 @@ def test_fixed_example_on_nginx(case: Case, tmp_path: Path) -> None:
     alone = settings.with_options(nginx_version=format_version(nginx.version()))
     fixed = fix([str(main)], alone, unsafe=True)
     if not fixed.changes:
-        pytest.skip("for this version of nginx nothing is mended in this example")
+        pytest.skip("for this version of nginx nothing is fixed in this example")
     texts = {str(Path(change.path).relative_to(tmp_path)): change.after for change in fixed.changes}
     said = answer(case, tmp_path, texts)
     left = audit([str(main)], replace(alone, select=None)).active  # on the texts as they were before

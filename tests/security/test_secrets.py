@@ -92,7 +92,7 @@ def test_baselines(tree: Path) -> None:
     assert_kept(nginxaudit("baseline", "check", "nginx.conf", cwd=tree).stdout)
 
 
-def test_what_was_mended_is_told_without_secrets(tree: Path) -> None:
+def test_what_was_fixed_is_told_without_secrets(tree: Path) -> None:
     for arguments in (("--diff",), ("--diff", "--unsafe-fixes"), ("--fix", "--unsafe-fixes")):
         done = nginxaudit("scan", "--select", "ALL", *arguments, "nginx.conf", cwd=tree)
         assert_kept(done.stderr)

@@ -26,7 +26,7 @@ It tells.
 It may.
 
 ## How to fix
-Mend it.
+Fix it.
 """
 DECLARED = '[check]\ndirective = "root"\nmatches = "{pattern}"\nmessage = "found {{value}}"'
 

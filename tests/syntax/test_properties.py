@@ -88,7 +88,7 @@ def test_the_tree_written_out_reads_the_same(text):
     assume(not any("Lua code" in problem.message for problem in parsed.problems))  # never closed
     again = read(write(parsed.statements))
     assert shape(again.statements) == shape(parsed.statements)
-    # what was mended is sound now: only what cannot be mended by braces and semicolons is left
+    # what was fixed is sound now: only what cannot be fixed by braces and semicolons is left
     assert {kind for kind, *_ in told(again)} <= {"limit-exceeded", "unexpected-token"}
 
 
@@ -126,7 +126,7 @@ def test_any_tree_survives_writing_and_reading(tree):
 
 @quick
 @given(st.text(st.sampled_from("{} a\n;"), max_size=60))
-def test_braces_are_mended_and_told(text):
+def test_braces_are_fixed_and_told(text):
     parsed = read(text)
     depth = balance = 0
     for token in lex(text)[0]:

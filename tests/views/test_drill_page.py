@@ -28,8 +28,8 @@ def test_every_scenario_has_a_row_a_chart_and_what_would_help(tmp_path: Path) ->
         for remedy in story.worst.verdict.remedies:
             assert all(f"<code>{step.text}</code> {step.where}" in plain for step in remedy.steps)
             assert f"→ {remedy.lost_after}" in plain or "–" in plain
-        opened = f'<details class="mendable" open><summary><strong>{story.title}</strong>'
-        assert (opened in text) is story.mendable
+        opened = f'<details class="fixable" open><summary><strong>{story.title}</strong>'
+        assert (opened in text) is story.fixable
 
 
 def test_it_needs_nothing_from_anywhere(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def test_the_worst_comes_first(tmp_path: Path) -> None:
     shares = [block.badness for block in result.blocks]
     assert shares == sorted(shares, reverse=True)
     for block in result.blocks:
-        keys = [(s.passed, not s.mendable) for s in block.stories]
-        assert keys == sorted(keys), "what settings would mend, then the rest, then what passed"
+        keys = [(s.passed, not s.fixable) for s in block.stories]
+        assert keys == sorted(keys), "what settings would fix, then the rest, then what passed"
 
 
 def test_scenarios_that_end_alike_are_one_line(tmp_path: Path) -> None:

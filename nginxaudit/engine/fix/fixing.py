@@ -41,7 +41,7 @@ class Fixed(Struct, frozen=True):
     """What came of it.
 
     ``report`` is the audit of the texts as they are after the fixes; ``applied`` are the findings that were
-    mended, ``rejected`` those whose fix was not applied, each with the reason; ``changes`` are the changed files
+    fixed, ``rejected`` those whose fix was not applied, each with the reason; ``changes`` are the changed files
     and ``stdin`` is the new text of standard input, None when there was none or nothing changed.
     """
 
@@ -59,7 +59,7 @@ def fix(
     unsafe: bool = False,
     stdin: bytes | None = None,
 ) -> Fixed:
-    """Mend what can be mended in ``paths``: files below the scanned directories, and ``stdin``."""
+    """Fix what can be fixed in ``paths``: files below the scanned directories, and ``stdin``."""
     return _Fixing(list(paths), settings, unsafe, stdin).run()
 
 

@@ -12,7 +12,7 @@ from nginxaudit.drill.results import Outcome, Remedy, Result, ServerLoad
 from nginxaudit.nginx import format_version
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.strict_json import write as write_json
-from nginxaudit.views.drill.view import Block, Drilled, Place, Skipped, lost_share, mendable
+from nginxaudit.views.drill.view import Block, Drilled, Place, Skipped, fixable, lost_share
 
 SCHEMA_VERSION = 1
 
@@ -37,7 +37,7 @@ def write(drilled: Drilled, stream: TextIO) -> None:
                 "scenarios": len(results),
                 "passed": sum(each.verdict.passed for each in results),
                 "lossy": sum(not each.verdict.passed for each in results),
-                "mendable": sum(mendable(each) for each in results),
+                "fixable": sum(fixable(each) for each in results),
                 "not_drilled": len(drilled.skipped),
             },
         },
@@ -101,7 +101,7 @@ def _result(result: Result) -> dict[str, Any]:
         "duration": scenario.duration,
         **_outcome(result.outcome, result),
         "passed": verdict.passed,
-        "mendable": mendable(result),
+        "fixable": fixable(result),
         "verdict": veiled(verdict.text),
         "causes": [
             {"setting": veiled(cause.setting), "text": veiled(cause.text)} for cause in verdict.causes
@@ -143,7 +143,7 @@ def _remedy(remedy: Remedy) -> dict[str, Any]:
         "steps": [{"text": veiled(step.text), "where": veiled(step.where)} for step in remedy.steps],
         "lost_before": remedy.lost_before,
         "lost_after": remedy.lost_after,
-        "mends": remedy.mends,
+        "fixes": remedy.fixes,
         "trade_off": remedy.trade_off,
     }
 

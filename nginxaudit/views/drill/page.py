@@ -100,7 +100,7 @@ def _block(block: Block, drilled: Drilled) -> Iterator[str]:
 
 
 def _class(story: Story) -> str:
-    return "passed" if story.passed else "mendable" if story.mendable else "lossy"
+    return "passed" if story.passed else "fixable" if story.fixable else "lossy"
 
 
 def _row(story: Story) -> str:
@@ -120,7 +120,7 @@ def _row(story: Story) -> str:
 
 def _story(story: Story, block: Block, drilled: Drilled) -> Iterator[str]:
     head = "loses nothing" if not story.worst.outcome.lost else f"loses {loss_line(story)}"
-    opened = " open" if story.mendable else ""
+    opened = " open" if story.fixable else ""
     yield f'<details class="{_class(story)}"{opened}><summary><strong>{_text(story.title)}</strong> {_text(head)}</summary>'
     yield f'<p class="facts">{_text(kind_line(story.worst.scenario.kind, drilled.load))}'
     if len(story.results) > 1:
@@ -140,10 +140,10 @@ def _verdict(story: Story) -> Iterator[str]:
         word = "Or" if number else "New server" if needs_server(remedy) else "Change"
         steps = "<br>".join(f"<code>{_text(step.text)}</code> {_text(step.where)}" for step in remedy.steps)
         price = f"; the price: {_text(remedy.trade_off)}" if remedy.trade_off else ""
-        kind = "mends" if remedy.mends else "helps"
+        kind = "fixes" if remedy.fixes else "helps"
         yield (
             f'<div class="remedy {kind}"><strong>{word}</strong><div>{steps}<br>'
             f"<em>{_text(change_line(remedy, story, number))}</em>{price}</div></div>"
         )
-    if not verdict.passed and not any(remedy.mends for remedy in verdict.remedies):
-        yield '<p class="facts">Nothing that was tried mends it completely.</p>'
+    if not verdict.passed and not any(remedy.fixes for remedy in verdict.remedies):
+        yield '<p class="facts">Nothing that was tried fixes it completely.</p>'

@@ -124,7 +124,7 @@ def _overview(stories: tuple[Story, ...], width: int, ramp: str) -> Table:
         table.add_column("lost over time", no_wrap=True)
     for story in stories:
         outcomes = [each.outcome for each in story.results]
-        style = "green" if story.passed else "red" if story.mendable else "yellow"
+        style = "green" if story.passed else "red" if story.fixable else "yellow"
         cells: list[RenderableType] = [
             Text(_seen(story.title), style),
             Text(spread(each.lost for each in outcomes), style),
@@ -143,12 +143,12 @@ def _overview(stories: tuple[Story, ...], width: int, ramp: str) -> Table:
 def _story(
     story: Story, block: Block, drilled: Drilled, console: Console, ramp: str, *, show_all: bool
 ) -> None:
-    head = Text(f"{_seen(story.title)}  ", "bold red" if story.mendable else "bold")
+    head = Text(f"{_seen(story.title)}  ", "bold red" if story.fixable else "bold")
     if not story.passed:
         head.append(f"loses {loss_line(story)}")
     console.print(head)
     console.print(Padding(Text(kind_line(story.worst.scenario.kind, drilled.load), "dim"), (0, 0, 0, 2)))
-    if show_all or story.mendable or story.worst.scenario.kind == "rolling":
+    if show_all or story.fixable or story.worst.scenario.kind == "rolling":
         for line in _plot(story, block, console.width, ramp):
             console.print(line, no_wrap=True, overflow="crop")
     console.print(Padding(_facts(_verdict(story)), (0, 0, 0, 2)))
@@ -188,9 +188,9 @@ def _verdict(story: Story) -> Iterator[tuple[str, Text]]:
         for step in remedy.steps:
             line.append(_seen(step.text), "bold")
             line.append(f"  {_seen(step.where)}\n", "not bold")
-        line.append(change_line(remedy, story, number), "green" if remedy.mends else "yellow")
+        line.append(change_line(remedy, story, number), "green" if remedy.fixes else "yellow")
         if remedy.trade_off:
             line.append(f"; the price: {_seen(remedy.trade_off)}")
         yield "or" if number else "new server" if needs_server(remedy) else "change", line
-    if not verdict.passed and not any(remedy.mends for remedy in verdict.remedies):
-        yield "", Text("nothing that was tried mends it completely", "yellow")
+    if not verdict.passed and not any(remedy.fixes for remedy in verdict.remedies):
+        yield "", Text("nothing that was tried fixes it completely", "yellow")

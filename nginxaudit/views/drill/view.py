@@ -59,9 +59,9 @@ class Story(Struct, frozen=True):
         return self.worst.verdict.passed
 
     @property
-    def mendable(self) -> bool:
+    def fixable(self) -> bool:
         """Some other setting loses less, without another server."""
-        return mendable(self.worst)
+        return fixable(self.worst)
 
     @property
     def title(self) -> str:
@@ -130,7 +130,7 @@ class Drilled(Struct, frozen=True):
         return tuple(each for each in self.skipped if each.location)
 
 
-def mendable(result: Result) -> bool:
+def fixable(result: Result) -> bool:
     """Whether a remedy that needs no further server loses less."""
     return any(
         remedy.lost_after < remedy.lost_before and NEWCOMER not in remedy.text
@@ -258,10 +258,10 @@ def _alike(result: Result) -> object:
     scenario, verdict = result.scenario, result.verdict
     if verdict.passed:
         return scenario.kind, scenario.scope
-    remedies = tuple((remedy.sentence, remedy.mends) for remedy in verdict.remedies)
+    remedies = tuple((remedy.sentence, remedy.fixes) for remedy in verdict.remedies)
     return scenario.kind, scenario.scope, verdict.causes, remedies
 
 
 def _badness(result: Result) -> tuple[bool, bool, float]:
-    """What can be mended is worse than what needs another server."""
-    return not result.verdict.passed, mendable(result), lost_share(result)
+    """What can be fixed is worse than what needs another server."""
+    return not result.verdict.passed, fixable(result), lost_share(result)

@@ -95,7 +95,7 @@ def change_line(remedy: Remedy, story: Story, number: int) -> str:
     lost = spread(each.outcome.lost for each in story.results)
     left = [each.verdict.remedies[number].lost_after for each in story.results]
     text = f"{lost} lost → {spread(left)}"
-    if remedy.mends and max(left):
+    if remedy.fixes and max(left):
         text += ", which a server was answering when it went away"
     return text
 
@@ -141,7 +141,7 @@ def closing_line(drilled: Drilled) -> str:
         1
         for block in drilled.blocks
         for story in block.stories
-        if not story.passed and story.mendable
+        if not story.passed and story.fixable
         for _ in story.results
     )
     verb = "loses" if len(lossy) == 1 else "lose"

@@ -1,4 +1,4 @@
-"""``nginxaudit scan --fix`` and ``--diff``: mend, show or write, and say what was done."""
+"""``nginxaudit scan --fix`` and ``--diff``: fix, show or write, and say what was done."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from nginxaudit.engine.settings import Settings
 
 
-def mend(
+def tried(
     paths: Sequence[str], settings: Settings, *, unsafe: bool, stdin: bytes | None, writes: bool
 ) -> Fixed:
-    """Mend ``paths`` in memory. Raises `click.UsageError` for what is not mended when that ``writes``."""
+    """Fix ``paths`` in memory. Raises `click.UsageError` for what is not fixed when that ``writes``."""
     from nginxaudit.engine.fix.fixing import fix
     from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.source.directory import WriteError, require_direct
@@ -89,7 +89,7 @@ def _write(texts: Iterable[str]) -> None:
 
 
 def _tell(fixed: Fixed, *, only_diff: bool) -> None:
-    """What was mended, to standard error: standard output holds the report, the diff or the text."""
+    """What was fixed, to standard error: standard output holds the report, the diff or the text."""
     from nginxaudit.report.sanitize import visible
 
     word = "would fix" if only_diff else "fixed"
