@@ -45,10 +45,10 @@ class Mistake(Struct, frozen=True):
 
 
 class Zone(Struct, frozen=True):
-    """A shared memory zone: what it is for, its size in bytes, and who declared it."""
+    """A shared memory zone: what it is for, its size in bytes if that is known, and what declared it."""
 
     purpose: str
-    size: int
+    size: int | None
     node: Directive
 
 
@@ -150,7 +150,7 @@ def replaced_by(token: Token, text: str) -> FixIn:
 
 
 def misspelt(token: Token, message: str, word: str, allowed: Iterable[str]) -> Mistake:
-    """A word that nginx refuses because ``word``, all of it or its end, is none of ``allowed``."""
+    """A word that nginx refuses because ``word``, all of it or its name or value, is none of ``allowed``."""
     words = list(allowed)
     meant = _nearest(word, words)
     make_fix = partial(_meant, token, word, meant) if meant else None
@@ -158,15 +158,18 @@ def misspelt(token: Token, message: str, word: str, allowed: Iterable[str]) -> M
 
 
 def _meant(token: Token, word: str, meant: str, node: Directive) -> Edits:
-    """``meant`` instead of ``word`` at the end of ``token``, unless the two differ much or by a number."""
-    before = token.removesuffix(word)
-    if not token.endswith(word) or (before and not before.endswith("=")):
+    """``meant`` instead of ``word``, unless the two differ much or by a number."""
+    if token.startswith(f"{word}="):
+        text = meant + token[len(word) :]
+    elif token == word or token.endswith(f"={word}"):
+        text = token.removesuffix(word) + meant
+    else:
         return None
-    if _digits(word) != _digits(meant) or before + meant == token:
+    if text == token or _digits(word) != _digits(meant):
         return None
     if not word.startswith(meant) and likeness(word.lower(), meant.lower()) < SURE:
         return None
-    return (edits.exchanged(node, token, before + meant),)
+    return (edits.exchanged(node, token, text),)
 
 
 def _digits(word: str) -> str:
@@ -239,12 +242,7 @@ def option(token: Token, name: str) -> str | None:
 def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ()) -> Mistake:
     """A word that is no parameter of the directive."""
     message, words = f'"{token}" is no parameter of "{directive}"', list(allowed)
-    name, equals, _ = token.partition("=")
-    if not words:
-        return invalid(token, message)
-    if equals:
-        return invalid(token, message, _suggestion(_nearest(name, words), words))
-    return misspelt(token, message, name, words)
+    return misspelt(token, message, token.partition("=")[0], words) if words else invalid(token, message)
 
 
 def above_zero(parse: Callable[[str], int]) -> Callable[[str], int]:

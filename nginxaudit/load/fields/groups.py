@@ -140,12 +140,11 @@ def zone(use: Use) -> Iterator[Mistake]:
     if len(use.args) == 1:
         refer(use, name, purpose, name)
         return
-    size = use.args[1]
+    size, number = use.args[1], None
     try:
         number = parse_size(size)
     except ValueError as error:
         yield invalid(size, f"{error}; nginx refuses to start")
-        return
     yield from declare_sized(use, size, purpose, name, number, at_least=8 * PAGE, once=False)
 
 

@@ -133,9 +133,11 @@ def _defined_formats(model: Model) -> dict[tuple[str, str], Directive]:
 
 
 def _meant(use: Use, name: str, known: dict[str, str]) -> str:
-    near = use.load.suggest((use.family, "log_format"), lambda: [*known, "combined"], name.lower())
-    listing = ", ".join([*islice(known.values(), 12), "combined" if len(known) < 12 else "…"])
-    return (f'Did you mean "{known.get(near, near)}"? ' if near else "") + f"Allowed: {listing}."
+    predefined = ["combined"] if use.family == "http" else []
+    near = use.load.suggest((use.family, "log_format"), lambda: [*known, *predefined], name.lower())
+    names = [*islice(known.values(), 12), *(predefined if len(known) < 12 else ["…"])]
+    allowed = f"Allowed: {', '.join(names)}." if names else "Define it with log_format."
+    return (f'Did you mean "{known.get(near, near)}"? ' if near else "") + allowed
 
 
 def _defined(later: Directive, node: Directive) -> Fix | None:

@@ -63,7 +63,7 @@ def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Dir
             help="Put values with spaces in quotes; look for a missing semicolon.",
         )
         return
-    yield from _at(line, script(use, line.args[0]))
+    yield from _at(line, script(Use(line, line.args, use.family, use.load), line.args[0]))
     key = str(line.name)
     if key.startswith("~"):
         pattern = key[2:] if key.startswith("~*") else key[1:]

@@ -41,21 +41,29 @@ def declare(
 ) -> Iterator[Mistake]:
     """``name:size``: a zone of its own, large enough, with one purpose."""
     name, colon, size_text = text.partition(":")
+    size = None
     try:
         if not name or not colon:
             raise ValueError(f'"{text}" is no zone: it is written name:size')
         size = parse_size(size_text)
     except ValueError as error:
         yield invalid(token, str(error))
-        return
-    yield from declare_sized(use, token, purpose, name, size, at_least=at_least, once=once)
+    if name:
+        yield from declare_sized(use, token, purpose, name, size, at_least=at_least, once=once)
 
 
 def declare_sized(
-    use: Use, token: Token, purpose: str, name: str, size: int, *, at_least: int = 8 * PAGE, once: bool = True
+    use: Use,
+    token: Token,
+    purpose: str,
+    name: str,
+    size: int | None,
+    *,
+    at_least: int = 8 * PAGE,
+    once: bool = True,
 ) -> Iterator[Mistake]:
-    """A zone with ``size`` in bytes."""
-    if size < at_least:
+    """A zone with ``size`` in bytes, None where that is not known. It is declared even where nginx refuses its size."""
+    if size is not None and size < at_least:
         yield Mistake(
             "shared-zone-too-small",
             f'the zone "{name}" has {size} bytes, nginx needs at least {at_least // 1024}k',
@@ -63,7 +71,7 @@ def declare_sized(
             f"Write {at_least // 1024}k or more.",
             make_fix=partial(_larger, token),
         )
-        return
+        size = None  # which one is meant is not known
     earlier = use.load.zones.get(name)
     if earlier is None:
         use.load.zones[name] = Zone(purpose, size, use.node)
@@ -72,7 +80,7 @@ def declare_sized(
         why = "is declared for another purpose already"
     elif once:
         why = "is declared already"
-    elif earlier.size != size:
+    elif size is not None and earlier.size is not None and earlier.size != size:
         why = f"is declared already, with {earlier.size} bytes"
     else:
         return
