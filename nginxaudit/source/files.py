@@ -73,9 +73,12 @@ class Texts:
         """Whether a text is read in place of the file ``path``."""
         return self._overlay is not None and real_path(path) in self._overlay
 
-    def read(self, path: str, fence: Fence) -> SourceText:
-        """Text of ``path``, a file on disk inside ``fence``. Raises `ReadError`."""
-        real = fence.real(path)
+    def read(self, path: str, fence: Fence, real: str | None = None) -> SourceText:
+        """Text of ``path``, a file on disk inside ``fence``. Raises `ReadError`.
+
+        ``real`` is what `Fence.real` gave for it, where that was asked for already.
+        """
+        real = real or fence.real(path)
         shown = _shown(path, real)
         text = self._texts.get((shown, real))
         if text is None:
@@ -159,7 +162,7 @@ class DiskFiles:
             real = self._fence.real(path)
             text = self._by_real.get(real)
             if text is None:
-                text = self._by_real[real] = self._shared.read(path, self._fence)
+                text = self._by_real[real] = self._shared.read(path, self._fence, real)
             self._texts[path] = text
         return text
 
