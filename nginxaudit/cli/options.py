@@ -139,7 +139,6 @@ def _topology(text: str) -> tuple[str, dict[str, str]]:
 
 def _say_links(paths: tuple[str, ...]) -> None:
     """Say what is read in the place of paths that are links: a repository may hold some to anywhere."""
-    from nginxaudit.report.sanitize import visible
     from nginxaudit.source.read import ReadError
     from nginxaudit.source.repository import led_to
 
@@ -147,6 +146,8 @@ def _say_links(paths: tuple[str, ...]) -> None:
         with suppress(ReadError):
             real = led_to(path) if path != "-" else None
             if real is not None:
+                from nginxaudit.report.sanitize import visible
+
                 click.echo(visible(f"{path} is a symbolic link: {real} is read"), err=True)
 
 
