@@ -18,7 +18,7 @@ import os
 import stat
 
 from nginxaudit.source.read import is_below
-from nginxaudit.source.repository import repository_of
+from nginxaudit.source.repository import is_planted, repository_of
 
 _MOST_LINKS = 40  # as Linux
 # O_PATH (Linux) opens directories that may be entered but not listed.
@@ -45,9 +45,7 @@ class Directory:
 
     def require_owner(self, status: os.stat_result) -> None:
         """Raise `WriteError` for what another user has put where everybody may put something."""
-        own = os.fstat(self.fd)
-        shared = own.st_mode & stat.S_ISVTX and own.st_mode & stat.S_IWOTH
-        if shared and status.st_uid not in (os.geteuid(), own.st_uid):
+        if is_planted(os.fstat(self.fd), status):
             raise WriteError(
                 f"another user owns it, in {self.path}, where every user can create files: give another path"
             )

@@ -29,7 +29,8 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LISTED = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # On the way a directory is only entered: O_PATH (Linux) and O_SEARCH (macOS) need no permission to list it.
 _ENTERED = getattr(os, "O_PATH", getattr(os, "O_SEARCH", os.O_RDONLY)) | os.O_DIRECTORY | os.O_CLOEXEC
-_SWAPPED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENOENT})
+# Where there is a link, or nothing, by now; FreeBSD says EMLINK for a link.
+_SWAPPED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EMLINK})
 _LONGEST = 4096  # bytes of a path, as on Linux
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 
 from nginxaudit.source.fence import Fence, real_path
@@ -45,10 +46,24 @@ def led_to(path: str) -> str | None:
     )
 
 
+def is_planted(directory: os.stat_result, entry: os.stat_result) -> bool:
+    """Whether another user has put ``entry`` in ``directory``, where every user can create files, such as ``/tmp``."""
+    shared = directory.st_mode & stat.S_ISVTX and directory.st_mode & stat.S_IWOTH
+    return bool(shared) and entry.st_uid not in (os.geteuid(), directory.st_uid)
+
+
+def is_own(path: str) -> bool:
+    """Whether something is there that is not planted (`is_planted`)."""
+    try:
+        return not is_planted(os.stat(os.path.dirname(path)), os.lstat(path))
+    except OSError:
+        return False
+
+
 def _repositories(directory: str) -> Iterator[str]:
     """Directories with a ``.git`` of any kind, from ``directory`` upward."""
     while True:
-        if os.path.lexists(os.path.join(directory, ".git")):
+        if is_own(os.path.join(directory, ".git")):
             yield directory
         parent = os.path.dirname(directory)
         if parent == directory:

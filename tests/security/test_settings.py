@@ -10,6 +10,7 @@ import pytest
 from tests.security.tree import OUTSIDE
 from tests.security.watched import Run, watched
 from tests.support.clock import within
+from tests.support.command import nginxaudit
 
 PAGE = """+++
 id = "XYZ0001"
@@ -232,3 +233,23 @@ def test_baselines_that_break_readers(text: str, repository: Path) -> None:
     (repository / "nginxaudit.toml").write_text('baseline = "known.json"\n')
     (repository / "known.json").write_text(text)
     assert scan(repository).code == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", ["nginxaudit.toml", "pyproject.toml"])
+def test_settings_of_another_user_in_a_shared_directory(name: str, repository: Path) -> None:
+    """``/tmp/nginxaudit.toml`` would otherwise switch off rules for everything below ``/tmp``."""
+    (repository / ".git").rmdir()
+    (repository / "nginx.conf").write_text("events {}\nhttp { server { return 204; } }\n")
+    shared = repository.parent
+    text = 'ignore = ["ALL"]\n' if name == "nginxaudit.toml" else '[tool.nginxaudit]\nignore = ["ALL"]\n'
+    (shared / name).write_text(text)
+    shared.chmod(0o1777)
+    os.chown(shared / name, 1000, -1)
+    done = nginxaudit("scan", "nginx.conf", cwd=repository)
+    assert done.returncode == 2
+    assert f"{shared / name}: another user has put it where every user can create files" in done.stderr
+    assert nginxaudit("scan", "--no-settings", "nginx.conf", cwd=repository).returncode == 1
+    assert nginxaudit("scan", "--settings", str(shared / name), "nginx.conf", cwd=repository).returncode == 0
+    os.chown(shared / name, 0, -1)
+    assert nginxaudit("scan", "nginx.conf", cwd=repository).returncode == 0

@@ -42,8 +42,11 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-@pytest.fixture
-def fence(tree: Path) -> Fence:
+@pytest.fixture(params=["O_PATH", "O_RDONLY"])
+def fence(request: pytest.FixtureRequest, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Fence:
+    """The fence of the tree, on a system that has O_PATH and on one that has not."""
+    if request.param == "O_RDONLY":
+        monkeypatch.setattr(module, "_ENTERED", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     return Fence([str(tree)])
 
 
@@ -159,7 +162,7 @@ SWAPS = {each.__name__: each for each in (_link_file, _link_directory, _link_abo
 
 @pytest.mark.parametrize("moment", ["judged", "asked"])
 @pytest.mark.parametrize("swap", SWAPS)
-def test_swapped(swap: str, moment: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swapped(swap: str, moment: str, tree: Path, fence: Fence, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the real path was judged, or after the system was asked what is there."""
     swapped = False
 
@@ -174,7 +177,6 @@ def test_swapped(swap: str, moment: str, tree: Path, monkeypatch: pytest.MonkeyP
 
         return run
 
-    fence = Fence([str(tree)])
     if moment == "judged":
         monkeypatch.setattr(module, "real_path", swapping(real_path))
     else:

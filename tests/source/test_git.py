@@ -11,6 +11,7 @@ import pytest
 
 from nginxaudit.report.sarif_provenance import base_ids, provenance
 from nginxaudit.source.git import Head, head_of, origin_of, repository_at
+from nginxaudit.source.repository import repository_of
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
 
@@ -202,3 +203,18 @@ def test_owners(tree: int, git_owner: int, counts: bool, repository: Path) -> No
     if not counts:
         assert provenance(str(below)) is None
         assert "%REPOROOT%" not in base_ids(str(below))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_another_user_puts_into_a_shared_directory_is_no_repository(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    below = shared / "below"
+    below.mkdir(parents=True)
+    git = shared / ".git"
+    git.mkdir()
+    shared.chmod(0o1777)
+    assert repository_of(str(below)) == str(shared)
+    os.chown(git, 1000, -1)
+    assert repository_of(str(below)) is None
+    shared.chmod(0o755)
+    assert repository_of(str(below)) == str(shared), "where only some may write, it is theirs to say"

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from nginxaudit.engine.settings.record import FileSettings, Settings, SettingsError, described
 from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, read_utf8, real_path
 from nginxaudit.source.read import ReadError, Unreadable, is_below
-from nginxaudit.source.repository import home_of
+from nginxaudit.source.repository import home_of, is_own
 
 FILE_NAME = "nginxaudit.toml"
 _PROJECT = "pyproject.toml"
@@ -27,7 +27,7 @@ def discover(path: str) -> str | None:
         if os.path.isfile(project) and _has_settings(project):
             return project
         parent = os.path.dirname(directory)
-        if os.path.lexists(os.path.join(directory, ".git")) or parent == directory:
+        if is_own(os.path.join(directory, ".git")) or parent == directory:
             return None
         directory = parent
 
@@ -53,6 +53,11 @@ def load(file: str, *, found: bool = False) -> Settings:
 
 
 def _read(file: str, found: bool) -> dict[str, Any]:
+    if found and not is_own(file):
+        raise SettingsError(
+            f"{file}: another user has put it where every user can create files: "
+            "give it with --settings if you trust it, or scan with --no-settings"
+        )
     try:
         return _read_toml(file, _home(file) if found else EVERYWHERE)
     except ReadError as error:
