@@ -55,7 +55,7 @@ def is_planted(directory: os.stat_result, entry: os.stat_result) -> bool:
 def is_own(path: str) -> bool:
     """Whether something is there that is not planted (`is_planted`)."""
     try:
-        return not is_planted(os.stat(os.path.dirname(path)), os.lstat(path))
+        return not is_planted(os.stat(os.path.dirname(path) or "."), os.lstat(path))
     except OSError:
         return False
 
