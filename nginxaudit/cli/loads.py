@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nginxaudit.drill.load import Load
+    from nginxaudit.drill.load import Traffic
 
 _HIGHEST_RATE = 10_000  # requests per second; more takes longer and shows nothing else
 _LONGEST = 3_600_000  # ms
@@ -92,11 +92,11 @@ LOAD_OPTIONS = [
 ]  # fmt: skip
 
 
-def load_of(options: dict[str, Any]) -> Load:
+def load_of(options: dict[str, Any]) -> Traffic:
     """What the options say."""
-    from nginxaudit.drill.load import Load
+    from nginxaudit.drill.load import Traffic
 
-    return Load(
+    return Traffic(
         rate=options["rate"],
         methods=options["methods"],
         workers=options["workers"],

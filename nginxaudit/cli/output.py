@@ -15,7 +15,7 @@ import click
 from nginxaudit.cli.streams import writing
 
 if TYPE_CHECKING:
-    from nginxaudit.source.replace import Target
+    from nginxaudit.source.replace import WriteTarget
 
 COLORS: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
 _STDOUT = (None, "-", "/dev/stdout")
@@ -90,7 +90,7 @@ class Output:
 
     def __init__(self, path: str | None) -> None:
         self._path = None if path in _STDOUT else path
-        self._target: Target | None = None
+        self._target: WriteTarget | None = None
         self._stream: TextIO | None = None
 
     @property

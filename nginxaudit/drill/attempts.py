@@ -7,8 +7,8 @@ body come together. Connecting to a server that is there takes no time.
 from __future__ import annotations
 
 from nginxaudit.drill.behaviour import BLACKHOLE, CUT, DROP_REUSED, HANG, REFUSE, RESET, STATUS, Backend
-from nginxaudit.drill.group import Use
 from nginxaudit.drill.peers import Request
+from nginxaudit.drill.spec import Use
 
 DONE, ERROR, TIMEOUT, ANSWERED, BROKEN, ABORTED, LATE_ERROR = range(7)
 """Outcomes. ANSWERED: a header with an error status; BROKEN: a good header and half a body; ABORTED: the client

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nginxaudit.drill.group import Group, Server, Use
-from nginxaudit.drill.load import BODIES, NOT_REPEATED, Load
+from nginxaudit.drill.load import BODIES, NOT_REPEATED, Traffic
 from nginxaudit.drill.results import Outcome, Scenario
+from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 
 CONNECT = 2_000
 READ = 5_000
@@ -22,7 +22,7 @@ NO_BACKUPS = frozenset({"hash", "consistent", "ip_hash", "random", "random_two"}
 NEWCOMER = "ANOTHER-HOST:PORT"
 """Stands in nginx text for a server that has to be added."""
 
-Apply = Callable[[Group, Use], tuple[Group, Use]]
+Apply = Callable[[UpstreamSpec, Use], tuple[UpstreamSpec, Use]]
 
 
 class Change(Struct, frozen=True):
@@ -36,12 +36,14 @@ class Change(Struct, frozen=True):
     why: str
     where: str
     apply: Apply
-    render: Callable[[Group, Use], str]
+    render: Callable[[UpstreamSpec, Use], str]
     rank: int = 0
     trade_off: str = ""
 
 
-def changes(group: Group, use: Use, load: Load, scenario: Scenario, outcome: Outcome) -> tuple[Change, ...]:
+def changes(
+    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, outcome: Outcome
+) -> tuple[Change, ...]:
     """Candidates for a scenario that lost requests, cheap ones first."""
     found = [
         *_conditions(group, use, load, scenario),
@@ -83,7 +85,7 @@ def _place(use: Use) -> str:
     return "in the server" if use.protocol == "stream" else "in the location"
 
 
-def _conditions(group: Group, use: Use, load: Load, scenario: Scenario) -> Iterator[Change]:
+def _conditions(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Iterator[Change]:
     """Failures that are not tried again."""
     current = setting_of(use, "next_upstream", conditions_text(use))
     if "off" in use.conditions or not {"error", "timeout"} <= use.conditions:
@@ -94,17 +96,17 @@ def _conditions(group: Group, use: Use, load: Load, scenario: Scenario) -> Itera
     if scenario.kind == "5xx" and code not in use.conditions:
         why = f"an answer {load.error_status} is passed on to the client, and it is no failure of the server"
 
-        def apply(group: Group, use: Use) -> tuple[Group, Use]:
+        def apply(group: UpstreamSpec, use: Use) -> tuple[UpstreamSpec, Use]:
             return group, replace(use, conditions=use.conditions - {"off"} | {"error", "timeout", code})
 
         yield Change(current, why, _place(use), apply, _next_upstream)
 
 
-def _next_upstream(group: Group, use: Use) -> str:
+def _next_upstream(group: UpstreamSpec, use: Use) -> str:
     return f"{use.prefix}_next_upstream {conditions_text(use)};"
 
 
-def _limits(group: Group, use: Use, scenario: Scenario) -> Iterator[Change]:
+def _limits(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator[Change]:
     """Retries that end too early."""
     live = sum(not server.down for server in group.servers)
     if 0 < use.tries < live:
@@ -126,7 +128,7 @@ def _limits(group: Group, use: Use, scenario: Scenario) -> Iterator[Change]:
         )
 
 
-def _timeouts(group: Group, use: Use, load: Load, scenario: Scenario) -> Iterator[Change]:
+def _timeouts(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Iterator[Change]:
     """Timeouts that are longer than the patience of clients, or long enough to pile requests up."""
     handshakes = scenario.kind == "blackhole" or (scenario.kind == "hang" and use.tls)
     if handshakes and use.connect > CONNECT:
@@ -163,7 +165,7 @@ def _timeouts(group: Group, use: Use, load: Load, scenario: Scenario) -> Iterato
         )
 
 
-def _patience(doing: str, timeout: int, load: Load) -> str:
+def _patience(doing: str, timeout: int, load: Traffic) -> str:
     if timeout > load.client_timeout:
         return (
             f"{doing} takes longer than clients wait ({seconds(load.client_timeout)}): they give up first, which is no "
@@ -172,7 +174,7 @@ def _patience(doing: str, timeout: int, load: Load) -> str:
     return f"{doing} holds a request for {seconds(timeout)}"
 
 
-def _accounting(group: Group, load: Load, scenario: Scenario, outcome: Outcome) -> Iterator[Change]:
+def _accounting(group: UpstreamSpec, load: Traffic, scenario: Scenario, outcome: Outcome) -> Iterator[Change]:
     """When servers are taken out, and for how long."""
     where = f'in upstream "{group.name}"'
     failing = [group.servers[index] for index in {fault.server for fault in scenario.faults}]
@@ -195,7 +197,9 @@ def _accounting(group: Group, load: Load, scenario: Scenario, outcome: Outcome) 
         )
 
 
-def _recovery(failing: Iterable[Server], load: Load, scenario: Scenario, where: str) -> Iterator[Change]:
+def _recovery(
+    failing: Iterable[ServerSpec], load: Traffic, scenario: Scenario, where: str
+) -> Iterator[Change]:
     longest = max(server.fail_timeout_s for server in failing)
     gap = {"rolling": load.pause, "flap": load.flap_up}.get(scenario.kind, 0) // 1000
     wanted = max(1, gap - 2)  # out for a second more than it says, and no probe is exact
@@ -211,7 +215,7 @@ def _recovery(failing: Iterable[Server], load: Load, scenario: Scenario, where: 
 def _servers(setting: str, why: str, where: str, **fields: int) -> Change:
     """The same parameters for every server."""
 
-    def apply(group: Group, use: Use) -> tuple[Group, Use]:
+    def apply(group: UpstreamSpec, use: Use) -> tuple[UpstreamSpec, Use]:
         servers = tuple(replace(server, **fields) for server in group.servers)
         return replace(group, servers=servers), use
 
@@ -220,7 +224,7 @@ def _servers(setting: str, why: str, where: str, **fields: int) -> Change:
     return Change(setting, why, f"on every server {where}", apply, lambda *_: text)
 
 
-def _more_servers(group: Group, use: Use, scenario: Scenario) -> Iterator[Change]:
+def _more_servers(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator[Change]:
     """A server that takes over: only where everything that is live fails together."""
     if scenario.scope == "rolling":
         alone = sum(not server.down for server in group.servers) == 1
@@ -231,7 +235,7 @@ def _more_servers(group: Group, use: Use, scenario: Scenario) -> Iterator[Change
         return
     first = next(server for server in group.servers if not server.down)
     backup = group.method not in NO_BACKUPS
-    newcomer = Server(NEWCOMER, "another-host", 1, first.max_fails, first.fail_timeout_s, backup=backup)
+    newcomer = ServerSpec(NEWCOMER, "another-host", 1, first.max_fails, first.fail_timeout_s, backup=backup)
     yield Change(
         "a single server" if len(group.servers) == 1 else "no other live server",
         "nobody can take over",
@@ -243,7 +247,7 @@ def _more_servers(group: Group, use: Use, scenario: Scenario) -> Iterator[Change
     )
 
 
-def _repeating(use: Use, load: Load, scenario: Scenario) -> Iterator[Change]:
+def _repeating(use: Use, load: Traffic, scenario: Scenario) -> Iterator[Change]:
     """Requests that nginx does not send twice."""
     sent = {name for name, share in load.methods if share > 0}
     if use.protocol in ("stream", "grpc"):
@@ -261,7 +265,7 @@ def _repeating(use: Use, load: Load, scenario: Scenario) -> Iterator[Change]:
     methods = sorted(sent & NOT_REPEATED)
     if methods and "non_idempotent" not in use.conditions:
 
-        def apply(group: Group, use: Use) -> tuple[Group, Use]:
+        def apply(group: UpstreamSpec, use: Use) -> tuple[UpstreamSpec, Use]:
             wanted = use.conditions - {"off"} | {"error", "timeout", "non_idempotent"}
             return group, replace(use, conditions=wanted)
 

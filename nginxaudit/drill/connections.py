@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nginxaudit.drill.peers import Peer
+from nginxaudit.drill.peers import SimulatedPeer
 
 
 class Pool:
@@ -32,7 +32,7 @@ class Pool:
         self._epochs[index] = epoch
         return stack
 
-    def take(self, peer: Peer, t: int) -> int:
+    def take(self, peer: SimulatedPeer, t: int) -> int:
         """Take a connection to ``peer``: the number of requests it has had, 0 when there is none."""
         stack = self._fresh(peer.index, peer.backend.epoch, t)
         if not stack:
@@ -40,7 +40,7 @@ class Pool:
         self._count -= 1
         return stack.pop()[2]
 
-    def put(self, peer: Peer, uses: int, t: int) -> None:
+    def put(self, peer: SimulatedPeer, uses: int, t: int) -> None:
         """Keep a connection after ``uses`` requests."""
         if uses >= self._requests:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.reading import subjects
 from nginxaudit.drill.results import Result
 from nginxaudit.drill.running import run
@@ -15,7 +15,7 @@ from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.verdict import judge
 
 if TYPE_CHECKING:
-    from nginxaudit.drill.group import Group, Subject, Use
+    from nginxaudit.drill.spec import Subject, UpstreamSpec, Use
     from nginxaudit.model import Model
 
 Progress = Callable[[int, int], None]
@@ -23,13 +23,17 @@ Progress = Callable[[int, int], None]
 
 
 def drill(
-    subject: Subject, load: Load | None = None, kinds: Iterable[str] | None = None, *, remedies: bool = True
+    subject: Subject,
+    load: Traffic | None = None,
+    kinds: Iterable[str] | None = None,
+    *,
+    remedies: bool = True,
 ) -> Iterator[Result]:
     """Results of one use of a group, scenario by scenario; none for one with ``why_not``.
 
     ``remedies`` False saves the runs that look for what would help (the causes are still named).
     """
-    load = load or Load()
+    load = load or Traffic()
     group, use = subject.group, subject.use
     if group is None or use is None or subject.why_not is not None:
         return
@@ -41,16 +45,16 @@ def drill(
         )
 
 
-def count(subject: Subject, load: Load | None = None, kinds: Iterable[str] | None = None) -> int:
+def count(subject: Subject, load: Traffic | None = None, kinds: Iterable[str] | None = None) -> int:
     """Number of scenarios that `drill` runs for ``subject``."""
     if subject.group is None or subject.use is None or subject.why_not is not None:
         return 0
-    return len(scenarios(subject.group, subject.use, load or Load(), kinds))
+    return len(scenarios(subject.group, subject.use, load or Traffic(), kinds))
 
 
 def drill_all(
     model: Model,
-    load: Load | None = None,
+    load: Traffic | None = None,
     kinds: Iterable[str] | None = None,
     *,
     remedies: bool = True,
@@ -60,7 +64,7 @@ def drill_all(
     kinds = None if kinds is None else tuple(kinds)
     found = subjects(model)
     total, done = sum(count(subject, load, kinds) for subject in found), 0
-    known: dict[tuple[Group, Use], tuple[Result, ...]] = {}
+    known: dict[tuple[UpstreamSpec, Use], tuple[Result, ...]] = {}
     for subject in found:
         if subject.group is None or subject.use is None:
             continue

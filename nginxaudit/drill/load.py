@@ -15,7 +15,7 @@ NOT_REPEATED = frozenset({"POST", "LOCK", "PATCH"})
 """Methods that nginx does not send twice without ``non_idempotent`` (``ngx_http_upstream_next``)."""
 
 
-class Load(Struct, frozen=True):
+class Traffic(Struct, frozen=True):
     """What clients and servers do while nothing is wrong, and how faults are dosed.
 
     ``rate`` is requests per second, evenly spaced. ``methods`` are shares, which need not add up to 1.
@@ -66,7 +66,7 @@ Arrival = tuple[int, str, int, bytes, bytes]
 """ms, method, worker, key, address bytes."""
 
 
-def arrivals(load: Load, duration: int, workers: int, key: str) -> Iterator[Arrival]:
+def arrivals(load: Traffic, duration: int, workers: int, key: str) -> Iterator[Arrival]:
     """Requests of ``duration`` ms in order of time; method, worker and client are drawn by the seed.
 
     nginx leaves it to the kernel which worker accepts a connection.

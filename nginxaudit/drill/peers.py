@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nginxaudit.drill.behaviour import Backend
-from nginxaudit.drill.group import Server
+from nginxaudit.drill.spec import ServerSpec
 
 NEVER = 1 << 60  # fails or conns that no peer reaches: the test for "no limit" is one comparison
 LONG_AGO = -1_000_000_000  # s: nginx starts with 0 and counts from 1970, we start to count near 0
 
 
-class Peer:
+class SimulatedPeer:
     """One peer of one list as one state (a worker's, or the zone's) sees it. Fields as in nginx.
 
     ``limit`` is max_fails and ``room`` is max_conns, `NEVER` where they are 0. ``bit`` is its place in the
@@ -28,7 +28,7 @@ class Peer:
         "fail_timeout", "fails", "index", "limit", "loss", "room", "server", "state", "watched", "weight",
     )  # fmt: skip
 
-    def __init__(self, server: Server, index: int, place: int, backend: Backend, state: int) -> None:
+    def __init__(self, server: ServerSpec, index: int, place: int, backend: Backend, state: int) -> None:
         self.server = server
         self.index = index  # among all servers of the group
         self.bit = 1 << place
@@ -56,7 +56,7 @@ class Peers:
 
     __slots__ = ("all", "backups", "number", "single", "total_weight", "usable")
 
-    def __init__(self, peers: Sequence[Peer], backups: Peers | None, *, single: bool) -> None:
+    def __init__(self, peers: Sequence[SimulatedPeer], backups: Peers | None, *, single: bool) -> None:
         self.all = list(peers)
         self.usable = [peer for peer in peers if not peer.down]
         self.number = len(self.all)
@@ -84,7 +84,7 @@ class Request:
         "worker",
     )  # fmt: skip
 
-    peer: Peer
+    peer: SimulatedPeer
     trace: list[tuple[int, int]] | None
 
     def __init__(
@@ -113,7 +113,7 @@ class Request:
         self.trace = None
 
 
-def eligible(peer: Peer, tried: int, now: int) -> bool:
+def eligible(peer: SimulatedPeer, tried: int, now: int) -> bool:
     """Whether a peer of a list that is not single may be picked: not tried, not down, not failed, with room."""
     return not (
         tried & peer.bit
@@ -123,7 +123,7 @@ def eligible(peer: Peer, tried: int, now: int) -> bool:
     )
 
 
-def take(request: Request, peer: Peer, now: int) -> Peer:
+def take(request: Request, peer: SimulatedPeer, now: int) -> SimulatedPeer:
     """Account a pick: window, tried bit, connection."""
     if now - peer.checked > peer.fail_timeout:
         peer.checked = now
@@ -142,7 +142,7 @@ def to_backups(request: Request) -> bool:
     return True
 
 
-def release(request: Request, peer: Peer, now: int, *, failed: bool) -> None:
+def release(request: Request, peer: SimulatedPeer, now: int, *, failed: bool) -> None:
     """End an attempt (``ngx_http_upstream_free_round_robin_peer``)."""
     peer.conns -= 1
     if request.peers.single:

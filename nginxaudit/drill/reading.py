@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nginxaudit.drill.group import (
+from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
+from nginxaudit.drill.spec import (
     KEEPALIVE_BY_DEFAULT,
     LEAST_TIME_SINCE,
     MORE_REQUESTS,
-    Group,
-    Server,
+    ServerSpec,
     Subject,
+    UpstreamSpec,
 )
-from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.nginx import parse_time_ms
 
 if TYPE_CHECKING:
@@ -91,11 +91,11 @@ def _method_unknown(upstream: Upstream, model: Model) -> str | None:
     return None
 
 
-def group_of(upstream: Upstream, model: Model) -> Group:
+def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
     """The group as the simulator sees it; only for one without `why_not_of`."""
     block, version = upstream.directive, model.target.version
     node = upstream.method_directive
-    return Group(
+    return UpstreamSpec(
         name=upstream.name,
         servers=tuple(map(_server, upstream.peers)),
         family=upstream.family,
@@ -113,9 +113,9 @@ def group_of(upstream: Upstream, model: Model) -> Group:
     )
 
 
-def _server(peer: Peer) -> Server:
+def _server(peer: Peer) -> ServerSpec:
     address = peer.address
-    return Server(
+    return ServerSpec(
         name=peer.normal_address,
         host=address.host if address is not None else "",
         weight=peer.weight,

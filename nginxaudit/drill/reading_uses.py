@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxaudit.drill.group import KEEPALIVE_BY_DEFAULT, Use
+from nginxaudit.drill.spec import KEEPALIVE_BY_DEFAULT, Use
 from nginxaudit.model.retries import directive_of
 
 if TYPE_CHECKING:

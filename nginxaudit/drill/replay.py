@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import Schedule
-from nginxaudit.drill.group import Group, Use
 from nginxaudit.drill.load import Call, explicit
 from nginxaudit.drill.simulation import Simulation
+from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally, Traced
 
 _AFTERWARDS = 600_000  # ms after the last request until which schedules that repeat go on
 
 
 def replay(
-    group: Group,
+    group: UpstreamSpec,
     use: Use,
     calls: Sequence[Call],
     schedules: Mapping[str, Schedule] | None = None,
@@ -57,7 +57,7 @@ def _shifted(schedule: Schedule, by: int) -> Schedule:
     return [(start + by, behaviour) for start, behaviour in schedule]
 
 
-def shown(group: Group, traced: Traced) -> str:
+def shown(group: UpstreamSpec, traced: Traced) -> str:
     """A request as one line: ``A 502, B 200 => 200``; ``none`` where no server was eligible."""
     names = [server.name for server in group.servers]
     attempts = ", ".join(

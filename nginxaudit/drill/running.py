@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nginxaudit.drill.behaviour import Behaviour, ok
-from nginxaudit.drill.group import Group, Use
-from nginxaudit.drill.load import Load, arrivals
+from nginxaudit.drill.load import Traffic, arrivals
 from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Timeline
 from nginxaudit.drill.simulation import Simulation
+from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally
 
 
-def run(group: Group, use: Use, load: Load, scenario: Scenario, limit: int | None = None) -> Outcome:
+def run(
+    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None = None
+) -> Outcome:
     """The outcome of ``scenario`` for one use of a group.
 
     Raises `ExceededError` as soon as more than ``limit`` requests are lost that need not be (`Outcome.avoidable`).
@@ -40,7 +42,7 @@ def run(group: Group, use: Use, load: Load, scenario: Scenario, limit: int | Non
     return _outcome(group, load, scenario, tally, len(simulation.states))
 
 
-def _with_methods(load: Load, methods: tuple[tuple[str, float], ...]) -> Load:
+def _with_methods(load: Traffic, methods: tuple[tuple[str, float], ...]) -> Traffic:
     from msgspec.structs import replace
 
     return replace(load, methods=methods)
@@ -63,7 +65,7 @@ def _watch(simulation: Simulation, scenario: Scenario, tally: Tally) -> None:
                     tally.watch(peer, *windows[peer.index])
 
 
-def _outcome(group: Group, load: Load, scenario: Scenario, tally: Tally, states: int) -> Outcome:
+def _outcome(group: UpstreamSpec, load: Traffic, scenario: Scenario, tally: Tally, states: int) -> Outcome:
     servers = tuple(_servers(group, scenario, tally, states))
     failing = [each for each in servers if each.target and each.before > 0]
     overloads = [each.overload for each in servers if not each.target and each.overload is not None]
@@ -92,7 +94,7 @@ def _longest(values: Sequence[int | None]) -> int | None:
     return max(known) if known and len(known) == len(values) else None
 
 
-def _servers(group: Group, scenario: Scenario, tally: Tally, states: int) -> list[ServerLoad]:
+def _servers(group: UpstreamSpec, scenario: Scenario, tally: Tally, states: int) -> list[ServerLoad]:
     begin, end, stop = scenario.begin // 1000, scenario.end // 1000, tally.seconds
     spans = ((0, begin), (begin, end), (end, stop))
     windows = {fault.server: (fault.begin, fault.end) for fault in scenario.faults}
@@ -147,7 +149,7 @@ def _latency(waited: dict[int, int], usual: int) -> Latency:
     return Latency(rank(0.5), rank(0.99), max(0, ordered[-1][0] - usual))
 
 
-def _timeline(group: Group, tally: Tally) -> Timeline:
+def _timeline(group: UpstreamSpec, tally: Tally) -> Timeline:
     attempts: dict[str, list[int]] = {}
     for index, server in enumerate(group.servers):  # an address that is listed twice is one line
         line = attempts.setdefault(server.name, [0] * tally.seconds)

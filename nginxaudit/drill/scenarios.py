@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.drill.behaviour import Behaviour, blackhole, flap, hang, refuse, slow, status
-from nginxaudit.drill.group import Group, Server, Use
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import KINDS, Fault, Scenario
+from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 
 WARM_UP = 10_000
 MANY = 8
@@ -24,7 +24,9 @@ _AFTER = (20_000, 120_000)
 _SLACK = 10_000
 
 
-def scenarios(group: Group, use: Use, load: Load, kinds: Iterable[str] | None = None) -> tuple[Scenario, ...]:
+def scenarios(
+    group: UpstreamSpec, use: Use, load: Traffic, kinds: Iterable[str] | None = None
+) -> tuple[Scenario, ...]:
     """Scenarios of these kinds (all by default) for one use of a group, kind by kind.
 
     Each kind is run for every live primary (see `MANY`), for every host with several live servers, and for all
@@ -50,7 +52,7 @@ def scenarios(group: Group, use: Use, load: Load, kinds: Iterable[str] | None = 
 _Target = tuple[str, str, tuple[int, ...]]  # scope, words, indexes
 
 
-def _targets(group: Group) -> Iterator[_Target]:
+def _targets(group: UpstreamSpec) -> Iterator[_Target]:
     seen: set[object] = set()
     many = len(group.servers) > MANY
     for target in (*_instances(group, group.primaries), *_hosts(group), *_primaries(group)):
@@ -60,19 +62,19 @@ def _targets(group: Group) -> Iterator[_Target]:
             yield target
 
 
-def _settings(group: Group, indexes: tuple[int, ...]) -> tuple[tuple[object, ...], ...]:
+def _settings(group: UpstreamSpec, indexes: tuple[int, ...]) -> tuple[tuple[object, ...], ...]:
     """What distinguishes servers besides their addresses."""
     servers = (group.servers[index] for index in indexes)
     return tuple(sorted((s.weight, s.max_fails, s.fail_timeout_s, s.max_conns, s.backup) for s in servers))
 
 
-def _instances(group: Group, among: Iterable[Server]) -> Iterator[_Target]:
+def _instances(group: UpstreamSpec, among: Iterable[ServerSpec]) -> Iterator[_Target]:
     """Each server; lines with the same address are one."""
     for name in dict.fromkeys(server.name for server in among if not server.down):
         yield "server", name, _indexes(group, {name})
 
 
-def _hosts(group: Group) -> Iterator[_Target]:
+def _hosts(group: UpstreamSpec) -> Iterator[_Target]:
     hosts: dict[str, set[str]] = {}
     for server in group.servers:
         if server.host and not server.down:
@@ -82,17 +84,17 @@ def _hosts(group: Group) -> Iterator[_Target]:
             yield "host", f"host {host}", _indexes(group, names)
 
 
-def _primaries(group: Group) -> Iterator[_Target]:
+def _primaries(group: UpstreamSpec) -> Iterator[_Target]:
     yield "primaries", "all primaries", _indexes(group, {s.name for s in group.primaries if not s.down})
 
 
-def _indexes(group: Group, names: set[str]) -> tuple[int, ...]:
+def _indexes(group: UpstreamSpec, names: set[str]) -> tuple[int, ...]:
     return tuple(
         index for index, server in enumerate(group.servers) if server.name in names and not server.down
     )
 
 
-def _fault(kind: str, target: _Target, group: Group, use: Use, load: Load) -> Scenario:
+def _fault(kind: str, target: _Target, group: UpstreamSpec, use: Use, load: Traffic) -> Scenario:
     scope, words, indexes = target
     window = (max(group.servers[index].fail_timeout_s for index in indexes) + 1) * 1000
     limit = _timeout(kind, group, use, load)
@@ -103,13 +105,13 @@ def _fault(kind: str, target: _Target, group: Group, use: Use, load: Load) -> Sc
     return Scenario(kind, scope, words, faults, WARM_UP, end, duration)
 
 
-def _timeout(kind: str, group: Group, use: Use, load: Load) -> int:
+def _timeout(kind: str, group: UpstreamSpec, use: Use, load: Traffic) -> int:
     """The timeout in ms that ends an attempt in this scenario, 0 for none."""
     answer = use.read if group.family == "http" else use.idle
     return {"hang": answer, "blackhole": use.connect, "slow": min(answer, load.slow_time)}.get(kind, 0)
 
 
-def behaviour_of(kind: str, load: Load) -> Behaviour:
+def behaviour_of(kind: str, load: Traffic) -> Behaviour:
     """What a failing server does in a scenario of this kind."""
     return {
         "refuse": refuse(),
@@ -122,7 +124,7 @@ def behaviour_of(kind: str, load: Load) -> Behaviour:
     }[kind]
 
 
-def _rolling(group: Group, load: Load) -> Iterator[Scenario]:
+def _rolling(group: UpstreamSpec, load: Traffic) -> Iterator[Scenario]:
     faults: list[Fault] = []
     begin = WARM_UP
     for _, _, indexes in _instances(group, (*group.primaries, *group.backups)):

@@ -23,11 +23,11 @@ from nginxaudit.drill.attempts import (
 )
 from nginxaudit.drill.behaviour import OK, REFUSE, Backend, Schedule
 from nginxaudit.drill.connections import Pool
-from nginxaudit.drill.group import DOWN_NOT_TRIED, Group, Use
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Arrival
 from nginxaudit.drill.methods import Pick, pick_of
 from nginxaudit.drill.methods.least import measured
-from nginxaudit.drill.peers import NEVER, Peer, Peers, Request, release
+from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, release
+from nginxaudit.drill.spec import DOWN_NOT_TRIED, UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally
 
 GAVE_UP = 499
@@ -43,7 +43,7 @@ class Simulation:
 
     def __init__(
         self,
-        group: Group,
+        group: UpstreamSpec,
         use: Use,
         schedules: Mapping[int, Schedule],
         tally: Tally,
@@ -190,7 +190,7 @@ class Simulation:
         self._tally.finished(request, t, status)
         return False
 
-    def _answered(self, request: Request, peer: Peer, t: int) -> bool:
+    def _answered(self, request: Request, peer: SimulatedPeer, t: int) -> bool:
         """A header with an error status: tried again only with a try to spare, else it is a success."""
         status = request.status
         if request.trace is not None:
@@ -211,7 +211,7 @@ class Simulation:
             self._tally.finished(request, t, status)
         return again
 
-    def _lost(self, request: Request, peer: Peer, t: int) -> bool:
+    def _lost(self, request: Request, peer: SimulatedPeer, t: int) -> bool:
         """The client gave up, or the answer broke off: no failure of the server, and no other attempt."""
         outcome = request.outcome
         if outcome == LATE_ERROR:
@@ -224,7 +224,7 @@ class Simulation:
         self._tally.finished(request, t, GAVE_UP if outcome == ABORTED else status, broken=outcome == BROKEN)
         return False
 
-    def _failed(self, request: Request, peer: Peer, t: int) -> None:
+    def _failed(self, request: Request, peer: SimulatedPeer, t: int) -> None:
         release(request, peer, t // 1000, failed=True)
         if not request.peers.single:
             self._tally.failure(peer, t)
@@ -232,7 +232,7 @@ class Simulation:
     def _in_time(self, request: Request, t: int) -> bool:
         return not self._use.budget or t - request.arrival < self._use.budget
 
-    def _keep(self, request: Request, peer: Peer, t: int) -> None:
+    def _keep(self, request: Request, peer: SimulatedPeer, t: int) -> None:
         """Put the connection of a good answer back, unless its server is going away."""
         backend = peer.backend
         if t >= backend.until:
@@ -245,7 +245,7 @@ def _lists(use: Use, condition: str) -> bool:
     return condition in use.conditions and "off" not in use.conditions
 
 
-def _not_repeated(group: Group, use: Use) -> frozenset[str]:
+def _not_repeated(group: UpstreamSpec, use: Use) -> frozenset[str]:
     """Methods of requests that are not sent a second time once sending has begun."""
     if group.family == "stream":
         return frozenset()
@@ -253,11 +253,11 @@ def _not_repeated(group: Group, use: Use) -> frozenset[str]:
     return methods if use.buffered else methods | BODIES
 
 
-def _state(group: Group, backends: Sequence[Backend], copy: int) -> Peers:
+def _state(group: UpstreamSpec, backends: Sequence[Backend], copy: int) -> Peers:
     """One copy of the state of a group."""
-    lists: dict[bool, list[Peer]] = {False: [], True: []}
+    lists: dict[bool, list[SimulatedPeer]] = {False: [], True: []}
     for index, server in enumerate(group.servers):
         own = lists[server.backup]
-        own.append(Peer(server, index, len(own), backends[index], copy))
+        own.append(SimulatedPeer(server, index, len(own), backends[index], copy))
     backups = Peers(lists[True], None, single=False) if lists[True] else None
     return Peers(lists[False], backups, single=len(lists[False]) == 1 and backups is None)

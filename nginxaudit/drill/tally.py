@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from msgspec import Struct
 
-from nginxaudit.drill.peers import Peer, Request
+from nginxaudit.drill.peers import Request, SimulatedPeer
 
 
 class Tried(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Tally:
         self._begin = begin
         self._end = end
 
-    def watch(self, peer: Peer, begin: int, end: int) -> None:
+    def watch(self, peer: SimulatedPeer, begin: int, end: int) -> None:
         """Note when ``peer`` is taken out after ``begin`` and when it serves again after ``end`` (ms)."""
         peer.watched = True
         self._recovery[peer.index] = (begin, end)
@@ -71,14 +71,14 @@ class Tally:
         """A request came."""
         self.requests[t // 1000] += 1
 
-    def failure(self, peer: Peer, t: int) -> None:
+    def failure(self, peer: SimulatedPeer, t: int) -> None:
         """A failure was accounted; it may have taken the peer out."""
         if peer.fails >= peer.limit:
             window = self._recovery.get(peer.index)
             if window and t >= window[0]:
                 self.out.setdefault((peer.index, peer.state), t)
 
-    def served(self, peer: Peer, t: int) -> None:
+    def served(self, peer: SimulatedPeer, t: int) -> None:
         """A watched peer answered."""
         if t >= self._recovery[peer.index][1]:
             self.back[(peer.index, peer.state)] = t

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from nginxaudit.drill.changes import NO_BACKUPS, Change, changes, seconds
-from nginxaudit.drill.group import Group, Use
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Verdict
 from nginxaudit.drill.running import run
+from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import ExceededError
 
 _SEEDS = 3  # with which a remedy must lose nothing: it shall not fix by luck
@@ -25,7 +25,13 @@ _REPEATING = 3  # rank of what may do damage
 
 
 def judge(
-    group: Group, use: Use, load: Load, scenario: Scenario, outcome: Outcome, *, remedies: bool = True
+    group: UpstreamSpec,
+    use: Use,
+    load: Traffic,
+    scenario: Scenario,
+    outcome: Outcome,
+    *,
+    remedies: bool = True,
 ) -> Verdict:
     """The verdict on ``outcome``; with ``remedies`` what helps is looked for by simulating again."""
     if outcome.avoidable == 0:
@@ -45,22 +51,24 @@ def judge(
 class _Search:
     """Looks for the smallest change that fixes one scenario; remembers what it has simulated."""
 
-    def __init__(self, group: Group, use: Use, load: Load, scenario: Scenario, outcome: Outcome) -> None:
+    def __init__(
+        self, group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, outcome: Outcome
+    ) -> None:
         self._group = group
         self._use = use
         self._load = load
         self._scenario = scenario
         self._outcome = outcome
-        self._known: dict[tuple[Group, Use], Outcome] = {(group, use): outcome}
+        self._known: dict[tuple[UpstreamSpec, Use], Outcome] = {(group, use): outcome}
         self.decisive: list[Change] = []
 
-    def _changed(self, chosen: Sequence[Change]) -> tuple[Group, Use]:
+    def _changed(self, chosen: Sequence[Change]) -> tuple[UpstreamSpec, Use]:
         group, use = self._group, self._use
         for change in chosen:
             group, use = change.apply(group, use)
         return group, use
 
-    def _outcome_of(self, group: Group, use: Use, limit: int | None = None) -> Outcome:
+    def _outcome_of(self, group: UpstreamSpec, use: Use, limit: int | None = None) -> Outcome:
         """The outcome with the seed of the drill; where that loses nothing the first that does of some others."""
         known = self._known.get((group, use))
         if known is None:
@@ -129,7 +137,7 @@ class _Search:
         )
 
 
-def _hopeless(group: Group, use: Use, scenario: Scenario) -> Iterator[Cause]:
+def _hopeless(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator[Cause]:
     """Why no setting helps."""
     if use.udp:
         why = "a datagram is not sent to another server, and a failure counts only when its session ends"
@@ -163,7 +171,12 @@ def _passed(outcome: Outcome) -> str:
 
 
 def _failed(
-    outcome: Outcome, causes: Sequence[Cause], found: Sequence[Remedy], load: Load, *, searched: bool = True
+    outcome: Outcome,
+    causes: Sequence[Cause],
+    found: Sequence[Remedy],
+    load: Traffic,
+    *,
+    searched: bool = True,
 ) -> str:
     """All of it in sentences: the numbers, the settings that decide, and what was tried."""
     parts = [f"{status} for {count}" for status, count in outcome.by_status.items() if status != 200]

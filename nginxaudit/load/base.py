@@ -61,7 +61,7 @@ class Reference(Struct, frozen=True):
     family: str
 
 
-class Load(Struct):
+class LoadState(Struct):
     """What nginx has read so far."""
 
     model: Model
@@ -93,7 +93,7 @@ class Use(Struct, frozen=True):
     node: Directive
     args: list[Token]
     family: str
-    load: Load
+    load: LoadState
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ GRAMMARS: dict[tuple[str, str], list[Grammar]] = {}
 BY_WORDS: set[Grammar] = set()
 """Grammars to which the same words are always as right or wrong, wherever they stand."""
 
-FINALS: list[Callable[[Load], Iterable[Mistake]]] = []
+FINALS: list[Callable[[LoadState], Iterable[Mistake]]] = []
 """What can be judged only when everything has been read."""
 
 
@@ -133,7 +133,7 @@ def reads(*names: str, family: str = "http", by_words: bool = False) -> Callable
     return register
 
 
-def finally_(check: Callable[[Load], Iterable[Mistake]]) -> Callable[[Load], Iterable[Mistake]]:
+def finally_(check: Callable[[LoadState], Iterable[Mistake]]) -> Callable[[LoadState], Iterable[Mistake]]:
     """Register a check that runs when everything has been read."""
     FINALS.append(check)
     return check

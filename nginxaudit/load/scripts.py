@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 
 from nginxaudit.finding import Fix
 from nginxaudit.load.base import (
-    Load,
+    LoadState,
     Mistake,
     Reference,
     Use,
@@ -130,7 +130,7 @@ def _compile(pattern: str) -> tuple[str, int | None]:
 
 
 @finally_
-def undefined_variables(load: Load) -> Iterator[Mistake]:
+def undefined_variables(load: LoadState) -> Iterator[Mistake]:
     """Variables that nobody defines: nginx looks for them when a family has been read."""
     for reference in load.undefined:
         if load.model.config.fragment or load.model.unread_files(reference.family):
@@ -172,7 +172,7 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
     return f": {model.target.label} does not have it any more"
 
 
-def _nearest(load: Load, reference: Reference) -> str | None:
+def _nearest(load: LoadState, reference: Reference) -> str | None:
     family = reference.family
     return load.suggest((family, "variable"), lambda: _names(load.model, family), reference.name.lower())
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from nginxaudit.hit import CheckContext, Hit, Place, arg, name_of, whole
 from nginxaudit.load.answers import Answers
-from nginxaudit.load.base import BY_WORDS, FINALS, GRAMMARS, Grammar, Load, Mistake, Use
+from nginxaudit.load.base import BY_WORDS, FINALS, GRAMMARS, Grammar, LoadState, Mistake, Use
 from nginxaudit.load.scripts import why_lacking
 from nginxaudit.load.types import grammar_of_type
 from nginxaudit.load.usage import facts_of_use
@@ -78,7 +78,7 @@ class _Plan(Struct, frozen=True):
 class _Reader:
     def __init__(self, model: Model) -> None:
         _import_grammars(model)
-        self._load = Load(model, model.target, Answers(partial(why_lacking, model)))
+        self._load = LoadState(model, model.target, Answers(partial(why_lacking, model)))
         self._plans = Answers(partial(_plan, model.target))
 
     def mistakes(self) -> Iterator[tuple[Directive, Mistake]]:

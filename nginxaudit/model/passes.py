@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nginxaudit.model.scope import PASS_DIRECTIVES, family_of, is_directive
-from nginxaudit.model.target import Target, has_variables, parse_target
+from nginxaudit.model.target import PassTarget, has_variables, parse_target
 from nginxaudit.model.variables import Values, references
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
@@ -32,7 +32,7 @@ class Candidate(Struct, frozen=True):
 
     text: str
     upstream: Upstream | None
-    target: Target
+    target: PassTarget
 
 
 class Pass(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Pass(Struct, frozen=True):
     family: str
     protocol: str
     text: str
-    target: Target
+    target: PassTarget
     candidates: tuple[Candidate, ...] = ()
     complete: bool = True
     runtime: bool = False
@@ -88,7 +88,7 @@ class Pass(Struct, frozen=True):
         return self.target.path
 
     @property
-    def targets(self) -> tuple[Target, ...]:
+    def targets(self) -> tuple[PassTarget, ...]:
         """All targets known: the one written, or the candidates."""
         if self.target.kind == "variable":
             return tuple(candidate.target for candidate in self.candidates)
@@ -143,7 +143,7 @@ def _pass(model: Model, directive: Directive, scope: Directive, family: str) -> 
 
 def _variable(
     model: Model, protocol: str, text: str, scope: Directive, family: str
-) -> tuple[Target, tuple[Candidate, ...], bool]:
+) -> tuple[PassTarget, tuple[Candidate, ...], bool]:
     """Target, candidates and completeness of a text with variables."""
     groups = model.groups(family)
     head, path = split_authority(text)
@@ -155,11 +155,11 @@ def _variable(
         return _with_path(target, text, path), (), True
     values = model.possible_values(head, scope, family)
     candidates = tuple(_candidates(protocol, values, groups, path))
-    return Target(text, "variable", path=path), candidates, values.complete
+    return PassTarget(text, "variable", path=path), candidates, values.complete
 
 
-def _with_path(target: Target, text: str, path: str | None) -> Target:
-    return Target(
+def _with_path(target: PassTarget, text: str, path: str | None) -> PassTarget:
+    return PassTarget(
         text, target.kind, target.scheme, target.host, target.port, target.explicit_port, path,
         target.upstream, target.address, target.reason,
     )  # fmt: skip

@@ -23,7 +23,7 @@ _SCHEMES: dict[str, dict[str, int | None]] = {
 _TLS = frozenset({"https", "grpcs", "suwsgi"})
 
 
-class Target(Struct, frozen=True):
+class PassTarget(Struct, frozen=True):
     """A target without variables.
 
     ``kind``: ``upstream`` (a group of this family), ``address`` (an IP literal), ``unix``,
@@ -88,7 +88,7 @@ def split_path(rest: str, *, uri_part: bool) -> tuple[str, str | None]:
 
 def parse_target(
     protocol: str, text: str, groups: Mapping[str, Upstream], *, runtime: bool = False
-) -> Target:
+) -> PassTarget:
     """Target without variables of a pass directive of ``protocol``. ``groups`` are by lower-case name.
 
     With ``runtime`` the text is a value that a variable took: nginx then finds a group only by
@@ -99,11 +99,11 @@ def parse_target(
         authority, path = split_path(rest, uri_part=protocol == "proxy")
         address = parse_address(authority, _SCHEMES.get(protocol, {}).get(scheme))
     except ValueError as error:
-        return Target(text, "invalid", reason=str(error))
+        return PassTarget(text, "invalid", reason=str(error))
     upstream = groups.get(_host_text(authority, address).lower())
     if runtime and address.explicit_port:
         upstream = None
-    return Target(
+    return PassTarget(
         text=text,
         kind="upstream" if upstream else _kind(address),
         scheme=scheme,

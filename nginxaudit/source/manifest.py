@@ -61,7 +61,7 @@ class NoConfigurationError(ReadError):
 
 def roots_of_manifest(host: SourceText, limits: Limits = DEFAULTS) -> Roots:
     """Configurations of the manifest ``host``. Raises `ReadError`."""
-    reading = _Reading(host, is_json=plain_name(host.path).endswith(".json"), limits=limits)
+    reading = _ManifestReader(host, is_json=plain_name(host.path).endswith(".json"), limits=limits)
     reading.run()
     if not reading.found:
         raise NoConfigurationError(
@@ -72,7 +72,7 @@ def roots_of_manifest(host: SourceText, limits: Limits = DEFAULTS) -> Roots:
     return reading.found
 
 
-class _Reading:
+class _ManifestReader:
     def __init__(self, host: SourceText, *, is_json: bool, limits: Limits) -> None:
         self._limits = limits
         self._size = 0  # of all texts: an alias is a text once more

@@ -29,7 +29,7 @@ _KINDS = (
 )
 
 
-class Target:
+class WriteTarget:
     """What is written: ``file`` takes the content, `commit` makes it the content of the path."""
 
     file: BinaryIO
@@ -47,7 +47,7 @@ class Target:
         with contextlib.suppress(OSError):  # on a full disk what is left in the buffer fails once more
             self.file.close()
 
-    def __enter__(self) -> Target:
+    def __enter__(self) -> WriteTarget:
         return self
 
     def __exit__(
@@ -56,7 +56,7 @@ class Target:
         self.close()
 
 
-def open_target(path: str, *, follow: bool = False) -> Target:
+def open_target(path: str, *, follow: bool = False) -> WriteTarget:
     """Open ``path`` for writing: a `Replacement`, or a stream (a device, a FIFO, ``/dev/stdout``).
 
     ``follow``: it may be a symbolic link to a file beside it. Raises `WriteError`.
@@ -115,7 +115,7 @@ def explained() -> Iterator[None]:
         raise WriteError(error.strerror or str(error)) from None
 
 
-class _Stream(Target):
+class _Stream(WriteTarget):
     """Something that is written to as it comes."""
 
     def __init__(self, fd: int) -> None:
@@ -127,7 +127,7 @@ class _Stream(Target):
             self.file.flush()
 
 
-class Replacement(Target):
+class Replacement(WriteTarget):
     """A regular file of which nothing changes before `commit`, and which `undo` puts back afterwards.
 
     The content is written to a new file in the same directory, which is renamed. Where this would change more

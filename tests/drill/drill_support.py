@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nginxaudit.drill.behaviour import Behaviour
-from nginxaudit.drill.group import Group, Server, Use
 from nginxaudit.drill.load import Call
 from nginxaudit.drill.replay import replay, shown
+from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 
 
-def group(*servers: Server | str, **more: Any) -> Group:
+def group(*servers: ServerSpec | str, **more: Any) -> UpstreamSpec:
     """A group of servers; a word is a server with the defaults."""
-    return Group("app", tuple(Server(each) if isinstance(each, str) else each for each in servers), **more)
+    return UpstreamSpec(
+        "app", tuple(ServerSpec(each) if isinstance(each, str) else each for each in servers), **more
+    )
 
 
 def use(conditions: str = "error timeout", **more: Any) -> Use:
@@ -22,7 +24,7 @@ def use(conditions: str = "error timeout", **more: Any) -> Use:
 
 
 def follow(
-    group: Group,
+    group: UpstreamSpec,
     calls: int | str | Sequence[Call],
     does: Mapping[str, Behaviour | Sequence[tuple[int, Behaviour]]] | None = None,
     how: Use | None = None,

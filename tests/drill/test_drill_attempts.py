@@ -15,9 +15,9 @@ from nginxaudit.drill.behaviour import (
     slow,
     status,
 )
-from nginxaudit.drill.group import Server
 from nginxaudit.drill.load import Call
 from nginxaudit.drill.replay import replay
+from nginxaudit.drill.spec import ServerSpec
 from tests.drill.drill_support import follow, group, use
 
 ONE = [Call(0)]
@@ -60,7 +60,7 @@ def test_an_unbuffered_body_is_not_sent_twice() -> None:
 
 
 def test_off_and_missing_conditions() -> None:
-    app = group(Server("A", fail_timeout_s=1000), "B")
+    app = group(ServerSpec("A", fail_timeout_s=1000), "B")
     assert follow(app, 2, {"A": refuse()}, use("off")) == ["A 502 => 502", "B 200"]
     assert follow(app, 2, {"A": refuse()}, use("timeout")) == ["A 502 => 502", "B 200"]
     assert follow(app, 1, {"A": hang()}, use("error")) == ["A 504 => 504"]
@@ -97,7 +97,7 @@ def test_a_status_on_the_last_try_or_for_post_is_a_success() -> None:
 def test_down_servers_count_as_tries_before_1_19_6(
     version: tuple[int, int, int], expected: list[str]
 ) -> None:
-    app = group("A", Server("D", down=True), version=version)
+    app = group("A", ServerSpec("D", down=True), version=version)
     assert follow(app, 1, {"A": status(503)}, use("http_503")) == expected
 
 
@@ -108,7 +108,7 @@ def test_a_client_that_gives_up_is_no_failure() -> None:
 
 
 def test_a_client_that_is_ignored_does_not_stop_the_attempt() -> None:
-    app = group(Server("A", fail_timeout_s=1000), "B")
+    app = group(ServerSpec("A", fail_timeout_s=1000), "B")
     calls = [Call(0), Call(70_000), Call(80_000)]
     lines = follow(app, calls, {"A": hang()}, use(ignores_abort=True), client_timeout=5000)
     assert lines == ["A 504, B 200 => 499", "B 200", "B 200"]
@@ -184,7 +184,7 @@ def test_flapping() -> None:
 
 @pytest.mark.parametrize(("zone", "lost"), [(False, 3), (True, 1)])
 def test_without_a_zone_every_worker_finds_out(zone: bool, lost: int) -> None:
-    app = group(Server("A", fail_timeout_s=1000), "B", zone=zone)
+    app = group(ServerSpec("A", fail_timeout_s=1000), "B", zone=zone)
     calls = [Call(number * 10, worker=number % 3) for number in range(30)]
     lines = follow(app, calls, {"A": refuse()}, use("off"), workers=3)
     assert sum("502" in line for line in lines) == lost
@@ -203,18 +203,18 @@ def test_stream_tries_again_only_while_connecting() -> None:
 
 
 def test_a_stream_session_is_a_success_as_soon_as_it_is_connected() -> None:
-    app = group(Server("A", fail_timeout_s=1), "B", family="stream")
+    app = group(ServerSpec("A", fail_timeout_s=1), "B", family="stream")
     dead = {"A": [(0, refuse()), (1500, ok())]}
     calls = [Call(0), *(Call(3000 + number * 10) for number in range(6))]
     lines = follow(app, calls, dead, use(protocol="stream"), response=60_000)
     assert [line.split()[0] for line in lines[1:]].count("A") > 1
-    http = group(Server("A", fail_timeout_s=1), "B")
+    http = group(ServerSpec("A", fail_timeout_s=1), "B")
     lines = follow(http, calls, dead, use(), response=50_000)
     assert [line.split()[0] for line in lines[1:]].count("A") == 1  # the probe is still running
 
 
 def test_udp_counts_an_icmp_error_when_the_session_ends() -> None:
-    app = group(Server("A", fail_timeout_s=1000), "B", family="stream")
+    app = group(ServerSpec("A", fail_timeout_s=1000), "B", family="stream")
     how = use(protocol="stream", udp=True, idle=3000)
     calls = [Call(0), Call(10), Call(20), *(Call(4000 + number * 10) for number in range(4))]
     lines = follow(app, calls, {"A": refuse()}, how)

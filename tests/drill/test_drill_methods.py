@@ -8,17 +8,17 @@ from zlib import crc32
 import pytest
 
 from nginxaudit.drill.behaviour import Backend, refuse
-from nginxaudit.drill.group import Group, Server
 from nginxaudit.drill.load import Call, address_bytes
 from nginxaudit.drill.methods.hashing import Ring, walked
 from nginxaudit.drill.methods.least import measured
-from nginxaudit.drill.peers import Peer, Peers
+from nginxaudit.drill.peers import Peers, SimulatedPeer
+from nginxaudit.drill.spec import ServerSpec, UpstreamSpec
 from tests.drill.drill_support import follow, group, servers_of, use
 
 
 def test_a_failure_lowers_the_weight_and_picks_restore_it() -> None:
     """Weight 4 and max_fails 2: 4 - 2 = 2, then one more with every round."""
-    app = group(Server("A", weight=4, max_fails=2), Server("B", weight=4))
+    app = group(ServerSpec("A", weight=4, max_fails=2), ServerSpec("B", weight=4))
     lines = follow(app, 9, {"A": [(0, refuse()), (5, refuse(graceful=True)), (6, refuse())]})
     assert lines[0] == "A 502, B 200"
     # currents after the first request: A 4-8 = -4, B 4 (tried A) then 4+4-4 = 4
@@ -32,13 +32,13 @@ def test_least_conn_counts_connections_and_turns_among_equals() -> None:
 
 
 def test_least_conn_compares_per_weight() -> None:
-    app = group(Server("A", weight=3), "B", method="least_conn")
+    app = group(ServerSpec("A", weight=3), "B", method="least_conn")
     # 0/3 = 0/1: a tie, A (3 > 1); then 1/3 > 0/1: B; then 1/3 < 1/1 until 3/3 = 1/1
     assert servers_of(follow(app, 4, response=1000)) == "ABAA"
 
 
 def test_least_conn_uses_backups_the_same_way() -> None:
-    app = group("P", Server("A", backup=True), Server("B", backup=True), method="least_conn")
+    app = group("P", ServerSpec("A", backup=True), ServerSpec("B", backup=True), method="least_conn")
     lines = follow(app, 5, {"P": refuse()}, response=1000)
     assert lines[0] == "P 502, A 200"
     assert servers_of(lines[1:]) == "BBAA"
@@ -83,7 +83,7 @@ def test_hash_keeps_the_place_of_a_server_that_is_down() -> None:
     calls = [Call(0, key=key)]
     assert servers_of(follow(group(*names, method="hash"), calls)) == names[slot]
     other = names[(slot + 1) % 3]
-    down = group(*(Server(name, down=name == other) for name in names), method="hash")
+    down = group(*(ServerSpec(name, down=name == other) for name in names), method="hash")
     assert servers_of(follow(down, calls)) == names[slot]
 
 
@@ -102,7 +102,9 @@ def test_hash_without_a_key_is_round_robin() -> None:
 
 
 def test_a_hash_that_only_misses_falls_back_to_round_robin_and_its_backups() -> None:
-    app = group(Server("A", down=True), Server("B", down=True), Server("C", backup=True), method="hash")
+    app = group(
+        ServerSpec("A", down=True), ServerSpec("B", down=True), ServerSpec("C", backup=True), method="hash"
+    )
     assert follow(app, [Call(0, key="some")]) == ["C 200"]
 
 
@@ -110,7 +112,7 @@ def test_consistent_hash_moves_only_the_keys_of_the_server_that_is_gone() -> Non
     names = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
     calls = [Call(number, key=f"key{number}") for number in range(300)]
     before = [line.split()[0] for line in follow(group(*names, method="consistent"), calls)]
-    gone = [Server(name, down=name == names[1]) for name in names]
+    gone = [ServerSpec(name, down=name == names[1]) for name in names]
     after = [line.split()[0] for line in follow(group(*gone, method="consistent"), calls)]
     assert names[1] not in after
     assert all(was == now for was, now in zip(before, after, strict=True) if was != names[1])
@@ -125,7 +127,7 @@ def test_the_ring_is_that_of_cache_memcached_fast() -> None:
 
 
 def test_random_follows_weights() -> None:
-    app = group(Server("A", weight=3), "B", method="random")
+    app = group(ServerSpec("A", weight=3), "B", method="random")
     found = Counter(servers_of(follow(app, 4000, seed=3)))
     assert 0.70 < found["A"] / 4000 < 0.80
 
@@ -137,26 +139,28 @@ def test_random_two_takes_the_one_with_fewer_connections() -> None:
 
 
 def test_walking_the_weights() -> None:
-    peers = _peers(group(Server("A", weight=2), "B"))
+    peers = _peers(group(ServerSpec("A", weight=2), "B"))
     assert [walked(peers, slot).server.name for slot in range(3)] == ["A", "A", "B"]
 
 
 def test_max_conns_fills_up_and_then_nobody_is_left() -> None:
-    app = group(Server("A", max_conns=1), Server("B", max_conns=1))
+    app = group(ServerSpec("A", max_conns=1), ServerSpec("B", max_conns=1))
     assert follow(app, 3, response=1000) == ["A 200", "B 200", "none 502 => 502"]
-    alone = group(Server("A", max_conns=1))
+    alone = group(ServerSpec("A", max_conns=1))
     assert follow(alone, 2, response=1000) == ["A 200", "none 502 => 502"]
 
 
 @pytest.mark.parametrize("method", ["least_conn", "ip_hash", "hash", "consistent", "random", "random_two"])
 def test_no_method_picks_what_is_down_or_full(method: str) -> None:
-    app = group(Server("A", down=True), Server("B", max_conns=1), "C", method=method)
+    app = group(ServerSpec("A", down=True), ServerSpec("B", max_conns=1), "C", method=method)
     calls = [Call(number, key="k") for number in range(30)]
     found = Counter(servers_of(follow(app, calls, None, use(), response=1000)))
     assert "A" not in found
     assert found["B"] <= 1
 
 
-def _peers(app: Group) -> Peers:
+def _peers(app: UpstreamSpec) -> Peers:
     backend = Backend((), 1, 1)
-    return Peers([Peer(each, at, at, backend, 0) for at, each in enumerate(app.servers)], None, single=False)
+    return Peers(
+        [SimulatedPeer(each, at, at, backend, 0) for at, each in enumerate(app.servers)], None, single=False
+    )

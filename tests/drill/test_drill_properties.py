@@ -22,10 +22,10 @@ from nginxaudit.drill.behaviour import (
     slow,
     status,
 )
-from nginxaudit.drill.group import Group, Server, Use
-from nginxaudit.drill.load import Load, arrivals
+from nginxaudit.drill.load import Traffic, arrivals
 from nginxaudit.drill.methods import METHODS
 from nginxaudit.drill.simulation import Simulation
+from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally
 from tests.drill.drill_support import group, use
 
@@ -35,7 +35,7 @@ _BEHAVIOURS: list[Behaviour] = [
 ]  # fmt: skip
 
 servers = st.builds(
-    Server,
+    ServerSpec,
     name=st.sampled_from("ABCD"),
     weight=st.integers(1, 5),
     max_fails=st.integers(0, 3),
@@ -46,9 +46,9 @@ servers = st.builds(
 
 
 @st.composite
-def groups(draw: st.DrawFn) -> Group:
+def groups(draw: st.DrawFn) -> UpstreamSpec:
     primaries = draw(st.lists(servers, min_size=1, max_size=4))
-    backups = [Server(f"{each.name}b", backup=True) for each in draw(st.lists(servers, max_size=2))]
+    backups = [ServerSpec(f"{each.name}b", backup=True) for each in draw(st.lists(servers, max_size=2))]
     family = draw(st.sampled_from(["http", "http", "stream"]))
     return group(
         *primaries,
@@ -84,13 +84,13 @@ schedules = st.dictionaries(
 
 
 def _run(
-    app: Group, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
+    app: UpstreamSpec, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
 ) -> tuple[Tally, Simulation]:
     tally = Tally(len(app.servers), 4)
     simulation = Simulation(
         app, how, does, tally, workers=2, response=50, client_timeout=1000, horizon=5000, seed=seed
     )
-    load = Load(rate=50, seed=seed, clients=5)
+    load = Traffic(rate=50, seed=seed, clients=5)
     simulation.run(arrivals(load, 3000, 2, "$arg"), trace=True)
     return tally, simulation
 
@@ -98,7 +98,7 @@ def _run(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(groups(), uses, schedules, st.integers(0, 9))
 def test_every_request_ends_once_and_nothing_stays_behind(
-    app: Group, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
+    app: UpstreamSpec, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
 ) -> None:
     tally, simulation = _run(app, how, does, seed)
     total = sum(tally.requests)
@@ -120,7 +120,7 @@ def test_every_request_ends_once_and_nothing_stays_behind(
 @settings(max_examples=30, deadline=None)
 @given(groups(), uses, schedules, st.integers(0, 9))
 def test_a_seed_decides_everything(
-    app: Group, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
+    app: UpstreamSpec, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
 ) -> None:
     assert _run(app, how, does, seed)[0].traces == _run(app, how, does, seed)[0].traces
 
@@ -129,7 +129,7 @@ def test_a_seed_decides_everything(
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5))
 def test_shares_follow_weights_exactly(weights: list[int]) -> None:
     """Smooth weighted round robin deals exactly by weight in every round of the total weight."""
-    app = group(*(Server(f"s{at}", weight=weight) for at, weight in enumerate(weights)))
+    app = group(*(ServerSpec(f"s{at}", weight=weight) for at, weight in enumerate(weights)))
     tally = Tally(len(weights), 1000)
     rounds = 3 * sum(weights)
     Simulation(app, use(), {}, tally).run((at, "GET", 0, b"", b"") for at in range(rounds))
@@ -137,8 +137,8 @@ def test_shares_follow_weights_exactly(weights: list[int]) -> None:
 
 
 def _cost(requests: int, **more: object) -> float:
-    app = group(Server("A", weight=3), "B", Server("C", backup=True), **more)
-    load = Load(rate=1000)
+    app = group(ServerSpec("A", weight=3), "B", ServerSpec("C", backup=True), **more)
+    load = Traffic(rate=1000)
     best = 1e9
     for _ in range(3):
         tally = Tally(3, requests // 1000 + 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nginxaudit.drill.group import Subject
 from nginxaudit.drill.reading import subjects
+from nginxaudit.drill.spec import Subject
 from nginxaudit.nginx import Target
 from tests.model.model_support import http, model_of
 

@@ -8,29 +8,31 @@ import sys
 import pytest
 
 from nginxaudit.drill.drill import count, drill, drill_all
-from nginxaudit.drill.group import Group, Server, Subject, Use
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import KINDS, Result
 from nginxaudit.drill.scenarios import scenarios
+from nginxaudit.drill.spec import ServerSpec, Subject, UpstreamSpec, Use
 from tests.drill.drill_support import group, use
 from tests.model.model_support import http
 
 
-def results(app: Group, how: Use, *kinds: str, load: Load | None = None, **more: bool) -> dict[str, Result]:
+def results(
+    app: UpstreamSpec, how: Use, *kinds: str, load: Traffic | None = None, **more: bool
+) -> dict[str, Result]:
     subject = Subject(app.name, how.label, "nginx.conf", 1, app, how)
     return {each.scenario.name: each for each in drill(subject, load, kinds or None, **more)}
 
 
-def _pair(**more: object) -> Group:
-    return group(Server("A", "hostA"), Server("B", "hostB"), **more)
+def _pair(**more: object) -> UpstreamSpec:
+    return group(ServerSpec("A", "hostA"), ServerSpec("B", "hostB"), **more)
 
 
 def test_the_scenarios_of_a_group() -> None:
     app = group(
-        Server("10.0.0.1:1", "10.0.0.1"), Server("10.0.0.1:2", "10.0.0.1"), Server("10.0.0.2:1", "10.0.0.2"),
-        Server("10.0.0.3:1", "10.0.0.3", backup=True), Server("10.0.0.4:1", "10.0.0.4", down=True),
+        ServerSpec("10.0.0.1:1", "10.0.0.1"), ServerSpec("10.0.0.1:2", "10.0.0.1"), ServerSpec("10.0.0.2:1", "10.0.0.2"),
+        ServerSpec("10.0.0.3:1", "10.0.0.3", backup=True), ServerSpec("10.0.0.4:1", "10.0.0.4", down=True),
     )  # fmt: skip
-    found = scenarios(app, use(), Load())
+    found = scenarios(app, use(), Traffic())
     assert [each.name for each in found if each.kind == "refuse"] == [
         "refuse 10.0.0.1:1", "refuse 10.0.0.1:2", "refuse 10.0.0.2:1", "refuse host 10.0.0.1", "refuse all primaries",
     ]  # fmt: skip
@@ -40,12 +42,12 @@ def test_the_scenarios_of_a_group() -> None:
     assert [fault.begin for fault in rolling.faults] == [10_000, 40_000, 70_000, 100_000]
     assert all(each.begin < each.end < each.duration <= 250_000 for each in found)
     with pytest.raises(ValueError, match="unknown scenarios: hung"):
-        scenarios(app, use(), Load(), ["hung"])
+        scenarios(app, use(), Traffic(), ["hung"])
 
 
 def test_no_5xx_in_stream() -> None:
     app = group("A", "B", family="stream")
-    assert "5xx" not in {each.kind for each in scenarios(app, use(protocol="stream"), Load())}
+    assert "5xx" not in {each.kind for each in scenarios(app, use(protocol="stream"), Traffic())}
 
 
 def test_a_pair_survives_the_loss_of_one() -> None:
@@ -71,20 +73,20 @@ def test_a_pair_survives_the_loss_of_one() -> None:
         (_pair(), use(), "5xx A", "proxy_next_upstream error timeout", "proxy_next_upstream error timeout http_503;", "location"),
         (_pair(), use(), "blackhole A", "proxy_connect_timeout 60s", "proxy_connect_timeout 2s;", "location"),
         (_pair(), use(tries=1), "refuse A", "proxy_next_upstream_tries 1", "proxy_next_upstream_tries 2;", "location"),
-        (group(Server("A"), Server("B"), Server("C", backup=True)), use(tries=2), "refuse all primaries",
+        (group(ServerSpec("A"), ServerSpec("B"), ServerSpec("C", backup=True)), use(tries=2), "refuse all primaries",
          "proxy_next_upstream_tries 2", "proxy_next_upstream_tries 3;", "location"),
         (_pair(), use(connect=3000, budget=2000), "blackhole A", "proxy_next_upstream_timeout 2s", "proxy_next_upstream_timeout 0;", "location"),
-        (group(Server("A"), Server("B")), use(), "refuse all primaries", "no other live server", "server ANOTHER-HOST:PORT backup;", "upstream"),
-        (group(Server("A")), use(), "refuse A", "a single server", "server ANOTHER-HOST:PORT backup;", "upstream"),
-        (group(Server("A", fail_timeout_s=30), Server("B", fail_timeout_s=30)), use(), "rolling",
+        (group(ServerSpec("A"), ServerSpec("B")), use(), "refuse all primaries", "no other live server", "server ANOTHER-HOST:PORT backup;", "upstream"),
+        (group(ServerSpec("A")), use(), "refuse A", "a single server", "server ANOTHER-HOST:PORT backup;", "upstream"),
+        (group(ServerSpec("A", fail_timeout_s=30), ServerSpec("B", fail_timeout_s=30)), use(), "rolling",
          "fail_timeout=30s", "fail_timeout=8s", "on every server"),
         (_pair(), use(), "hang A", "proxy_read_timeout 60s", "proxy_read_timeout 5s;", "location"),
     ],
 )  # fmt: skip
 def test_the_setting_that_decides_and_what_fixes_it(
-    app: Group, how: Use, kind: str, setting: str, text: str, where: str
+    app: UpstreamSpec, how: Use, kind: str, setting: str, text: str, where: str
 ) -> None:
-    load = Load(methods=(("GET", 1.0),))
+    load = Traffic(methods=(("GET", 1.0),))
     found = results(app, how, kind.split()[0], load=load)[kind]
     verdict, outcome = found.verdict, found.outcome
     assert not verdict.passed and outcome.avoidable > 0
@@ -108,7 +110,7 @@ def test_hanging_posts_need_what_may_do_damage() -> None:
 def test_kept_connections_into_a_black_hole_wait_for_an_answer() -> None:
     how = use(connect=2000, reuses=True)
     assert results(_pair(), how, "blackhole")["blackhole A"].verdict.passed
-    kept = results(_pair(keepalive=32, workers=2), how, "blackhole", load=Load(response_time=200))[
+    kept = results(_pair(keepalive=32, workers=2), how, "blackhole", load=Traffic(response_time=200))[
         "blackhole A"
     ]
     assert not kept.verdict.passed
@@ -129,7 +131,7 @@ def test_a_remedy_does_not_fix_by_luck() -> None:
     app = _pair(zone=True)
     how = use("off", read=2000)
     for seed in range(1, 6):
-        verdict = results(app, how, "hang", load=Load(seed=seed))["hang A"].verdict
+        verdict = results(app, how, "hang", load=Traffic(seed=seed))["hang A"].verdict
         assert not verdict.remedies[0].fixes or "non_idempotent" in verdict.remedies[0].text
 
 
@@ -149,11 +151,11 @@ def test_nothing_heavy_is_imported() -> None:
 
 
 def test_max_fails_0_is_blamed_when_nothing_else_is() -> None:
-    app = group(Server("A", max_fails=0), Server("B", max_fails=0))
-    verdict = results(app, use("off"), "refuse", load=Load(methods=(("GET", 1.0),)))["refuse A"].verdict
+    app = group(ServerSpec("A", max_fails=0), ServerSpec("B", max_fails=0))
+    verdict = results(app, use("off"), "refuse", load=Traffic(methods=(("GET", 1.0),)))["refuse A"].verdict
     assert verdict.remedies[0].text == "proxy_next_upstream error timeout;"
     lost = verdict.remedies[0].lost_before
-    once = results(_pair(), use("off"), "refuse", load=Load(methods=(("GET", 1.0),)))["refuse A"]
+    once = results(_pair(), use("off"), "refuse", load=Traffic(methods=(("GET", 1.0),)))["refuse A"]
     assert once.outcome.lost < lost / 50
 
 
@@ -174,24 +176,24 @@ def test_methods_that_have_no_backups_are_not_given_one() -> None:
 
 
 def test_backups_serve_and_primaries_return() -> None:
-    app = group("A", Server("B", backup=True), zone=True)
+    app = group("A", ServerSpec("B", backup=True), zone=True)
     outcome = results(app, use(), "refuse")["refuse A"].outcome
     assert outcome.backups_served
     assert outcome.servers[1].before == 0 and outcome.servers[1].overload is None
-    quiet = results(group("A", "C", Server("B", backup=True)), use(), "refuse")["refuse A"].outcome
+    quiet = results(group("A", "C", ServerSpec("B", backup=True)), use(), "refuse")["refuse A"].outcome
     assert not quiet.backups_served
 
 
 def test_of_many_servers_alike_one_stands_for_all() -> None:
-    app = group(*(Server(f"s{at}", f"h{at}", weight=1 + (at == 5)) for at in range(30)))
-    assert [each.name for each in scenarios(app, use(), Load(), ["refuse"])] == [
+    app = group(*(ServerSpec(f"s{at}", f"h{at}", weight=1 + (at == 5)) for at in range(30)))
+    assert [each.name for each in scenarios(app, use(), Traffic(), ["refuse"])] == [
         "refuse s0", "refuse s5", "refuse all primaries",
     ]  # fmt: skip
 
 
 def test_full_servers_are_blamed() -> None:
-    app = group(Server("A", max_conns=3), Server("B", max_conns=3))
-    verdict = results(app, use(), "refuse", load=Load(response_time=100))["refuse A"].verdict
+    app = group(ServerSpec("A", max_conns=3), ServerSpec("B", max_conns=3))
+    verdict = results(app, use(), "refuse", load=Traffic(response_time=100))["refuse A"].verdict
     assert verdict.remedies[0].text == "max_conns=0"
     assert "overloaded" in verdict.remedies[0].trade_off
 
@@ -220,4 +222,4 @@ def test_what_cannot_be_drilled_gives_nothing() -> None:
 def test_a_load_that_makes_no_sense_is_refused() -> None:
     for bad in ({"rate": 0}, {"methods": ()}, {"client_timeout": 0}, {"pause": -1}):
         with pytest.raises(ValueError, match=r"must|method"):
-            Load(**bad)  # type: ignore[arg-type]
+            Traffic(**bad)  # type: ignore[arg-type]

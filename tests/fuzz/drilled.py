@@ -7,7 +7,7 @@ import json
 
 from hypothesis import strategies as st
 
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import KINDS, Outcome, Result
 from nginxaudit.engine.run.audit import examine
 from nginxaudit.nginx import Target as Nginx
@@ -16,7 +16,9 @@ from nginxaudit.views.drill.view import Drilled, drilled_of
 from tests.fuzz.grammar import Draw
 from tests.support.targets import settings_for
 
-_LOAD = Load(rate=3, restart=4_000, pause=2_000, client_timeout=9_000, flap_down=1_500, flap_up=2_500, seed=5)
+_LOAD = Traffic(
+    rate=3, restart=4_000, pause=2_000, client_timeout=9_000, flap_down=1_500, flap_up=2_500, seed=5
+)
 _NUMBERS = ("0", "1", "2", "3", "10", "1000", "65535", "2147483647", "x", "")
 _TIMES = ("0", "1ms", "1s", "2s", "10s", "30s", "1h", "1d", "35791394m", "x")
 _CONDITIONS = (

@@ -18,10 +18,10 @@ import pytest
 from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import Schedule
-from nginxaudit.drill.group import Group, Subject
 from nginxaudit.drill.load import Call
 from nginxaudit.drill.reading import subjects
 from nginxaudit.drill.replay import replay
+from nginxaudit.drill.spec import Subject, UpstreamSpec
 from nginxaudit.drill.tally import Traced
 from nginxaudit.nginx import Target
 from tests.live.drill_backends import Actor, acting, now_ms, until
@@ -98,7 +98,7 @@ class Entry:
 class Run:
     """Both sides of one run, in order of the calls; and how late (ms) changes and requests were."""
 
-    group: Group
+    group: UpstreamSpec
     entries: tuple[Entry, ...]
     traced: tuple[Traced, ...]
     names: Mapping[str, str]

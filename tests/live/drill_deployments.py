@@ -15,10 +15,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from nginxaudit.drill.behaviour import ok, refuse
-from nginxaudit.drill.group import Subject, Version
-from nginxaudit.drill.load import Call, Load, arrivals
+from nginxaudit.drill.load import Call, Traffic, arrivals
 from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.running import run as simulate
+from nginxaudit.drill.spec import Subject, Version
 from tests.live.drill_compare import Case, Run, in_time, log_lines, subject_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "deployments"
@@ -27,7 +27,7 @@ VERSION: Version = (1, 22, 1)
 """The nginx that was measured."""
 NAMES = sorted(path.stem for path in FIXTURES.glob("*.conf"))
 
-LOAD = Load(rate=40, response_time=30, restart=4000, pause=2000)
+LOAD = Traffic(rate=40, response_time=30, restart=4000, pause=2000)
 _BEGIN, _DURATION = 1500, 12_500  # ms; restarts are half a second away from the seconds that nginx counts
 _SCALE = 5
 _FAULTS = tuple(

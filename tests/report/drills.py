@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.engine.run.audit import examine
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import Target
@@ -17,13 +17,15 @@ SERVERS = "server 10.0.0.1:80 fail_timeout=30s; server 10.0.0.2:80 fail_timeout=
 
 
 def drilled(
-    directory: Path, text: str, kinds: Sequence[str] | None = ("rolling",), load: Load | None = None
+    directory: Path, text: str, kinds: Sequence[str] | None = ("rolling",), load: Traffic | None = None
 ) -> Drilled:
     """``text`` is a whole configuration."""
     path = directory / "nginx.conf"
     path.write_text(text, encoding="utf-8")
     examination = examine([str(path)], Settings())
-    return drilled_of(examination.models, load or Load(rate=20.0), kinds, Target(), "*", examination.active)
+    return drilled_of(
+        examination.models, load or Traffic(rate=20.0), kinds, Target(), "*", examination.active
+    )
 
 
 def configuration(*locations: str, servers: str = SERVERS, name: str = "shop") -> str:

@@ -14,7 +14,7 @@ from nginxaudit.load.upstream_zone import zone_of
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
-from nginxaudit.model.target import Target
+from nginxaudit.model.target import PassTarget
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_inet4
@@ -328,7 +328,7 @@ def _values(each: Pass, host: str, model: Model) -> Iterator[tuple[Directive, To
                     yield line, line.args[-1]
 
 
-def _leads_nowhere(each: Pass, text: str, target: Target, resolver: bool, groups: Suggestions) -> str:
+def _leads_nowhere(each: Pass, text: str, target: PassTarget, resolver: bool, groups: Suggestions) -> str:
     host = target.host
     if target.kind == "hostname" and "." not in host and host != "localhost":
         near = groups.nearest(host)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.drill.changes import seconds
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.reading import group_of, why_not_of
 from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.drill.results import Outcome, Scenario, Verdict
@@ -26,7 +26,7 @@ from nginxaudit.hit import CheckContext, Hit, whole
 from nginxaudit.nginx import parse_time_ms
 
 if TYPE_CHECKING:
-    from nginxaudit.drill.group import Group, Server, Use
+    from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
     from nginxaudit.model.passes import Pass
     from nginxaudit.model.upstream import Upstream
 
@@ -43,9 +43,9 @@ _WHAT = {
 class _Loss(Struct, frozen=True):
     """The scenario of one use that loses most."""
 
-    group: Group
+    group: UpstreamSpec
     use: Use
-    load: Load
+    load: Traffic
     scenario: Scenario
     outcome: Outcome
 
@@ -81,9 +81,9 @@ def failover_loses_requests(ctx: CheckContext) -> Iterable[Hit]:
         yield _hit(upstream, each, loss, f'"{upstream.name}"', f" {what}")
 
 
-def _load(ctx: CheckContext) -> Load:
+def _load(ctx: CheckContext) -> Traffic:
     rate = min(1000, max(1, int(ctx.options["rate"])))
-    return Load(rate=float(rate), client_timeout=max(1, _time(ctx, "client-timeout")))
+    return Traffic(rate=float(rate), client_timeout=max(1, _time(ctx, "client-timeout")))
 
 
 def _time(ctx: CheckContext, name: str) -> int:
@@ -91,10 +91,10 @@ def _time(ctx: CheckContext, name: str) -> int:
 
 
 def _losses(
-    ctx: CheckContext, kinds: tuple[str, ...], load: Load
+    ctx: CheckContext, kinds: tuple[str, ...], load: Traffic
 ) -> Iterator[tuple[Upstream, Pass, _Loss | None]]:
     """Groups with the use that loses most; None instead of the loss for the first that was too much."""
-    known: dict[tuple[Group, Use], _Loss | None] = {}
+    known: dict[tuple[UpstreamSpec, Use], _Loss | None] = {}
     tolerated = float(ctx.options["tolerate"]) / 100
     for upstream in ctx.model.all_upstreams:
         found: list[tuple[_Loss, Pass]] = []
@@ -113,7 +113,7 @@ def _losses(
             yield upstream, each, loss
 
 
-def _uses(upstream: Upstream, ctx: CheckContext) -> Iterator[tuple[Pass, Group, Use]]:
+def _uses(upstream: Upstream, ctx: CheckContext) -> Iterator[tuple[Pass, UpstreamSpec, Use]]:
     """Uses of a group in which a server can stand in for another one."""
     if len(upstream.peers) > _MOST_SERVERS or len({peer.text for peer in upstream.peers if peer.is_live}) < 2:
         return
@@ -126,7 +126,7 @@ def _uses(upstream: Upstream, ctx: CheckContext) -> Iterator[tuple[Pass, Group, 
             yield each, group, use
 
 
-def _worst(group: Group, use: Use, kinds: tuple[str, ...], load: Load) -> _Loss | None:
+def _worst(group: UpstreamSpec, use: Use, kinds: tuple[str, ...], load: Traffic) -> _Loss | None:
     """The scenario in which most is lost that a server which is left could have answered."""
     losses = []
     seen: set[object] = set()
@@ -143,7 +143,7 @@ def _worst(group: Group, use: Use, kinds: tuple[str, ...], load: Load) -> _Loss 
     return max(losses, key=lambda loss: loss.share, default=None)
 
 
-def _settings(server: Server) -> Server:
+def _settings(server: ServerSpec) -> ServerSpec:
     """What distinguishes a server besides its address: what happens to servers that are alike is the same."""
     return replace(server, name="", host="", text="")
 

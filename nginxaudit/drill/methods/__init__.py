@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from nginxaudit.drill.group import Group
 from nginxaudit.drill.methods import hashing, least, randomly
 from nginxaudit.drill.methods.round_robin import pick as round_robin
-from nginxaudit.drill.peers import Peer, Peers, Request
+from nginxaudit.drill.peers import Peers, Request, SimulatedPeer
+from nginxaudit.drill.spec import UpstreamSpec
 
-Pick = Callable[[Request, int], Peer | None]
+Pick = Callable[[Request, int], SimulatedPeer | None]
 
 METHODS = frozenset(
     {"round_robin", "least_conn", "least_time", "ip_hash", "hash", "consistent", "random", "random_two"}
 )
 
 
-def pick_of(group: Group, peers: Peers, random: Random) -> Pick:
+def pick_of(group: UpstreamSpec, peers: Peers, random: Random) -> Pick:
     """The method of ``group`` over one state of it."""
     plain: dict[str, Pick] = {
         "round_robin": round_robin,

@@ -11,14 +11,14 @@ from functools import lru_cache
 from zlib import crc32
 
 from nginxaudit.drill.methods.round_robin import pick as round_robin
-from nginxaudit.drill.peers import Peer, Peers, Request, eligible, take
+from nginxaudit.drill.peers import Peers, Request, SimulatedPeer, eligible, take
 
 MAX_MISSES = 20
 _POINTS = 160  # of the ring, per weight
 _SEED = 89
 
 
-def walked(peers: Peers, slot: int) -> Peer:
+def walked(peers: Peers, slot: int) -> SimulatedPeer:
     """The peer whose weights cover ``slot``; peers that are down keep their slots."""
     for peer in peers.all:
         if slot < peer.weight:
@@ -27,7 +27,7 @@ def walked(peers: Peers, slot: int) -> Peer:
     raise AssertionError("a slot beyond the total weight")
 
 
-def pick_address(request: Request, now: int) -> Peer | None:
+def pick_address(request: Request, now: int) -> SimulatedPeer | None:
     """By the client's address: 3 bytes of IPv4, 16 of IPv6 (``ngx_http_upstream_get_ip_hash_peer``)."""
     peers = request.peers
     if request.misses > MAX_MISSES or peers.number < 2:
@@ -45,7 +45,7 @@ def pick_address(request: Request, now: int) -> Peer | None:
             return round_robin(request, now)
 
 
-def pick_key(request: Request, now: int) -> Peer | None:
+def pick_key(request: Request, now: int) -> SimulatedPeer | None:
     """By a key (``ngx_http_upstream_get_hash_peer``)."""
     peers = request.peers
     if request.misses > MAX_MISSES or peers.number < 2 or not request.key:
@@ -69,7 +69,7 @@ class Ring:
         servers = tuple((peer.server.text or peer.server.name, peer.weight) for peer in peers.all)
         self._hashes, self._texts = _ring(servers)
 
-    def pick(self, request: Request, now: int) -> Peer | None:
+    def pick(self, request: Request, now: int) -> SimulatedPeer | None:
         """The first point at or behind the key's whose server has an eligible address."""
         peers = request.peers
         if request.misses > MAX_MISSES or peers.number < 2 or not request.key:
@@ -98,7 +98,7 @@ def _ring(servers: tuple[tuple[str, int], ...]) -> tuple[list[int], list[str]]:
     return hashes, [points[each] for each in hashes]
 
 
-def _best(peers: Peers, text: str, tried: int, now: int) -> Peer | None:
+def _best(peers: Peers, text: str, tried: int, now: int) -> SimulatedPeer | None:
     """Round robin over the addresses of one configured server."""
     best, total = None, 0
     for peer in peers.usable:

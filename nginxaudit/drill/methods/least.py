@@ -8,33 +8,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nginxaudit.drill.methods.round_robin import pick as round_robin
-from nginxaudit.drill.peers import Peer, Request, eligible, take, to_backups
+from nginxaudit.drill.peers import Request, SimulatedPeer, eligible, take, to_backups
 
 _SHARE_NEW = 5  # percent of a new measurement in the average
 _CEILING_MS = 5000
 _STEP_MS = 20
 
 
-def pick_connections(request: Request, now: int) -> Peer | None:
+def pick_connections(request: Request, now: int) -> SimulatedPeer | None:
     """The peer with the fewest connections per weight."""
     return _pick(request, now, _connections)
 
 
-def pick_time(request: Request, now: int) -> Peer | None:
+def pick_time(request: Request, now: int) -> SimulatedPeer | None:
     """The peer that is expected to answer first, per weight."""
     return _pick(request, now, _expected)
 
 
-def measured(peer: Peer, elapsed: int) -> None:
+def measured(peer: SimulatedPeer, elapsed: int) -> None:
     """Add the time in ms of a successful attempt to the average of ``least_time``."""
     peer.average = (peer.average * (100 - _SHARE_NEW) + elapsed * _SHARE_NEW + 50) // 100
 
 
-def _connections(peer: Peer, now: int) -> int:
+def _connections(peer: SimulatedPeer, now: int) -> int:
     return peer.conns
 
 
-def _expected(peer: Peer, now: int) -> int:
+def _expected(peer: SimulatedPeer, now: int) -> int:
     """Average time (aging, and in steps) for every request that it would then have."""
     average, idle = peer.average, now - peer.checked
     if idle > peer.fail_timeout:
@@ -43,13 +43,13 @@ def _expected(peer: Peer, now: int) -> int:
     return average * (1 + peer.conns)
 
 
-def _pick(request: Request, now: int, load_of: Callable[[Peer, int], int]) -> Peer | None:
+def _pick(request: Request, now: int, load_of: Callable[[SimulatedPeer, int], int]) -> SimulatedPeer | None:
     if request.peers.single:
         return round_robin(request, now)
     tried = request.tried
-    best: Peer | None = None
+    best: SimulatedPeer | None = None
     least = 0
-    tied: list[Peer] = []
+    tied: list[SimulatedPeer] = []
     for peer in request.peers.usable:
         if not eligible(peer, tried, now):
             continue
@@ -65,7 +65,7 @@ def _pick(request: Request, now: int, load_of: Callable[[Peer, int], int]) -> Pe
     return take(request, best, now)
 
 
-def _turn(tied: list[Peer]) -> Peer:
+def _turn(tied: list[SimulatedPeer]) -> SimulatedPeer:
     """Round robin over those that tie."""
     total, best = 0, tied[0]
     for peer in tied:

@@ -7,7 +7,7 @@ from random import Random
 
 from nginxaudit.drill.methods.hashing import MAX_MISSES
 from nginxaudit.drill.methods.round_robin import pick as round_robin
-from nginxaudit.drill.peers import Peer, Peers, Request, eligible, take
+from nginxaudit.drill.peers import Peers, Request, SimulatedPeer, eligible, take
 
 
 class Draw:
@@ -24,7 +24,7 @@ class Draw:
         self._total = total
         self._random = random
 
-    def _drawn(self) -> Peer:
+    def _drawn(self) -> SimulatedPeer:
         return self._peers[bisect_right(self._starts, int(self._random.random() * self._total)) - 1]
 
     def _draws(self, request: Request) -> bool:
@@ -32,7 +32,7 @@ class Draw:
         peers = request.peers
         return request.misses <= MAX_MISSES and peers.number > 1 and peers is self._drawn_from
 
-    def pick(self, request: Request, now: int) -> Peer | None:
+    def pick(self, request: Request, now: int) -> SimulatedPeer | None:
         """One draw; again while it is not eligible."""
         while self._draws(request):
             peer = self._drawn()
@@ -41,9 +41,9 @@ class Draw:
             request.misses += 1
         return round_robin(request, now)
 
-    def pick_two(self, request: Request, now: int) -> Peer | None:
+    def pick_two(self, request: Request, now: int) -> SimulatedPeer | None:
         """Of two different ones that are drawn the one with fewer connections per weight, else the second."""
-        first: Peer | None = None
+        first: SimulatedPeer | None = None
         while self._draws(request):
             peer = self._drawn()
             if peer is not first and eligible(peer, request.tried, now):

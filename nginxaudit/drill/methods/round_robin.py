@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nginxaudit.drill.peers import Peer, Request, to_backups
+from nginxaudit.drill.peers import Request, SimulatedPeer, to_backups
 
 
-def pick(request: Request, now: int) -> Peer | None:
+def pick(request: Request, now: int) -> SimulatedPeer | None:
     """The next peer of the list in use; from the backups when no primary is eligible."""
     peers = request.peers
     if peers.single:
@@ -15,7 +15,7 @@ def pick(request: Request, now: int) -> Peer | None:
                 return peer
         return None
     tried = request.tried
-    best: Peer | None = None
+    best: SimulatedPeer | None = None
     total = highest = 0
     for peer in peers.usable:
         if (

@@ -25,7 +25,7 @@ _PIECE = struct.Struct("=I")
 _AT_ONCE = 4096  # bytes that a pipe takes in one piece on every system (PIPE_BUF)
 
 
-class _Place(Struct, frozen=True, array_like=True):
+class _PackedPlace(Struct, frozen=True, array_like=True):
     """A `Place`, its text and include as identities."""
 
     source: int
@@ -39,10 +39,10 @@ class _Packed(Struct, frozen=True, array_like=True):
 
     model: int
     task: int
-    place: _Place
+    place: _PackedPlace
     message: str
     node: int | None
-    related: list[tuple[str, _Place]]
+    related: list[tuple[str, _PackedPlace]]
     severity: Severity | None
     confidence: Confidence | None
     rejected: bool | None
@@ -196,8 +196,10 @@ def _packed(model: int, task: int, hit: Hit) -> _Packed:
     )
 
 
-def _place(place: Place) -> _Place:
-    return _Place(id(place.source), place.start, place.end, id(place.via) if place.via is not None else None)
+def _place(place: Place) -> _PackedPlace:
+    return _PackedPlace(
+        id(place.source), place.start, place.end, id(place.via) if place.via is not None else None
+    )
 
 
 class _Unpacker:
@@ -220,7 +222,7 @@ class _Unpacker:
             fix=packed.fix,
         )
 
-    def _place(self, place: _Place) -> Place:
+    def _place(self, place: _PackedPlace) -> Place:
         via = None if place.via is None else self._nodes[place.via]
         return Place(self._sources[place.source], place.start, place.end, via)
 

@@ -8,7 +8,7 @@ from functools import partial
 from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
-    Load,
+    LoadState,
     Mistake,
     Use,
     finally_,
@@ -149,7 +149,7 @@ def zone(use: Use) -> Iterator[Mistake]:
 
 
 @finally_
-def ports(load: Load) -> Iterator[Mistake]:
+def ports(load: LoadState) -> Iterator[Mistake]:
     """Servers of stream groups need a port; there is no default."""
     for upstream in load.model.upstreams("stream"):
         for peer in upstream.peers:
@@ -165,7 +165,7 @@ def ports(load: Load) -> Iterator[Mistake]:
 
 
 @finally_
-def resolved_servers(load: Load) -> Iterator[Mistake]:
+def resolved_servers(load: LoadState) -> Iterator[Mistake]:
     """``resolve`` needs shared memory and a resolver that the group can see; ``service`` needs ``resolve``."""
     for family in ("http", "stream"):
         for upstream in load.model.upstreams(family):
@@ -190,7 +190,7 @@ def _service(peer: Peer) -> Iterator[Mistake]:
         )
 
 
-def _resolving(load: Load, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
+def _resolving(load: LoadState, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
     if peer.address is None or peer.is_literal:
         return
     if upstream.directive.first("zone") is None:

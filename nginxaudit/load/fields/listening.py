@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nginxaudit.load.base import (
-    Load,
+    LoadState,
     Mistake,
     Use,
     address,
@@ -113,7 +113,7 @@ def server_name(use: Use) -> Iterator[Mistake]:
             )
 
 
-def _overflowing_names(load: Load, server: Directive) -> Iterator[Mistake]:
+def _overflowing_names(load: LoadState, server: Directive) -> Iterator[Mistake]:
     """Names too long for the default bucket of the hash of names (``ngx_hash_init`` in src/core/ngx_hash.c)."""
     for node in server.named("server_name"):
         for token in node.args:
@@ -131,7 +131,7 @@ def _overflowing_names(load: Load, server: Directive) -> Iterator[Mistake]:
 
 
 @finally_
-def sockets(load: Load) -> Iterator[Mistake]:
+def sockets(load: LoadState) -> Iterator[Mistake]:
     """Servers that share a socket, in the order of the file."""
     yield from _http_sockets(load)
     for family in ("stream", "mail"):
@@ -141,7 +141,7 @@ def sockets(load: Load) -> Iterator[Mistake]:
             yield from _lone_sockets(load, family)
 
 
-def _http_sockets(load: Load, family: str = "http") -> Iterator[Mistake]:
+def _http_sockets(load: LoadState, family: str = "http") -> Iterator[Mistake]:
     for socket in load.model.sockets(family).values():
         yield from _clashes(socket)
         servers = socket.servers
@@ -188,7 +188,7 @@ def _listen_mistake(rule: str, message: str, each: Listen, other: Listen) -> Mis
     return Mistake(rule, message, None, "Keep them in one listen of the socket.", each.directive, related)
 
 
-def _lone_sockets(load: Load, family: str) -> Iterator[Mistake]:
+def _lone_sockets(load: LoadState, family: str) -> Iterator[Mistake]:
     for socket in load.model.sockets(family).values():
         (_, first), *others = socket.members
         for _, each in others:

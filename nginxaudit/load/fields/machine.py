@@ -9,7 +9,7 @@ from nginxaudit import edits
 from nginxaudit.finding import Applicability, Confidence, Fix
 from nginxaudit.load.base import (
     INVALID,
-    Load,
+    LoadState,
     Mistake,
     Use,
     finally_,
@@ -111,7 +111,7 @@ def load_module(use: Use) -> Iterator[Mistake]:
 
 
 @finally_
-def missing_events(load: Load) -> Iterator[Mistake]:
+def missing_events(load: LoadState) -> Iterator[Mistake]:
     """The main file needs an ``events`` block."""
     config = load.model.config
     if config.fragment or config.top.first("events") is not None or load.model.unknown_inside(config.top):
@@ -145,7 +145,7 @@ def _with_events(config: Config, surely: bool, node: Directive) -> Fix | None:
 
 
 @finally_
-def thread_pools(load: Load) -> Iterator[Mistake]:
+def thread_pools(load: LoadState) -> Iterator[Mistake]:
     """Pools that ``aio threads=`` names."""
     if not load.model.config.is_whole:
         return
@@ -163,7 +163,7 @@ def thread_pools(load: Load) -> Iterator[Mistake]:
 
 
 @finally_
-def enough_connections(load: Load) -> Iterator[Mistake]:
+def enough_connections(load: LoadState) -> Iterator[Mistake]:
     """Listening sockets take connections, too."""
     written = [
         node

@@ -8,7 +8,7 @@ from functools import partial
 from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
-    Load,
+    LoadState,
     Mistake,
     Use,
     finally_,
@@ -36,7 +36,7 @@ def pass_(use: Use) -> Iterable[Mistake]:
 
 
 @finally_
-def targets(load: Load) -> Iterator[Mistake]:
+def targets(load: LoadState) -> Iterator[Mistake]:
     """Targets of pass directives, which may name groups that are defined later."""
     for each in load.model.passes:
         if each.runtime or not each.directive.args:
@@ -44,7 +44,7 @@ def targets(load: Load) -> Iterator[Mistake]:
         yield from _target(load, each)
 
 
-def _target(load: Load, each: Pass) -> Iterator[Mistake]:
+def _target(load: LoadState, each: Pass) -> Iterator[Mistake]:
     token = each.directive.args[0]
     node = each.directive
     if "$" in token or has_placeholder(token):

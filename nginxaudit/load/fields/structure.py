@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import Edits
-from nginxaudit.load.base import INVALID, Load, Mistake, finally_
+from nginxaudit.load.base import INVALID, LoadState, Mistake, finally_
 from nginxaudit.load.fields.zones import PAGE
 from nginxaudit.load.types import buffers_of
 from nginxaudit.model import Model
@@ -33,7 +33,7 @@ _LEVELS = frozenset({"server", "location", "if-in-location", "limit_except"})
 
 
 @finally_
-def duplicate_locations(load: Load) -> Iterator[Mistake]:
+def duplicate_locations(load: LoadState) -> Iterator[Mistake]:
     """The same prefix, or the same exact URI, twice in one block."""
     seen: dict[tuple[int, bool, str], Location] = {}
     for location in load.model.locations:
@@ -53,7 +53,7 @@ def duplicate_locations(load: Load) -> Iterator[Mistake]:
 
 
 @finally_
-def stream_servers(load: Load) -> Iterator[Mistake]:
+def stream_servers(load: LoadState) -> Iterator[Mistake]:
     """A server of stream must do something with its connections; before 1.27.1 nginx insists on it."""
     fatal = load.target.version < (1, 27, 1)
     result = "nginx refuses to start" if fatal else "every connection is closed at once"
@@ -81,7 +81,7 @@ def _has_foreign(node: Directive) -> bool:
 
 
 @finally_
-def mail_servers(load: Load) -> Iterator[Mistake]:
+def mail_servers(load: LoadState) -> Iterator[Mistake]:
     """A server of mail needs a protocol, and somebody to ask for logins."""
     for server in load.model.servers("mail"):
         node = server.directive
@@ -106,7 +106,7 @@ def mail_servers(load: Load) -> Iterator[Mistake]:
 
 
 @finally_
-def secure_links(load: Load) -> Iterator[Mistake]:
+def secure_links(load: LoadState) -> Iterator[Mistake]:
     """The old and the new way of secure links exclude each other."""
     for secret in load.model.config.named("secure_link_secret"):
         block = secret.parent
@@ -124,7 +124,7 @@ def secure_links(load: Load) -> Iterator[Mistake]:
 
 
 @finally_
-def header_buffers(load: Load) -> Iterator[Mistake]:
+def header_buffers(load: LoadState) -> Iterator[Mistake]:
     """Large header buffers are not smaller than the pool of a connection."""
     model = load.model
     for server in model.servers("http"):
@@ -150,7 +150,7 @@ def header_buffers(load: Load) -> Iterator[Mistake]:
 
 
 @finally_
-def buffer_sizes(load: Load) -> Iterator[Mistake]:
+def buffer_sizes(load: LoadState) -> Iterator[Mistake]:
     """The arithmetic of buffers that nginx insists on, wherever a block changes a part of it."""
     for protocol in _BUFFERED:
         names = [f"{protocol}_{size}" for size in _SIZES]
@@ -184,7 +184,7 @@ class Buffers(Struct, frozen=True):
         return (self.number - 1) * self.size
 
 
-def _block_buffers(load: Load, block: Directive, protocol: str) -> Iterator[Mistake]:
+def _block_buffers(load: LoadState, block: Directive, protocol: str) -> Iterator[Mistake]:
     model = load.model
     written = model.effective(block, f"{protocol}_buffers")
     try:

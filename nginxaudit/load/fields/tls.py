@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.load.base import Load, Mistake, Use, finally_, invalid, reads
+from nginxaudit.load.base import LoadState, Mistake, Use, finally_, invalid, reads
 from nginxaudit.load.scripts import script
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.server import Server
@@ -21,7 +21,7 @@ def certificate(use: Use) -> Iterable[Mistake]:
 
 
 @finally_
-def certificates(load: Load) -> Iterator[Mistake]:
+def certificates(load: LoadState) -> Iterator[Mistake]:
     """Servers that speak TLS and what they present."""
     if load.model.config.fragment:
         return
@@ -34,7 +34,7 @@ def certificates(load: Load) -> Iterator[Mistake]:
             yield from _http_socket(load, socket)
 
 
-def _server(load: Load, server: Server) -> Iterator[Mistake]:
+def _server(load: LoadState, server: Server) -> Iterator[Mistake]:
     model, node = load.model, server.directive
     owned = model.effective(node, "ssl_certificate")
     keys = model.effective(node, "ssl_certificate_key")
@@ -53,7 +53,7 @@ def _server(load: Load, server: Server) -> Iterator[Mistake]:
         yield from _verification(load, node)
 
 
-def _verification(load: Load, node: Directive) -> Iterator[Mistake]:
+def _verification(load: LoadState, node: Directive) -> Iterator[Mistake]:
     verify = load.model.effective(node, "ssl_verify_client")
     if not verify or not verify[0].args or verify[0].args[0].lower() not in ("on", "optional"):
         return
@@ -70,7 +70,7 @@ def _verification(load: Load, node: Directive) -> Iterator[Mistake]:
         )
 
 
-def _http_socket(load: Load, socket: Socket) -> Iterator[Mistake]:
+def _http_socket(load: LoadState, socket: Socket) -> Iterator[Mistake]:
     """The default server must have a certificate; if it rejects every handshake, all others must."""
     if _presents(load, socket.default):
         return
@@ -83,12 +83,12 @@ def _http_socket(load: Load, socket: Socket) -> Iterator[Mistake]:
             return
 
 
-def _presents(load: Load, server: Server) -> bool:
+def _presents(load: LoadState, server: Server) -> bool:
     node = server.directive
     return bool(load.model.effective(node, "ssl_certificate")) or load.model.unknown_inside(node, direct=True)
 
 
-def _rejects(load: Load, server: Server) -> bool:
+def _rejects(load: LoadState, server: Server) -> bool:
     return bool(load.model.flag(server.directive, "ssl_reject_handshake", False))
 
 
@@ -113,7 +113,7 @@ def _without(server: Server) -> Mistake:
 
 
 @finally_
-def upstream_verification(load: Load) -> Iterator[Mistake]:
+def upstream_verification(load: LoadState) -> Iterator[Mistake]:
     """``…_ssl_verify on`` needs the certificates of an authority where TLS is spoken to servers."""
     for each in load.model.passes:
         prefix = {"stream": "proxy"}.get(each.protocol, each.protocol)
@@ -131,7 +131,7 @@ def upstream_verification(load: Load) -> Iterator[Mistake]:
             )
 
 
-def _to_tls(load: Load, each: Pass) -> bool:
+def _to_tls(load: LoadState, each: Pass) -> bool:
     if each.family == "stream":
         return bool(load.model.flag(each.scope, "proxy_ssl", False))
     return bool(each.directive.args) and ("$" in each.directive.args[0] or each.target.tls)

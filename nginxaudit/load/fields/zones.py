@@ -10,7 +10,7 @@ from nginxaudit import edits
 from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
-    Load,
+    LoadState,
     Mistake,
     Reference,
     Use,
@@ -105,7 +105,7 @@ def refer(use: Use, token: Token, purpose: str, name: str) -> None:
 
 
 @finally_
-def undefined_zones(load: Load) -> Iterator[Mistake]:
+def undefined_zones(load: LoadState) -> Iterator[Mistake]:
     """Zones that are used and never declared, or declared for something else."""
     for purpose, reference in load.zone_users:
         zone = load.zones.get(reference.name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from nginxaudit.drill.group import Group
 from nginxaudit.drill.results import Result
+from nginxaudit.drill.spec import UpstreamSpec
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.sanitize import visible
 from nginxaudit.views.drill.view import down_times, servers_shown, traffic_top
@@ -19,7 +19,7 @@ _MOST_LANES = 24  # servers drawn; a larger group is not read from a picture
 _TICKS = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
 
 
-def chart(result: Result, group: Group) -> str:
+def chart(result: Result, group: UpstreamSpec) -> str:
     """The picture of one scenario."""
     names = servers_shown(result, group, _MOST_LANES)
     bottom = _HIGH + _GAP + len(names) * (_LOW + _GAP)
@@ -58,7 +58,7 @@ def _requests(result: Result) -> Iterator[str]:
     yield f'<text class="total" x="{_LEFT + _WIDTH + 8}" y="14">{result.outcome.requests}</text>'
 
 
-def _lane(result: Result, group: Group, name: str, y: float) -> Iterator[str]:
+def _lane(result: Result, group: UpstreamSpec, name: str, y: float) -> Iterator[str]:
     """The attempts at one server, its failures shaded; all lanes have one scale."""
     values = result.outcome.timeline.attempts.get(name, ())
     seconds = _seconds(result)

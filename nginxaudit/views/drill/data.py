@@ -12,7 +12,7 @@ from nginxaudit.drill.results import Outcome, Remedy, Result, ServerLoad
 from nginxaudit.nginx import format_version
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.strict_json import write as write_json
-from nginxaudit.views.drill.view import Block, Drilled, Place, Skipped, fixable, lost_share
+from nginxaudit.views.drill.view import Drilled, DrillPlace, Section, Skipped, fixable, lost_share
 
 SCHEMA_VERSION = 1
 
@@ -71,7 +71,7 @@ def _scenarios(drilled: Drilled) -> Iterator[Any]:
             yield from ({**head, **each} for each in told)
 
 
-def _head(block: Block, place: Place) -> dict[str, Any]:
+def _head(block: Section, place: DrillPlace) -> dict[str, Any]:
     group = block.group
     return {
         "upstream": veiled(block.upstream),

@@ -11,7 +11,7 @@ from typing import TextIO
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.sanitize import visible
 from nginxaudit.views.drill.chart import chart
-from nginxaudit.views.drill.view import Block, Drilled, Skipped, Story
+from nginxaudit.views.drill.view import Drilled, Section, Skipped, Story
 from nginxaudit.views.drill.words import (
     change_line,
     closing_line,
@@ -78,7 +78,7 @@ def _skipped(each: Skipped) -> str:
     return f'<p class="{kind}"><strong>{_text(each.upstream)}</strong> was not drilled: {_text(each.reason)} ({_text(place)})</p>\n'
 
 
-def _block(block: Block, drilled: Drilled) -> Iterator[str]:
+def _block(block: Section, drilled: Drilled) -> Iterator[str]:
     yield (
         f"<section><h2>{_text(block.upstream)} <small>{_text(block.topology)} · {_text(settings_line(block))}"
         '</small></h2><ul class="places">'
@@ -118,7 +118,7 @@ def _row(story: Story) -> str:
     return f'<tr class="{_class(story)}"><th scope="row">{_text(story.title)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
-def _story(story: Story, block: Block, drilled: Drilled) -> Iterator[str]:
+def _story(story: Story, block: Section, drilled: Drilled) -> Iterator[str]:
     head = "loses nothing" if not story.worst.outcome.lost else f"loses {loss_line(story)}"
     opened = " open" if story.fixable else ""
     yield f'<details class="{_class(story)}"{opened}><summary><strong>{_text(story.title)}</strong> {_text(head)}</summary>'

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from nginxaudit.drill.group import Group
 from nginxaudit.drill.results import Result
+from nginxaudit.drill.spec import UpstreamSpec
 from nginxaudit.views.drill.view import down_times, servers_shown, traffic_top
 from nginxaudit.views.drill.words import moment, server_name
 
@@ -54,7 +54,7 @@ def small(result: Result, cells: int, ramp: str) -> str:
     return levels(buckets(_whole(lost, result), cells), _top(result), ramp)
 
 
-def plot(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Row]:
+def plot(result: Result, group: UpstreamSpec, cells: int, ramp: str) -> Iterator[Row]:
     """The lines of one scenario: requests answered, lost and retried, then the traffic of each server.
 
     A full cell is what comes in.
@@ -75,7 +75,7 @@ def plot(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Row]:
     yield from _servers(result, group, cells, ramp)
 
 
-def _servers(result: Result, group: Group, cells: int, ramp: str) -> Iterator[Row]:
+def _servers(result: Result, group: UpstreamSpec, cells: int, ramp: str) -> Iterator[Row]:
     """The traffic of servers; where none of many gets much of it, to a scale of their own."""
     attempts = result.outcome.timeline.attempts
     traffic = {name: buckets(_whole(values, result), cells) for name, values in attempts.items()}
@@ -123,7 +123,7 @@ def _whole(values: Sequence[int], result: Result) -> Sequence[int]:
     return values[: max(1, result.scenario.duration // 1000)]
 
 
-def _marks(result: Result, group: Group, server: str, cells: int) -> frozenset[int]:
+def _marks(result: Result, group: UpstreamSpec, server: str, cells: int) -> frozenset[int]:
     found: set[int] = set()
     for index, each in enumerate(group.servers):
         if each.name == server:

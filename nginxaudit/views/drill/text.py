@@ -15,7 +15,7 @@ from nginxaudit.report.masked import veiled
 from nginxaudit.report.paint import console_for
 from nginxaudit.report.sanitize import encoding_of, visible
 from nginxaudit.views.drill import plots
-from nginxaudit.views.drill.view import Block, Drilled, Story
+from nginxaudit.views.drill.view import Drilled, Section, Story
 from nginxaudit.views.drill.words import (
     change_line,
     closing_line,
@@ -73,7 +73,7 @@ def _seen(text: str) -> str:
     return visible(veiled(text))
 
 
-def _block(block: Block, drilled: Drilled, console: Console, ramp: str, *, show_all: bool) -> None:
+def _block(block: Section, drilled: Drilled, console: Console, ramp: str, *, show_all: bool) -> None:
     title = Text(_seen(block.upstream), "bold")
     title.append(f"  {block.topology}", "bold magenta")
     title.append(f"  {_seen(settings_line(block))}", "dim")
@@ -99,7 +99,7 @@ def _facts(rows: Iterator[tuple[str, Text]]) -> Table:
     return table
 
 
-def _about(block: Block) -> Iterator[tuple[str, Text]]:
+def _about(block: Section) -> Iterator[tuple[str, Text]]:
     for number, place in enumerate(block.places[:_MOST_PLACES]):
         yield "" if number else "used by", Text(_seen(f"{place.location} · {place.file}:{place.line}"))
         if place.remark:
@@ -141,7 +141,7 @@ def _overview(stories: tuple[Story, ...], width: int, ramp: str) -> Table:
 
 
 def _story(
-    story: Story, block: Block, drilled: Drilled, console: Console, ramp: str, *, show_all: bool
+    story: Story, block: Section, drilled: Drilled, console: Console, ramp: str, *, show_all: bool
 ) -> None:
     head = Text(f"{_seen(story.title)}  ", "bold red" if story.fixable else "bold")
     if not story.passed:
@@ -155,7 +155,7 @@ def _story(
     console.print()
 
 
-def _plot(story: Story, block: Block, width: int, ramp: str) -> Iterator[Text]:
+def _plot(story: Story, block: Section, width: int, ramp: str) -> Iterator[Text]:
     result = story.worst
     cells = max(10, min(100, width - _NAME - _TOTAL - 4))
     if len(story.results) > 1:

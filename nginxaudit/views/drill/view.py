@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from nginxaudit.drill.changes import NEWCOMER
 from nginxaudit.drill.drill import count, drill
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.reading import subjects
 from nginxaudit.drill.results import Result, Scenario
 from nginxaudit.nginx import Target
 
 if TYPE_CHECKING:
-    from nginxaudit.drill.group import Group, Subject, Use
+    from nginxaudit.drill.spec import Subject, UpstreamSpec, Use
     from nginxaudit.finding import Finding
     from nginxaudit.model import Model
     from nginxaudit.model.upstream import Upstream
@@ -30,7 +30,7 @@ class Progress(Protocol):
         """Take note."""
 
 
-class Place(Struct, frozen=True):
+class DrillPlace(Struct, frozen=True):
     """Who uses a group, and where. ``remark`` is a sentence on this place, or empty.
 
     ``refused`` is why nginx does not load its configuration, or empty.
@@ -73,14 +73,14 @@ class Story(Struct, frozen=True):
         return f"{scenario.kind}: {target}"
 
 
-class Block(Struct, frozen=True):
+class Section(Struct, frozen=True):
     """One group, used in one way; every place that does so."""
 
     upstream: str
     topology: str
-    group: Group
+    group: UpstreamSpec
     use: Use
-    places: tuple[Place, ...]
+    places: tuple[DrillPlace, ...]
     results: tuple[Result, ...]
 
     @property
@@ -111,9 +111,9 @@ class Skipped(Struct, frozen=True):
 class Drilled(Struct, frozen=True):
     """Everything that one run tells."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[Section, ...]
     skipped: tuple[Skipped, ...]
-    load: Load
+    load: Traffic
     target: Target
 
     @property
@@ -148,7 +148,7 @@ def down_times(scenario: Scenario, server: int) -> tuple[tuple[int, int], ...]:
     return tuple((each.begin, each.end) for each in scenario.faults if each.server == server)
 
 
-def servers_shown(result: Result, group: Group, most: int) -> tuple[str, ...]:
+def servers_shown(result: Result, group: UpstreamSpec, most: int) -> tuple[str, ...]:
     """Names of at most ``most`` servers for a picture, in their order: those that fail before the others."""
     names = list(dict.fromkeys(server.name for server in group.servers))
     failing = {group.servers[fault.server].name for fault in result.scenario.faults}
@@ -163,7 +163,7 @@ def traffic_top(full: float, busiest: float) -> float:
 
 def drilled_of(
     models: Sequence[Model],
-    load: Load,
+    load: Traffic,
     kinds: Iterable[str] | None,
     target: Target,
     upstream: str = "*",
@@ -173,7 +173,7 @@ def drilled_of(
     """Drill all groups of ``models`` whose name matches the glob ``upstream``, each use once."""
     kinds = None if kinds is None else tuple(kinds)
     refusals = _refusals(findings)
-    uses: dict[tuple[Group, Use], tuple[Subject, str, list[Place]]] = {}
+    uses: dict[tuple[UpstreamSpec, Use], tuple[Subject, str, list[DrillPlace]]] = {}
     skipped: list[Skipped] = []
     for model in models:
         known = {_position(each): each for each in model.all_upstreams}
@@ -190,7 +190,7 @@ def drilled_of(
             alike = replace(group, file="", line=0), replace(use, label="", file="", line=0)
             source = known[group.file, group.line]
             kind = model.topology(source).kind.value
-            place = Place(
+            place = DrillPlace(
                 subject.location, subject.file, subject.line, _remark(model, source, kind), refusals(model)
             )
             uses.setdefault(alike, (subject, kind, []))[2].append(place)
@@ -204,11 +204,11 @@ def drilled_of(
 
 
 def _run(
-    uses: Iterable[tuple[Subject, str, list[Place]]],
-    load: Load,
+    uses: Iterable[tuple[Subject, str, list[DrillPlace]]],
+    load: Traffic,
     kinds: tuple[str, ...] | None,
     progress: Progress | None,
-) -> Iterator[Block]:
+) -> Iterator[Section]:
     waiting = [each for each in uses if count(each[0], load, kinds)]
     total, done = sum(count(subject, load, kinds) for subject, _, _ in waiting), 0
     for subject, kind, places in waiting:
@@ -220,7 +220,7 @@ def _run(
             done += 1
             if progress is not None and done < total:
                 progress(done, total, f"{result.upstream} {result.scenario.name}")
-        yield Block(
+        yield Section(
             subject.upstream,
             kind,
             subject.group,

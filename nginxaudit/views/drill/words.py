@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nginxaudit.drill.changes import NEWCOMER, seconds
-from nginxaudit.drill.group import Group
-from nginxaudit.drill.load import Load
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Remedy
-from nginxaudit.views.drill.view import Block, Drilled, Place, Story, lost_share
+from nginxaudit.drill.spec import UpstreamSpec
+from nginxaudit.views.drill.view import Drilled, DrillPlace, Section, Story, lost_share
 
 KINDS = {
     "refuse": "the process is gone: connections are refused",
@@ -48,7 +48,7 @@ def moments(values: Iterable[int | None], never: str) -> str:
     return never if None in found else moment(max(each for each in found if each is not None))
 
 
-def server_name(group: Group, name: str) -> str:
+def server_name(group: UpstreamSpec, name: str) -> str:
     """A server with the word that says why it may have no traffic."""
     lines = [server for server in group.servers if server.name == name]
     if all(server.down for server in lines):
@@ -56,7 +56,7 @@ def server_name(group: Group, name: str) -> str:
     return f"{name} (backup)" if all(server.backup for server in lines) else name
 
 
-def load_line(load: Load) -> str:
+def load_line(load: Traffic) -> str:
     """What clients and servers do while a drill is on."""
     whole = sum(part for _, part in load.methods)
     methods = ", ".join(f"{part / whole:.0%} {name}" for name, part in load.methods if part > 0)
@@ -66,7 +66,7 @@ def load_line(load: Load) -> str:
     )
 
 
-def kind_line(kind: str, load: Load) -> str:
+def kind_line(kind: str, load: Traffic) -> str:
     """What happens in a scenario of this kind, with its numbers."""
     more = {
         "rolling": f", gone for {seconds(load.restart)}, {seconds(load.pause)} until the next",
@@ -105,7 +105,7 @@ def needs_server(remedy: Remedy) -> bool:
     return NEWCOMER in remedy.text
 
 
-def settings_line(block: Block) -> str:
+def settings_line(block: Section) -> str:
     """How a group balances and who remembers its failures."""
     group = block.group
     workers = "1 worker" if group.workers == 1 else f"{group.workers} workers"
@@ -114,13 +114,13 @@ def settings_line(block: Block) -> str:
     return f"{group.family} · {method} · {workers}" + (f", {state}" if group.workers > 1 else "")
 
 
-def place_line(place: Place) -> str:
+def place_line(place: DrillPlace) -> str:
     """One place that uses a group."""
     text = f"{place.location} · {place.file}:{place.line}"
     return f"{text} · {place.remark}" if place.remark else text
 
 
-def refusal_line(place: Place) -> str:
+def refusal_line(place: DrillPlace) -> str:
     """That nginx would not load this."""
     return f"nginx refuses to load {place.file}: {place.refused}"
 

@@ -33,7 +33,7 @@ _LEGEND = (
 )
 
 
-class _Place(Struct, frozen=True):
+class _Position(Struct, frozen=True):
     x: float
     y: float
 
@@ -80,7 +80,7 @@ def _drawing(view: GraphView, top: float = 0.0) -> tuple[str, float, float]:
     return "\n".join(parts) + "\n", width, bottom - top + 32
 
 
-def _layout(view: GraphView, kinds: list[str], top: float) -> dict[str, _Place]:
+def _layout(view: GraphView, kinds: list[str], top: float) -> dict[str, _Position]:
     """Layers from left to right; every node at the height of what it leads to, without overlaps."""
     order = _visits(view)
     heights: dict[str, float] = {}
@@ -93,7 +93,7 @@ def _layout(view: GraphView, kinds: list[str], top: float) -> dict[str, _Place]:
             heights[name] = max(wished, free)
             free = heights[name] + _HEIGHT + _GAP_Y
     columns = {kind: 24 + at * (_WIDTH + _GAP_X) for at, kind in enumerate(kinds)}
-    return {name: _Place(columns[view.data(name).kind], y) for name, y in heights.items()}
+    return {name: _Position(columns[view.data(name).kind], y) for name, y in heights.items()}
 
 
 def _visits(view: GraphView) -> dict[str, int]:
@@ -131,7 +131,7 @@ def _heading(view: GraphView, kinds: list[str]) -> str:
     return "".join(parts)
 
 
-def _node(view: GraphView, node: Node, place: _Place) -> str:
+def _node(view: GraphView, node: Node, place: _Position) -> str:
     dashed = ' stroke-dasharray="4 3"' if node.role in ("down", "unknown") else ""
     ink = "#8a8a8a" if node.role == "down" else "#1f2933"
     detail = node.role if node.kind == "peer" and node.role != "direct" else node.detail
@@ -150,7 +150,7 @@ def _node(view: GraphView, node: Node, place: _Place) -> str:
     )
 
 
-def _badge(view: GraphView, node: Node, place: _Place) -> str:
+def _badge(view: GraphView, node: Node, place: _Position) -> str:
     worst = view.worst(node.id)
     if worst is None:
         return ""
@@ -170,7 +170,7 @@ def _title(view: GraphView, node: Node) -> str:
     return "\n".join(map(_safe, lines))
 
 
-def _edge(view: GraphView, tail: str, head: str, places: dict[str, _Place]) -> str:
+def _edge(view: GraphView, tail: str, head: str, places: dict[str, _Position]) -> str:
     edge = view.edge(tail, head)
     start, end = places[tail], places[head]
     forward = start.x < end.x

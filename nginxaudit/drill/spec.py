@@ -20,7 +20,7 @@ MORE_REQUESTS: Version = (1, 19, 10)
 """Since then an idle connection is closed after 1000 requests, 100 before (``keepalive_requests``)."""
 
 
-class Server(Struct, frozen=True):
+class ServerSpec(Struct, frozen=True):
     """One server of a group. ``fail_timeout_s`` is whole seconds, as nginx counts; ``max_conns`` 0 is no limit.
 
     ``down`` stands for ``drain``, too. ``host`` is the machine: what fails together.
@@ -38,7 +38,7 @@ class Server(Struct, frozen=True):
     """The address as it is configured: ``hash … consistent`` builds its ring of it."""
 
 
-class Group(Struct, frozen=True):
+class UpstreamSpec(Struct, frozen=True):
     """A group of servers. ``family`` is ``http`` or ``stream``.
 
     ``method``: ``round_robin``, ``least_conn``, ``least_time``, ``ip_hash``, ``hash``, ``consistent``, ``random``
@@ -48,7 +48,7 @@ class Group(Struct, frozen=True):
     """
 
     name: str
-    servers: tuple[Server, ...]
+    servers: tuple[ServerSpec, ...]
     family: str = "http"
     method: str = "round_robin"
     key: str = "$remote_addr"
@@ -63,12 +63,12 @@ class Group(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
     @property
-    def primaries(self) -> tuple[Server, ...]:
+    def primaries(self) -> tuple[ServerSpec, ...]:
         """Servers without ``backup``."""
         return tuple(server for server in self.servers if not server.backup)
 
     @property
-    def backups(self) -> tuple[Server, ...]:
+    def backups(self) -> tuple[ServerSpec, ...]:
         """Servers with ``backup``."""
         return tuple(server for server in self.servers if server.backup)
 
@@ -119,6 +119,6 @@ class Subject(Struct, frozen=True):
     location: str
     file: str
     line: int
-    group: Group | None = None
+    group: UpstreamSpec | None = None
     use: Use | None = None
     why_not: str | None = None
