@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from nginxaudit.engine.rules.catalogue import builtin
+from nginxaudit.engine.rules.catalogue import builtin, page_of
 from nginxaudit.engine.rules.pages import Example, Page, read_page
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.audit import audit
@@ -47,7 +47,7 @@ def cases() -> list[Case]:
 
 def cases_of(rule: Rule) -> Iterator[Case]:
     """The examples of one rule: those of its page, then those in ``more/``."""
-    yield from _numbered(read_page(rule), Path(rule.path), rule.slug)
+    yield from _numbered(read_page(rule), Path(page_of(rule)), rule.slug)
     more = MORE / f"{rule.slug}.md"
     if more.exists():
         yield from _numbered(Page(rule, more.read_text(encoding="utf-8")), more, f"{rule.slug}-more")
