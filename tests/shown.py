@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from nginxaudit.engine.rules.rule import CheckTable, FrontMatter, Option
+from nginxaudit.engine.rules.rule import CheckTable, FrontMatter, Option, RepairTable
 from nginxaudit.engine.settings.document import fields_table, limits_table, settings_table
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +94,7 @@ _TABLES = {
     "limits": limits_table,
     "front matter": lambda: fields_table(FrontMatter),
     "check": lambda: fields_table(CheckTable),
+    "repair": lambda: fields_table(RepairTable),
     "option": lambda: fields_table(Option),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -39,10 +40,16 @@ def command(name: str, **options: Any) -> None:
         "on by default" if rule.default else "opt-in",
         "nginx refuses to load it" if rule.rejected_by_nginx else "",
         f"fix: {rule.fix}" if rule.fix != "none" else "",
-        f"since {rule.since}",
+        f"for {rule.scope}" if rule.scope else "",
+        "your own page" if rule.own else f"since {rule.since}",
     ]
     title, _, body = read_page(rule).body.lstrip().partition("\n")
     text = f"{title}\n\n{' · '.join(filter(None, facts))}\n{body}".rstrip()
+    if rule.options:
+        text += "\n\n## Options\n\n" + "\n".join(
+            f"- `{name}` ({option.type}, default {json.dumps(option.default)}): {option.description}"
+            for name, option in rule.options.items()
+        )
     if rule.references:
         text += "\n\n## References\n\n" + "\n".join(f"- {link}" for link in rule.references)
     with writing():

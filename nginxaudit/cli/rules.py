@@ -112,6 +112,10 @@ def _as_json(rules: list[Rule]) -> str:
             "tags": list(rule.tags),
             "cwe": list(rule.cwe),
             "since": rule.since,
+            "edition": rule.edition,
+            "nginx_since": rule.nginx_since,
+            "nginx_until": rule.nginx_until,
+            "own": rule.own,
             "options": {
                 name: {
                     "type": option.type,
@@ -137,5 +141,5 @@ def _as_text(rules: list[Rule]) -> str:
             lines += ["", click.style(category, bold=True)] if lines else [click.style(category, bold=True)]
         opt_in = "" if rule.default else " (opt-in)"
         lines.append(f"  {rule.id}  {rule.slug:<{width}}  {rule.severity.label:<7}  {rule.title}{opt_in}")
-    lines += ["", f"{len(rules)} rules. What one means: nginxaudit explain NAME"]
+    lines += ["", f"{len(rules)} rule{'s' * (len(rules) != 1)}. What one means: nginxaudit explain NAME"]
     return "\n".join(lines)

@@ -161,7 +161,6 @@ def test_settings_that_break_readers(text: str, name: str, repository: Path) -> 
         '[check]\npython = "os.system"',
         '[check]\npython = "..os.system"',
         '[check]\npython = ["security.server_tokens"]',
-        '[check]\ndirective = "root"\nmessage = "x"\n[repair]\npython = "os.system"\ntitle = "x"',
         '[check]\nengine = "files"\npython = "os.system"',
     ],
 )
@@ -171,6 +170,15 @@ def test_pages_name_no_code(check: str, repository: Path) -> None:
     run = scan(repository)
     assert run.code == 2
     assert "may not name Python code" in run.err
+
+
+def test_fixes_of_pages_name_no_code(repository: Path) -> None:
+    check = '[check]\ndirective = "root"\nmessage = "x"\n[repair]\npython = "os.system"\ntitle = "x"'
+    (repository / "nginxaudit.toml").write_text('rules = ["pages"]\nselect = ["ALL"]\n')
+    (repository / "pages" / "security" / "own.md").write_text(PAGE.format(check=check))
+    run = scan(repository)
+    assert run.code == 2
+    assert "repair.python: unknown key" in run.err
 
 
 def test_fields_of_messages_are_texts(repository: Path) -> None:

@@ -114,7 +114,10 @@ class _Fixing:
         self._settings = settings
         catalogue = catalogue_of(settings)
         self._wanted = {rule.slug for rule in selected(catalogue, settings)}
-        refusals = tuple(rule.slug for rule in catalogue if rule.rejected_by_nginx)
+        target = settings.target
+        refusals = tuple(
+            rule.slug for rule in catalogue if rule.rejected_by_nginx and rule.applies_to(target)
+        )
         # Whatever is selected: what nginx would refuse is looked for after each fix.
         self._judging = settings.with_options(extend_select=settings.extend_select + refusals)
         self._allowed = {Applicability.SAFE, *([Applicability.UNSAFE] if unsafe else [])}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from nginxaudit import edits
-from nginxaudit.engine.rules.rule import PageError, Rule
+from nginxaudit.engine.rules.rule import RepairTable, Rule
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
@@ -16,18 +16,15 @@ Fixer = Callable[[Hit, Model], Fix | None]
 
 
 def fixer(rule: Rule) -> Fixer | None:
-    """What fixes the hits of ``rule``, None when nothing does. Raises `PageError`."""
-    spec = rule.repair
-    if not spec:
+    """What fixes the hits of ``rule``, None when nothing does."""
+    if rule.repair is None:
         return None
-    if rule.fix not in ("safe", "unsafe"):
-        raise PageError(f'{rule.path}: a page with [repair] says fix = "safe" or "unsafe"')
-    return _by_check(rule) if list(spec) == ["title"] and rule.check.python else _by_table(rule)
+    return _by_table(rule, rule.repair) if rule.repair.actions else _by_check(rule, rule.repair.title)
 
 
-def _by_check(rule: Rule) -> Fixer:
+def _by_check(rule: Rule, title: str) -> Fixer:
     """The check itself made the edits; the page says what they do and whether they are safe."""
-    title, applicability = rule.repair["title"], Applicability(rule.fix)
+    applicability = Applicability(rule.fix)
 
     def fix(hit: Hit, _: Model) -> Fix | None:
         made = hit.make_fix() if hit.make_fix is not None else None
@@ -38,18 +35,14 @@ def _by_check(rule: Rule) -> Fixer:
     return fix
 
 
-def _by_table(rule: Rule) -> Fixer:
-    from nginxaudit.engine.fix.declarative import RepairError, compile_repair
+def _by_table(rule: Rule, table: RepairTable) -> Fixer:
+    from nginxaudit.engine.fix.declarative import compile_repair
 
-    spec = rule.repair
-    try:
-        repair = compile_repair(spec)
-    except RepairError as error:
-        raise PageError(f"{rule.path}: repair: {error}") from None
+    repair = compile_repair(table)
 
     def fix(hit: Hit, _: Model) -> Fix | None:
         made = repair(hit)
-        title = spec["title"] if hit.node is None else edits.fill(spec["title"], hit, hit.node)
+        title = table.title if hit.node is None else edits.fill(table.title, hit, hit.node)
         return _sound(Fix(title, Applicability(rule.fix), made)) if made else None
 
     return fix

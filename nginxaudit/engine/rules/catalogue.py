@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 _PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
-_FORMAT = 5  # raise when the index's form changes
+_FORMAT = 6  # raise when the index's form changes
 
 
 class Catalogue:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nginxaudit.engine.rules.declarative import FIELD, FIELDS, listed
-from nginxaudit.engine.rules.rule import CheckTable, PageError, Rule
-from nginxaudit.nginx import PSEUDO_CONTEXTS, contexts, known_names
+from nginxaudit.engine.rules.rule import CheckTable, PageError, RepairTable, Rule
+from nginxaudit.nginx import PSEUDO_CONTEXTS, contexts, is_block, known_names
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.suggest import did_you_mean
 
 _OF_VALUES = ("argument", "parameter", "equals", "one_of", "not_one_of", "matches", "above", "below", "unit")
 _NOTHING = CheckTable()
+PLACES = ("before", "after", "first", "last")
+FILLED = ("found", "directive", "args")
+"""Placeholders of `edits.fill`, besides the numbers of arguments."""
 
 
 def require_sense(rule: Rule) -> None:
@@ -42,10 +45,12 @@ def require_sense(rule: Rule) -> None:
     if table.above is None and table.below is None:
         _without_effect(rule, ("unit",), "no above or below")
     _require_fields(rule)
+    if rule.repair is not None:
+        _require_repair(rule, rule.repair)
 
 
-def _error(rule: Rule, key: str, reason: str) -> PageError:
-    return PageError(f"{rule.path}: {f'check.{key}' if key else 'check'}: {reason}")
+def _error(rule: Rule, key: str, reason: str, table: str = "check") -> PageError:
+    return PageError(f"{rule.path}: {f'{table}.{key}' if key else table}: {reason}")
 
 
 def _without_effect(rule: Rule, names: Iterable[str], form: str) -> None:
@@ -80,11 +85,38 @@ def _require_fields(rule: Rule) -> None:
     fields = [name for name in FIELDS if name != "value" or not rule.check.lacks]
     if clash := next((name for name in rule.options if name in FIELDS), None):
         raise PageError(f"{rule.path}: options.{clash}: {{{clash}}} has a meaning in messages already")
-    known = [*fields, *rule.options]
+    known = [f"{{{name}}}" for name in (*fields, *rule.options)]
     for key in ("message", "help"):
         for match in compiled(FIELD).finditer(getattr(rule.check, key)):
-            if match[1] is not None and match[1] not in known:
-                hint = did_you_mean(match[1], known) or f"; known are {', '.join(known)}"
-                raise _error(
-                    rule, key, f"unknown placeholder {match[0]}{hint} (a brace itself is written twice)"
-                )
+            if match[1] is not None and match[0] not in known:
+                raise _error(rule, key, f"{_unknown(match[0], known)} (a brace itself is written twice)")
+
+
+def _require_repair(rule: Rule, repair: RepairTable) -> None:
+    if rule.fix == "none":
+        raise _error(rule, "fix", '"safe" or "unsafe" is needed beside [repair]', "")
+    if len(repair.actions) != 1:
+        raise _error(rule, "", "one of delete, replace, append and insert is needed", "repair")
+    if repair.replace is None and repair.what != "directive":
+        raise _error(rule, "what", "it has no meaning without replace", "repair")
+    if repair.insert is None and repair.where:
+        raise _error(rule, "where", "it has no meaning without insert", "repair")
+    if repair.insert is not None:
+        _require_place(rule, repair.where)
+    placeholders = [f"{{{name}}}" for name in (*FILLED, *map(str, range(1, 10)))]
+    for key in ("title", *repair.actions):
+        for match in compiled(r"\{\w+\}").finditer(getattr(repair, key)):
+            if match[0] not in placeholders:
+                raise _error(rule, key, _unknown(match[0], placeholders), "repair")
+
+
+def _require_place(rule: Rule, where: str) -> None:
+    if where not in PLACES and where not in rule.check.third_party and not is_block(where):
+        known = (*PLACES, *filter(is_block, known_names()))
+        reason = f'one of {", ".join(PLACES)} or the name of a block is expected, not "{where}"'
+        raise _error(rule, "where", f"{reason}{did_you_mean(where, known)}", "repair")
+
+
+def _unknown(placeholder: str, known: list[str]) -> str:
+    hint = did_you_mean(placeholder, known) or f"; known are {', '.join(known)}"
+    return f"unknown placeholder {placeholder}{hint}"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from nginxaudit.engine.fix.repair import fixer
 from nginxaudit.engine.rules.checking import require_sense
 from nginxaudit.engine.rules.declarative import compile_check
 from nginxaudit.engine.rules.options import defaults_of
@@ -46,9 +45,8 @@ def _rules(directory: str, home: Fence) -> Iterator[Rule]:
 
 def _checked(rule: Rule) -> Rule:
     """``rule``, if it can be meant as it is written and runs no code."""
-    if rule.check.runs_code or "python" in rule.repair:
+    if rule.check.runs_code:
         raise PageError(f"{rule.path}: rules from outside may not name Python code")
     require_sense(rule)
     compile_check(rule, defaults_of(rule))
-    fixer(rule)
     return replace(rule, own=True)

@@ -95,6 +95,32 @@ class CheckTable(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
         return bool(self.python or self.on or self.engine)
 
 
+class RepairTable(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True, omit_defaults=True):
+    """How a finding is fixed. With a title alone the check makes the edits (shipped pages only)."""
+
+    title: str
+    """what it does, in a few words: `Add zone`"""
+    delete: Literal["directive", "found"] | None = None
+    """the whole directive with its line, or the argument that is marked"""
+    replace: str | None = None
+    """this text in the place of `what`"""
+    what: Literal["directive", "found"] = "directive"
+    """with `replace`: the words of the directive (default), or what is marked"""
+    append: str | None = None
+    """this text as a further argument"""
+    insert: str | None = None
+    """this text `where`"""
+    where: str = ""
+    """with `insert`: `before` or `after` the directive, as the `first` or `last` in its block, or first in the enclosing block of this name"""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The keys that say what is done."""
+        return tuple(
+            name for name in ("delete", "replace", "append", "insert") if getattr(self, name) is not None
+        )
+
+
 class FrontMatter(
     Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True, omit_defaults=True
 ):
@@ -114,7 +140,7 @@ class FrontMatter(
     """true: nginx refuses to load such a configuration; proved by the examples"""
     fix: Literal["none", "safe", "unsafe"] = "none"
     """whether findings are fixed, see below"""
-    repair: Mapping[str, Any] = field(default_factory=dict)
+    repair: RepairTable | None = None
     """how they are fixed, see below"""
     edition: Literal["oss", "plus"] | None = None
     """the rule runs only for this edition of nginx"""
@@ -158,6 +184,15 @@ class Rule(
     def url(self) -> str:
         """Where its page can be read by everybody; empty for a page of the user."""
         return "" if self.own else f"{HOME}/blob/main/rules/{self.category}/{self.slug}.md"
+
+    @property
+    def scope(self) -> str:
+        """The nginx that it is about, in words; empty: all of them."""
+        editions = {"plus": "NGINX Plus", "oss": "open source nginx"}
+        parts = [editions[self.edition]] if self.edition is not None else []
+        parts += [f"nginx {self.nginx_since} and later"] if self.nginx_since is not None else []
+        parts += [f"nginx {self.nginx_until} and earlier"] if self.nginx_until is not None else []
+        return ", ".join(parts)
 
     def applies_to(self, target: Target) -> bool:
         """Whether the rule is about the nginx that is the target."""

@@ -41,6 +41,18 @@ def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     ]
 
 
+def not_run(catalogue: Catalogue, settings: Settings) -> list[str]:
+    """Notes on the rules that are selected by their own names and that are about another nginx."""
+    target = settings.target
+    names = (*(settings.select or ()), *settings.extend_select)
+    rules = dict.fromkeys(rule.slug for name in names if (rule := catalogue.get(name)) is not None)
+    return [
+        f"{slug}: not run: it is for {rule.scope}, and the target is {target.label}"
+        for slug in rules
+        if (rule := only(catalogue, slug, "")).scope and not rule.applies_to(target)
+    ]
+
+
 def ignored_per_file(catalogue: Catalogue, settings: Settings) -> dict[str, set[str]]:
     """Globs of files, and the slugs of the rules whose findings are suppressed there. Raises `SettingsError`."""
     return {

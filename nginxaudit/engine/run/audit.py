@@ -14,7 +14,7 @@ from nginxaudit.engine.results.assembly import Assembly
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.rules.catalogue import catalogue_of
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.engine.rules.selection import options_of, selected
+from nginxaudit.engine.rules.selection import not_run, options_of, selected
 from nginxaudit.engine.run.all_rules import run
 from nginxaudit.engine.run.clock import NO_CLOCK, Clock
 from nginxaudit.engine.run.reading import Reading
@@ -94,7 +94,7 @@ def examine(
             with clock.phase("findings"):
                 assembly.take(work.models[0].config, _common(found), whole=work.whole)
         with clock.phase("findings"):
-            assembly.note(reading.notes, reading.remarks)
+            assembly.note([*not_run(catalogue, settings), *reading.notes], reading.remarks)
             for unread in reading.unread:
                 assembly.unread(unread.path, unread.error)
             report = assembly.report(reading.given if reading.in_context else None)
