@@ -112,7 +112,7 @@ def test_every_request_ends_once_and_nothing_stays_behind(
             for peer in peers.all if peers else ():
                 assert peer.conns == 0
                 assert 0 <= peer.effective <= peer.weight
-                assert peer.down == (not tally.contacts[peer.index]) or not peer.down
+                assert not (peer.down and tally.contacts[peer.index])
     tried = Counter(each.server for traced in tally.traces for each in traced.attempts if each.server >= 0)
     assert tried == Counter({index: sum(each.values()) for index, each in enumerate(tally.contacts) if each})
 

@@ -99,7 +99,7 @@ def test_a_fix_that_never_ends_is_stopped(tmp_path: Path) -> None:
         directive="gzip_types",
     )
     fixed = fix([_main(tmp_path, "events {}\nhttp {\n    gzip_types text/plain;\n}\n")], wanted)
-    assert sum(change.after.count("gzip_types") for change in fixed.changes) <= 2**10
+    assert 1 < sum(change.after.count("gzip_types") for change in fixed.changes) <= 2**10
 
 
 def test_edits_at_one_place_wait_for_the_next_round(tmp_path: Path) -> None:
@@ -108,7 +108,9 @@ def test_edits_at_one_place_wait_for_the_next_round(tmp_path: Path) -> None:
     )
     text = "events {}\nhttp {\n    server {\n        listen 8080;\n        gzip on;\n    }\n    server {\n        listen 8081;\n        gzip on;\n    }\n}\n"
     fixed = fix([_main(tmp_path, text)], wanted)
-    assert fixed.rejected or fixed.changes[0].after.count("tcp_nodelay") == 1
+    (change,) = fixed.changes
+    assert change.after.count("tcp_nodelay") == 1
+    assert len(fixed.rejected) == 2, "a second one would be a duplicate"
 
 
 def test_a_diff_tells_of_a_missing_line_end() -> None:

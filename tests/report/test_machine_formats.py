@@ -139,3 +139,5 @@ def test_any_encoding_of_the_stream_will_do(form: str) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
     render(form, REPORTS["hostile"], stream)
     stream.flush()
+    assert len(stream.buffer.getvalue().decode()) > 100
+    stream.flush()

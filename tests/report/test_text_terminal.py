@@ -1,6 +1,7 @@
 """The text report on terminals, pipes and poor encodings, and under hostile input."""
 
 import io
+import json
 import re
 import time
 
@@ -82,6 +83,9 @@ def test_no_encoding_breaks_a_report(name, color, encoding):
     render(name, what, stream, RenderOptions(color=color))
     stream.flush()
     out = raw.getvalue().decode(encoding)
+    assert "pfad-" in out and "conf" in out
+    if name in ("json", "sarif"):
+        assert json.loads(out)
     if name == "text" and encoding == "ascii":
         lines = ESCAPE.sub("", out).splitlines()
         assert " --> pfad-\\xe9-\\u65e5.conf:1:10" in lines

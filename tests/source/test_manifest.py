@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from nginxaudit.engine.fix.fixing import fix
@@ -116,8 +116,7 @@ def test_every_character_has_its_place(text: str, style: str | None, width: int)
     scalar = document["k"]["a.conf"]  # type: ignore[index, call-overload]
     text = scalar.value  # YAML may take U+0085 for the end of a line
     stretches = stretches_of(host, scalar)
-    if stretches is None:
-        return
+    assume(stretches is not None)  # else the text is judged without places
     embedded = EmbeddedText("a", text, "a", SourceText("it.yaml", host), scalar, stretches)
     for offset, character in enumerate(text):
         span = embedded.in_host(offset, offset + 1)

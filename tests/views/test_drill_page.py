@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.views.drill.chart import chart
+from nginxaudit.views.drill.words import change_line
 from tests.report.drills import SERVERS, configuration, drilled, rendered
 from tests.support.browser import Page, needs_browser, shown
 
@@ -24,10 +25,11 @@ def test_every_scenario_has_a_row_a_chart_and_what_would_help(tmp_path: Path) ->
     assert page.tags.count("details") == len(stories) == text.count('<th scope="row">')
     assert text.count('role="img"') == len(stories)
     plain = unescape(text)
+    assert any(story.worst.verdict.remedies for story in stories)
     for story in stories:
-        for remedy in story.worst.verdict.remedies:
+        for number, remedy in enumerate(story.worst.verdict.remedies):
             assert all(f"<code>{step.text}</code> {step.where}" in plain for step in remedy.steps)
-            assert f"→ {remedy.lost_after}" in plain or "–" in plain
+            assert change_line(remedy, story, number) in plain
         opened = f'<details class="fixable" open><summary><strong>{story.title}</strong>'
         assert (opened in text) is story.fixable
 
