@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nginxaudit.engine.rules.catalogue import builtin
 from tests.support import command, nginx
 from tests.support.judges import FURTHER, Judge, judges
 
@@ -45,6 +46,7 @@ def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _served() -> Iterator[None]:
+    builtin()  # in a checkout it writes the index of the rule pages when one has changed: before any test looks
     yield
     command.stop()
 

@@ -137,7 +137,21 @@ def test_baselines(tree: Path) -> None:
         done = nginxaudit("baseline", *arguments, "nginx.conf", cwd=tree)
         assert_harmless(done.stdout + done.stderr)
         assert not any(line.lstrip().startswith("::") for line in done.stdout.splitlines())
-    assert_harmless((tree / "nginxaudit-baseline.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+def test_what_a_baseline_quotes(word: str, tmp_path: Path) -> None:
+    text = quoted(word)
+    (tmp_path / "nginx.conf").write_text(
+        f"events {{}}\nhttp {{\n  server_tokens {text};\n  upstream a {{ server 10.0.0.1 {text}; }}\n"
+        f"  server {{ server_name {text}; location / {{ return 301 {text}; }} }}\n}}\n",
+        encoding="utf-8",
+    )
+    done = nginxaudit("baseline", "write", "nginx.conf", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "nginxaudit-baseline.json").read_text(encoding="utf-8")
+    assert len(json.loads(written)["findings"]) >= 3
+    assert_harmless(written)
 
 
 @pytest.mark.parametrize("name", ["text", "concise"])

@@ -20,6 +20,17 @@ from tests.support.clock import HANG
 
 _NOT_OURS = ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "NO_COLOR", "FORCE_COLOR")
 _HOME = str(Path(__file__).resolve().parents[2])
+_RECORDED = """
+import sys
+from tests.security import recorder
+log = sys.argv.pop(1)
+recorder.install()
+from nginxaudit.cli.main import run
+try:
+    sys.exit(run())
+finally:
+    recorder.write(log)
+"""
 _OF_PYTHON = ("PYTHON", "LC_", "LANG")
 
 
@@ -38,6 +49,7 @@ class _Run:
     cwd: str
     env: Mapping[str, str]
     seconds: int
+    log: str
 
 
 @dataclass(frozen=True)
@@ -58,12 +70,14 @@ def nginxaudit(
     env: Mapping[str, str] | None = None,
     seconds: int = 120,
     forked: bool = True,
+    log: Path | None = None,
 ) -> Done:
     """Run ``nginxaudit`` with ``args``; variables of a CI server count only where ``env`` sets them.
 
-    A `served` process forks for it, unless not ``forked``. ``seconds`` of processor time end it.
+    A `served` process forks for it, unless not ``forked``. ``seconds`` of processor time end it. With ``log`` what it
+    opens, changes and starts is recorded there.
     """
-    run = _Run(args, str(cwd or os.getcwd()), _environment(env), seconds)
+    run = _Run(args, str(cwd or os.getcwd()), _environment(env), seconds, str(log or ""))
     with contextlib.ExitStack() as stack:
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         if stdin is None:
@@ -95,7 +109,11 @@ def _alone(run: _Run, streams: Sequence[int]) -> _Ended:
     stdin, stdout, stderr = streams
     limit = (run.seconds, run.seconds + 5)
     with subprocess.Popen(
-        [sys.executable, "-m", "nginxaudit", *run.arguments],
+        [
+            sys.executable,
+            *(["-B", "-c", _RECORDED, run.log] if run.log else ["-m", "nginxaudit"]),
+            *run.arguments,
+        ],
         cwd=run.cwd,
         env=run.env,
         stdin=stdin,
@@ -143,5 +161,4 @@ def _start(env: Mapping[str, str]) -> _Server:
 
 def _text(stream: IO[bytes]) -> str:
     stream.seek(0)
-    text = stream.read().decode("utf-8", "surrogateescape")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return stream.read().decode("utf-8", "surrogateescape")

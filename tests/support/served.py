@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import nginxaudit.__main__ as program
+from tests.security import recorder
 
 
 def serve(control: socket.socket) -> None:
@@ -77,11 +78,16 @@ def _become(request: dict[str, Any], streams: list[int], imported: io.TextIOBase
 
     def tell_and_end(code: int) -> NoReturn:
         if os.getpid() == own_id:
+            if request["log"]:
+                recorder.write(request["log"])
             imported.write("\n".join(set(sys.modules) - known))
             imported.flush()
         end(code)
 
     os._exit = tell_and_end
+    if request["log"]:
+        sys.dont_write_bytecode = True
+        recorder.install()
     try:
         program.run()
     except BaseException:  # as Python ends with what nobody caught
