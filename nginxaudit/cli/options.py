@@ -143,7 +143,7 @@ def _say_links(paths: tuple[str, ...]) -> None:
     from nginxaudit.source.repository import led_to
 
     for path in paths:
-        with suppress(ReadError):
+        with suppress(ReadError, OSError):  # reported where it is read; the working directory may be gone
             real = led_to(path) if path != "-" else None
             if real is not None:
                 from nginxaudit.report.sanitize import visible

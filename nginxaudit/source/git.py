@@ -52,9 +52,7 @@ def repository_at(start: str) -> Repository | None:
             return None
         owners = {os.geteuid(), 0, os.stat(here).st_uid}
         git = os.path.join(top, ".git")
-        if os.lstat(git).st_uid not in owners:
-            return None
-        if os.path.islink(git):
+        if os.lstat(git).st_uid not in owners or os.path.islink(git):
             return None
         if os.path.isdir(git):
             return Repository(top, git, git)

@@ -16,7 +16,7 @@ def repository_of(directory: str) -> str | None:
 
 
 def home_of(path: str, base: str) -> Fence:
-    """What a path that the user did not name himself may lead to: the repository that it is written to be in.
+    """What a path that the user did not name may lead to: the repository that it is written to be in.
 
     Where there is none: ``base`` if it is in there, else its directory.
     """
@@ -38,12 +38,9 @@ def led_to(path: str) -> str | None:
     """Where a link in ``path`` leads to: below the working directory in all of it, elsewhere in its last name."""
     written, here = os.path.abspath(path), os.getcwd()
     start = here if is_below(written, [here]) else os.path.dirname(written)
+    expected = os.path.normpath(os.path.join(real_path(start), os.path.relpath(written, start)))
     real = real_path(path)
-    return (
-        None
-        if real == os.path.normpath(os.path.join(real_path(start), os.path.relpath(written, start)))
-        else real
-    )
+    return None if real == expected else real
 
 
 def is_planted(directory: os.stat_result, entry: os.stat_result) -> bool:

@@ -39,7 +39,7 @@ class ReadOptions(Struct, frozen=True):
 
     ``prefix`` is the absolute directory where the scanned tree is installed on its target.
     ``texts`` are those that the run has read already.
-    ``named`` says that the user named the paths: what they lead to is what he means. Other paths (changed files, what
+    ``named`` says that the user named the paths: what they lead to is meant. Other paths (changed files, what
     is read without a PATH) may not lead out of their repository, or where there is none out of ``base``.
     """
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.security.tree import OUTSIDE
-from tests.security.watched import Run, watched
+from tests.security.watched import HOME, Run, watched
 from tests.support.command import nginxaudit
 
 COMMANDS = [("scan",), ("scan", "--format", "sarif"), ("scan", "--diff"), ("upstreams",), ("drill",)]
@@ -206,6 +208,20 @@ def test_names_that_are_said_are_harmless(repository: Path) -> None:
     done = nginxaudit("scan", "link.conf", cwd=repository)
     assert "is a symbolic link" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text("events {}\n")
+    script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+    command = [sys.executable, "-m", "nginxaudit", "scan", str(tmp_path / "nginx.conf")]
+    done = subprocess.run(
+        ["sh", "-ec", script, "sh", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HOME)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_baseline_of_the_directory(repository: Path) -> None:

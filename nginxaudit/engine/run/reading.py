@@ -35,7 +35,7 @@ class Work(Struct, frozen=True):
 
 class Reading:
     """Reads what ``paths`` name. ``overlay`` maps real paths to texts that are read in place of what is on disk;
-    ``named`` says that the user named the paths himself.
+    ``named`` says that the user named the paths.
 
     ``given`` are the real paths of files of which only they themselves are asked for; ``unread`` is what could
     not be read, ``notes`` say what was found and is not analysed, ``remarks`` how the input was read.
