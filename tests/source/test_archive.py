@@ -17,6 +17,7 @@ from nginxaudit.engine.fix.fixing import fix
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Severity
 from nginxaudit.source import tree
 from nginxaudit.source.roots import ReadOptions, find_roots
 from tests.expected import ROOT
@@ -62,7 +63,9 @@ def image(
 
 def said(report: Report) -> list[str]:
     return [
-        f"{f.span.file.rsplit('!', 1)[-1]}:{f.span.line} {f.rule}" for f in report.active if f.severity > 1
+        f"{f.span.file.rsplit('!', 1)[-1]}:{f.span.line} {f.rule}"
+        for f in report.active
+        if f.severity > Severity.INFO
     ]
 
 

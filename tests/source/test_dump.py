@@ -14,6 +14,7 @@ import pytest
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Severity
 from nginxaudit.source.dump import MAX_DUMPS, is_dump, split_dump
 from tests.support import nginx
 
@@ -40,7 +41,7 @@ def scan(text: str | bytes) -> Report:
 
 
 def told(report: Report) -> list[str]:
-    return [f"{f.span.file}:{f.span.line} {f.rule}" for f in report.active if f.severity > 1]
+    return [f"{f.span.file}:{f.span.line} {f.rule}" for f in report.active if f.severity > Severity.INFO]
 
 
 def prefixed(prefix: str, text: str = PLAIN) -> str:

@@ -19,6 +19,7 @@ import pytest
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Severity
 from nginxaudit.source import image, tartree, unpack
 from tests.source import images
 from tests.source.images import Layers, Member, Oci, docker, docker25, in_tar, link, oci, on_disk, skopeo, tar
@@ -58,7 +59,9 @@ def scan(path: str, settings: Settings | None = None) -> Report:
 
 def told(report: Report) -> list[str]:
     return [
-        f"{f.span.file.rpartition('!')[2]}:{f.span.line} {f.rule}" for f in report.active if f.severity > 1
+        f"{f.span.file.rpartition('!')[2]}:{f.span.line} {f.rule}"
+        for f in report.active
+        if f.severity > Severity.INFO
     ]
 
 

@@ -16,6 +16,7 @@ import pytest
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Severity
 from nginxaudit.source.kubernetes import is_relevant
 
 SERVER = "server {\n  return 204;\n}\n"  # missing-listen
@@ -72,7 +73,7 @@ def told(report: Report, path: str) -> list[str]:
     return [
         f"{f.span.file.removeprefix(f'{path}/')}:{f.span.line} {f.rule}"
         for f in report.active
-        if f.severity > 1
+        if f.severity > Severity.INFO
     ]
 
 
@@ -132,7 +133,7 @@ def test_what_to_install(tmp_path: Path) -> None:
     )
     assert not report.incomplete
     alone = scan(tree(tmp_path / "k8s", {"web.yaml": MAP, "web.json": RELEVANT["JSON"]}))
-    assert [f.rule for f in alone.active if f.severity > 1] == ["missing-listen"]
+    assert [f.rule for f in alone.active if f.severity > Severity.INFO] == ["missing-listen"]
     assert alone.notes == (
         f"1 YAML file ({tmp_path}/k8s/web.yaml) looks like Kubernetes manifests with nginx configuration: "
         "pip install 'nginxaudit[kubernetes]'",
@@ -221,7 +222,7 @@ def test_manifests_in_an_archive(tmp_path: Path) -> None:
             info.size = len(text)
             archive.addfile(info, io.BytesIO(text.encode()))
     report = scan(str(tmp_path / "it.tar"))
-    assert [f"{f.span.file}:{f.span.line} {f.rule}" for f in report.active if f.severity > 1] == [
+    assert [f"{f.span.file}:{f.span.line} {f.rule}" for f in report.active if f.severity > Severity.INFO] == [
         f"{tmp_path}/it.tar!repo/k8s/web.yaml:7 missing-listen"
     ]
 

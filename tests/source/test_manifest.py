@@ -18,6 +18,7 @@ from nginxaudit.engine.fix.fixing import fix
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Severity
 from nginxaudit.report import RenderOptions, render
 from nginxaudit.source.embedded import EmbeddedText, stretches_of
 from nginxaudit.source.nodes import documents
@@ -52,7 +53,7 @@ def marked(report: Report) -> list[tuple[int, int, str, str]]:
     return [
         (f.span.line, f.span.column, f.rule, report.sources[f.span.file].text[f.span.start : f.span.end])
         for f in report.active
-        if f.severity > 1
+        if f.severity > Severity.INFO
     ]
 
 
@@ -388,7 +389,9 @@ def test_a_generated_configuration_with_lua(modules: frozenset[str]) -> None:
     path = ROOT / "fixtures" / "kubernetes" / "ingress-generated.conf"
     report = audit([str(path)], Settings(modules=tuple(modules)))
     assert report.exit_code() == 0
-    assert not any(finding.rejected_by_nginx and finding.severity > 1 for finding in report.active)
+    assert not any(
+        finding.rejected_by_nginx and finding.severity > Severity.INFO for finding in report.active
+    )
 
 
 def test_lua_in_stream_is_no_mistake(tmp_path: Path) -> None:

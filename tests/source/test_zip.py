@@ -13,6 +13,7 @@ import pytest
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Severity
 from nginxaudit.source import unpack, ziptree
 
 MAIN = "events {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n"
@@ -44,7 +45,9 @@ def scan(path: str) -> Report:
 
 def told(report: Report) -> list[str]:
     return [
-        f"{f.span.file.rpartition('!')[2]}:{f.span.line} {f.rule}" for f in report.active if f.severity > 1
+        f"{f.span.file.rpartition('!')[2]}:{f.span.line} {f.rule}"
+        for f in report.active
+        if f.severity > Severity.INFO
     ]
 
 
