@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import tarfile
 import weakref
 from typing import Any, BinaryIO, cast
@@ -97,7 +98,7 @@ class _Layer:
             if last == _HIDES_ALL:
                 self._tree.clear(directory, self._number)
             elif not last.startswith(_OF_TOOLS):
-                self._tree.remove(f"{directory}/{last[len(_HIDES) :]}", self._number)
+                self._tree.remove(posixpath.join(directory, last[len(_HIDES) :]), self._number)
             return
         entry = entry_of(info, self._data, self._number)
         self._tree.put(info.name, entry, self._number)

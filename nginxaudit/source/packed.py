@@ -32,7 +32,7 @@ def roots_of_archive(
         tartree.fill(tree, content.file)
     tree.complete()
     if content.kind == "tar":
-        store = _Packed(tree, content.file)
+        store = _LayoutArchive(tree, content.file)
         if image.is_layout(store) and (images := image.images_in(store)):
             return _roots_of_images(images, store, display, real, prefixes, limits)
     return roots_of_tree(tree, prefixes)
@@ -42,7 +42,7 @@ def roots_of_layout(
     directory: str, fence: Fence, prefixes: Iterable[str], limits: Limits = DEFAULTS
 ) -> Roots | None:
     """Configurations of the images in a directory; None where it holds none. Raises `ReadError`."""
-    store = _Unpacked(directory, fence)
+    store = LayoutDirectory(directory, fence)
     if not image.is_layout(store) or not (images := image.images_in(store)):
         return None
     display = os.path.normpath(directory)
@@ -62,7 +62,7 @@ def _roots_of_images(
     for number, each in enumerate(images[: image.MAX_IMAGES], 1):
         label = "" if len(images) == 1 else f"#{each.name or number}"
         try:
-            tree = _tree(each, store, f"{display}{label}", f"{real}{label}", limits)
+            tree = tree_of(each, store, f"{display}{label}", f"{real}{label}", limits)
         except ReadError as error:
             found.unread.append(Unread(f"{display}{label}", error))
             continue
@@ -87,7 +87,7 @@ def _roots_of_images(
     return found
 
 
-def _tree(each: image.Image, store: image.Store, display: str, real: str, limits: Limits) -> Tree:
+def tree_of(each: image.Image, store: image.Store, display: str, real: str, limits: Limits) -> Tree:
     """The files of an image. Raises `ReadError`."""
     if not each.platform.startswith("linux"):
         raise ReadError(
@@ -116,7 +116,7 @@ def _tree(each: image.Image, store: image.Store, display: str, real: str, limits
     return tree
 
 
-class _Packed:
+class _LayoutArchive:
     """A layout in a tar archive, at its top or in the only directory there."""
 
     def __init__(self, tree: Tree, file: BinaryIO) -> None:
@@ -140,7 +140,7 @@ class _Packed:
         return real if self._tree.is_plain(real) else None
 
 
-class _Unpacked:
+class LayoutDirectory:
     """A layout in a directory."""
 
     def __init__(self, directory: str, fence: Fence) -> None:
@@ -150,12 +150,14 @@ class _Unpacked:
         )  # whatever else may be read: manifests name no other files
 
     def has(self, name: str) -> bool:
+        """Whether there is such a file."""
         try:
             return bool(name) and os.path.isfile(self._fence.real(os.path.join(self._directory, name)))
         except ReadError:
             return False
 
     def open(self, name: str) -> BinaryIO:
+        """The file. Raises `ReadError`."""
         return self._fence.open(os.path.join(self._directory, name))[0]
 
 

@@ -20,7 +20,8 @@ from nginxaudit.source.globbing import is_pattern
 
 Places: TypeAlias = "tuple[tuple[str, str], ...]"  # absolute directories, and the directories that they mean
 
-_INCLUDE = r"""\binclude[ \t]+["']?(/[^\s;"'{}]+)["']?[ \t]*;"""
+_INCLUDE = r"""include[ \t]+["']?(/[^\s;"'{}]+)["']?[ \t]*;"""
+_NO_STATEMENT = r"#|[^\s;{}]$"  # before the word: a comment, or the rest of another word
 _MOST_LOOKED_AT = 1000
 _MOST_INCLUDES = 50
 _DEEPEST = 12  # directories in a path that may be the place of the tree
@@ -77,7 +78,7 @@ def _absolute(text: str) -> list[str]:
     found = (
         posixpath.normpath(match[1])
         for match in islice(compiled(_INCLUDE).finditer(text), _MOST_LOOKED_AT)
-        if "#" not in text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        if not compiled(_NO_STATEMENT).search(text[text.rfind("\n", 0, match.start()) + 1 : match.start()])
     )
     return list(dict.fromkeys(found))[:_MOST_INCLUDES]
 

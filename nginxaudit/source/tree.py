@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES
@@ -100,9 +101,11 @@ class Tree:
                 self._add(parent, last, Directory(layer))
             return
         if entry.hard and entry.target is not None:
-            linked = self.find(part for part in entry.target.split("/") if part != ".")
-            if isinstance(linked, Entry) and linked.target is None:
-                entry = linked
+            *above, name = [part for part in entry.target.split("/") if part not in ("", ".")] or [""]
+            directory = self._followed(above)
+            linked = directory.get(name) if isinstance(directory, Directory) else None
+            if isinstance(linked, Entry) and not linked.hard:
+                entry = replace(linked, layer=layer)
         self._add(parent, last, entry)
 
     def parts(self, name: str) -> list[str]:
@@ -130,9 +133,9 @@ class Tree:
         for number, part in enumerate(parts):
             there = at.get(part)
             if isinstance(there, Entry) and there.target is not None:
-                found = self._followed(parts[: number + 1])
-                if isinstance(found, Directory):
-                    at = found
+                real = self._resolved(parts[: number + 1])
+                if real is not None and not isinstance(self._at(real), Entry):
+                    at = self._parent(real.split("/") if real else [], layer)
                     continue
             if not isinstance(there, Directory):
                 there = Directory(layer)
@@ -140,11 +143,15 @@ class Tree:
             at = there
         return at
 
-    def _followed(self, parts: list[str]) -> Node | None:
+    def _resolved(self, parts: list[str]) -> str | None:
         try:
-            return self.find(self.follow("/".join(parts)).split("/"))
+            return self.follow("/".join(parts))
         except ReadError:
             return None
+
+    def _followed(self, parts: list[str]) -> Node | None:
+        real = self._resolved(parts)
+        return None if real is None else self._at(real)
 
     def _add(self, directory: Directory, name: str, node: Node) -> None:
         if name not in directory:
@@ -239,6 +246,8 @@ class Tree:
             if part in ("", "."):
                 continue
             if part == "..":
+                if not done and self.noun == "image":
+                    continue  # for a container the parent of the root is the root
                 if not done:
                     raise ReadError(Unreadable.OUTSIDE, f"the path leads out of the {self.noun}")
                 done.pop()

@@ -106,5 +106,5 @@ def fill(tree: Tree, file: BinaryIO) -> None:
         name = info.filename
         if info.create_system == _DOS and "/" not in name:
             name = name.replace("\\", "/")
-        if "\0" not in name:
+        if name and "\0" not in name:
             tree.put(name.rstrip("/") if not name.startswith("/") else name, data.entry(number))

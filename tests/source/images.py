@@ -49,9 +49,11 @@ def tar(members: Mapping[str, Member]) -> bytes:
 Layers = Sequence[Mapping[str, Member]]
 
 
-def config(platform: str = "linux/amd64", command: Sequence[str] = ()) -> bytes:
+def config(platform: str = "linux/amd64", command: Sequence[str] = (), layers: Sequence[bytes] = ()) -> bytes:
     system, _, architecture = platform.partition("/")
-    return json.dumps({"os": system, "architecture": architecture, "config": {"Cmd": list(command)}}).encode()
+    digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+    data = {"os": system, "architecture": architecture, "config": {"Cmd": list(command)}}
+    return json.dumps(data | {"rootfs": {"type": "layers", "diff_ids": digests}}).encode()
 
 
 def docker(layers: Layers, pack: Callable[[bytes], bytes] = ALIKE, **more: Any) -> dict[str, Member]:
@@ -79,12 +81,12 @@ class Oci:
         return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
 
     def manifest(self, layers: Layers, platform: str = "", **more: Any) -> dict[str, Any]:
+        plain = [tar(layer) for layer in layers]
+        about = config(platform or "linux/amd64", layers=plain, **more)
         data = {
             "schemaVersion": 2,
-            "config": self.blob(
-                config(platform or "linux/amd64", **more), "application/vnd.oci.image.config.v1+json"
-            ),
-            "layers": [self.blob(self.pack(tar(layer)), LAYER) for layer in layers],
+            "config": self.blob(about, "application/vnd.oci.image.config.v1+json"),
+            "layers": [self.blob(self.pack(layer), LAYER) for layer in plain],
         }
         found = self.blob(json.dumps(data).encode(), MANIFEST)
         if platform:

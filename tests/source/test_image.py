@@ -6,6 +6,9 @@ import gzip
 import io
 import json
 import lzma
+import os
+import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,7 +23,10 @@ from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Severity
-from nginxaudit.source import image, tartree, unpack
+from nginxaudit.source import image, packed, tartree, unpack
+from nginxaudit.source.fence import EVERYWHERE
+from nginxaudit.source.limits import DEFAULTS
+from nginxaudit.source.tree import Directory, Node
 from tests.source import images
 from tests.source.images import Layers, Member, Oci, docker, docker25, in_tar, link, oci, on_disk, skopeo, tar
 
@@ -123,6 +129,14 @@ LAYERED: dict[str, tuple[Layers, dict[str, str | None]]] = {
     "a directory is replaced": (
         [{"etc/nginx/d/a.conf": "1"}, {"etc/nginx/.wh.d": "", "etc/nginx/d/b.conf": "2"}],
         {"d/a.conf": None, "d/b.conf": "2"},
+    ),
+    "a directory of the top is removed": (
+        [{"srv/a.conf": "1", "opt/a.conf": "1"}, {".wh.srv": "", "./.wh.opt": ""}],
+        {"/srv/a.conf": None, "/opt/a.conf": None},
+    ),
+    "a link that leads to nothing yet": (
+        [{"etc/nginx/d": link("/srv/x")}, {"etc/nginx/d/a.conf": "1"}],
+        {"/srv/x/a.conf": "1"},
     ),
     "opaque": (
         [{"etc/nginx/d/a.conf": "1", "etc/nginx/d/e/a.conf": "1"}, {"etc/nginx/d/b.conf": "2", "etc/nginx/d/.wh..wh..opq": ""}],
@@ -429,16 +443,110 @@ def test_zstd_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert finding.help == "pip install 'nginxaudit[zstd]'"
 
 
-def test_what_docker_itself_loads(tmp_path: Path) -> None:
-    """The order of whiteouts and files in a layer as umoci and containerd unpack it: see LAYERED; here, in a process."""
-    path = in_tar(docker([BASE, SHOP]), tmp_path / "it.tar")
-    done = subprocess.run(
-        [sys.executable, "-m", "nginxaudit", "scan", "-f", "json", path],
-        capture_output=True,
-        text=True,
-        check=False,
+NAMES = ("a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "l", "l/a", "l/b", "d/l/a")
+
+
+def random_layers(chance: random.Random) -> Layers:
+    """Layers with files, directories, links and whiteouts that get in each other's way."""
+    layers: list[dict[str, Member]] = []
+    for number in range(chance.randint(1, 4)):
+        layer: dict[str, Member] = {}
+        for _ in range(chance.randint(1, 6)):
+            name, kind = chance.choice(NAMES), chance.random()
+            above, _, last = name.rpartition("/")
+            if kind < 0.4:
+                layer[name] = f"{number} {name} {chance.random()}"
+            elif kind < 0.55:
+                layer[f"{name}/"] = None
+            elif kind < 0.7:
+                layer[name] = link(chance.choice(["d", "/d", "../d", "d/e", "a", "/b", "nowhere"]))
+            elif kind < 0.76:
+                layer[name] = link(chance.choice(NAMES), tarfile.LNKTYPE)
+            elif number and kind < 0.9:
+                layer[f"{above}/.wh.{last}" if above else f".wh.{last}"] = ""
+            elif number:
+                layer[f"{name}/.wh..wh..opq"] = ""
+        layers.append(layer)
+    return layers
+
+
+def as_read(layout: str) -> dict[str, object]:
+    """The files of the image in ``layout``, as nginxaudit sees them."""
+    store = packed.LayoutDirectory(layout, EVERYWHERE)
+    (found,) = image.images_in(store)
+    tree = packed.tree_of(found, store, "x", "x", DEFAULTS)  # its files are open as long as it is known
+    todo: list[tuple[str, Node]] = [("", tree.top)]
+    files: dict[str, object] = {}
+    for path, node in todo:
+        if isinstance(node, Directory):
+            todo += ((f"{path}/{name}" if path else name, each) for name, each in node.items())
+            files[path] = "a directory"
+        elif node.target is not None:
+            files[path] = ("a link", node.target)
+        else:
+            assert node.data is not None
+            files[path] = node.data.read(node.start, node.size)
+    return files
+
+
+def as_unpacked(layout: str, directory: Path) -> dict[str, object]:
+    """The files of the image in ``layout``, as umoci unpacks them."""
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    subprocess.run(
+        ["umoci", "unpack", *rootless, "--image", f"{layout}:it", directory], check=True, capture_output=True
     )
-    assert done.returncode == 1, done.stderr
-    assert [
-        f["location"]["file"] for f in json.loads(done.stdout)["findings"] if f["rule"] == "missing-listen"
-    ] == [f"{path}!etc/nginx/conf.d/shop.conf"]
+    top = directory / "rootfs"
+    files: dict[str, object] = {"": "a directory"}
+    for path in top.rglob("*"):
+        name = str(path.relative_to(top))
+        if path.is_symlink():
+            files[name] = ("a link", os.readlink(path))
+        else:
+            files[name] = "a directory" if path.is_dir() else path.read_bytes()
+    return files
+
+
+@pytest.mark.skipif(
+    shutil.which("umoci") is None, reason="no umoci: layers are not compared with another reader"
+)
+def test_layers_are_what_umoci_unpacks(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    cases = [layers for layers, _ in LAYERED.values()] + [random_layers(chance) for _ in range(60)]
+    compared = 0
+    for number, layers in enumerate(cases):
+        layout = Oci()
+        manifest = layout.manifest(layers)
+        manifest["annotations"] = {"org.opencontainers.image.ref.name": "it"}
+        layout.add(manifest)
+        path = on_disk(layout.files, tmp_path / str(number))
+        try:
+            expected = as_unpacked(path, tmp_path / f"{number}-unpacked")
+        except subprocess.CalledProcessError:
+            continue  # a link through itself, a whiteout of nothing
+        assert as_read(path) == expected, layers
+        compared += 1
+    assert compared > 40
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flipped_bytes_break_nothing(seed: int, tmp_path: Path) -> None:
+    """What is damaged is reported, or reads as something else; nothing is raised."""
+    chance = random.Random(seed)
+    wholes = [
+        tar(form([BASE, SHOP], pack)) for form in (docker, oci) for pack in (plain, gzip.compress, zstd)
+    ]
+    wholes += [gzip.compress(wholes[0]), lzma.compress(wholes[0]), zstd(wholes[0])]
+    for _ in range(60):
+        data = bytearray(chance.choice(wholes))
+        for _ in range(chance.randint(1, 8)):
+            at = chance.randrange(len(data) or 1)
+            change = chance.random()
+            if change < 0.6:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            elif change < 0.8:
+                del data[at : at + chance.randint(1, 2000)]
+            else:
+                data[at:at] = data[: chance.randint(1, 600)]
+        report = audit(["-"], Settings(select=("missing-listen",)), stdin=io.BytesIO(bytes(data)))
+        assert not report.crashes
+        assert report.exit_code() in (0, 1, 3)

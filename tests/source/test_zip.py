@@ -99,6 +99,18 @@ def unusual(path: Path) -> None:
         archive.writestr("nginx.conf", MAIN)
 
 
+def nameless(path: Path) -> None:
+    pack(path, {"ab": MAIN})
+    data = path.read_bytes().replace(b"ab", b"")
+    data = data.replace((2).to_bytes(2, "little") + bytes(2) + data[30:32], bytes(4) + data[30:32], 1)
+    at = data.index(b"PK\1\2")
+    end = bytearray(data[data.index(b"PK\5\6") :])
+    end[12:20] = (46).to_bytes(4, "little") + at.to_bytes(4, "little")
+    directory = bytearray(data[at : at + 46])
+    directory[28:30] = bytes(2)
+    path.write_bytes(data[:at] + directory + end)
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text(MAIN), "it is no zip archive"),
     "cut": (lambda path: path.write_bytes(Path(pack(path, {"nginx.conf": MAIN})).read_bytes()[:-30]), "zip archive cannot be read"),
@@ -111,6 +123,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "bzip2 inside": (unusual, "compressed in an unusual way"),
     "17 MiB": (lambda path: pack(path, {"nginx.conf": b"#" * (17 << 20)}), "more than the limit of 16 MiB"),
     "a zip in it": (lambda path: pack(path, {"conf.zip": b"PK"}), "but an archive: conf.zip"),
+    "a member without a name": (nameless, "holds no nginx configuration"),
     "a loop": (lambda path: pack(path, {}, {"nginx.conf": "a.conf", "a.conf": "nginx.conf"}), "form a loop"),
 }  # fmt: skip
 
