@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from nginxaudit.finding import Finding
 from tests.rules.examples import Case, cases, found_in, texts
 from tests.rules.marks import MarkError, refilled
 
@@ -25,6 +26,7 @@ def _fill(path: Path, on_page: list[Case]) -> Iterator[str]:
         said = {each.message for findings in found for each in findings}
         for case, findings in zip(on_page, found, strict=True):
             if case.example.kind == "good":
+                yield from (f"{path}: {case.name}, which is good: {_told(each)}" for each in findings)
                 continue
             try:
                 new = refilled(case, findings, said)
@@ -35,3 +37,7 @@ def _fill(path: Path, on_page: list[Case]) -> Iterator[str]:
                 page = page.replace(f"\n{text}```", f"\n{new[name]}```", 1)
     if page != before:
         path.write_text(page, encoding="utf-8")
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.span.file}:{finding.span.line}: {finding.message}"

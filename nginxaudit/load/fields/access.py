@@ -55,7 +55,7 @@ def set_real_ip_from(use: Use) -> Iterator[Mistake]:
 def valid_referers(use: Use) -> Iterator[Mistake]:
     """``valid_referers none | blocked | server_names | name | ~regex …``."""
     useful = False
-    names: set[str] = set()
+    names: set[tuple[str, str]] = set()
     for token in use.args:
         if token in ("none", "blocked"):
             continue
@@ -67,10 +67,11 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
                 yield invalid(token, "the expression is empty")
             else:
                 yield from expression(use, token, token[1:])
-        elif not token or host_forms(token.partition("/")[0].lower()) is None:
+        elif not token or (forms := host_forms(token.partition("/")[0].lower())) is None:
             yield invalid(token, f'"{token}" is no host name or wildcard')
-        elif "/" not in token and token.lower() in names:
+        elif not names.isdisjoint(forms):  # whatever the paths behind them are
             yield invalid(token, f'"{token}" is given twice')
-        names.add(token.lower())
+        else:
+            names.update(forms)
     if not useful and use.args:
         yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")

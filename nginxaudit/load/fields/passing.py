@@ -17,6 +17,7 @@ from nginxaudit.load.base import (
     repeated,
     unknown_parameter,
 )
+from nginxaudit.load.fields.zones import excluded
 from nginxaudit.load.forms import network_error
 from nginxaudit.load.scripts import expression, regex_captures, script, scripts, uses
 from nginxaudit.model import Model
@@ -38,13 +39,14 @@ def pass_(use: Use) -> Iterable[Mistake]:
 @finally_
 def targets(load: LoadState) -> Iterator[Mistake]:
     """Targets of pass directives, which may name groups that are defined later."""
-    for each in load.model.passes:
-        if each.runtime or not each.directive.args:
-            continue
-        yield from _target(load, each)
+    named = [each for each in load.model.passes if not each.runtime and each.directive.args]
+    with_port = {(each.family, each.host) for each in named if each.target.port is not None}
+    for each in named:
+        yield from _target(load, each, elsewhere=(each.family, each.host) in with_port)
 
 
-def _target(load: LoadState, each: Pass) -> Iterator[Mistake]:
+def _target(load: LoadState, each: Pass, *, elsewhere: bool) -> Iterator[Mistake]:
+    """``elsewhere``: another target has the same host with a port. If it comes first nginx takes that port here, too."""
     token = each.directive.args[0]
     node = each.directive
     if "$" in token or has_placeholder(token):
@@ -74,7 +76,11 @@ def _target(load: LoadState, each: Pass) -> Iterator[Mistake]:
             make_fix=partial(_without_port, load.model, each),
         )
     lone_name = each.target_kind == "hostname" and "." not in each.host and each.host != "localhost"
-    if each.target_kind in ("address", "hostname") and each.target.port is None and not lone_name:
+    if (
+        each.target_kind in ("address", "hostname")
+        and each.target.port is None
+        and not (lone_name or elsewhere)
+    ):
         yield Mistake(
             INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node
         )
@@ -212,7 +218,8 @@ def bind(use: Use) -> Iterator[Mistake]:
 def _is_ip_address(text: str) -> bool:
     """With or without port; IPv6 also without brackets (``ngx_parse_addr_port``)."""
     try:
-        return parse_address(text).kind in ("inet", "inet6")
+        address = parse_address(text)
+        return address.kind in ("inet", "inet6") and address.port != 0
     except ValueError:
         return ":" in text and not network_error(text) and "/" not in text
 
@@ -221,16 +228,8 @@ def _is_ip_address(text: str) -> bool:
 def store(use: Use) -> Iterator[Mistake]:
     """``proxy_store on | off | path``."""
     yield from script(use, use.args[0])
-    cache = use.node.parent.first(f"{use.name.removesuffix('_store')}_cache") if use.node.parent else None
-    if use.args[0] != "off" and cache is not None and cache.args and cache.args[0] != "off":
-        parent = use.node.parent
-        if parent and parent.children.index(cache) < parent.children.index(use.node):
-            yield Mistake(
-                INVALID,
-                f'"{use.name}" and "{cache.name}" exclude each other',
-                None,
-                related=(("given here", cache),),
-            )
+    if use.args[0] != "off":
+        yield from excluded(use, f"{use.name.removesuffix('_store')}_cache")
 
 
 @reads("fastcgi_param", "uwsgi_param", "scgi_param", by_words=True)

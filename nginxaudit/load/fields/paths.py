@@ -9,8 +9,11 @@ from nginxaudit.syntax.tree import Directive, Token
 
 
 def claim(use: Use, token: Token, levels: list[int]) -> Iterator[Mistake]:
-    """Remember the directory ``token``; a cache shares it with nobody (``ngx_add_path`` in src/core/ngx_file.c)."""
-    path = token.rstrip("/")
+    """Remember the directory ``token``; a cache shares it with nobody (``ngx_add_path`` in src/core/ngx_file.c).
+
+    A slash at its end makes another path of it.
+    """
+    path = str(token)
     earlier = use.load.first(use.node, "path", path)
     if earlier is None:
         return

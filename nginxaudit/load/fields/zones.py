@@ -280,14 +280,22 @@ def cache(use: Use) -> Iterator[Mistake]:
         yield from script(use, zone)
     else:
         refer(use, zone, f"cache {use.name}", zone)
-    store = use.node.parent.first(f"{use.name.removesuffix('_cache')}_store") if use.node.parent else None
-    if store is not None and store.args and store.args[0] != "off":
-        yield Mistake(
-            INVALID,
-            f'"{use.name}" and "{store.name}" exclude each other',
-            None,
-            related=(("given here", store),),
-        )
+    yield from excluded(use, f"{use.name.removesuffix('_cache')}_store")
+
+
+def excluded(use: Use, name: str) -> Iterator[Mistake]:
+    """A mistake if a directive called ``name`` comes before this one in the same block: only one of them may be on."""
+    for other in use.node.parent.children if use.node.parent else ():
+        if other is use.node:
+            return
+        if other.name == name and other.args[:1] != ["off"]:
+            yield Mistake(
+                INVALID,
+                f'"{use.name}" and "{name}" exclude each other',
+                None,
+                related=(("given here", other),),
+            )
+            return
 
 
 @reads(*(f"{name}_valid" for name in _CACHES))
