@@ -25,11 +25,7 @@ def examples_of(slugs: Collection[str]) -> Iterator[Case]:
 
 def look_at_nothing() -> None:
     """Use whatever every scan uses, with a rule that has no Python."""
-<<<<<<< HEAD
     rule = next(rule for rule in builtin() if rule.check.directive)
-=======
-    rule = next(rule for rule in builtin() if not rule.check.runs_code)
->>>>>>> 9ece9f4 (tests: pages are found by their directory)
     with TemporaryDirectory() as scratch:
         found_in(next(cases_of(rule)), Path(scratch))
     expected()
