@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 import nginxaudit
 from nginxaudit.engine.settings import Settings, SettingsError, discover, load
 from nginxaudit.finding import Severity
+from tests.support.command import nginxaudit as command
 
 FLAWED = "events {{}}\nhttp {{\n{}  server {{{}\n    return 204;\n  }}\n}}\n"
 
@@ -79,6 +81,70 @@ def test_settings_that_cannot_be_used_say_where(toml: str, message: str, tmp_pat
     assert "nginxaudit.toml" in str(raised.value)
 
 
+def test_names_of_per_file_ignores_are_checked_though_nothing_is_found(tmp_path: Path) -> None:
+    settings = from_toml(tmp_path, '[per-file-ignores]\n"other/*.conf" = ["secutiry"]')
+    with pytest.raises(SettingsError, match=r'per-file-ignores.*secutiry.*did you mean "security"'):
+        audit(tmp_path, FLAWED.format("", "listen 80;"), settings)
+
+
+@pytest.mark.parametrize(
+    ("toml", "where"),
+    [
+        ("tool = 3", "tool: a table is expected, not 3"),
+        ("[[tool]]\nx = 1", "tool: a table is expected"),
+        ("tool = []", "tool: a table is expected, not []"),
+        ("[tool]\nnginxaudit = []", "tool.nginxaudit: a table is expected, not []"),
+        ('[tool]\nnginxaudit = "x"', "tool.nginxaudit: a table is expected, not 'x'"),
+        ("[[tool.nginxaudit]]\na = 1", "tool.nginxaudit: a table is expected"),
+        ("[tool.nginxaudit]\nselect = 3", 'select: a list of strings, e.g. ["..."], is expected, not 3'),
+        ("[tool.nginxaudit]\nentry = [[]]", "entry: a list of strings"),
+        ("[tool.nginxaudit]\nrule = []", "rule: a table is expected, not []"),
+        ("[tool.nginxaudit]\nrule.missing-listen = 3", "rule.missing-listen: a table is expected, not 3"),
+        ("[tool.nginxaudit]\nlimits = [1]", "limits: a table is expected, not [1]"),
+        ("[tool.nginxaudit]\nupstreams.a = []", "upstreams.a: a table is expected, not []"),
+        ("[tool.nginxaudit]\nupstreams.a = {}", "upstreams.a: required but missing: topology"),
+        ('[tool.nginxaudit]\nupstreams.a.topolgy = ""', 'upstreams.a.topolgy: unknown setting; did you mean "topology"?'),
+        ('[tool.nginxaudit]\nper-file-ignores = ["x"]', "per-file-ignores: a table is expected, not ['x']"),
+        ('[tool.nginxaudit]\nper-file-ignores."*" = "x"', "per-file-ignores.*: a list of strings"),
+        ("[tool.nginxaudit]\nnginx-version = 1.25", "nginx-version: a string is expected, not 1.25"),
+        ('[tool.nginxaudit]\nfragments = "yes"', "fragments: true or false is expected, not 'yes'"),
+        ('[tool.nginxaudit]\nfail-on = "eror"', "fail-on: 'eror' is not one of info, warning, error, never; did you mean \"error\"?"),
+        ("[tool.nginxaudit]\nfail-on = 3", "fail-on: one of info, warning, error, never is expected, not 3"),
+        ("[tool.nginxaudit]\nselekt = []", 'selekt: unknown setting; did you mean "select"?'),
+        ("[tool.nginxaudit]\nbaseline = 2020-01-01", "baseline: a string is expected, not datetime.date(2020, 1, 1)"),
+    ],
+)  # fmt: skip
+def test_odd_values_are_errors(toml: str, where: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(toml)
+    (tmp_path / "nginx.conf").write_text("events {}\n")
+    done = command("scan", "--settings", "pyproject.toml", "nginx.conf", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"pyproject.toml: {where}" in done.stderr
+
+
+@pytest.mark.parametrize("toml", ["", "[tool.other]\nx = 1", "[tool.nginxaudit]"])
+def test_a_project_without_settings_is_fine(toml: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(toml)
+    assert load(str(tmp_path / "pyproject.toml")).select is None
+
+
+def test_what_the_command_line_selects_is_all_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(FLAWED.format("  autoindex on;\n", ""))
+    (tmp_path / "nginxaudit.toml").write_text('extend-select = ["security"]\nignore = ["missing-listen"]\n')
+
+    def found(*options: str) -> set[str]:
+        done = command("scan", "-f", "json", *options, "nginx.conf", cwd=tmp_path)
+        return {each["rule"] for each in json.loads(done.stdout)["findings"]}
+
+    assert found() == {"autoindex-enabled"}
+    assert found("--select", "missing-listen") == {"missing-listen"}
+    assert found("--select", "missing-listen", "--extend-select", "autoindex-enabled") == {
+        "missing-listen",
+        "autoindex-enabled",
+    }
+    assert found("--select", "missing-listen", "--ignore", "routing") == set()
+
+
 def test_the_nearest_settings_upward_but_not_above_the_repository(tmp_path: Path) -> None:
     (tmp_path / "nginxaudit.toml").write_text("")
     repository = tmp_path / "repository"
@@ -124,6 +190,42 @@ def test_a_comment_that_does_not_do_what_was_meant(
     report = audit(tmp_path, FLAWED.format(f"  # nginxaudit: {comment}\n", ""))
     assert sorted(slugs(report)) == expected
     assert any(words in finding.message for finding in report.active)
+
+
+@pytest.mark.parametrize("name", ["routing", "ALL", "NGX6007", "Missing-Listen"])
+def test_a_comment_may_name_rules_as_settings_do(name: str, tmp_path: Path) -> None:
+    name = name if name != "NGX6007" else audit(tmp_path, FLAWED.format("", "")).active[0].id
+    report = audit(tmp_path, FLAWED.format(f"  # nginxaudit: ignore[{name}] opened by systemd\n", ""))
+    assert slugs(report) == []
+    assert [each.rule for each in report.findings if each.suppressed] == ["missing-listen"]
+
+
+def test_a_group_silences_no_other_group(tmp_path: Path) -> None:
+    report = audit(tmp_path, FLAWED.format("  # nginxaudit: ignore[tls] a reason\n", ""))
+    assert slugs(report) == ["missing-listen"]
+
+
+def test_the_unknown_name_of_a_group(tmp_path: Path) -> None:
+    report = audit(tmp_path, FLAWED.format("  # nginxaudit: ignore[routng] a reason\n", ""))
+    assert 'unknown rule "routng"; did you mean "routing"?' in [
+        each.message.partition(": ")[2] for each in report.active
+    ]
+
+
+def test_a_group_is_idle_only_where_all_its_rules_ran(tmp_path: Path) -> None:
+    text = FLAWED.format("  # nginxaudit: ignore[headers] a reason\n", "listen 80;")
+    assert slugs(audit(tmp_path, text)) == [], "some rules about headers are opt-in"
+    everything = Settings(select=("ALL",), ignore=("drill",))
+    found = [each for each in audit(tmp_path, text, everything).active if each.rule == "unused-suppression"]
+    assert [each.message for each in found] == ["this comment silences nothing: no finding of headers here"]
+
+
+def test_an_idle_group_is_taken_out_of_the_brackets(tmp_path: Path) -> None:
+    text = FLAWED.format("  # nginxaudit: ignore[routing, headers] a reason\n", "")
+    settings = Settings(select=("routing", "headers", "unused-suppression"))
+    (found,) = audit(tmp_path, text, settings).active
+    assert found.message == "no finding of headers here"
+    assert found.fix is not None and [edit.text for edit in found.fix.edits] == ["routing"]
 
 
 def test_a_rule_that_crashes_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

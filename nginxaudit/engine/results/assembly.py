@@ -185,7 +185,7 @@ class Assembly:
             return findings
         ran = {rule.slug: rule for rule in self._rules}
         extra = Collector()
-        for flaw in [*self._ignores.flaws, *self._ignores.unused(ran)]:
+        for flaw in [*self._ignores.flaws, *self._ignores.unused(ran, self._settings.target)]:
             rule = ran.get(flaw.rule)
             if rule is not None:
                 comment = flaw.comment

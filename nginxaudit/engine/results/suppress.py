@@ -10,9 +10,10 @@ from itertools import accumulate
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.engine.rules.catalogue import Catalogue
+from nginxaudit.engine.rules.catalogue import Catalogue, groups_of
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
 from nginxaudit.model.comments import MARK
+from nginxaudit.nginx import Target
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.suggest import did_you_mean
@@ -29,7 +30,7 @@ class Ignore(Struct):
     """One ignore comment. ``start``/``end`` are the offsets it covers in its file."""
 
     comment: Comment
-    slugs: frozenset[str]
+    names: frozenset[str]  # slugs, and names of groups: categories, tags, ALL
     reason: str
     start: int
     end: int
@@ -51,31 +52,33 @@ class _Index:
     """The ignore comments of one file: there may be as many as findings."""
 
     def __init__(self, ignores: list[Ignore]) -> None:
-        by_slug: dict[str, list[tuple[int, int, Ignore]]] = {}
+        by_name: dict[str, list[tuple[int, int, Ignore]]] = {}
         for order, ignore in enumerate(ignores):
-            for slug in ignore.slugs:
-                by_slug.setdefault(slug, []).append((ignore.start, order, ignore))
+            for name in ignore.names:
+                by_name.setdefault(name, []).append((ignore.start, order, ignore))
         self._whole: dict[str, tuple[int, Ignore]] = {}  # what is ignored in the whole file
         self._parts: dict[str, tuple[list[tuple[int, int, Ignore]], list[int]]] = {}
-        for slug, entries in by_slug.items():
+        for name, entries in by_name.items():
             parts = sorted((each for each in entries if not each[2].everywhere), key=lambda each: each[:2])
             ends = list(accumulate((ignore.end for _, _, ignore in parts), max))
-            self._parts[slug] = parts, ends
+            self._parts[name] = parts, ends
             whole = next((each for each in entries if each[2].everywhere), None)
             if whole is not None:
-                self._whole[slug] = whole[1], whole[2]
+                self._whole[name] = whole[1], whole[2]
 
-    def first(self, slug: str, offset: int) -> Ignore | None:
-        """The comment that silences a finding of ``slug`` at ``offset``; the earlier one of two."""
-        parts, ends = self._parts.get(slug, ([], []))
+    def first(self, names: Iterable[str], offset: int) -> Ignore | None:
+        """The comment that silences a finding at ``offset`` of a rule with ``names``; the earliest one of several."""
+        found = [each for name in names if (each := self._first(name, offset)) is not None]
+        return min(found, key=lambda each: each[0])[1] if found else None
+
+    def _first(self, name: str, offset: int) -> tuple[int, Ignore] | None:
+        parts, ends = self._parts.get(name, ([], []))
         number = bisect_right(ends, offset)  # the first one that ends behind the offset
         found = None
         if number < len(parts) and parts[number][0] <= offset:
             found = parts[number][1], parts[number][2]
-        whole = self._whole.get(slug)
-        if found is None or (whole is not None and whole[0] < found[0]):
-            found = whole
-        return None if found is None else found[1]
+        whole = self._whole.get(name)
+        return whole if found is None or (whole is not None and whole[0] < found[0]) else found
 
 
 class Ignores(Struct):
@@ -109,19 +112,28 @@ class Ignores(Struct):
         index = self._indices.get(path)
         if index is None:
             index = self._indices[path] = _Index(self.by_file[path])
-        ignore = index.first(finding.rule, finding.span.start)
+        rule = self.catalogue.get(finding.rule)
+        names = (finding.rule, *groups_of(rule)) if rule is not None else (finding.rule,)
+        ignore = index.first(names, finding.span.start)
         if ignore is None:
             return finding
-        ignore.used.add(finding.rule)
+        ignore.used.update(ignore.names.intersection(names))
         return replace(finding, suppressed=Suppression("inline", ignore.reason))
 
-    def unused(self, ran: Iterable[str]) -> Iterator[Flaw]:
-        """Comments that silenced nothing, as far as their rules ran."""
-        active = set(ran)
+    def unused(self, ran: Iterable[str], target: Target) -> Iterator[Flaw]:
+        """Comments that silenced nothing, as far as their rules ran: of a group, all that are about the target."""
+        active = frozenset(ran)
+        judged: dict[str, bool] = {}
         for ignores in self.by_file.values():
             for ignore in ignores:
-                idle = sorted((ignore.slugs & active) - ignore.used)
-                if idle and not ignore.used and ignore.slugs <= active:
+                for name in ignore.names - judged.keys():
+                    rules = (
+                        rule for slug in self.catalogue.meaning(name) if (rule := self.catalogue.get(slug))
+                    )
+                    slugs = {rule.slug for rule in rules if rule.applies_to(target)}
+                    judged[name] = bool(slugs) and slugs <= active
+                idle = sorted(name for name in ignore.names - ignore.used if judged[name])
+                if idle and len(idle) == len(ignore.names):
                     yield Flaw(
                         "unused-suppression",
                         f"this comment silences nothing: no finding of {', '.join(idle)} here",
@@ -154,27 +166,31 @@ class Ignores(Struct):
         if parts is None or not parts["names"].strip():
             self._flaw(comment, "it names no rule: write ignore[rule-name] and why")
             return
-        slugs = self._slugs(comment, parts["names"])
+        names = self._names(comment, parts["names"])
         reason = parts["reason"].strip()
         if not reason:
             self._flaw(comment, "it gives no reason, so it silences nothing: write why behind the bracket")
             return
         start, end = extents.of(comment) if word == "ignore" else (0, len(comment.source.text) + 1)
-        if slugs:
-            ignore = Ignore(comment, slugs, reason, start, end, everywhere=word == "ignore-file")
+        if names:
+            ignore = Ignore(comment, names, reason, start, end, everywhere=word == "ignore-file")
             self.by_file.setdefault(comment.source.path, []).append(ignore)
             self._indices.pop(comment.source.path, None)
 
-    def _slugs(self, comment: Comment, names: str) -> frozenset[str]:
-        slugs = set()
-        for name in filter(None, (each.strip() for each in names.split(","))):
-            rule = self.catalogue.get(name)
-            if rule is None:
-                near = did_you_mean(name, self.catalogue.names) if len(self.flaws) < _MOST_COMPARED else ""
-                self._flaw(comment, f'unknown rule "{name}"{near}')
+    def _names(self, comment: Comment, text: str) -> frozenset[str]:
+        names = set()
+        for name in filter(None, (each.strip() for each in text.split(","))):
+            if self.catalogue.meaning(name):
+                names.add(self._spelled(name))
             else:
-                slugs.add(rule.slug)
-        return frozenset(slugs)
+                near = self.catalogue.like(name) if len(self.flaws) < _MOST_COMPARED else ""
+                self._flaw(comment, f'unknown rule "{name}"{near}')
+        return frozenset(names)
+
+    def _spelled(self, name: str) -> str:
+        """The slug of the rule that is called ``name``; the name of a group as it is."""
+        rule = self.catalogue.get(name)
+        return name if rule is None else rule.slug
 
     def _narrowed(self, comment: Comment, idle: Collection[str]) -> Fix:
         """Take the rules ``idle`` out of the brackets of ``comment``."""
@@ -184,7 +200,7 @@ class Ignores(Struct):
         kept = [
             name
             for name in (each.strip() for each in text[start:end].split(","))
-            if name and (rule := self.catalogue.get(name)) is not None and rule.slug not in idle
+            if name and self.catalogue.meaning(name) and self._spelled(name) not in idle
         ]
         edit = Edit(comment.source.path, start, end, ", ".join(kept))
         return Fix(f"Take {', '.join(idle)} out", Applicability.SAFE, (edit,))

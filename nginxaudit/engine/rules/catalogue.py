@@ -12,6 +12,7 @@ from msgspec import DecodeError, Struct, json
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.rule import PageError, Rule
+from nginxaudit.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from nginxaudit.engine.settings.record import Settings
@@ -21,6 +22,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__fi
 _PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
 _FORMAT = 6  # raise when the index's form changes
+ALL = "ALL"
 
 
 class Catalogue:
@@ -34,6 +36,7 @@ class Catalogue:
                 if name in self._by_name:
                     raise PageError(f"{rule.path}: {name} is taken by {self._by_name[name].path}")
                 self._by_name[name] = rule
+        self._groups: dict[str, frozenset[str]] | None = None
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
@@ -46,6 +49,31 @@ class Catalogue:
     def names(self) -> tuple[str, ...]:
         """Slugs and ids."""
         return tuple(self._by_name)
+
+    @property
+    def groups(self) -> dict[str, frozenset[str]]:
+        """Slugs of the rules of each category and each tag, and of all."""
+        if self._groups is None:
+            found: dict[str, set[str]] = {ALL: set()}
+            for rule in self.rules:
+                for name in groups_of(rule):
+                    found.setdefault(name, set()).add(rule.slug)
+            self._groups = {name: frozenset(slugs) for name, slugs in found.items()}
+        return self._groups
+
+    def meaning(self, name: str) -> frozenset[str]:
+        """Slugs of the rules that ``name`` means: a slug, an id, a category, a tag or ALL; empty if it means none."""
+        rule = self.get(name)
+        return self.groups.get(name, frozenset()) if rule is None else frozenset((rule.slug,))
+
+    def like(self, name: str) -> str:
+        """The name that ``name`` may be meant to be, to append to a message."""
+        return did_you_mean(name, [*self.names, *sorted(self.groups)])
+
+
+def groups_of(rule: Rule) -> tuple[str, ...]:
+    """Names under which ``rule`` is meant together with others."""
+    return (ALL, rule.category, *rule.tags)
 
 
 def pages_directory() -> str:

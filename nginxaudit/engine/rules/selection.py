@@ -13,7 +13,6 @@ from nginxaudit.engine.settings.record import Settings, SettingsError
 from nginxaudit.finding import Severity
 from nginxaudit.suggest import did_you_mean
 
-ALL = "ALL"
 ALWAYS = frozenset({"unreadable-file", "limit-exceeded"})
 """Rules that report what was not analysed: without them the result would be a lie."""
 
@@ -98,14 +97,10 @@ def slugs(catalogue: Catalogue, names: Iterable[str], where: str) -> set[str]:
     """Slugs of the rules that ``names`` mean: slug, id, category, tag or ALL."""
     found: set[str] = set()
     for name in names:
-        rule = catalogue.get(name)
-        if rule is not None:
-            found.add(rule.slug)
-            continue
-        group = {each.slug for each in catalogue if name == ALL or name == each.category or name in each.tags}
-        if not group:
-            raise SettingsError(f"{where}: unknown rule {name!r}{did_you_mean(name, _all_names(catalogue))}")
-        found |= group
+        meant = catalogue.meaning(name)
+        if not meant:
+            raise SettingsError(f"{where}: unknown rule {name!r}{catalogue.like(name)}")
+        found |= meant
     return found
 
 
@@ -115,8 +110,3 @@ def only(catalogue: Catalogue, name: str, where: str) -> Rule:
     if rule is None:
         raise SettingsError(f"{where}: unknown rule {name!r}{did_you_mean(name, catalogue.names)}")
     return rule
-
-
-def _all_names(catalogue: Catalogue) -> list[str]:
-    groups = {rule.category for rule in catalogue} | {tag for rule in catalogue for tag in rule.tags}
-    return [*catalogue.names, *sorted(groups), ALL]

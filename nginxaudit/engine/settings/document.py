@@ -48,9 +48,9 @@ def schema(catalogue: Catalogue) -> dict[str, Any]:
             "properties": {"severity": {"$ref": "#/definitions/Severity"}},
         },
     }
-    known = sorted({name for rule in catalogue for name in (rule.slug, rule.id, rule.category, *rule.tags)})
+    known = sorted({*catalogue.names, *catalogue.groups})
     # A list helps to complete; tags of one's own rule pages are allowed, too.
-    names = {"type": "array", "items": {"anyOf": [{"enum": ["ALL", *known]}, {"type": "string"}]}}
+    names = {"type": "array", "items": {"anyOf": [{"enum": known}, {"type": "string"}]}}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": SCHEMA_URL,
