@@ -20,7 +20,6 @@ from nginxaudit.load.base import (
 )
 from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, has_placeholder, variable, variables
-from nginxaudit.pcre.plain import plain_groups
 from nginxaudit.syntax.tree import Directive, Token
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -117,10 +116,7 @@ def regex_captures(pattern: str) -> int | None:
 
 @lru_cache(maxsize=16384)
 def _compile(pattern: str) -> tuple[str, int | None]:
-    groups = plain_groups(pattern)
-    if groups is not None:
-        return "", groups
-    import pcre2  # only who has other expressions pays for it
+    import pcre2  # only configurations with regular expressions pay for it
 
     try:
         compiled = pcre2.compile(pattern.encode("utf-8", "surrogateescape"))

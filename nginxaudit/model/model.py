@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxaudit.model.comments import Comments
+from nginxaudit.model.facts import Fact, Timing
 from nginxaudit.model.listen import SocketKey
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, find_passes
@@ -35,7 +36,8 @@ class Model:
     """Meaning of one root with its includes expanded. Everything is computed when first asked for.
 
     ``target`` is the nginx it is judged for. ``topologies`` declares what groups are meant to be:
-    name or glob of a group -> ``active-active`` or ``active-passive``.
+    name or glob of a group -> ``active-active`` or ``active-passive``. ``timing`` makes what each computation happens
+    within.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Model:
         target: Target,
         topologies: Mapping[str, str] | None = None,
         limits: Limits = DEFAULTS,
+        timing: Timing = nullcontext,
     ) -> None:
+        self.timing = timing
         self.limits = limits
         self.config = config
         self.target = target
@@ -108,7 +112,7 @@ class Model:
         """``node`` itself or the nearest block around it called one of ``names``."""
         return enclosing(node, *names)
 
-    @cached_property
+    @Fact
     def _unread(self) -> tuple[set[Directive], set[Directive]]:
         """Blocks with an unread include directly in them, and blocks with one anywhere inside."""
         direct: set[Directive] = set()
@@ -144,11 +148,11 @@ class Model:
         """Whether a file could not be read that may add to ``http``, ``stream`` or ``mail``."""
         return not self._unread_families.isdisjoint((family, "main"))
 
-    @cached_property
+    @Fact
     def _unread_families(self) -> frozenset[str]:
         return frozenset(map(family_of, self.config.incomplete_includes))
 
-    @cached_property
+    @Fact
     def _templates(self) -> frozenset[str]:
         """Paths of the files with places that something else fills in."""
         sources = self.config.sources.values()
@@ -163,7 +167,7 @@ class Model:
 
     # -- servers and locations
 
-    @cached_property
+    @Fact
     def _servers(self) -> dict[Directive, Server]:
         found: dict[Directive, Server] = {}
         for directive in self.config.named("server"):
@@ -172,7 +176,7 @@ class Model:
                 found[directive] = Server(directive, family_of(directive), unread=unread)
         return found
 
-    @cached_property
+    @Fact
     def _locations(self) -> dict[Directive, Location]:
         found: dict[Directive, Location] = {}
         for directive in self.config.named("location"):  # outer ones come before inner ones
@@ -187,7 +191,7 @@ class Model:
                 server.locations.append(location)
         return found
 
-    @cached_property
+    @Fact
     def _servers_by_family(self) -> dict[str, tuple[Server, ...]]:
         _ = self._locations  # hangs the locations into their servers
         groups: dict[str, list[Server]] = {family: [] for family in FAMILIES}
@@ -205,7 +209,7 @@ class Model:
         _ = self._servers_by_family
         return self._servers.get(block) if block is not None else None
 
-    @cached_property
+    @Fact
     def locations(self) -> tuple[Location, ...]:
         """All locations in reading order, nested ones behind the one they are in."""
         return tuple(self._locations.values())
@@ -215,7 +219,7 @@ class Model:
         block = enclosing(node, "location")
         return self._locations.get(block) if block is not None else None
 
-    @cached_property
+    @Fact
     def _sockets(self) -> dict[str, dict[SocketKey, Socket]]:
         return {family: group_sockets(self.servers(family)) for family in FAMILIES}
 
@@ -225,7 +229,7 @@ class Model:
 
     # -- groups and who uses them
 
-    @cached_property
+    @Fact
     def all_upstreams(self) -> tuple[Upstream, ...]:
         """All ``upstream`` blocks in reading order, duplicates included."""
         return tuple(
@@ -244,7 +248,7 @@ class Model:
         """``upstream`` blocks of http or stream in reading order, duplicates included."""
         return tuple(upstream for upstream in self.all_upstreams if upstream.family == family)
 
-    @cached_property
+    @Fact
     def _groups(self) -> dict[str, dict[str, Upstream]]:
         groups: dict[str, dict[str, Upstream]] = {family: {} for family in FAMILIES}
         for upstream in self.all_upstreams:
@@ -259,12 +263,12 @@ class Model:
         """Group called ``name`` in any case."""
         return self._groups[family].get(name.lower())
 
-    @cached_property
+    @Fact
     def passes(self) -> tuple[Pass, ...]:
         """Every pass directive of http and stream."""
         return tuple(find_passes(self))
 
-    @cached_property
+    @Fact
     def _users(self) -> dict[Upstream, tuple[Pass, ...]]:
         found: dict[Upstream, list[Pass]] = {}
         for each in self.passes:
@@ -280,7 +284,7 @@ class Model:
         """Blocks (locations, ``if`` blocks, stream servers) that pass to ``upstream``, each once."""
         return tuple(dict.fromkeys(each.scope for each in self.passes_to(upstream)))
 
-    @cached_property
+    @Fact
     def _by_scope(self) -> dict[Directive, list[Pass]]:
         found: dict[Directive, list[Pass]] = {}
         for each in self.passes:
@@ -291,7 +295,7 @@ class Model:
         """Passes written directly in ``block``."""
         return tuple(self._by_scope.get(block, ()))
 
-    @cached_property
+    @Fact
     def _reaches_any(self) -> dict[str, bool]:
         return {
             family: self.variables(family).code
@@ -312,7 +316,7 @@ class Model:
             self._retries[each.directive] = retry_of(self, each)
         return self._retries[each.directive]
 
-    @cached_property
+    @Fact
     def retried(self) -> tuple[tuple[Upstream, tuple[Retry, ...]], ...]:
         """Groups in use whose servers are known and not all dead, and how their passes treat failures."""
         known = (each for each in self.all_upstreams if each.live and each.complete and not each.external)
@@ -321,14 +325,14 @@ class Model:
 
     # -- expressions and variables
 
-    @cached_property
+    @Fact
     def taint(self) -> Taint:
         """Where the parts of texts come from, when clients write them."""
         from nginxaudit.model.taint import Taint  # asked by few: not paid at every start
 
         return Taint(self)
 
-    @cached_property
+    @Fact
     def texts(self) -> tuple[tuple[Directive, Token], ...]:
         """Every argument with a ``$`` in it, in reading order, with its directive; code of Lua and njs left out."""
         return tuple(
@@ -340,7 +344,7 @@ class Model:
             ]
         )
 
-    @cached_property
+    @Fact
     def expressions(self) -> tuple[Written, ...]:
         """Regular expressions of http and stream, kind by kind."""
         from nginxaudit.model.expressions import expressions  # asked by few: not paid at every start
@@ -371,7 +375,7 @@ class Model:
             found = self._relatives[family] = Relatives(self.upstreams(family))
         return found
 
-    @cached_property
+    @Fact
     def comments(self) -> Comments:
         """Comments by their place."""
         return Comments(self.config.comments)
@@ -384,7 +388,7 @@ class Model:
             self._declared[upstream] = find_declaration(upstream, self)
         return self._declared[upstream]
 
-    @cached_property
+    @Fact
     def _declares(self) -> bool:
         """Something may declare what groups are."""
         return bool(self.topologies) or any("topology" in comment.text for comment in self.config.comments)

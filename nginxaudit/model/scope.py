@@ -26,7 +26,6 @@ from nginxaudit.nginx import (
     DirectiveFact,
     context_family,
     directives,
-    facts_for,
     parse_flag,
     parse_number,
     parse_size,
@@ -269,8 +268,3 @@ def _in_family(fact: DirectiveFact, family: str) -> bool:
 def is_directive(node: Directive) -> bool:
     """Whether ``node`` is a directive rather than a line of data in a ``map``-like block."""
     return node.context not in PSEUDO_CONTEXTS and node.context != "unknown"
-
-
-def is_known(name: str, context: str) -> bool:
-    """Whether some module that the facts know has ``name`` in ``context``."""
-    return bool(facts_for(name, context))

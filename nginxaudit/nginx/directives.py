@@ -71,7 +71,6 @@ class DirectiveFact(Struct, frozen=True):
     status: str
     note: str | None
     history: tuple[Mapping[str, Any], ...]
-    default_changes: tuple[tuple[str, str | None], ...]
 
     def available(self, target: Target) -> Availability:
         """Whether ``target`` knows this directive."""
@@ -99,14 +98,6 @@ class DirectiveFact(Struct, frozen=True):
                     entry.get("contexts_removed") or ()
                 )
         return contexts
-
-    def default_for(self, target: Target) -> str | None:
-        """Default value as of the target's version, as text."""
-        for version, default in self.default_changes:  # newest first
-            known = numbers(version)
-            if known is not None and target.version >= known:
-                return default
-        return self.default_changes[-1][1] if self.default_changes else self.default
 
     def ignored(self, target: Target) -> bool:
         """Still parsed by the target, without any effect."""
@@ -156,7 +147,6 @@ def is_block(name: str) -> bool:
 
 def _fact(name: str, row: list[Any]) -> DirectiveFact:
     value = {**DIRECTIVE_FIELDS, **dict(zip(DIRECTIVE_FIELDS, row, strict=False))}
-    changes = value["default_changes"] or ()
     return DirectiveFact(
         name=name,
         module=value["module"],
@@ -188,5 +178,4 @@ def _fact(name: str, row: list[Any]) -> DirectiveFact:
         status=value["status"] or "current",
         note=value["note"],
         history=tuple(value["history"] or ()),
-        default_changes=tuple((change["version"], change["default"]) for change in changes),
     )

@@ -108,11 +108,6 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
         node = self.group(group)
         return node is None or _first(node)[1]
 
-    def group_is_optional(self, group: int | str) -> bool:
-        """Whether the expression can match without the group taking part."""
-        node = self.group(group)
-        return node is None or not self._always_visits(self.root, node)
-
     def group_texts(self, group: int | str) -> frozenset[str] | None:
         """All texts that a group can capture; None if they are not known or more than `MAX_TEXTS`."""
         node = self.group(group)
@@ -177,20 +172,6 @@ class Expression(Struct, frozen=True, eq=False, dict=True):
 
     def _covers(self, beginning: str) -> bool:
         return bool(_ends(self.root, frozenset({0}), beginning)) and self.exact and not self.looks
-
-    def _always_visits(self, node: Node, wanted: Node) -> bool:
-        if node is wanted:
-            return True
-        match node:
-            case Sequence(items=items):
-                return any(self._always_visits(item, wanted) for item in items)
-            case Choice(branches=branches):
-                return all(self._always_visits(branch, wanted) for branch in branches)
-            case Repeat(item=item, low=low):
-                return low > 0 and self._always_visits(item, wanted)
-            case Group(item=item):
-                return self._always_visits(item, wanted)
-        return False
 
     def _texts(self, node: Node) -> set[str] | None:
         """All texts of a part, None for more than `MAX_TEXTS` or unknown ones."""

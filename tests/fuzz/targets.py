@@ -208,7 +208,6 @@ def _ask(expression: Expression) -> None:
         expression.group_may_contain(group, "\n/")
         expression.group_may_start_with(group, "/")
         expression.group_may_be_empty(group)
-        expression.group_is_optional(group)
         texts = expression.group_texts(group)
         assert texts is None or len(texts) <= 10_000
 

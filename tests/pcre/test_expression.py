@@ -97,9 +97,6 @@ def test_texts() -> None:
 def test_places_of_groups() -> None:
     expression = read("((a)(b))(c)")
     assert expression.parents == {1: None, 2: 1, 3: 1, 4: None}
-    assert read("(a)?b").group_is_optional(1)
-    assert read("(a)|b").group_is_optional(1)
-    assert not read("(a)+b").group_is_optional(1)
     assert read("^/(/.*)").group_may_start_with(1, "/")
     assert not read("^/([^/.][^/]*)").group_may_start_with(1, "/.")
     assert read("^/([^/.]?.*)").group_may_start_with(1, ".")
@@ -237,7 +234,6 @@ def test_agrees_with_pcre2(pattern: str, subject: str) -> None:
     for number in range(expression.groups + 1):
         raw = match.group(number)
         if raw is None:
-            assert number == 0 or expression.group_is_optional(number)
             continue
         text = raw.decode()
         assert all(expression.group_may_contain(number, char) for char in text)

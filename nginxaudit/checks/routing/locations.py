@@ -19,12 +19,6 @@ _HANDLER_NAMES = frozenset(HANDLERS)
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
 _CONTENT = (*_PASSES, "root", "alias", "try_files", "index", "autoindex", "stub_status")
 _REWRITES = ("return", "rewrite", "set", "if", "break")
-_METHODS = frozenset(
-    {
-        "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
-        "PATCH",
-    }
-)  # fmt: skip
 
 
 def handlers(block: Directive) -> list[Directive]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
 from typing import Any, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -28,10 +27,6 @@ class Clock:
     def timed(self, name: str, function: _F) -> _F:
         """``function``, each call of which is a phase ``name``."""
         return function
-
-    def watch(self, kind: type, name: str) -> AbstractContextManager[object]:
-        """Within, what cached properties of ``kind`` compute is a phase ``name``."""
-        return nullcontext()
 
 
 NO_CLOCK = Clock()
@@ -73,16 +68,3 @@ class Stopwatch(Clock):
                 return function(*args, **options)
 
         return call  # type: ignore[return-value]
-
-    @contextmanager
-    def watch(self, kind: type, name: str) -> Iterator[None]:
-        """Within, what cached properties of ``kind`` compute is a phase ``name``."""
-        watched = [each for each in vars(kind).values() if isinstance(each, cached_property)]
-        originals = [each.func for each in watched]
-        for each in watched:
-            each.func = self.timed(name, each.func)
-        try:
-            yield
-        finally:
-            for each, original in zip(watched, originals, strict=True):
-                each.func = original

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -55,6 +56,7 @@ class Reading:
             settings.base,
         )
         self._cache = ParseCache(settings.limits, clock.timed("parse", parse))
+        self._timing = partial(clock.phase, "model")
         self._context_only: set[str] = set()  # roots that are read for the sake of a file they include
         self.given: set[str] = set()
         self.unread: list[Unread] = []
@@ -155,7 +157,7 @@ class Reading:
 
     def _model(self, config: Config) -> Model:
         settings = self._settings
-        model = Model(config, settings.target, settings.topologies, settings.limits)
+        model = Model(config, settings.target, settings.topologies, settings.limits, self._timing)
         config.problems.extend(too_long(model))
         return model
 
