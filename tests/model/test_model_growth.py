@@ -73,7 +73,7 @@ def _seconds(text: str, **kw: object) -> float:
 )
 def test_twice_the_size_takes_about_twice_the_time(build: Callable[[int], str]):
     # A square would take 16 times as long, every time; a busy machine disturbs one measurement.
-    pairs = ((_seconds(build(500)), _seconds(build(2000))) for _ in range(3))
+    pairs = ((_seconds(build(250)), _seconds(build(1000))) for _ in range(3))
     assert any(large < 4 * small * 2 + 0.05 for small, large in pairs)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.run.audit import audit
@@ -29,8 +30,6 @@ from nginxaudit.source.limits import DEFAULTS
 from nginxaudit.source.tree import Directory, Node
 from tests.source import images
 from tests.source.images import Layers, Member, Oci, docker, docker25, in_tar, link, oci, on_disk, skopeo, tar
-
-zstandard = pytest.importorskip("zstandard")
 
 MAIN = "events {}\nhttp {\n    include /etc/nginx/mime.types;\n    include /etc/nginx/conf.d/*.conf;\n}\n"
 SITE = "server {\n    location / { return 204; }\n}\n"  # missing-listen
