@@ -114,9 +114,9 @@ def test_damaged_data(case: str, method: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_bombs_of_other_methods(method: str, tmp_path: Path) -> None:
     head = member("nginx.conf")
-    head.size = 1 << 28
+    head.size = 3 << 24
     path = tmp_path / "bomb"
-    path.write_bytes(METHODS[method](head.tobuf() + bytes(1 << 28)))
+    path.write_bytes(METHODS[method](head.tobuf() + bytes(3 << 24)))
     report = audit([str(path)], Settings())
     assert report.exit_code() == 3
     assert "looks like a bomb" in report.active[0].message
