@@ -10,7 +10,8 @@ from crossplane.parser import _prepare_if_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nginxaudit.source.read import ReadError, read_file
+from nginxaudit.source.fence import read_file
+from nginxaudit.source.read import ReadError
 from nginxaudit.syntax.parse import parse
 from nginxaudit.syntax.tree import Statement
 from tests.syntax.reading import read, resolve
