@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from heapq import nlargest
 
 SURE = 0.85  # of difflib: from here on a misspelt name can only mean the other one
 _LONGEST = 64  # letters of a name that is compared: the time that it takes is in the square of them
+_MOST_NAMES = 50  # of those that share enough letters with a word, the ones that share most
 _MOST_WORDS = 100  # of a configuration, whose names are as many as somebody wants
 
 
@@ -53,10 +55,14 @@ def near(word: str, known: Iterable[str], count: int, cutoff: float) -> list[str
     """At most ``count`` of ``known`` that are like ``word``, the most like first."""
     if len(word) > _LONGEST:
         return []
+    names = list(_plausible(word, known, cutoff))
+    if not names:
+        return []
     from difflib import get_close_matches
 
-    names = [each for each in plausible(word, known, cutoff) if len(each) <= _LONGEST]
-    return get_close_matches(word, names, count, cutoff) if names else []
+    if len(names) > _MOST_NAMES:
+        names = nlargest(_MOST_NAMES, names)
+    return get_close_matches(word, [name for _, name in names], count, cutoff)
 
 
 def clear_match(word: str, known: Iterable[str]) -> str | None:
@@ -74,17 +80,16 @@ def likeness(word: str, other: str) -> float:
     return SequenceMatcher(None, other, word).ratio()
 
 
-def plausible(word: str, known: Iterable[str], cutoff: float) -> list[str]:
-    """Those of ``known`` that share as many letters with ``word`` as difflib's ratio ``cutoff`` takes.
+def _plausible(word: str, known: Iterable[str], cutoff: float) -> Iterator[tuple[float, str]]:
+    """Those of ``known`` that share as many letters with ``word`` as difflib's ratio ``cutoff`` takes, with how many.
 
     difflib looks through a thousand names in milliseconds, for every word of a file that is none of nginx's.
     """
     own, size = _letters(word), len(word)
-    return [
-        each
-        for each in known
-        if 2 * (own & _known_letters(each)).bit_count() >= cutoff * (size + len(each)) - 1e-9
-    ]
+    for each in known:
+        shared = 2 * (own & _known_letters(each)).bit_count()
+        if shared >= cutoff * (size + len(each)) - 1e-9 and len(each) <= _LONGEST:
+            yield shared / (size + len(each)), each
 
 
 def _letters(word: str) -> int:

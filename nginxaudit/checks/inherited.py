@@ -11,6 +11,8 @@ from nginxaudit.model import Model
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.syntax.tree import Directive
 
+_MOST_REPEATED = 50  # lines
+
 
 def level_of(block: Directive, model: Model, name: str) -> Directive | None:
     """The block, from ``block`` outwards, whose lines ``name`` are in effect."""
@@ -22,9 +24,12 @@ def repeated(nodes: Iterable[Directive]) -> str | None:
     """``nodes`` as lines that are written once more.
 
     A file that holds nothing else is included once more. None where a line cannot be written again as it
-    is, or holds a secret: there shall be no second copy of it.
+    is, or holds a secret: there shall be no second copy of it. None, too, where there are many: a copy of thousands
+    in each of thousands of blocks helps nobody.
     """
     known = dict.fromkeys(nodes)
+    if len(known) > _MOST_REPEATED:
+        return None
     alone: dict[Directive, bool] = {}
     lines: dict[str, None] = {}
     for node in known:

@@ -11,22 +11,34 @@ from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Problem
 
 _NOT_ANALYSED = "include-not-analysed"  # told by include-not-found, as information
+_OF_CONTEXT = frozenset(
+    {_NOT_ANALYSED, "include-not-found", "include-cycle", "limit-exceeded", "unreadable-file"}
+)
+"""Kinds of problems that depend on where a file is included."""
 
 
 def told_by_reader(ctx: CheckContext) -> Iterable[Hit]:
     """Problems whose kind is the running rule."""
-    for problem in ctx.model.config.problems:
-        if problem.kind == ctx.rule:
-            yield _hit(ctx, problem)
+    for problem in ctx.once(_by_kind).get(ctx.rule, ()):
+        yield _hit(ctx, problem)
 
 
 def include_not_found(ctx: CheckContext) -> Iterable[Hit]:
     """Includes that nginx will not find, and those that cannot be judged from here."""
-    for problem in ctx.model.config.problems:
-        if problem.kind == ctx.rule:
-            yield _hit(ctx, problem)
-        elif problem.kind == _NOT_ANALYSED:
-            yield _hit(ctx, problem, severity=Severity.INFO, rejected=False)
+    yield from told_by_reader(ctx)
+    for problem in ctx.once(_by_kind).get(_NOT_ANALYSED, ()):
+        yield _hit(ctx, problem, severity=Severity.INFO, rejected=False)
+
+
+def _by_kind(model: Model) -> dict[str, list[Problem]]:
+    """The problems of a configuration; of those that a text has by itself the ones that no other one tells."""
+    config = model.config
+    fresh = {text.path for text in config.texts}
+    found: dict[str, list[Problem]] = {}
+    for problem in config.problems:
+        if problem.kind in _OF_CONTEXT or problem.source.path in fresh:
+            found.setdefault(problem.kind, []).append(problem)
+    return found
 
 
 def _hit(

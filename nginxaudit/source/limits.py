@@ -57,6 +57,9 @@ class Limits(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     max_directives: Annotated[
         int, _count("Directives of one configuration with everything that it includes.", 50_000_000)
     ] = 2_000_000
+    max_repeats: Annotated[
+        int, _count("Directives of one run that come from including files again.", 50_000_000)
+    ] = 250_000
     max_regex_size: Annotated[
         int, _size("Size of a regular expression; nginx refuses words of 4 KiB.", 65_536)
     ] = 4096

@@ -25,11 +25,27 @@ class ParseCache:
         self.limits = limits
         self._parse = parser
         self._parsed: dict[SourceText, ParsedFile] = {}
+        self._included: set[SourceText] = set()
+        self._repeats = 0
 
     @property
     def full(self) -> bool:
         """Whether the run has read as many files as it may."""
         return len(self._parsed) >= self.limits.max_files
+
+    def may_include(self, source: SourceText, *, again: bool) -> bool:
+        """Take in that ``source`` is included, ``again`` in one configuration; whether the run may do that once more.
+
+        The first time is free, in the whole run: what it takes is in proportion to the texts.
+        """
+        if source in self._included:
+            parsed = self.get(source)
+            cost = 1 + parsed.count if again else parsed.weight
+            if self._repeats + cost > self.limits.max_repeats:
+                return False
+            self._repeats += cost
+        self._included.add(source)
+        return True
 
     def get(self, source: SourceText) -> ParsedFile:
         """``source`` parsed."""
@@ -60,6 +76,7 @@ class _Expansion:
         self._count = 0
         self._depth = 0
         self._stack: list[str] = []
+        self._cyclic: set[Directive] = set()  # includes of files that are being read
         self._inner: dict[tuple[str, str], str] = {}
         top = Block(ROOT_STATEMENT, None, context, context, None)
         self.config = Config(top, main, {}, [], [], fragment=fragment)
@@ -124,26 +141,37 @@ class _Expansion:
             return
         if not paths:
             self.config.barren_includes.append(node)
+        left: list[str] = []  # files that were included before, and are not again
         for each in paths:
-            if self._stopped(node, each if is_pattern(path) else argument):
-                return
+            shown = each if is_pattern(path) else argument
+            if self._stopped(node, shown):
+                break
             try:
                 source = self._known(self._files.read(each))
             except ReadError as error:
-                self._unread(node, each if is_pattern(path) else argument, error)
+                self._unread(node, shown, error)
                 continue
-            if self._may_enter(node, source):
-                self._resolved += 1
-                self._file(source, parent, node)
-            elif self._exceeded:
-                return
+            if self._is_open(node, source) or self._is_too_much(node, source):
+                continue
+            again = source.path in self.config.sources
+            if (again and self._cyclic) or not self._cache.may_include(source, again=again):
+                left.append(source.path)
+                continue
+            self._resolved += 1
+            self._file(source, parent, node)
+        if left:
+            self._left_out(node, left)
 
     def _known(self, source: SourceText) -> SourceText:
         """The text that stands for what people know by this path: a text on standard input may be a file's, too."""
         return self.config.sources.get(source.path, source)
 
-    def _may_enter(self, node: Directive, source: SourceText) -> bool:
-        if source.real in self._stack:
+    def _is_open(self, node: Directive, source: SourceText) -> bool:
+        """Whether ``source`` is being read already; told once for each include."""
+        if source.real not in self._stack:
+            return False
+        if node not in self._cyclic:
+            self._cyclic.add(node)
             self._problem(
                 node,
                 "include-cycle",
@@ -152,11 +180,24 @@ class _Expansion:
                 else f"{source.path} is already being read: the includes form a cycle",
                 "Remove one include of the cycle; nginx crashes on it.",
             )
-            return False
+        return True
+
+    def _is_too_much(self, node: Directive, source: SourceText) -> bool:
         if self._count + self._cache.get(source).count > self._limits.max_directives:
             self._exceeded = "max_directives"
-            return not self._stopped(node, source.path)
-        return True
+            self._stopped(node, source.path)
+        return bool(self._exceeded)
+
+    def _left_out(self, node: Directive, paths: list[str]) -> None:
+        """Tell what is not read once more: the run has read enough, or nginx will never get there.
+
+        A configuration with a cycle does not load, whatever else it says; every file of it is judged once.
+        """
+        if self._cyclic:
+            self.config.incomplete_includes.append(node)
+        else:
+            more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
+            self._limit(node, "max_repeats", f"{paths[0]}{more}")
 
     def _stopped(self, node: Directive, shown: str) -> bool:
         """Whether a limit ends the reading of includes; it is told where they stand."""
@@ -258,6 +299,7 @@ _EXCEEDED = {
     "max_include_depth": "includes are nested more than {:,} deep",
     "max_directives": "the configuration has more than {:,} directives",
     "max_files": "more than {:,} files were read",
+    "max_repeats": "files that are included again have more than {:,} directives",
 }
 
 _DISTRIBUTED = frozenset(

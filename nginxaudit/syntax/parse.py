@@ -22,6 +22,8 @@ from nginxaudit.syntax.tree import Comment, Problem, Statement
 
 MAX_PROBLEMS = 200  # per file; past that it is no nginx configuration, or one mistake told over and over
 
+_CHARACTERS = 500  # of a text, which are looked through in the time that one directive takes
+
 
 class ParsedFile(Struct, frozen=True):
     """A parsed text: statements in order, its comments, what was wrong with it, and how many directives it has."""
@@ -31,6 +33,12 @@ class ParsedFile(Struct, frozen=True):
     comments: list[Comment]
     problems: list[Problem]
     count: int
+
+    @property
+    def weight(self) -> int:
+        """What it costs to look at it in one more configuration, counted in directives."""
+        text = len(self.source.text) // _CHARACTERS
+        return 1 + self.count + len(self.comments) + len(self.problems) + text
 
 
 def parse(source: SourceText, limits: Limits = DEFAULTS) -> ParsedFile:

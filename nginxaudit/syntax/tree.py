@@ -7,7 +7,7 @@ included from two servers yields two sets of nodes with different parents and th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from msgspec import Struct, field
 
@@ -276,7 +276,13 @@ class Config(Struct):
     incomplete_includes: list[Directive] = field(default_factory=list)  # include whose content is unknown
     entered: dict[str, int] = field(default_factory=dict)  # path -> in how many contexts the file stands
     barren_includes: list[Directive] = field(default_factory=list)  # include whose pattern matches no file
+    fresh: Set[str] | None = None  # paths of texts that are in no earlier configuration of the run; None: all
     _index: dict[str, list[Directive]] | None = None
+
+    @property
+    def texts(self) -> list[SourceText]:
+        """The texts of which this configuration tells what they say by themselves: each is told of once in a run."""
+        return [text for path, text in self.sources.items() if self.fresh is None or path in self.fresh]
 
     @property
     def is_whole(self) -> bool:

@@ -179,7 +179,9 @@ def test_includes_that_double_at_every_level_end_at_a_limit(tmp_path: Path) -> N
     write(tmp_path, "30.conf", b"# the end\n")
     result = scan(tmp_path, "nginx.conf")
     assert result.returncode == 3
-    assert "more than 2,000,000 directives" in result.stdout
+    assert "files that are included again have more than 250,000 directives" in " ".join(
+        result.stdout.split()
+    )
 
 
 def test_a_glob_of_ten_thousand_files(tmp_path: Path) -> None:

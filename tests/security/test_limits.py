@@ -55,6 +55,12 @@ def directives(tree: Path) -> None:
     (tree / "a.conf").write_text("sendfile on;\n" * 50)
 
 
+def repeats(tree: Path) -> None:
+    servers = "".join(f"server {{ listen {8000 + n}; include a.conf; }}\n" for n in range(10))
+    (tree / "nginx.conf").write_text("events {}\nhttp { " + SITE + servers + "}\n")
+    (tree / "a.conf").write_text("deny 10.0.0.1;\n" * 20)
+
+
 def long_expression(tree: Path) -> None:
     text = "|".join(f"bot{number}" for number in range(200))
     (tree / "nginx.conf").write_text(
@@ -68,6 +74,7 @@ CASES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "max-include-depth": (nested_includes, "4", "includes are nested more than 4 deep; 4.conf was not analysed"),
     "max-depth": (nested_blocks, "4", "blocks are nested more than 4 deep; what is inside was not analysed"),
     "max-directives": (directives, "20", "the configuration has more than 20 directives; a.conf was not analysed"),
+    "max-repeats": (repeats, "100", "files that are included again have more than 100 directives; a.conf was not analysed"),
     "max-regex-size": (long_expression, '"1k"', "the regular expression is longer than 1,024 bytes"),
 }  # fmt: skip
 

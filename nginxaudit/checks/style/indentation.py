@@ -101,7 +101,7 @@ def _indented(source: SourceText, wrong: list[tuple[int, int, str]], model: Mode
 
     None for a file whose structure is not sound: its depths are guesses, which other fixes will change.
     """
-    if any(problem.source is source and problem.kind in _UNSOUND for problem in model.config.problems):
+    if source.path in model.once(_unsound):
         return None
     wanted = {start: (end, new) for start, end, new in wrong}
     for statement in model.once(_statements).get(source.path, ()):
@@ -111,6 +111,10 @@ def _indented(source: SourceText, wrong: list[tuple[int, int, str]], model: Mode
     for comment in model.once(_comments).get(source.path, ()):
         wanted.update(_comment_above(source, comment, wanted))
     return tuple(edits.replaced(source, start, end, new) for start, (end, new) in wanted.items())
+
+
+def _unsound(model: Model) -> set[str]:
+    return {each.source.path for each in model.config.problems if each.kind in _UNSOUND}
 
 
 def _statements(model: Model) -> dict[str, list[Statement]]:

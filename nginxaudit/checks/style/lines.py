@@ -23,12 +23,12 @@ Places = list[tuple[int, int]]
 def _found(model: Model, pattern: str) -> Iterator[tuple[SourceText, Places]]:
     """Every file that was read, with the places of ``pattern``, those in data left out."""
     found = {
-        path: [each.span() for each in re.finditer(pattern, source.text)]
-        for path, source in model.config.sources.items()
+        source.path: [each.span() for each in re.finditer(pattern, source.text)]
+        for source in model.config.texts
     }
     data = _data(model) if any(found.values()) else {}
-    for path, source in model.config.sources.items():
-        yield source, list(_outside(found[path], sorted(data.get(path, []))))
+    for source in model.config.texts:
+        yield source, list(_outside(found[source.path], sorted(data.get(source.path, []))))
 
 
 def _data(model: Model) -> dict[str, Places]:
@@ -98,7 +98,7 @@ def _before_semicolons(model: Model) -> Iterator[tuple[SourceText, Places]]:
     """Every file that has such blanks, each place with its semicolon."""
     seen: set[int] = set()
     places: dict[str, tuple[SourceText, Places]] = {}
-    files = {path for path, each in model.config.sources.items() if " ;" in each.text or "\t;" in each.text}
+    files = {each.path for each in model.config.texts if " ;" in each.text or "\t;" in each.text}
     for node in model.config.top.walk() if files else ():
         statement = node.statement
         if statement.block is not None or node.source.path not in files or id(statement) in seen:
@@ -113,7 +113,7 @@ def _before_semicolons(model: Model) -> Iterator[tuple[SourceText, Places]]:
 
 def line_endings(ctx: CheckContext) -> Iterable[Hit]:
     """Lines that end as on Windows, or some so and some not."""
-    for source in ctx.model.config.sources.values():
+    for source in ctx.model.config.texts:
         first = source.text.find("\r\n")
         if first < 0:
             continue
@@ -174,7 +174,7 @@ _DATA = frozenset({"map", "geo", "types", "split_clients", "charset_map", "match
 
 def final_newline(ctx: CheckContext) -> Iterable[Hit]:
     """Files whose last line does not end, or that end with empty lines; asked for only."""
-    for source in ctx.model.config.sources.values():
+    for source in ctx.model.config.texts:
         text = source.text
         kept = text.rstrip(" \t\r\n")
         if not kept:

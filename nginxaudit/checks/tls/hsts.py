@@ -8,11 +8,11 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.headers.values import HSTS, added, sends
+from nginxaudit.checks.inherited import repeated
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.syntax.tree import Directive, Token
 
 _HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
@@ -65,9 +65,10 @@ def _with_header(block: Directive, model: Model) -> Edits:
     """The header behind the other settings of the server, inherited headers repeated beside it."""
     merged = block.named("add_header") or model.value(block, "add_header_inherit") == "merge"
     inherited = [] if merged else model.effective(block, "add_header")
-    text = "\n".join([*map(edits.statement, inherited), _LINE])
-    if mask_secrets(text) != text:
-        return None  # no secret is written a second time
+    before = repeated(inherited) if inherited else ""
+    if before is None:
+        return None
+    text = f"{before}\n{_LINE}" if before else _LINE
     names = ("listen", "server_name", "ssl_certificate", "ssl_certificate_key", "add_header")
     nodes = [each for each in block.children if each.name in names]
     last = edits.standing_in(block, nodes[-1]) if nodes else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 from nginxaudit.engine.results.bounds import too_long
 from nginxaudit.engine.run.clock import Clock
 from nginxaudit.engine.run.context import Contexts
+from nginxaudit.engine.run.outermost import outermost
 from nginxaudit.engine.settings import Settings, SettingsError
 from nginxaudit.model import Model
 from nginxaudit.source.files import Texts
@@ -74,8 +75,10 @@ class Reading:
         self._in_context(roots)
         self.unread, self.notes, self.remarks = roots.unread, roots.notes, roots.remarks
         reached: set[str] = set()
-        found = [self._work(root, config) for root, config in self._independent(roots, reached)]
-        return found + [self._work(root, None) for root in self._loose(roots, reached)]
+        found = self._outermost(roots.roots, reached)
+        found += self._outermost(self._loose(roots, reached), reached)
+        _told_once(found)
+        return found
 
     def _in_context(self, roots: Roots) -> None:
         """Put the configuration that includes it in the place of each given file that is a part of one."""
@@ -107,33 +110,29 @@ class Reading:
         parsed = self._cache.get(root.source)
         return is_main(parsed.statements) or declared_context(parsed.comments) is not None
 
-    def _independent(self, roots: Roots, reached: set[str]) -> Iterator[tuple[Root, Config | None]]:
-        """Roots in order; one that was found by searching and that another one includes is none."""
-        if not any(root.searched for root in roots.roots):
-            yield from ((root, None) for root in roots.roots)
-            return
-        expanded = [(root, self._expand(root, "main")) for root in roots.roots]
-        included = {
-            source.real
-            for _, config in expanded
-            for source in config.sources.values()
-            if source is not config.main
-        }
-        for root, config in expanded:
-            if root.searched and root.source.real in included:
-                continue
-            reached.update(source.real for source in config.sources.values())
-            yield root, config
+    def _outermost(self, roots: list[Root], reached: set[str]) -> list[Work]:
+        """The work of ``roots``, in order: of those that were found by searching the ones that no other includes.
 
-    def _work(self, root: Root, config: Config | None) -> Work:
+        ``reached`` are the real paths of the files that are analysed, and grows.
+        """
+        first = roots
+        if any(root.searched for root in roots):
+            tops = set(map(id, outermost(roots, self._cache)))
+            first = [root for root in roots if not root.searched or id(root) in tops]
+        works = {id(root): self._work(root, reached) for root in first}
+        # An include may lead nowhere after all: beyond a limit, or from where the file that includes it stands.
+        for root in roots:
+            if id(root) not in works and root.source.real not in reached:
+                works[id(root)] = self._work(root, reached)
+        return [works[id(root)] for root in roots if id(root) in works]
+
+    def _work(self, root: Root, reached: set[str]) -> Work:
         contexts = self._contexts(root)
-        fragment = not is_main(self._cache.get(root.source).statements) and not self._is_empty_main(root)
-        if contexts != ["main"]:
-            variants = [self._expand(root, context, fragment=True) for context in contexts]
-        elif config is None or config.fragment != fragment:
-            variants = [self._expand(root, "main", fragment=fragment)]
-        else:
-            variants = [config]
+        fragment = contexts != ["main"] or not (
+            is_main(self._cache.get(root.source).statements) or self._is_empty_main(root)
+        )
+        variants = [self._expand(root, context, fragment=fragment) for context in contexts]
+        reached.update(source.real for config in variants[:1] for source in config.sources.values())
         whole = root.source.real not in self._context_only
         return Work(root, tuple(map(self._model, variants)), whole)
 
@@ -173,3 +172,13 @@ class Reading:
                 f"no configuration includes {names}{more}: not analysed (--fragments analyses them on their own)"
             )
         return []
+
+
+def _told_once(works: list[Work]) -> None:
+    """What texts say by themselves is told where they are first read, however often they are included."""
+    known: set[str] = set()
+    for work in works:
+        fresh = work.models[0].config.sources.keys() - known
+        for model in work.models:
+            model.config.fresh = fresh
+        known |= fresh

@@ -68,11 +68,11 @@ def _quotes(problem: Problem, model: Model) -> Edits:
     """The regex in quotes, without the parenthesis of ``if``: backslashes mean the same inside of them."""
     source, start, end = problem.source, problem.start, problem.end
     word = source.text[start:end]
-    conditions = [node.args for node in model.config.named("if") if node.source is source and node.args]
-    if word.endswith(")") and any(words[-1].end == end for words in conditions):
+    first, last = model.once(_condition_ends)
+    if word.endswith(")") and (source.path, end) in last:
         word, end = word[:-1], end - 1
     quote = '"' if '"' not in word else "'"
-    if quote in word or word.endswith("\\") or any(words[0].start == start for words in conditions):
+    if quote in word or word.endswith("\\") or (source.path, start) in first:
         return None
     return (edits.replaced(source, start, end, f"{quote}{word}{quote}"),)
 
@@ -91,15 +91,28 @@ def _brace(problem: Problem, model: Model) -> Edits:
     return None if _is_in_lua(source, at, model) else (_closed_before(source, at, indent),)
 
 
+def _condition_ends(model: Model) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """Where the first words of conditions begin, and where the last ones end."""
+    nodes = [node for node in model.config.named("if") if node.args]
+    return (
+        {(node.source.path, node.args[0].start) for node in nodes},
+        {(node.source.path, node.args[-1].end) for node in nodes},
+    )
+
+
 def _is_in_lua(source: SourceText, at: int, model: Model) -> bool:
     """Whether Lua code that is never closed would swallow a brace at ``at``."""
-    return any(
-        each.source is source
-        and each.kind == "unmatched-braces"
-        and each.start < at
-        and not source.text[each.start : each.end].endswith(("{", "}"))
-        for each in model.config.problems
-    )
+    return at > model.once(_first_open_code).get(source.path, at)
+
+
+def _first_open_code(model: Model) -> dict[str, int]:
+    """Where the first Lua code that is never closed begins, by file."""
+    found: dict[str, int] = {}
+    for each in model.config.problems:
+        text = each.source.text
+        if each.kind == "unmatched-braces" and not text[each.start : each.end].endswith(("{", "}")):
+            found[each.source.path] = min(each.start, found.get(each.source.path, each.start))
+    return found
 
 
 def _closed_before(source: SourceText, at: int, indent: str) -> Edit:
