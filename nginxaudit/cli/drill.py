@@ -11,14 +11,12 @@ from nginxaudit.cli.loads import LOAD_OPTIONS, load_of
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.drill.kinds import KINDS
 from nginxaudit.views.drill import FORMATS
 
 if TYPE_CHECKING:
     from nginxaudit.engine.run.audit import Examination
     from nginxaudit.views.drill.view import Drilled
-
-KINDS = ("refuse", "hang", "blackhole", "5xx", "slow", "flap", "rolling")
-"""Those of `nginxaudit.drill.results`, which is not worth importing for a help text."""
 
 
 def _load_options(command: Any) -> Any:

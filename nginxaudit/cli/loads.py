@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 _HIGHEST_RATE = 10_000  # requests per second; more takes longer and shows nothing else
 _LONGEST = 3_600_000  # ms
-_METHODS = (
-    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "LOCK", "UNLOCK", "COPY", "MOVE", "MKCOL",
-    "PROPFIND", "PROPPATCH",
-)  # fmt: skip
 
 
 def _rate(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -34,12 +30,14 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str) -> float:
 
 def _methods(ctx: click.Context, param: click.Parameter, value: str) -> tuple[tuple[str, float], ...]:
     """Methods with their shares, out of ``GET:0.9,POST:0.1``."""
+    from nginxaudit.nginx.names import HTTP_METHODS
+
     found: dict[str, float] = {}
     for part in value.split(","):
         name, colon, text = part.strip().partition(":")
         name = name.upper()
-        if name not in _METHODS:
-            raise click.BadParameter(f"{part!r}: no method of HTTP; known are {', '.join(_METHODS)}")
+        if name not in HTTP_METHODS:
+            raise click.BadParameter(f"{part!r}: no method of HTTP; known are {', '.join(HTTP_METHODS)}")
         if name in found:
             raise click.BadParameter(f"{name} is given twice")
         found[name] = _share(text) if colon else 1.0

@@ -10,6 +10,7 @@ import click
 from nginxaudit.cli.catalogue import rules_of
 from nginxaudit.cli.options import rule_options
 from nginxaudit.cli.streams import writing
+from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
     from nginxaudit.engine.rules.rule import Rule
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     help="How the list is written.",
 )
 @click.option(
-    "--severity", type=click.Choice(["info", "warning", "error"]), help="Only rules of this severity."
+    "--severity", type=click.Choice([each.label for each in Severity]), help="Only rules of this severity."
 )
 @click.option(
     "--default/--opt-in", "default", default=None, help="Only rules that are on, or off, by default."

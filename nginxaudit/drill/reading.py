@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.drill.spec import (
-    KEEPALIVE_BY_DEFAULT,
     LEAST_TIME_SINCE,
     MORE_REQUESTS,
     ServerSpec,
@@ -19,6 +18,7 @@ from nginxaudit.drill.spec import (
     UpstreamSpec,
 )
 from nginxaudit.nginx import parse_time_ms
+from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model

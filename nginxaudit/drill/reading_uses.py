@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxaudit.drill.spec import KEEPALIVE_BY_DEFAULT, Use
+from nginxaudit.drill.spec import Use
 from nginxaudit.model.retries import directive_of
+from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model

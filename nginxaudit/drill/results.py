@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from nginxaudit.drill.behaviour import Behaviour
 
-KINDS = ("refuse", "hang", "blackhole", "5xx", "slow", "flap", "rolling")
 """Kinds of scenarios, in the order in which they are run."""
 
 

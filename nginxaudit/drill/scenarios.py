@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.drill.behaviour import Behaviour, blackhole, flap, hang, refuse, slow, status
+from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.results import KINDS, Fault, Scenario
+from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 
 WARM_UP = 10_000

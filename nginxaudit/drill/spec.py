@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-Version = tuple[int, int, int]
+from nginxaudit.nginx import NEWEST, Version
 
 DOWN_NOT_TRIED: Version = (1, 19, 6)
 """Since then servers that are ``down`` do not add to the tries of a request (``ngx_http_upstream_tries``)."""
-KEEPALIVE_BY_DEFAULT: Version = (1, 29, 7)
-"""Since then every ``upstream`` of http keeps 32 idle connections per worker and location."""
 LEAST_TIME_SINCE: Version = (1, 31, 0)
 """First open source release with ``least_time``."""
 MORE_REQUESTS: Version = (1, 19, 10)
@@ -56,7 +54,7 @@ class UpstreamSpec(Struct, frozen=True):
     keepalive: int = 0
     keepalive_requests: int = 1000
     keepalive_timeout: int = 60_000
-    version: Version = (1, 31, 4)
+    version: Version = NEWEST
     workers: int = 1
     file: str = ""
     line: int = 0

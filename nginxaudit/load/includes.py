@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.nginx.names import BALANCED
 from nginxaudit.syntax.tree import Directive
 
 _OPTIONAL = frozenset(
@@ -45,6 +46,6 @@ def include_matches_nothing(ctx: CheckContext) -> Iterable[Hit]:
 def _serves_nothing(ctx: CheckContext, node: Directive) -> bool:
     """Whether the block the include stands in is left without any server."""
     block = node.parent
-    if block is None or block.inner not in ("http", "stream"):
+    if block is None or block.inner not in BALANCED:
         return False
     return not block.named("server")

@@ -9,17 +9,15 @@ from msgspec import Struct
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, Place, arg
 from nginxaudit.model.scope import is_directive
-from nginxaudit.nginx.templates import has_placeholder, placeholders
+from nginxaudit.nginx.templates import SIGNS, SUFFIXES, has_placeholder, placeholders
 from nginxaudit.syntax.tree import Directive, Token
-
-_SUFFIXES = (".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".mustache", ".gotmpl", ".in")
 
 
 def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
     """The first such place of every file that is not called a template."""
     files: dict[str, list[_Gap]] = {}
     for gap in _all(ctx):
-        if not gap.place.source.path.endswith(_SUFFIXES):
+        if not gap.place.source.path.endswith(SUFFIXES):
             files.setdefault(gap.place.source.path, []).append(gap)
     for gaps in files.values():
         first = min(gaps, key=lambda gap: (not gap.refused, gap.place.start))
@@ -61,7 +59,7 @@ def _waiting(ctx: CheckContext, node: Directive, token: Token) -> str:
     """The part of a word that waits to be filled in and that the reader has not told; empty if none."""
     family = ctx.model.family_of(node)
     for text in placeholders(token):
-        if text.startswith(("{{", "{%", "<%")):
+        if text.startswith(SIGNS):
             continue
         if text.startswith("${") and text[2:-1].lower() in ctx.model.variable_definitions(family):
             continue  # a variable of nginx, spelled in capitals

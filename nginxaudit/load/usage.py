@@ -31,12 +31,12 @@ from nginxaudit.nginx import (
     directives,
 )
 from nginxaudit.nginx.modules import UNKNOWN_IN_STREAM, module_of, module_of_file
+from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
 from nginxaudit.syntax.tree import Directive
 
 HEALTH_CHECK_NAMES = frozenset({"health_check", "match", "health_check_timeout"})
 _SSL_SWITCH = "ssl"
 _SSL_HELP = 'Delete it, and write "ssl" behind the address in the listen lines that speak TLS.'
-_UPSTREAM_CONTEXTS = frozenset({"upstream", "stream-upstream"})
 _OPAQUE = PSEUDO_CONTEXTS | {"unknown", "mgmt", "oidc_provider", "acme_issuer", "otel_exporter"}
 
 
@@ -303,7 +303,7 @@ def _plus_only(name: str, context: str, fact: DirectiveFact) -> _Verdict:
             "Use NGINX Plus (--edition plus), or rely on max_fails and fail_timeout of the servers.",
         )
     remedy = "Delete it, or say --edition plus if the target is NGINX Plus."
-    if context not in _UPSTREAM_CONTEXTS:
+    if context not in UPSTREAM_CONTEXTS:
         return _Verdict("plus-only-directive", message, remedy)
     return _Verdict("plus-only-upstream-feature", message, remedy, make_fix=_deleted)
 

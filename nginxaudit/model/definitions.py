@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from nginxaudit.model.regex import names as group_names
 from nginxaudit.model.scope import family_of, is_directive
+from nginxaudit.nginx.names import REGEX_OPERATORS
 from nginxaudit.syntax.tree import Config, Directive
 
 _FIRST = (
@@ -13,7 +14,6 @@ _FIRST = (
     "set_by_lua", "set_by_lua_file", "set_by_lua_block",
 )  # fmt: skip
 _SECOND = ("map", "split_clients", "keyval", "num_map")
-_REGEX_OPERATORS = frozenset({"~", "~*", "!~", "!~*"})
 
 
 def variable_name(token: str) -> str:
@@ -63,7 +63,7 @@ def _expressions(config: Config) -> Iterator[tuple[str, Directive]]:
     for directive in _directives(config, "rewrite"):
         yield from _captures(directive, directive.args[:1])
     for directive in _directives(config, "if"):
-        if any(arg in _REGEX_OPERATORS for arg in directive.args):
+        if any(arg in REGEX_OPERATORS for arg in directive.args):
             yield from _captures(directive, directive.args)
 
 

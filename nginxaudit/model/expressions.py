@@ -10,13 +10,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nginxaudit.model.scope import family_of, is_directive
+from nginxaudit.nginx.names import BALANCED, REGEX_OPERATORS
 from nginxaudit.pcre import MAX_LENGTH, Expression, parse
 from nginxaudit.syntax.tree import Directive, Token
 
 if TYPE_CHECKING:
     from nginxaudit.model.model import Model
-
-_MATCHES = frozenset({"~", "~*", "!~", "!~*"})
 
 
 class Written(Struct, frozen=True, dict=True):
@@ -57,7 +56,7 @@ class Condition(Struct, frozen=True):
     @property
     def is_match(self) -> bool:
         """A regular expression is tried."""
-        return self.operator in _MATCHES
+        return self.operator in REGEX_OPERATORS
 
     @property
     def negated(self) -> bool:
@@ -152,8 +151,4 @@ def _others(model: Model) -> Iterator[Written]:
 
 
 def _directives(model: Model, name: str) -> Iterator[Directive]:
-    return (
-        node
-        for node in model.config.named(name)
-        if is_directive(node) and family_of(node) in ("http", "stream")
-    )
+    return (node for node in model.config.named(name) if is_directive(node) and family_of(node) in BALANCED)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nginxaudit.model.regex import matches
+from nginxaudit.nginx.names import EXCHANGES
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.syntax.tree import Directive
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from nginxaudit.model.server import Server
 
 MODIFIERS = ("=", "^~", "~", "~*")
-_REDIRECTING = ("proxy_pass", "fastcgi_pass", "scgi_pass", "uwsgi_pass", "grpc_pass", "memcached_pass")
 
 
 class Location:
@@ -74,7 +74,7 @@ class Location:
         """
         if self.is_regex or not self.pattern.endswith("/"):
             return False
-        for name in _REDIRECTING:
+        for name in EXCHANGES:
             found = self.directive.first(name)
             if found is not None and not (name == "uwsgi_pass" and any("$" in arg for arg in found.args)):
                 return True

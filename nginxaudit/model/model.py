@@ -20,6 +20,7 @@ from nginxaudit.model.topology import Declaration, Topology, find_declaration, t
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
 from nginxaudit.nginx import Target, has_placeholder
+from nginxaudit.nginx.names import BALANCED, FAMILIES, UPSTREAM_CONTEXTS
 from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.syntax.tree import Config, Directive, Statement, Token
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from nginxaudit.model.intent import Intent
     from nginxaudit.model.taint import Taint
 
-FAMILIES = ("http", "stream", "mail")
 T = TypeVar("T")
 
 
@@ -235,7 +235,7 @@ class Model:
         return tuple(
             Upstream(directive, family_of(directive), complete=self._is_complete(directive))
             for directive in self.config.named("upstream")
-            if directive.is_block and directive.inner in ("upstream", "stream-upstream")
+            if directive.is_block and directive.inner in UPSTREAM_CONTEXTS
         )
 
     def _is_complete(self, block: Directive) -> bool:
@@ -300,7 +300,7 @@ class Model:
         return {
             family: self.variables(family).code
             or any(each.family == family and not each.complete for each in self.passes)
-            for family in ("http", "stream")
+            for family in BALANCED
         }
 
     def may_reach_any_upstream(self, family: str = "http") -> bool:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nginxaudit.model.scope import PASS_DIRECTIVES, family_of, is_directive
+from nginxaudit.model.scope import family_of, is_directive
 from nginxaudit.model.target import PassTarget, has_variables, parse_target
 from nginxaudit.model.variables import Values, references
+from nginxaudit.nginx.names import BALANCED, PASS_DIRECTIVES
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
 
@@ -107,7 +108,7 @@ def find_passes(model: Model) -> Iterator[Pass]:
     for name in PASS_DIRECTIVES:
         for directive in model.config.named(name):
             family = family_of(directive)
-            if directive.parent is None or not is_directive(directive) or family not in ("http", "stream"):
+            if directive.parent is None or not is_directive(directive) or family not in BALANCED:
                 continue
             if family == "stream" and name != "proxy_pass":
                 continue

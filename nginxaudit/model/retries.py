@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nginxaudit.model.passes import Pass
+from nginxaudit.nginx.names import PROTOCOLS
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ DEFAULT_CONNECT_MS = 60_000
 """Default of every ``…_connect_timeout`` of http and stream, in milliseconds."""
 
 _DEFAULT = frozenset({"error", "timeout"})
-_PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
 _PREFIXES = {"stream": "proxy", "tunnel": "tunnel"}
 
 
@@ -31,7 +31,7 @@ def directive_of(each: Pass, suffix: str) -> str:
 
 def is_written(model: Model, suffix: str) -> bool:
     """Whether some protocol's ``…_suffix`` stands anywhere: most have no say in most configurations."""
-    return bool(model.written(tuple(f"{protocol}_{suffix}" for protocol in _PROTOCOLS)))
+    return bool(model.written(tuple(f"{protocol}_{suffix}" for protocol in PROTOCOLS)))
 
 
 class Retry(Struct, frozen=True):

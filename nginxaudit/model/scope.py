@@ -31,19 +31,14 @@ from nginxaudit.nginx import (
     parse_size,
     parse_time_ms,
 )
+from nginxaudit.nginx.names import FAMILIES, PASS_DIRECTIVES, UPSTREAM_CONTEXTS
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 T = TypeVar("T")
 
-PASS_DIRECTIVES = (
-    "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "tunnel_pass",
-)  # fmt: skip
-"""Directives that make a location send its requests to a server or a group."""
-
 _HANDED_TO_NONAME = frozenset(PASS_DIRECTIVES) - {"memcached_pass"}
-_FAMILIES = ("http", "stream", "mail", "main")
+_FAMILIES = (*FAMILIES, "main")
 _NONAME = frozenset({"if-in-location", "limit_except"})
-_UPSTREAMS = frozenset({"upstream", "stream-upstream"})
 _FROM_ABOVE_UPSTREAM = frozenset({"resolver", "resolver_timeout"})
 _MERGE_SWITCH = {"add_header": "add_header_inherit", "add_trailer": "add_trailer_inherit"}
 
@@ -142,7 +137,7 @@ class Scopes:
                 own = _own(at, rule.names)
                 if own:
                     return own
-            if (at.inner in _UPSTREAMS or not rule.inheritable) and not _asks_above(at, name, rule):
+            if (at.inner in UPSTREAM_CONTEXTS or not rule.inheritable) and not _asks_above(at, name, rule):
                 return _NONE
             at = at.parent
         return _NONE
@@ -212,7 +207,7 @@ def _merged(
 
 
 def _asks_above(block: Directive, name: str, rule: _Rule) -> bool:
-    if block.inner in _UPSTREAMS:
+    if block.inner in UPSTREAM_CONTEXTS:
         return name in _FROM_ABOVE_UPSTREAM
     return rule.inheritable or (block.inner in _NONAME and name in _HANDED_TO_NONAME)
 

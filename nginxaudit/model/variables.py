@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from nginxaudit.model.definitions import definitions
 from nginxaudit.model.scope import enclosing, family_of, is_directive
+from nginxaudit.nginx.names import LUA, MAPPING
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ _BUILTIN = {
     "stream": {"protocol": frozenset({"TCP", "UDP"})},
 }
 _PHASES = ("server_rewrite", "rewrite", "access", "content", "balancer", "preread")
-_LUA = ("_by_lua", "_by_lua_block", "_by_lua_file")
 _CODE = (
-    *(phase + kind for phase in _PHASES for kind in _LUA),
+    *(phase + kind for phase in _PHASES for kind in LUA),
     "js_content", "js_access", "js_preread", "perl",
 )  # fmt: skip
 """Directives whose code may set variables of ``set``, or choose where a request goes."""
@@ -239,7 +239,7 @@ class Variables:
         if directive.name == "set" and len(directive.args) > 1:
             values = self._text(directive.args[1], server)
             yield Values(values.constants, values.complete and not self._set_unknown(server))
-        elif directive.name in ("map", "geo", "split_clients"):
+        elif directive.name in MAPPING:
             entries = self._block(directive)
             yield entries.plain
             for template in entries.templates:

@@ -38,6 +38,8 @@ _BLOCKS = {
     ("mail", "server"): "mail-server",
 }
 _DATA = {context.removesuffix("-block"): context for context in PSEUDO_CONTEXTS}
+DATA_BLOCKS = frozenset(_DATA)
+"""Names of the blocks that open one of them."""
 _HTTP = frozenset(
     {"http", "server", "location", "if-in-server", "if-in-location", "limit_except", "upstream"}
 )

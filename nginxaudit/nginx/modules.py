@@ -6,6 +6,8 @@ mistake: whether the module is built in cannot be seen from a configuration.
 
 from __future__ import annotations
 
+from nginxaudit.nginx.names import LUA
+
 _PREFIXES = {
     "accesskey": "accesskey",
     "ajp_": "ajp",
@@ -148,7 +150,7 @@ def module_of(name: str) -> str | None:
     known = _NAMES.get(name)
     if known is not None:
         return known
-    if name.endswith(("_by_lua", "_by_lua_block", "_by_lua_file")):
+    if name.endswith(LUA):
         return "lua"
     return next((module for prefix, module in _PREFIXES.items() if name.startswith(prefix)), None)
 

@@ -12,7 +12,13 @@ from typing import NamedTuple
 from nginxaudit.nginx.patterns import compiled
 
 _OPENING = r"(?<![${])\{\{|\{%|<%"  # Jinja, Go, Helm and Mustache; statements of Jinja; ERB
-_CLOSING = {"{{": "}}", "{%": "%}", "<%": "%>"}
+SIGNS = ("{{", "{%", "<%")
+"""What a part begins with that a template engine replaces by any text."""
+SUFFIXES = (
+    ".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".ctmpl", ".gotmpl", ".mustache", ".in",
+)  # fmt: skip
+"""Ends of the names of files that are to be filled in."""
+_CLOSING = dict(zip(SIGNS, ("}}", "%}", "%>"), strict=True))
 _NAMES = (
     r"|\$\{[A-Z][A-Z0-9_]*\}"  # envsubst, as in Docker's images: nginx's own names are lower-case
     r"|(?<![A-Za-z0-9_])__[A-Z][A-Z0-9_]*[A-Z0-9]__(?![A-Za-z0-9_])"
@@ -20,7 +26,7 @@ _NAMES = (
 )
 _BRACES = r"\{\{|\{%"
 # A search for words is faster than one for patterns.
-_SIGNS = ("{{", "{%", "<%", "${", "__", "CHANGE", "REPLACE")
+_SIGNS = (*SIGNS, "${", "__", "CHANGE", "REPLACE")
 
 
 class Mark(NamedTuple):

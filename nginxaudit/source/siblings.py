@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from nginxaudit.nginx.templates import SUFFIXES
 from nginxaudit.source.embedded import EmbeddedText
 from nginxaudit.source.globbing import is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -24,7 +25,6 @@ _SERVER = re.compile(
     r"(?=[^}]{0,2000};)",
     re.MULTILINE,
 )
-_TEMPLATES = (".template", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".ctmpl")
 
 _LOOKED_AT = 200  # keys that globs may look at, for each file that may be read
 
@@ -175,7 +175,7 @@ def is_configuration(key: str, text: str) -> bool:
     """Whether a key holds a configuration, by its name or by what is in it."""
     if key.endswith(".conf") or has_main_block(text):
         return True
-    return not key.endswith(_TEMPLATES) and _SERVER.search(text) is not None
+    return not key.endswith(SUFFIXES) and _SERVER.search(text) is not None
 
 
 def _absent() -> ReadError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from nginxaudit.nginx import PSEUDO_CONTEXTS, directives, inner_context
+from nginxaudit.nginx.names import FAMILIES
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Comment, Statement
 
-_MAIN_BLOCKS = frozenset({"events", "http", "stream", "mail"})
+_MAIN_BLOCKS = frozenset({"events", *FAMILIES})
 _DECLARED = r"\s*nginxaudit:\s*context=([\w,-]*)"
 _CANDIDATES = (
     "main",

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.nginx.templates import marks
+from nginxaudit.nginx.templates import SIGNS, marks
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lines import is_first, is_last
 from nginxaudit.syntax.tree import Comment, Problem, Token
@@ -83,7 +83,7 @@ def _may_be_torn(text: str) -> bool:
 
     A text of many marks without an end on long lines is no template: `_TOLERANT` would look for the ends from each.
     """
-    if any(sign in text for sign in ("{{", "{%", "<%")):
+    if any(sign in text for sign in SIGNS):
         in_vain = sum(mark.end - mark.start for mark in marks(text, one_line=True) if not mark.closed)
         return in_vain <= _IN_VAIN * len(text)
     return _BRACE_AND_DIGIT.search(text) is not None and compiled(_TORN).search(text) is not None

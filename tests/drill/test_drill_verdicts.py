@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from nginxaudit.drill.drill import count, drill, drill_all
+from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.results import KINDS, Result
+from nginxaudit.drill.results import Result
 from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.spec import ServerSpec, Subject, UpstreamSpec, Use
 from tests.drill.drill_support import group, use

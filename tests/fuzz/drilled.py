@@ -7,8 +7,9 @@ import json
 
 from hypothesis import strategies as st
 
+from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.results import KINDS, Outcome, Result
+from nginxaudit.drill.results import Outcome, Result
 from nginxaudit.engine.run.audit import examine
 from nginxaudit.nginx import Target as Nginx
 from nginxaudit.views.drill import FORMATS, render_drill

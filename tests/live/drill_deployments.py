@@ -18,7 +18,8 @@ from nginxaudit.drill.behaviour import ok, refuse
 from nginxaudit.drill.load import Call, Traffic, arrivals
 from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.running import run as simulate
-from nginxaudit.drill.spec import Subject, Version
+from nginxaudit.drill.spec import Subject
+from nginxaudit.nginx import Version
 from tests.live.drill_compare import Case, Run, in_time, log_lines, subject_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "deployments"

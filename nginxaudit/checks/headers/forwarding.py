@@ -12,6 +12,7 @@ from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
 SETTING = {"proxy": "proxy_set_header", "grpc": "grpc_set_header"}
@@ -20,7 +21,6 @@ _SET = SETTING["proxy"]
 _Lacking = tuple[frozenset[Directive], dict[Directive, bool]]
 _Users = Callable[[Model], _Lacking]
 _IDENTITY = frozenset({"host", "forwarded", "x-real-ip", "authorization", "x-client-cert"})
-_KEEPALIVE_BY_DEFAULT = (1, 29, 7)
 _CLIENT_CHOSEN = {
     "x-forwarded-for": "$http_x_forwarded_for", "x-real-ip": "$http_x_real_ip", "x-forwarded-proto": "$http_x_forwarded_proto",
     "x-forwarded-host": "$http_x_forwarded_host", "forwarded": "$http_forwarded", "x-forwarded-port": "$http_x_forwarded_port",
@@ -94,7 +94,7 @@ def _is_default(ctx: CheckContext, node: Directive) -> bool:
     """What nginx sends anyway."""
     header, value = node.args[0].lower(), node.args[1]
     if header == "connection":
-        return value == ("" if ctx.target.version >= _KEEPALIVE_BY_DEFAULT else "close")
+        return value == ("" if ctx.target.version >= KEEPALIVE_BY_DEFAULT else "close")
     return (header == "host" and value == "$proxy_host") or (
         value == "" and header in ("upgrade", "te", "keep-alive", "expect")
     )

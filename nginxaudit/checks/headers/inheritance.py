@@ -8,10 +8,10 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.inherited import again, merges
-from nginxaudit.checks.routing.redirects import CODES
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
 from nginxaudit.model import Model
+from nginxaudit.nginx.names import ANSWERING, REDIRECTS
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -24,7 +24,6 @@ SECURITY = frozenset(
 )  # fmt: skip
 _PROTECTIVE = {"cache-control": ("no-store", "private"), "content-disposition": ("attachment",)}
 _ADDED = ("add_header", "add_trailer")
-_HIDES = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc")
 _ANSWERS = ("return", "rewrite")
 _GAP = r"(?s)\\[^nrt]|(?P<gap>(?:[ \t\r\n]|\\[nrt])++)"
 _BREAK = r"[\r\n]|\\[nr]"
@@ -117,7 +116,7 @@ def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hidden = any(
             "content-type" in (word.lower() for word in hide.args)
-            for protocol in _HIDES
+            for protocol in ANSWERING
             for hide in ctx.model.effective(node.parent, f"{protocol}_hide_header")
         )
         if not hidden:
@@ -135,7 +134,7 @@ def _default_type(node: Directive, block: Directive) -> Edits:
     if block.inner not in ("server", "location") or "$" in node.args[1]:
         return None
     answer = block.first("return")
-    texts = answer is not None and len(answer.args) == 2 and answer.args[0] not in CODES
+    texts = answer is not None and len(answer.args) == 2 and answer.args[0] not in REDIRECTS
     if not texts or block.first("default_type") or not edits.on_one_line(node):
         return None
     return (edits.rewritten(node, f"default_type {edits.written(node, node.args[1])}"),)

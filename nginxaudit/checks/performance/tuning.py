@@ -9,9 +9,10 @@ from nginxaudit import edits
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, name_of, whole
 from nginxaudit.nginx import parse_number, parse_time_ms
+from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
+from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
-_KEEPALIVE_BY_DEFAULT = (1, 29, 7)
 _MANY_REQUESTS = 1000  # default of keepalive_requests since 1.19.10
 _STREAMING_MS = 600_000  # a read timeout from here on means streams
 _STREAMS = (
@@ -46,11 +47,7 @@ def low_keepalive_requests(ctx: CheckContext) -> Iterable[Hit]:
     """Connections of clients that are closed early."""
     for node in ctx.model.config.named("keepalive_requests"):
         number = number_of(node)
-        if (
-            number is not None
-            and number < _MANY_REQUESTS
-            and node.context not in ("upstream", "stream-upstream")
-        ):
+        if number is not None and number < _MANY_REQUESTS and node.context not in UPSTREAM_CONTEXTS:
             yield Hit(
                 whole(node),
                 f"connections are closed after {number} requests: with HTTP/2 that is a page or two, and TLS begins anew",
@@ -111,7 +108,7 @@ def _streams(pattern: str) -> bool:
 
 def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
     """Groups to which every request opens a connection."""
-    default = ctx.target.version >= _KEEPALIVE_BY_DEFAULT
+    default = ctx.target.version >= KEEPALIVE_BY_DEFAULT
     for group in ctx.model.upstreams("http"):
         node = group.directive
         written = node.first("keepalive")

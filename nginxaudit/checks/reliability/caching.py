@@ -7,9 +7,9 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.hit import CheckContext, Hit, Place
+from nginxaudit.nginx.names import CACHING
 from nginxaudit.syntax.tree import Directive, Token
 
-CACHING = ("proxy", "fastcgi", "uwsgi", "scgi")
 _ZONES = {
     # directive that makes a zone, its parameter, directives that use it, whether they name it by zone=
     "limit_req_zone": ("zone=", ("limit_req",), "zone="),

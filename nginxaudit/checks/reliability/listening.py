@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Hit, arg
+from nginxaudit.nginx.names import FAMILIES
 
 
 def listen_hostname(ctx: CheckContext) -> Iterable[Hit]:
     """A ``listen`` that needs DNS when nginx starts."""
-    for family in ("http", "stream", "mail"):
+    for family in FAMILIES:
         for server in ctx.model.servers(family):
             for listen in server.listens:
                 if listen.kind == "name" and listen.host != "localhost" and listen.directive is not None:

@@ -12,13 +12,12 @@ from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
-from nginxaudit.model.scope import PASS_DIRECTIVES
 from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import EXCHANGES, PASS_DIRECTIVES, REDIRECTS
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
 
-_PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
 _ANSWERS = (*HANDLERS, "return", "alias", "rewrite", "if", "include", "internal", "root", "deny")
 _CURRENT = ("$uri", "$uri/", "${uri}", "${uri}/", "$document_uri", "$document_uri/")
 
@@ -85,7 +84,7 @@ def try_files_with_proxy(ctx: CheckContext) -> Iterable[Hit]:
         block = node.parent
         if block is None or len(node.args) < 2 or node.args[-1].startswith("="):
             continue
-        target = next((found for name in _PASSES if (found := block.first(name))), None)
+        target = next((found for name in EXCHANGES if (found := block.first(name))), None)
         if target is None or target.name == "fastcgi_pass":
             continue
         yield Hit(
@@ -277,7 +276,7 @@ def _pass_variables(ctx: CheckContext) -> dict[str, Directive]:
             if reference.start == 0:
                 found.setdefault(f"${reference.name}", each.directive)
     for node in ctx.model.config.named("return"):
-        if len(node.args) == 2 and node.args[0] in ("301", "302", "303", "307", "308"):
+        if len(node.args) == 2 and node.args[0] in REDIRECTS:
             for reference in list(references(node.args[1]))[:1]:
                 if reference.start == 0:
                     found.setdefault(f"${reference.name}", node)

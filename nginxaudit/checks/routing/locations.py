@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 
 from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
 from nginxaudit.model.scope import is_directive
+from nginxaudit.nginx.names import ANSWERING, EXCHANGES, LUA, PASS_DIRECTIVES
 from nginxaudit.syntax.tree import Config, Directive
 
 HANDLERS = (
-    "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "tunnel_pass", "stub_status",
+    *PASS_DIRECTIVES, "stub_status",
     "empty_gif", "mp4", "flv", "perl", "js_content", "content_by_lua", "content_by_lua_block", "content_by_lua_file", "api",
     "hls", "f4f",
 )  # fmt: skip
 """Directives that make a location's content handler (``clcf->handler`` in nginx's modules)."""
 
 _HANDLER_NAMES = frozenset(HANDLERS)
-_PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
-_CONTENT = (*_PASSES, "root", "alias", "try_files", "index", "autoindex", "stub_status")
+_CONTENT = (*EXCHANGES, "root", "alias", "try_files", "index", "autoindex", "stub_status")
 _REWRITES = ("return", "rewrite", "set", "if", "break")
 
 
@@ -89,7 +89,7 @@ def _may_be_skipped(block: Directive, node: Directive) -> bool:
             inner.name in ("break", "rewrite", "proxy_pass") for inner in each.walk()
         ):
             return True
-        if each.name.endswith(("_by_lua_block", "_by_lua_file", "_by_lua")):
+        if each.name.endswith(LUA):
             return True
     return False
 
@@ -106,7 +106,8 @@ def _never_reached(block: Directive, node: Directive) -> Iterator[Directive]:
         if each is node:
             behind = True
         elif (behind and each.name in _REWRITES and each.name != "set") or (
-            block.inner == "location" and (each.name in _PASSES or each.name in ("try_files", "stub_status"))
+            block.inner == "location"
+            and (each.name in EXCHANGES or each.name in ("try_files", "stub_status"))
         ):
             yield each
 
@@ -174,7 +175,7 @@ def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
 def error_page_not_intercepted(ctx: CheckContext) -> Iterable[Hit]:
     """Error pages for statuses that only the backend makes, and that pass by."""
     for each in ctx.model.passes:
-        if each.protocol not in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc"):
+        if each.protocol not in ANSWERING:
             continue
         pages = [
             node
@@ -200,7 +201,7 @@ def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:
         if not node.args:
             continue
         guarded = any(node.first(name) for name in ("allow", "deny", "auth_basic", "auth_request"))
-        if guarded or any(node.first(name) for name in _PASSES):
+        if guarded or any(node.first(name) for name in EXCHANGES):
             yield Hit(
                 arg(node, node.args[-1]),
                 f"this also matches {location.pattern}-old and everything else that begins so",

@@ -16,9 +16,8 @@ from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, split_authority
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
-
-_HTTP_11_BY_DEFAULT = (1, 29, 7)
 
 _HTTP2_SINCE = (1, 25, 1)  # since then http2 is a directive
 
@@ -133,7 +132,7 @@ def speaks_10(model: Model, scope: Directive) -> bool:
     written = model.value(scope, "proxy_http_version")
     if written is not None:
         return written == "1.0"
-    return model.target.version < _HTTP_11_BY_DEFAULT
+    return model.target.version < KEEPALIVE_BY_DEFAULT
 
 
 def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:

@@ -15,15 +15,14 @@ from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import REDIRECTS
 from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive, Token
 
-CODES = ("301", "302", "303", "307", "308")
 URL = r"(?i)(https?)://(\$\{?\w+\}?|[^/?#:$]+)(?::(\d+))?([/?$].*)?$"
 _SAME_HOST = ("$host", "$http_host", "$server_name", "${host}", "${server_name}")
 _SAME_PATH = ("$request_uri", "$uri", "${request_uri}", "$uri$is_args$args")
 _BARE_HOST = r"(?i)(?:www\.[a-z0-9-]+\.|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|info|edu|gov|eu)(?:/|$))"
-_REDIRECTS = ("301", "302", "303", "307", "308")
 _MAX_HOPS = 8
 _Ports = Mapping[int | None, Sequence[Socket]]
 
@@ -40,7 +39,7 @@ class _Redirect(Struct, frozen=True):
 
 def target_of(node: Directive) -> Token | None:
     """The URL of a ``return`` that redirects."""
-    if len(node.args) == 2 and node.args[0] in CODES:
+    if len(node.args) == 2 and node.args[0] in REDIRECTS:
         return node.args[1]
     return node.args[0] if len(node.args) == 1 and not node.args[0].isdigit() else None
 
@@ -140,7 +139,7 @@ def _comes_back(by_port: _Ports, server: Server, location: Location, redirect: _
 def redirect_without_target(ctx: CheckContext) -> Iterable[Hit]:
     """``return 301;``: a redirect without a Location header."""
     for node in ctx.model.config.named("return"):
-        if len(node.args) == 1 and node.args[0] in CODES and ctx.model.family_of(node) == "http":
+        if len(node.args) == 1 and node.args[0] in REDIRECTS and ctx.model.family_of(node) == "http":
             pages = ctx.model.effective(node, "error_page")
             if any(node.args[0] in page.args for page in pages):
                 continue
@@ -182,7 +181,7 @@ def _with_scheme(node: Directive, token: Token) -> Edits:
 
 def _is_torn(ctx: CheckContext, node: Directive, token: Token) -> bool:
     """Whether a target ``//host`` of a redirect is made absolute as if it were a path."""
-    redirects = node.name == "return" and node.args[0] in _REDIRECTS
+    redirects = node.name == "return" and node.args[0] in REDIRECTS
     return (
         redirects
         and re.match(r"//[\w-]+\.[\w.-]+", token) is not None

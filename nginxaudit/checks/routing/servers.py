@@ -8,6 +8,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of
+from nginxaudit.nginx.names import FAMILIES, NAMING
 from nginxaudit.syntax.tree import Directive
 
 
@@ -17,7 +18,7 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
     Facts: ``ngx_http_core_server`` in src/http/ngx_http_core_module.c (80 for root, else 8000);
     ``ngx_stream_core_server`` and ``ngx_mail_core_server`` refuse such a block.
     """
-    for family in ("http", "stream", "mail"):
+    for family in FAMILIES:
         for server in ctx.model.servers(family):
             if server.has_listen or server.unread:
                 continue
@@ -47,7 +48,7 @@ def _listening(node: Directive) -> Edits:
 
 def try_files_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
     """A named location that the server does not have: 500, and `nginx -t` says nothing."""
-    for name in ("try_files", "error_page", "post_action"):
+    for name in NAMING:
         for node in ctx.model.config.named(name):
             token = node.args[-1] if node.args else None
             if token is None or not token.startswith("@") or "$" in token:

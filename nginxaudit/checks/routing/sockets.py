@@ -13,13 +13,13 @@ from nginxaudit.model.listen import Listen
 from nginxaudit.model.names import ServerName
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
+from nginxaudit.nginx.names import BALANCED, FAMILIES
+from nginxaudit.nginx.since import STREAM_NAMES
 from nginxaudit.syntax.tree import Directive
-
-_STREAM_NAMES = (1, 25, 5)  # since then stream has server_name and default_server
 
 
 def _families(ctx: CheckContext) -> tuple[str, ...]:
-    return ("http", "stream") if ctx.target.version >= _STREAM_NAMES else ("http",)
+    return BALANCED if ctx.target.version >= STREAM_NAMES else ("http",)
 
 
 def _line(server: Server, listen: Listen) -> Place:
@@ -135,7 +135,7 @@ _SPOKEN = {
 
 def listen_protocol_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """A parameter for the whole socket that only some of its servers write."""
-    for family in ("http", "stream", "mail"):
+    for family in FAMILIES:
         told: set[tuple[Server, str]] = set()
         for socket in ctx.model.sockets(family).values():
             if len(socket.servers) < 2:

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, name_of, whole
 from nginxaudit.model.location import Location
+from nginxaudit.nginx.names import NAMING
 from nginxaudit.pcre import Expression
-
-_NAMING = ("try_files", "error_page", "post_action")
 
 
 def unreachable_location(ctx: CheckContext) -> Iterable[Hit]:
@@ -125,7 +124,7 @@ def _unnamed(ctx: CheckContext) -> Iterator[Hit]:
         or ctx.model.variables("http").code
     ):
         return
-    used = {token for name in _NAMING for node in ctx.model.config.named(name) for token in node.args}
+    used = {token for name in NAMING for node in ctx.model.config.named(name) for token in node.args}
     if all(each.pattern in used for each in named):
         return
     used = {

@@ -8,9 +8,9 @@ from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.scope import family_of, is_directive
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import EXCHANGES, MAPPING
 from nginxaudit.syntax.tree import Directive, Token
 
-_BLOCKS = ("map", "geo", "split_clients")
 _NO_ENTRIES = frozenset(
     {"default", "include", "hostnames", "volatile", "ranges", "delete", "proxy", "proxy_recursive"}
 )
@@ -26,7 +26,7 @@ _EMPTY_IS_FINE = frozenset(
 
 _DECIDING = frozenset(
     {
-        "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "root", "alias", "auth_basic",
+        *EXCHANGES, "root", "alias", "auth_basic",
         "auth_basic_user_file", "ssl_certificate", "ssl_certificate_key", "proxy_bind", "hash",
     }
 )  # fmt: skip
@@ -91,9 +91,9 @@ def duplicate_map_variable(ctx: CheckContext) -> Iterable[Hit]:
     """A variable that two blocks define: the later one wins."""
     first: dict[tuple[str, str], Directive] = {}
     parents = dict.fromkeys(
-        block.parent for name in _BLOCKS for block in ctx.model.config.named(name) if block.parent is not None
+        block.parent for name in MAPPING for block in ctx.model.config.named(name) if block.parent is not None
     )
-    for block in (child for parent in parents for child in parent.children if child.name in _BLOCKS):
+    for block in (child for parent in parents for child in parent.children if child.name in MAPPING):
         if not block.is_block or not block.args or not is_directive(block):
             continue
         variable = block.args[-1]
@@ -158,7 +158,7 @@ def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
     """``set`` in a location of what the server, or a map, defines; asked for only."""
     blocks = {
         block.args[-1].lower(): block
-        for name in _BLOCKS
+        for name in MAPPING
         for block in ctx.model.config.named(name)
         if block.is_block and block.args
     }

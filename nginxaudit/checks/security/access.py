@@ -18,6 +18,7 @@ from nginxaudit.model.access import (
     read_network,
     rules,
 )
+from nginxaudit.nginx.names import REDIRECTS
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _STATUS_PAGES = (
     "vhost_traffic_status_display",
     "check_status",
 )
-_REDIRECTS = ("301", "302", "303", "307", "308")
+GUARDS = ("deny", "auth_basic", "auth_request")
 _CLAIMED = "proxy_protocol_addr"
 _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked for
 _WIDE = {4: 8, 6: 16}
@@ -53,7 +54,7 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
             continue
         told.add(scope)
         inherited = guards[0].parent is not scope
-        redirects = node.args[0] in _REDIRECTS or not node.args[0].isdigit()
+        redirects = node.args[0] in REDIRECTS or not node.args[0].isdigit()
         yield Hit(
             whole(node),
             f"return answers before {guards[0].name} is looked at: everybody gets this",
@@ -357,9 +358,7 @@ def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:
     """Rules for one path, while a wider location passes its neighbours on; asked for only."""
     for location in ctx.model.locations:
         node = location.directive
-        if not location.is_exact or not any(
-            node.first(name) for name in ("deny", "auth_basic", "auth_request")
-        ):
+        if not location.is_exact or not any(node.first(name) for name in GUARDS):
             continue
         server = location.server
         wider = server.match(location.pattern + "/") if server is not None else None

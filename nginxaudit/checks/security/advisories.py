@@ -12,6 +12,7 @@ from nginxaudit.model.expressions import condition, map_expression
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import format_version
 from nginxaudit.nginx.advisories import Advisory, advisories
+from nginxaudit.nginx.names import ABSOLUTE, REWRITE_FLAGS
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.syntax.tree import Directive
 
@@ -23,8 +24,6 @@ _BY_OWN_RULES = {
 }
 _32_BIT = frozenset({"CVE-2026-27784", "CVE-2014-0088"})
 _SEVERITIES = {"major": Severity.ERROR, "medium": Severity.WARNING}
-_ENDS_HERE = ("last", "break", "redirect", "permanent")
-_ABSOLUTE = ("http://", "https://", "$scheme")
 _COPIES = (
     "proxy_cache_background_update", "fastcgi_cache_background_update", "uwsgi_cache_background_update",
     "scgi_cache_background_update",
@@ -146,7 +145,7 @@ def _script(block: Directive) -> Iterator[Directive]:
 
 
 def _ends(node: Directive) -> bool:
-    return (node.args[2:3] != [] and node.args[2] in _ENDS_HERE) or node.args[1].startswith(_ABSOLUTE)
+    return (node.args[2:3] != [] and node.args[2] in REWRITE_FLAGS) or node.args[1].startswith(ABSOLUTE)
 
 
 def _arms(node: Directive) -> bool:
@@ -179,7 +178,7 @@ def rewrite_overlapping_captures(ctx: CheckContext) -> Iterable[Hit]:
         numbers = [int(name) for name in names if name.isdigit() and name != "0"]
         if len(numbers) != len(names) or len(set(numbers)) != len(numbers):
             continue  # another variable, or one group twice, takes a path that counts right
-        if not (target.startswith(_ABSOLUTE) or node.args[2:3] in (["redirect"], ["permanent"])):
+        if not (target.startswith(ABSOLUTE) or node.args[2:3] in (["redirect"], ["permanent"])):
             numbers = [int(name) for name in _numbers(target.partition("?")[2])]
         if _nested(expression.parents, numbers):
             yield Hit(

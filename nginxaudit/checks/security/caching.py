@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.reliability.caching import CACHING
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import CACHING
 from nginxaudit.syntax.tree import Directive
 
 _STATIC = (
@@ -116,7 +116,7 @@ def cache_key_missing_host(ctx: CheckContext) -> Iterable[Hit]:
     """One cache for several sites, whose key does not tell them apart."""
     zones: dict[str, list[tuple[Directive, Server]]] = {}
     for each in ctx.model.passes:
-        if each.server is None or each.protocol not in ("proxy", "fastcgi", "uwsgi", "scgi"):
+        if each.server is None or each.protocol not in CACHING:
             continue
         zone = ctx.model.value(each.scope, f"{each.protocol}_cache")
         if zone is not None and zone != "off" and "$" not in zone:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 
 from nginxaudit import edits
-from nginxaudit.checks.routing.redirects import CODES, target_of
+from nginxaudit.checks.routing.redirects import target_of
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg
 from nginxaudit.model import Model
@@ -15,9 +15,9 @@ from nginxaudit.model.passes import split_authority
 from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import ABSOLUTE, REDIRECTS
 from nginxaudit.syntax.tree import Directive, Token
 
-_URL_STARTS = ("http://", "https://", "$scheme")
 _CLIENTS_HOST = r"(?i)\$\{?http_(?:x_forwarded_)?host\}?"
 _HOST_HEADERS = ("host", "x-forwarded-host", ":authority")
 
@@ -26,11 +26,11 @@ def _redirects(ctx: CheckContext) -> Iterator[tuple[Directive, Token]]:
     """Redirecting directives with their URLs."""
     for node in ctx.model.config.named("return"):
         token = target_of(node)
-        if token is not None and (len(node.args) == 2 or token.startswith(_URL_STARTS)):
+        if token is not None and (len(node.args) == 2 or token.startswith(ABSOLUTE)):
             yield node, token
     for node in ctx.model.config.named("rewrite"):
         if len(node.args) > 1 and (
-            node.args[1].lower().startswith(_URL_STARTS) or node.args[2:] in (["redirect"], ["permanent"])
+            node.args[1].lower().startswith(ABSOLUTE) or node.args[2:] in (["redirect"], ["permanent"])
         ):
             yield node, node.args[1]
 
@@ -99,7 +99,7 @@ def _without_newline(node: Directive, token: Token, model: Model) -> Fix | None:
 def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
     """A redirect to wherever the client says."""
     for node, token in _redirects(ctx):
-        if len(node.args) == 2 and node.name == "return" and node.args[0] not in CODES:
+        if len(node.args) == 2 and node.name == "return" and node.args[0] not in REDIRECTS:
             continue
         _, separator, rest = token.partition("://")
         head = rest if separator else token

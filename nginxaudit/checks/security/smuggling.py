@@ -7,6 +7,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.headers.forwarding import PARAMETERS, set_headers
+from nginxaudit.checks.security.access import GUARDS
 from nginxaudit.hit import CheckContext, Edits, Hit, whole
 from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Directive
@@ -29,11 +30,7 @@ def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if connection.args[1].lower() not in ("upgrade", "$http_connection"):
             continue
-        guards = [
-            node
-            for name in ("deny", "auth_basic", "auth_request")
-            for node in ctx.model.effective(each.scope, name)
-        ]
+        guards = [node for name in GUARDS for node in ctx.model.effective(each.scope, name)]
         if guards:
             yield Hit(
                 whole(upgrade),

@@ -10,6 +10,7 @@ from itertools import islice
 from nginxaudit import edits
 from nginxaudit.hit import CheckContext, Edits, Hit, MakeFix, Place
 from nginxaudit.model import Model
+from nginxaudit.nginx.contexts import DATA_BLOCKS
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive
 
@@ -152,7 +153,7 @@ def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
     blocks = [
         node
         for node in ctx.model.config.top.walk()
-        if node.is_block and node.inner is not None and node.name not in _DATA
+        if node.is_block and node.inner is not None and node.name not in DATA_BLOCKS
     ]
     for node in reversed(blocks):
         statement = node.statement
@@ -167,9 +168,6 @@ def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Put parts of it into files of their own, and include them.",
             )
-
-
-_DATA = frozenset({"map", "geo", "types", "split_clients", "charset_map", "match"})
 
 
 def final_newline(ctx: CheckContext) -> Iterable[Hit]:

@@ -10,6 +10,7 @@ from nginxaudit import edits
 from nginxaudit.checks.routing.redirects import URL, as_return
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.nginx.names import ABSOLUTE
 from nginxaudit.syntax.tree import Directive
 
 _OF_NGINX = r"\$\{?(?:scheme|server_name|server_port)\b\}?"
@@ -22,7 +23,7 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
         if len(node.args) < 2 or node.parent is None or node.parent.inner not in ("server", "location"):
             continue
         pattern, target, *flags = (str(token) for token in node.args)
-        absolute = target.lower().startswith(("http://", "https://", "$scheme"))
+        absolute = target.lower().startswith(ABSOLUTE)
         if (
             pattern not in _EVERYTHING
             or not absolute

@@ -9,6 +9,7 @@ from nginxaudit import edits
 from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, listed
 from nginxaudit.model import Model
+from nginxaudit.nginx.names import FAMILIES
 from nginxaudit.syntax.tree import Directive, Token
 
 _TLS13_SINCE = (1, 13, 0)
@@ -20,7 +21,7 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
     """Protocols that known attacks break; once per line."""
     spoken = any(
         listen.ssl or listen.quic
-        for family in ("http", "stream", "mail")
+        for family in FAMILIES
         for server in ctx.model.servers(family)
         for listen in server.listens
     )
@@ -63,5 +64,4 @@ def _may_speak_tls(model: Model) -> bool:
     """Whether a server may have sockets that are not seen here, or the old ``ssl on``."""
     if model.config.incomplete_includes or model.config.named("ssl"):
         return True
-    families = ("http", "stream", "mail")
-    return any(server.listen_unknown for family in families for server in model.servers(family))
+    return any(server.listen_unknown for family in FAMILIES for server in model.servers(family))

@@ -13,6 +13,7 @@ from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.nginx.ciphers import weak_families
+from nginxaudit.nginx.names import BALANCED
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -211,7 +212,7 @@ def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
     """Settings of a server that the default server of its socket decides."""
     told: set[Directive] = set()
     names = [name for name in _BEFORE_NAME if ctx.model.config.named(name)]
-    for family in ("http", "stream") if names else ():
+    for family in BALANCED if names else ():
         for socket in ctx.model.sockets(family).values():
             if not socket.ssl or len(socket.servers) < 2:
                 continue

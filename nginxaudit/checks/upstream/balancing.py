@@ -12,9 +12,9 @@ from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
-_KEEPALIVE_ORDER_FREE = (1, 29, 7)
 _WRAPPERS = frozenset({"keepalive", "sticky", "ntlm", "queue"})
 _CONSTANT = frozenset({"hostname", "nginx_version", "pid", "scheme", "server_protocol"})
 _CLIENT_KEYS = frozenset({"$remote_addr", "$binary_remote_addr", "${remote_addr}", "${binary_remote_addr}"})
@@ -88,7 +88,7 @@ def _moved(node: Directive, method: Directive, upstream: Upstream) -> Fix | None
 def _lost(node: Directive, ctx: CheckContext) -> str:
     if node.name == "sticky":
         return "sessions are not bound to a server"
-    if node.name == "keepalive" and ctx.target.version < _KEEPALIVE_ORDER_FREE:
+    if node.name == "keepalive" and ctx.target.version < KEEPALIVE_BY_DEFAULT:
         return "every request opens a new connection"
     return {"ntlm": "NTLM authentication breaks", "queue": "requests do not wait"}.get(node.name, "")
 

@@ -12,14 +12,12 @@ from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
+from nginxaudit.nginx.names import BALANCED, PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
 _SURE = 0.8  # of difflib: from here on a misspelt parameter can only mean one thing
 _THIRD_PARTY = ("id", "srun_id", "slow_time", "srun")  # Tengine, upstream_jvm_route
-NEXT_UPSTREAM = tuple(
-    f"{protocol}_next_upstream"
-    for protocol in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
-)
+NEXT_UPSTREAM = tuple(f"{protocol}_next_upstream" for protocol in PROTOCOLS)
 JUDGED = ("server", "random", "zone", "sticky", "hash", "least_time", "keepalive", "queue", *NEXT_UPSTREAM)
 
 
@@ -160,7 +158,7 @@ def lacking(
         written = [node for node in ctx.model.config.named(name) if node.args and not node.is_block]
         if not written:
             continue
-        lacking = {family: absent(name, family, ctx.target, why) for family in ("http", "stream")}
+        lacking = {family: absent(name, family, ctx.target, why) for family in BALANCED}
         words = {word for facts in lacking.values() for word in facts}
         if not words:
             continue

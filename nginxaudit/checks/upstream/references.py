@@ -12,6 +12,7 @@ from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx.names import BALANCED
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.suggest import Suggestions
 
@@ -131,7 +132,7 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A group that no pass directive of its family can reach."""
     if not ctx.model.config.is_whole:
         return
-    for family in ("http", "stream"):
+    for family in BALANCED:
         if ctx.model.may_reach_any_upstream(family):
             continue
         mentioned = set(_mentioned(ctx, family))

@@ -16,13 +16,13 @@ from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
 from nginxaudit.model import Model
 from nginxaudit.model.retries import Retry, directive_of, is_written
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx.names import EXCHANGING
 from nginxaudit.syntax.tree import Directive
 
 _POISON = ("http_500", "http_429", "http_503")
 _CLIENT_ERRORS = ("http_403", "http_404", "http_429")
 _READS_BY_POST = ("graphql", "search", "rpc", "query")
 _QUICK_MS = 3_000
-TIMED = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
 
 
 Retries = Sequence[Retry]
@@ -79,7 +79,7 @@ def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
 
 def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
     """``non_idempotent``: requests that were already sent are sent again."""
-    for protocol in (*TIMED, "tunnel"):
+    for protocol in (*EXCHANGING, "tunnel"):
         if protocol == "grpc":
             continue  # every call is a POST there
         for node in ctx.model.config.named(f"{protocol}_next_upstream"):

@@ -12,6 +12,7 @@ from nginxaudit.finding import Edit, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, listed
 from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx.names import BALANCED
 
 _FAILURE = ("max_fails", "fail_timeout")
 _REPEATED = ("max_fails", "fail_timeout", "max_conns", "slow_start", "resolve")
@@ -160,7 +161,7 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
 
 def upstream_address_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """The same server in several groups with different failure settings: each group judges it alone."""
-    for family in ("http", "stream"):
+    for family in BALANCED:
         first: dict[str, tuple[Upstream, Peer]] = {}
         shared: dict[str, list[tuple[Upstream, Peer]]] = {}
         for upstream in ctx.model.groups(family).values():

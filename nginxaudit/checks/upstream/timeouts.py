@@ -7,13 +7,14 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place
-from nginxaudit.checks.upstream.retries import TIMED, groups, once, seconds
+from nginxaudit.checks.upstream.retries import groups, once, seconds
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, listed, whole
 from nginxaudit.model import Model
 from nginxaudit.model.retries import Retry, directive_of
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
+from nginxaudit.nginx.names import EXCHANGING
 from nginxaudit.syntax.tree import Directive
 
 _KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
@@ -135,7 +136,7 @@ def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _timeouts(ctx: CheckContext, kind: str) -> Iterator[tuple[Directive, int]]:
-    for protocol in TIMED:
+    for protocol in EXCHANGING:
         for node in ctx.model.config.named(f"{protocol}_{kind}_timeout"):
             if ctx.model.family_of(node) != "http":
                 continue

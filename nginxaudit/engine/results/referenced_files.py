@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from nginxaudit.finding import Severity
 from nginxaudit.hit import Hit, arg
 from nginxaudit.nginx import has_placeholder
+from nginxaudit.nginx.names import ENCRYPTING
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 RULE = "referenced-file-missing"
@@ -19,7 +20,7 @@ _TLS = ("certificate", "certificate_key", "trusted_certificate", "crl", "passwor
 _READ_AT_START = frozenset(
     {
         *(f"ssl_{name}" for name in _TLS),
-        *(f"{protocol}_ssl_{name}" for protocol in ("proxy", "grpc", "uwsgi") for name in _TLS),
+        *(f"{protocol}_ssl_{name}" for protocol in ENCRYPTING for name in _TLS),
         "ssl_client_certificate", "ssl_dhparam", "ssl_session_ticket_key", "ssl_stapling_file",
         "geoip_country", "geoip_city", "geoip_org", "xslt_stylesheet", "xml_entities",
     }

@@ -14,18 +14,14 @@ from nginxaudit.load.base import (
 )
 from nginxaudit.load.forms import host_forms, network_error
 from nginxaudit.load.scripts import expression
-
-_METHODS = (
-    "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
-    "PATCH",
-)  # fmt: skip
+from nginxaudit.nginx.names import HTTP_METHODS
 
 
 @reads("limit_except")
 def limit_except(use: Use) -> Iterator[Mistake]:
     """``limit_except METHOD … { }``."""
     for token in use.args:
-        yield from one_of(token, _METHODS, "method of HTTP", token.upper())
+        yield from one_of(token, HTTP_METHODS, "method of HTTP", token.upper())
 
 
 @reads("allow", "deny", family="http stream", by_words=True)

@@ -25,6 +25,7 @@ from nginxaudit.model import Model
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_number, parse_size, parse_time_ms, parse_time_s
+from nginxaudit.nginx.names import BALANCED
 from nginxaudit.syntax.tree import Directive, Token
 
 _SECOND_CHOICES = ("least_conn",)
@@ -167,7 +168,7 @@ def ports(load: LoadState) -> Iterator[Mistake]:
 @finally_
 def resolved_servers(load: LoadState) -> Iterator[Mistake]:
     """``resolve`` needs shared memory and a resolver that the group can see; ``service`` needs ``resolve``."""
-    for family in ("http", "stream"):
+    for family in BALANCED:
         for upstream in load.model.upstreams(family):
             for peer in upstream.peers:
                 if peer.service:

@@ -32,6 +32,7 @@ from nginxaudit.nginx import (
     parse_size,
     parse_time_s,
 )
+from nginxaudit.nginx.since import STREAM_NAMES
 from nginxaudit.syntax.tree import Directive, Token
 
 _NUMBERS = {
@@ -135,7 +136,7 @@ def sockets(load: LoadState) -> Iterator[Mistake]:
     """Servers that share a socket, in the order of the file."""
     yield from _http_sockets(load)
     for family in ("stream", "mail"):
-        if family == "stream" and load.target.version >= (1, 25, 5):
+        if family == "stream" and load.target.version >= STREAM_NAMES:
             yield from _http_sockets(load, "stream")
         else:
             yield from _lone_sockets(load, family)

@@ -36,7 +36,6 @@ _FACILITIES = (
     "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp",
     "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 )  # fmt: skip
-_SEVERITIES = ("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
 
 
 @reads("log_format", family="http stream")
@@ -182,7 +181,7 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
         elif name == "facility" and equals:
             yield from one_of(token, _FACILITIES, "syslog facility", value)
         elif name == "severity" and equals:
-            yield from one_of(token, _SEVERITIES, "syslog severity", value)
+            yield from one_of(token, _LEVELS, "syslog severity", value)
         elif name == "tag" and equals:
             if len(value) > 32 or not value.replace("_", "a").isalnum() or not value.isascii():
                 yield invalid(token, f'"{value}" is no syslog tag: up to 32 letters, digits and _')

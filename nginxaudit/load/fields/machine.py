@@ -21,13 +21,13 @@ from nginxaudit.load.base import (
     reads,
     repeated,
 )
-from nginxaudit.model.model import FAMILIES
 from nginxaudit.nginx import parse_number
 from nginxaudit.nginx.modules import module_of_file
+from nginxaudit.nginx.names import FAMILIES
 from nginxaudit.syntax.tree import Config, Directive
 
 _EVENT_METHODS = ("epoll", "poll", "select", "kqueue", "eventport", "/dev/poll")
-_WORLDS = ("events", "http", "stream", "mail")
+_WORLDS = ("events", *FAMILIES)
 
 
 @reads("worker_processes", family="main")

@@ -23,12 +23,11 @@ from nginxaudit.load.scripts import expression, regex_captures, script, scripts,
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import has_placeholder, parse_address
+from nginxaudit.nginx.names import PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
-_PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "tunnel")
 
-
-@reads(*(f"{name}_pass" for name in _PROTOCOLS), family="http stream")
+@reads(*(f"{name}_pass" for name in PROTOCOLS), family="http stream")
 def pass_(use: Use) -> Iterable[Mistake]:
     """The target of a pass directive, as far as it has variables; memcached has its key in one."""
     if use.name == "memcached_pass":
@@ -200,7 +199,7 @@ def _pattern(use: Use, token: Token, *signs: str) -> Iterator[Mistake]:
     yield from script(use, token)
 
 
-@reads(*(f"{name}_bind" for name in _PROTOCOLS), family="http stream")
+@reads(*(f"{name}_bind" for name in PROTOCOLS), family="http stream")
 def bind(use: Use) -> Iterator[Mistake]:
     """``proxy_bind address [transparent] | off``."""
     address, *rest = use.args
@@ -224,7 +223,7 @@ def _is_ip_address(text: str) -> bool:
         return ":" in text and not network_error(text) and "/" not in text
 
 
-@reads(*(f"{name}_store" for name in _PROTOCOLS))
+@reads(*(f"{name}_store" for name in PROTOCOLS))
 def store(use: Use) -> Iterator[Mistake]:
     """``proxy_store on | off | path``."""
     yield from script(use, use.args[0])

@@ -10,16 +10,14 @@ from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.base import Mistake, Use, invalid, misspelt, reads, replaced_by
 from nginxaudit.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script, uses
 from nginxaudit.nginx import Availability, variable
+from nginxaudit.nginx.names import ABSOLUTE, REGEX_OPERATORS, REWRITE_FLAGS
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive, Token
 
-_FLAGS = ("last", "break", "redirect", "permanent")
-_REGEX = frozenset({"~", "~*", "!~", "!~*"})
 _FILE_TESTS = frozenset({"-f", "!-f", "-d", "!-d", "-e", "!-e", "-x", "!-x"})
 _OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
 _GLUED = r"""\((\$\w+)(===|!==|==|=~|!=|!~\*|~\*|!~|=|~)("[^"\\]*"|'[^'\\]*'|[^\s"'\\=~][^\s"'\\]*)\)"""
 """A condition without spaces."""
-_URL_STARTS = ("http://", "https://", "$scheme")
 _CONDITION = "if-invalid-condition"
 _SHAPES = "Allowed: $variable, $variable = text, $variable != text, $variable ~ regex, -f file, -d file, -e file, -x file."
 
@@ -46,7 +44,7 @@ def http_return(use: Use) -> Iterator[Mistake]:
     """``return code [text]`` or ``return URL``."""
     code = use.args[0]
     if not (code.isascii() and code.isdigit()):
-        if len(use.args) == 1 and code.startswith(_URL_STARTS):
+        if len(use.args) == 1 and code.startswith(ABSOLUTE):
             yield from script(use, code)
         else:
             yield invalid(
@@ -76,8 +74,8 @@ def rewrite(use: Use) -> Iterator[Mistake]:
         yield invalid(replacement, "the replacement of a rewrite cannot be empty")
     yield from script(use, replacement)
     for flag in flags:
-        if flag not in _FLAGS:
-            yield misspelt(flag, f'"{flag}" is no flag of rewrite', str(flag), _FLAGS)
+        if flag not in REWRITE_FLAGS:
+            yield misspelt(flag, f'"{flag}" is no flag of rewrite', str(flag), REWRITE_FLAGS)
 
 
 @reads("set", family="http stream")
@@ -163,7 +161,7 @@ def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
 
 def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
     operator, value = texts[1], texts[2]
-    if operator in _REGEX:
+    if operator in REGEX_OPERATORS:
         yield from expression(use, words[2], value)
     elif operator in ("=", "!="):
         yield from script(use, words[2], value)

@@ -15,9 +15,9 @@ from nginxaudit.load.fields.zones import PAGE
 from nginxaudit.load.types import buffers_of
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
+from nginxaudit.nginx.names import CACHING
 from nginxaudit.syntax.tree import Directive
 
-_BUFFERED = ("proxy", "fastcgi", "uwsgi", "scgi")
 _STREAM_HANDLERS = (
     "proxy_pass",
     "return",
@@ -152,7 +152,7 @@ def header_buffers(load: LoadState) -> Iterator[Mistake]:
 @finally_
 def buffer_sizes(load: LoadState) -> Iterator[Mistake]:
     """The arithmetic of buffers that nginx insists on, wherever a block changes a part of it."""
-    for protocol in _BUFFERED:
+    for protocol in CACHING:
         names = [f"{protocol}_{size}" for size in _SIZES]
         blocks = dict.fromkeys(
             node.parent for name in names for node in load.model.config.named(name) if node.parent is not None

@@ -9,6 +9,7 @@ from nginxaudit.load.scripts import script
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
+from nginxaudit.nginx.names import ENCRYPTING, FAMILIES
 from nginxaudit.syntax.tree import Directive
 
 _MISSING = "ssl-certificate-missing"
@@ -25,7 +26,7 @@ def certificates(load: LoadState) -> Iterator[Mistake]:
     """Servers that speak TLS and what they present."""
     if load.model.config.fragment:
         return
-    for family in ("http", "stream", "mail"):
+    for family in FAMILIES:
         for server in load.model.servers(family):
             if not load.model.unknown_inside(server.directive, direct=True):
                 yield from _server(load, server)
@@ -117,7 +118,7 @@ def upstream_verification(load: LoadState) -> Iterator[Mistake]:
     """``…_ssl_verify on`` needs the certificates of an authority where TLS is spoken to servers."""
     for each in load.model.passes:
         prefix = {"stream": "proxy"}.get(each.protocol, each.protocol)
-        if prefix not in ("proxy", "grpc", "uwsgi") or not _to_tls(load, each):
+        if prefix not in ENCRYPTING or not _to_tls(load, each):
             continue
         verify = load.model.effective(each.scope, f"{prefix}_ssl_verify")
         switched_on = verify and verify[0].args and verify[0].args[0].lower() == "on"

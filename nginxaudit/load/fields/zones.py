@@ -28,12 +28,13 @@ from nginxaudit.load.fields.paths import claim
 from nginxaudit.load.scripts import script
 from nginxaudit.model import Model
 from nginxaudit.nginx import parse_number, parse_offset, parse_size, parse_time_ms, parse_time_s
+from nginxaudit.nginx.names import CACHING
 from nginxaudit.syntax.tree import Directive, Token
 
 PAGE = 4096  # bytes of a memory page; nginx wants eight of them in a zone (src/core/ngx_slab.c)
 _LEVELS = r"[12](?::[12]){0,2}"
 _RATE = r"([0-9]+)(?:r/[sm])?"
-_CACHES = tuple(f"{protocol}_cache" for protocol in ("proxy", "fastcgi", "uwsgi", "scgi"))
+_CACHES = tuple(f"{protocol}_cache" for protocol in CACHING)
 
 
 def declare(

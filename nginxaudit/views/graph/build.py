@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import Address
+from nginxaudit.nginx.names import BALANCED
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 LAYERS = ("socket", "server", "location", "upstream", "peer")
 """Kinds of nodes in the order in which a request meets them."""
-
-FAMILIES = ("http", "stream")
 
 
 class Node(Struct, frozen=True):
@@ -79,7 +78,7 @@ class _Builder:
         self._locations: dict[Directive, str] = {}
 
     def build(self) -> None:
-        for family in FAMILIES:
+        for family in BALANCED:
             for number, server in enumerate(self._model.servers(family)):
                 self._server(server, f"{family}:server:{number}")
             for upstream in self._model.groups(family).values():
@@ -110,7 +109,7 @@ class _Builder:
         self._add(Node(name, "server", label, server.family, detail=more, **place))
 
     def _sockets(self) -> None:
-        for family in FAMILIES:
+        for family in BALANCED:
             for key, socket in self._model.sockets(family).items():
                 first = socket.members[0][1]
                 place = _place(first.directive)
@@ -201,7 +200,7 @@ class _Builder:
         """Peers that are sockets of this very nginx: the request comes in again."""
         sockets = {
             (key.port, key.host): f"{family}:socket:{key}"
-            for family in FAMILIES
+            for family in BALANCED
             for key in self._model.sockets(family)
             if key.transport == "tcp"
         }

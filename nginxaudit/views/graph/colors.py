@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nginxaudit.views.graph.build import Node
 
+DASHED = ("backup", "down", "this nginx")
+"""What edges lead to that seldom carry requests, or never should."""
 CLASSES = {
     "socket": ("#dce8f8", "#4a76b5"),
     "server": ("#eceff3", "#75808f"),

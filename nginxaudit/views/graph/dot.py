@@ -7,7 +7,7 @@ from typing import TextIO
 
 from nginxaudit.report.sanitize import visible
 from nginxaudit.views.graph.build import LAYERS
-from nginxaudit.views.graph.colors import fill, line
+from nginxaudit.views.graph.colors import DASHED, fill, line
 from nginxaudit.views.graph.view import GraphView
 
 
@@ -27,7 +27,7 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
                     f"color={_quoted(line(node))}{' penwidth=2.5' if view.findings.get(node.id) else ''}];\n"
                 )
         for tail, head, edge in view.graph.edges(data="data"):
-            style = " style=dashed" if edge.how in ("backup", "down", "this nginx") else ""
+            style = " style=dashed" if edge.how in DASHED else ""
             label = f" label={_quoted(edge.condition)}" if edge.condition else ""
             stream.write(
                 f"    {_id(number, tail)} -> {_id(number, head)} [tooltip={_quoted(edge.how)}{label}{style}];\n"

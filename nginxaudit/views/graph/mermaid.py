@@ -7,7 +7,7 @@ from typing import TextIO
 
 from nginxaudit.report.sanitize import visible
 from nginxaudit.views.graph.build import LAYERS, Node
-from nginxaudit.views.graph.colors import CLASSES, fill_of, line_of, name_of
+from nginxaudit.views.graph.colors import CLASSES, DASHED, fill_of, line_of, name_of
 from nginxaudit.views.graph.view import GraphView
 
 _SHAPES = {
@@ -33,7 +33,7 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
             for node in view.layer(kind):
                 stream.write(f"  {ids[node.id]}{_shaped(view, node)}:::{name_of(node)}\n")
         for tail, head, edge in view.graph.edges(data="data"):
-            arrow = "-.->" if edge.how in ("backup", "down", "this nginx") else "-->"
+            arrow = "-.->" if edge.how in DASHED else "-->"
             label = f"|{_quoted(_plain(edge.condition))}|" if edge.condition else ""
             stream.write(f"  {ids[tail]} {arrow}{label} {ids[head]}\n")
         if len(views) > 1:

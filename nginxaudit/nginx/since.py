@@ -1,0 +1,11 @@
+"""Releases that changed what several rules are about."""
+
+from __future__ import annotations
+
+from nginxaudit.nginx.version import Version
+
+KEEPALIVE_BY_DEFAULT: Version = (1, 29, 7)
+"""Since then upstreams of http keep 32 idle connections per worker and location, ``keepalive`` may stand before the
+balancing method, and backends are asked in HTTP/1.1."""
+STREAM_NAMES: Version = (1, 25, 5)
+"""Since then stream has ``server_name`` and ``default_server``."""
