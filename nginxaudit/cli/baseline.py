@@ -11,6 +11,7 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import write_text
+from nginxaudit.cli.streams import say
 from nginxaudit.engine.settings.record import BASELINE_NAME
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
         )
     entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.active]
     _replace(name, dump(entries), typed=file is not None)
-    click.echo(_shown(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known"))
+    say(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known")
     return 0
 
 
@@ -64,16 +65,18 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 @_common
 def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Say what is new and what is gone, compared with the baseline. Exit code 1 when they differ."""
+    from nginxaudit.nginx.secrets import mask_secrets
+
     report, name, _ = _audited(paths, file, options, known=True)
     for finding in report.active:
         place = f"{finding.span.file}:{finding.span.line}"
-        click.echo(_shown(f"new   {place}: {finding.rule}: {finding.message}"))
+        say(f"new   {place}: {finding.rule}: {finding.message}")
     for entry in report.gone:
-        click.echo(_shown(f"gone  {entry.file}: {entry.rule}: {entry.message}"))
+        say(mask_secrets(f"gone  {entry.file}: {entry.rule}: {entry.message}", prose=True))
     known = sum(
         each.suppressed is not None and each.suppressed.kind == "baseline" for each in report.findings
     )
-    click.echo(_shown(f"{name}: {len(report.active)} new, {len(report.gone)} gone, {known} known"))
+    say(f"{name}: {len(report.active)} new, {len(report.gone)} gone, {known} known")
     return 3 if report.incomplete else int(bool(report.active or report.gone))
 
 
@@ -97,7 +100,7 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
             kept.append(entry)
     if report.gone:
         _replace(name, dump(kept), typed=file is not None)
-    click.echo(_shown(f"{name}: {len(report.gone)} removed, {len(kept)} kept"))
+    say(f"{name}: {len(report.gone)} removed, {len(kept)} kept")
     return 0
 
 
@@ -128,9 +131,3 @@ def _replace(path: str, text: str, *, typed: bool) -> None:
     from nginxaudit.engine.results.baseline import is_baseline
 
     write_text(path, text, typed=typed, replaces=is_baseline, kind="a baseline")
-
-
-def _shown(text: str) -> str:
-    from nginxaudit.report.sanitize import visible
-
-    return visible(text)

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from nginxaudit.cli.output import write_text
+from nginxaudit.cli.streams import say
 
 _PROGRAM = "nginxaudit"
 _VARIABLE = "_NGINXAUDIT_COMPLETE"
@@ -45,9 +46,9 @@ def command(context: click.Context, shell: str | None, install: bool) -> int:
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
     write_text(path, script)
-    click.echo(f"wrote {path}; it works in new shells")
+    say(f"wrote {path}; it works in new shells")
     if name == "zsh":
-        click.echo(f"zsh finds it when {os.path.dirname(_PLACES[name])} is in fpath, before compinit")
+        say(f"zsh finds it when {os.path.dirname(_PLACES[name])} is in fpath, before compinit")
     return 0
 
 

@@ -101,7 +101,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
                     options["format_name"], drilled, stream, color=color, show_all=options["show_all"]
                 )
 
-            output.write(tell, lines=options["format_name"] == "text")
+            output.write(tell, options["format_name"])
     except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
     if examination.report.incomplete or drilled.unknown:

@@ -53,15 +53,21 @@ def command(name: str, **options: Any) -> None:
     if rule.references:
         text += "\n\n## References\n\n" + "\n".join(f"- {link}" for link in rule.references)
     with writing():
-        _print(text)
+        _print(text, own=rule.own)
 
 
-def _print(text: str) -> None:
-    """The Markdown ``text`` itself for pipes and files, laid out on a terminal."""
+def _print(text: str, *, own: bool) -> None:
+    """The Markdown ``text`` itself for pipes and files, laid out on a terminal; a page of our ``own`` may be a stranger's."""
+    from nginxaudit.report.logs import without_commands
+    from nginxaudit.report.sanitize import visible
+
     if sys.stdout is None or not sys.stdout.isatty():
-        click.echo(text)
+        click.echo(without_commands("\n".join(map(visible, text.split("\n")))))
         return
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console(width=min(100, Console().width)).print(Markdown(text))
+    from nginxaudit.report.pages import harmless_markdown
+
+    page = Markdown(harmless_markdown(text) if own else text, hyperlinks=not own)
+    Console(width=min(100, Console().width)).print(page)

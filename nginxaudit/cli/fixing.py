@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from nginxaudit.cli.streams import writing
+from nginxaudit.cli.patches import write_patch
+from nginxaudit.cli.streams import say
 
 if TYPE_CHECKING:
+    from nginxaudit.cli.output import Output
     from nginxaudit.engine.fix.fixing import Fixed
     from nginxaudit.engine.settings import Settings
 
@@ -34,19 +35,15 @@ def tried(
     return fix(paths, settings, unsafe=unsafe, stdin=stdin)
 
 
-def show_diff(fixed: Fixed, settings: Settings, stdin: bytes | None) -> None:
-    """Write what would change to standard output, as a diff."""
-    from msgspec.structs import replace
-
-    from nginxaudit.engine.fix.fixing import unified_diff
-    from nginxaudit.report.sanitize import visible
+def show_diff(fixed: Fixed, settings: Settings, stdin: bytes | None, output: Output) -> None:
+    """Write what would change to ``output``, as a patch."""
     from nginxaudit.source.write import Change
 
     changes = list(fixed.changes)
     if fixed.stdin is not None and stdin is not None:
         before = stdin.decode("utf-8", "surrogateescape")
         changes.append(Change("", settings.stdin_filename or "<stdin>", before, fixed.stdin))
-    _write(unified_diff([replace(each, path=visible(each.path)) for each in changes]))
+    write_patch(changes, output)
     _tell(fixed, only_diff=True)
 
 
@@ -65,7 +62,7 @@ def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes
     try:
         with written(fixed.changes, fence_of(paths or default_paths(settings))):
             if stdin is not None:
-                _write([stdin.decode("utf-8", "surrogateescape") if fixed.stdin is None else fixed.stdin])
+                _write_text(stdin.decode("utf-8", "surrogateescape") if fixed.stdin is None else fixed.stdin)
             yield
     except WriteError as error:
         raise click.UsageError(f"--fix: {error}") from None
@@ -81,26 +78,35 @@ def _refuse_dumps(stdin: bytes | None) -> None:
         )
 
 
-def _write(texts: Iterable[str]) -> None:
-    with writing():
-        for text in texts:
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-        sys.stdout.buffer.flush()
+def _write_text(text: str) -> None:
+    """The text of standard input, mended. What a terminal or a log obeys is not shown there: it would not be the text."""
+    from nginxaudit.cli.output import Output
+    from nginxaudit.report.logs import is_obeyed
+    from nginxaudit.report.sanitize import acts_on_terminal
+
+    with Output(None) as output:
+        if output.is_terminal and acts_on_terminal(text):
+            raise click.UsageError(
+                "--fix: the text has control characters that a terminal obeys: redirect standard output to a file"
+            )
+        if output.is_log and is_obeyed(text):
+            raise click.UsageError(
+                "--fix: the text has lines that GitHub Actions takes for commands: redirect standard output to a file"
+            )
+        output.write_bytes([text])
 
 
 def _tell(fixed: Fixed, *, only_diff: bool) -> None:
     """What was fixed, to standard error: standard output holds the report, the diff or the text."""
-    from nginxaudit.report.sanitize import visible
-
     word = "would fix" if only_diff else "fixed"
     for finding in fixed.applied:
         assert finding.fix is not None
         place = f"{finding.span.file}:{finding.span.line}"
-        click.echo(visible(f"{word} {place}: {finding.rule}: {finding.fix.title}"), err=True)
+        say(f"{word} {place}: {finding.rule}: {finding.fix.title}", error=True)
     for finding, reason in fixed.rejected:
         place = f"{finding.span.file}:{finding.span.line}"
         text = f"not fixed {place}: {finding.rule}: {reason}"
-        click.echo(visible(text), err=True)
+        say(text, error=True)
     count = len(fixed.applied)
     files = len(fixed.changes) + (fixed.stdin is not None)
-    click.echo(f"{word} {count} finding{'s' * (count != 1)} in {files} file{'s' * (files != 1)}", err=True)
+    say(f"{word} {count} finding{'s' * (count != 1)} in {files} file{'s' * (files != 1)}", error=True)

@@ -47,7 +47,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
                 render_graph(options["format_name"], views, stream, color=color)
 
-            output.write(draw, lines=options["format_name"] == "text")
+            output.write(draw, options["format_name"])
     except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
     return 3 if examination.report.incomplete else 0

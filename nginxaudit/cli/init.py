@@ -8,6 +8,7 @@ import os
 import click
 
 from nginxaudit.cli.output import write_text
+from nginxaudit.cli.streams import say
 
 
 @click.command("init", short_help="Write a commented settings file.")
@@ -30,7 +31,5 @@ def command(directory: str, json_schema: bool) -> int:
     if os.path.lexists(path):
         raise click.UsageError(f"{path} exists already and is left as it is")
     write_text(path, sample())
-    from nginxaudit.report.sanitize import visible
-
-    click.echo(f"wrote {visible(path)}")
+    say(f"wrote {path}")
     return 0

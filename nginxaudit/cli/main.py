@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
 
 import click
 
 import nginxaudit
 from nginxaudit.cli.help import Untranslated
-from nginxaudit.cli.streams import discard_output
+from nginxaudit.cli.streams import discard_output, say
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
@@ -94,20 +93,18 @@ def run() -> int:
     except Exception as error:
         if os.environ.get("NGINXAUDIT_DEBUG"):
             raise
-        from nginxaudit.report.sanitize import visible
-
-        reason = visible(f"{type(error).__name__}: {error}")
-        print(f"nginxaudit: internal error: {reason}", file=sys.stderr)
-        print(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", file=sys.stderr)
+        say(f"nginxaudit: internal error: {type(error).__name__}: {error}", error=True)
+        say(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", error=True)
         code = EXIT_INTERNAL
     return code if isinstance(code, int) else 0
 
 
 def _show(error: click.ClickException) -> None:
     """Show an error; it may quote a path, a key or a name of a stranger."""
+    from nginxaudit.report.logs import without_commands
     from nginxaudit.report.sanitize import visible
 
-    message = visible(error.format_message())
+    message = without_commands(visible(error.format_message()))
     if isinstance(error, click.UsageError):
         click.UsageError(message, error.ctx).show()
     else:

@@ -139,6 +139,7 @@ def _topology(text: str) -> tuple[str, dict[str, str]]:
 
 def _say_links(paths: tuple[str, ...]) -> None:
     """Say what is read in the place of paths that are links: a repository may hold some to anywhere."""
+    from nginxaudit.cli.streams import say
     from nginxaudit.source.read import ReadError
     from nginxaudit.source.repository import led_to
 
@@ -146,9 +147,7 @@ def _say_links(paths: tuple[str, ...]) -> None:
         with suppress(ReadError, OSError):  # reported where it is read; the working directory may be gone
             real = led_to(path) if path != "-" else None
             if real is not None:
-                from nginxaudit.report.sanitize import visible
-
-                click.echo(visible(f"{path} is a symbolic link: {real} is read"), err=True)
+                say(f"{path} is a symbolic link: {real} is read", error=True)
 
 
 def _first_path(paths: tuple[str, ...], stdin_filename: str | None) -> str:

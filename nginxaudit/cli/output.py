@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 COLORS: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
 _STDOUT = (None, "-", "/dev/stdout")
-_LINES = ("text", "concise")  # formats that are lines of a log
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -116,19 +117,41 @@ class Output:
         self._stream = io.TextIOWrapper(self._target.file, encoding="utf-8", newline="\n")
         return self
 
-    def write(self, render: Callable[[TextIO], None], *, lines: bool = False) -> None:
-        """Let ``render`` write to where the output goes; ``lines`` says that it is text for a log.
+    def write(self, render: Callable[[TextIO], None], format_name: str = "text") -> None:
+        """Let ``render`` write to where the output goes, in a format; no log of a CI server obeys what it writes.
 
         Raises `click.UsageError` when that fails.
         """
+        from nginxaudit.report.logs import write_inert
+
         stream = self._stream or sys.stdout
-        if lines and self._stream is None and in_actions():
-            render = partial(_inert, render)
         if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-        with writing(f"--output {self._path}" if self._path else "standard output"):
-            render(stream)
+        with self._writing():
+            write_inert(render, stream, format_name)
             stream.flush()
+
+    def write_bytes(self, texts: Iterable[str]) -> None:
+        """Write ``texts`` as they are, bytes that were no UTF-8 included. Raises `click.UsageError` when that fails."""
+        stream = self._stream or sys.stdout
+        with self._writing():
+            stream.flush()
+            for text in texts:
+                stream.buffer.write(text.encode("utf-8", "surrogateescape"))
+            stream.buffer.flush()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody sees at once what is written."""
+        return self._path is None and sys.stdout.isatty()
+
+    @property
+    def is_log(self) -> bool:
+        """Whether a job of GitHub Actions may read what is written: it obeys certain lines."""
+        return self._path is None and in_actions() and not _is_regular(sys.stdout)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(f"--output {self._path}" if self._path else "standard output")
 
     def commit(self) -> None:
         """Put a file in place. Raises `click.UsageError`."""
@@ -189,13 +212,13 @@ class Reports:
         """Let ``render`` write what goes to files; `commit`, or the end, puts them in place."""
         for name, output in self._outputs:
             if output.is_file:
-                output.write(partial(render, name), lines=name in _LINES)
+                output.write(partial(render, name), name)
 
     def write_stdout(self, render: Callable[[str, TextIO], None]) -> None:
         """Let ``render`` write what goes to standard output."""
         for name, output in self._outputs:
             if not output.is_file:
-                output.write(partial(render, name), lines=name in _LINES)
+                output.write(partial(render, name), name)
 
     def commit(self) -> None:
         """Put the files in place."""
@@ -249,12 +272,11 @@ def in_actions() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def _inert(render: Callable[[TextIO], None], stream: TextIO) -> None:
-    from nginxaudit.report.sanitize import without_commands
-
-    text = io.StringIO()
-    render(text)
-    stream.write(without_commands(text.getvalue()))
+def _is_regular(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _target(value: str, default: str, formats: Sequence[str]) -> tuple[str, str | None, bool]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from typing import TextIO
 
+from nginxaudit.cli.streams import say
 from nginxaudit.engine.run.clock import Stopwatch
 
 _SHOWN = 25  # rules
@@ -21,19 +20,19 @@ _WORDS = {
 }
 
 
-def show(watch: Stopwatch, started: float, stream: TextIO | None = None) -> None:
+def show(watch: Stopwatch, started: float) -> None:
     """Write seconds and shares by phase, then by rule; ``started``: processor seconds before the scan began."""
-    stream = stream or sys.stderr
     phases = {"start-up": started, **watch.phases, "checks": sum(watch.rules.values())}
     total = sum(phases.values()) or 1.0
-    stream.write(f"\nWhere the time went: {total:.3f} s in one process\n")
-    stream.writelines(
-        _line(phases[name], total, f"{name:10} {about}") for name, about in _WORDS.items() if name in phases
-    )
+    say("", error=True)
+    say(f"Where the time went: {total:.3f} s in one process", error=True)
+    for name, about in _WORDS.items():
+        if name in phases:
+            say(_line(phases[name], total, f"{name:10} {about}"), error=True)
     rules = sorted(watch.rules.items(), key=lambda each: -each[1])
-    stream.write(f"The slowest rules, of {len(rules)}:\n")
-    stream.writelines(_line(spent, total, slug) for slug, spent in _some(rules))
-    stream.flush()
+    say(f"The slowest rules, of {len(rules)}:", error=True)
+    for slug, spent in _some(rules):
+        say(_line(spent, total, slug), error=True)
 
 
 def _some(rules: list[tuple[str, float]]) -> Iterable[tuple[str, float]]:
@@ -43,4 +42,4 @@ def _some(rules: list[tuple[str, float]]) -> Iterable[tuple[str, float]]:
 
 
 def _line(spent: float, total: float, text: str) -> str:
-    return f"{spent:9.3f} s {spent / total:5.0%}  {text}\n"
+    return f"{spent:9.3f} s {spent / total:5.0%}  {text}"

@@ -59,6 +59,7 @@ def command(
     """
     from nginxaudit.engine.rules.selection import slugs
     from nginxaudit.engine.settings import SettingsError
+    from nginxaudit.report.logs import without_commands
 
     if coverage:
         if names or severity is not None or default is not None:
@@ -78,7 +79,8 @@ def command(
         and (default is None or rule.default is default)
     ]
     with writing():
-        click.echo(_as_json(rules) if format_name == "json" else _as_text(rules))
+        text = _as_json(rules) if format_name == "json" else _as_text(rules)
+        click.echo(without_commands(text, format_name))
 
 
 def _print_coverage(format_name: str) -> None:
@@ -129,18 +131,22 @@ def _as_json(rules: list[Rule]) -> str:
         }
         for rule in rules
     ]
-    return json.dumps({"schema_version": 1, "rules": listed}, indent=2, ensure_ascii=False)
+    return json.dumps({"schema_version": 1, "rules": listed}, indent=2)
 
 
 def _as_text(rules: list[Rule]) -> str:
+    from nginxaudit.report.sanitize import visible
+
     lines: list[str] = []
     width = max((len(rule.slug) for rule in rules), default=0)
     category = None
     for rule in sorted(rules, key=lambda each: (each.category, each.id)):
         if rule.category != category:
             category = rule.category
-            lines += ["", click.style(category, bold=True)] if lines else [click.style(category, bold=True)]
+            heading = click.style(visible(category), bold=True)
+            lines += ["", heading] if lines else [heading]
         opt_in = "" if rule.default else " (opt-in)"
-        lines.append(f"  {rule.id}  {rule.slug:<{width}}  {rule.severity.label:<7}  {rule.title}{opt_in}")
+        line = f"  {rule.id}  {rule.slug:<{width}}  {rule.severity.label:<7}  {rule.title}{opt_in}"
+        lines.append(visible(line))
     lines += ["", f"{len(rules)} rule{'s' * (len(rules) != 1)}. What one means: nginxaudit explain NAME"]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from nginxaudit.cli.options import jobs_of, setting_options, settings_of
-from nginxaudit.cli.output import COLORS, Reports, report_options
+from nginxaudit.cli.output import COLORS, Output, Reports, report_options
 from nginxaudit.cli.sections import Sectioned
 from nginxaudit.engine.settings.record import READ, REPORTED, RULES, TARGET
 from nginxaudit.report import FORMATS
@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 @click.option(
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also apply suggestions, which need a look."
 )
-@click.option("--diff", is_flag=True, help="Show what --fix would change; change nothing.")
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Show what --fix would change, as a patch; change nothing. Unlike reports, a patch has the lines as they are, "
+    "with the secrets that are in them.",
+)
 @click.option("--watch", is_flag=True, help="Scan again whenever a file changes.")
 @click.option(
     "--jobs",
@@ -136,8 +141,9 @@ def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) 
     unsafe = options["unsafe_fixes"]
     data = sys.stdin.buffer.read() if piped else None
     if options["diff"]:
-        fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=False)
-        show_diff(fixed, settings, data)
+        with Output(_patch_file(options["outputs"])) as output:
+            fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=False)
+            show_diff(fixed, settings, data, output)
         changed = bool(fixed.changes) or fixed.stdin is not None
         return (fixed.report.exit_code(None) or int(changed)), fixed.report
     # Standard output holds the fixed text of standard input. The other reports are opened, and written, before
@@ -150,6 +156,15 @@ def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) 
             reports.commit()
         reports.write_stdout(write)
     return fixed.report.exit_code(settings.fail_severity), fixed.report
+
+
+def _patch_file(outputs: Sequence[str]) -> str | None:
+    """Where a patch goes: the one ``--output``, standard output without."""
+    if not outputs:
+        return None
+    if len(outputs) > 1 or outputs[0].partition(":")[0] in FORMATS:
+        raise click.UsageError("--diff writes a patch: give one --output FILE, without a format")
+    return outputs[0]
 
 
 def _watched(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""Standard output as a shell gives it: closed, full, or with a reader that leaves early."""
+"""Standard output as a shell gives it: closed, full, or with a reader that leaves early; and lines for people."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def writing(where: str = "standard output") -> Iterator[None]:
     except OSError as error:
         discard_output()
         raise click.UsageError(f"{where}: cannot be written: {error.strerror or error}") from None
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print one line for people, on standard error with ``error``; it may quote a path, a key or a name of a stranger."""
+    from nginxaudit.report.logs import without_commands
+    from nginxaudit.report.sanitize import visible
+
+    click.echo(without_commands(visible(text)), err=error)
 
 
 def discard_output() -> None:

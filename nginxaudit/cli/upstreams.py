@@ -56,7 +56,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
                 else:
                     render_upstreams(options["format_name"], views, stream, color=color)
 
-            output.write(tell, lines=options["format_name"] == "text")
+            output.write(tell, options["format_name"])
     except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
     return 3 if examination.report.incomplete else 0

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from nginxaudit.finding import Span
-from nginxaudit.report import masked
 from nginxaudit.report.cells import Strip, width_of
 from nginxaudit.source.text import SourceText
 
@@ -87,7 +86,7 @@ def _row(source: SourceText, number: int, column: int, end_column: int | None, f
     low, high = start, end
     if end - start > 8 * frame.room:  # look at the surroundings of the mark only
         low, high = max(start, at - 2 * frame.room), min(end, at + 4 * frame.room)
-    text = masked.shown(source, low, high)
+    text = source.masked(low, high)
     stop = high if end_column is None else min(start + end_column - 1, high)
     if end_column is None:
         stop -= len(text) - len(text.rstrip())

@@ -7,7 +7,7 @@ configuration are U+FFFD here, as JSON has no way to hold them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 import nginxaudit
@@ -20,6 +20,7 @@ from nginxaudit.report.strict_json import write
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding, Fix, Span
+    from nginxaudit.source.text import SourceText
 
 SCHEMA_VERSION = 1
 
@@ -41,7 +42,7 @@ def document(report: Report) -> dict[str, Any]:
             "nginx_version": report.nginx_version,
             "edition": report.edition,
         },
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [_finding(finding, report.sources) for finding in report.findings],
         "files": files,
         "summary": {
             **{severity.label: counts[severity] for severity in sorted(Severity, reverse=True)},
@@ -53,7 +54,7 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, sources: Mapping[str, SourceText]) -> dict[str, Any]:
     suppressed = finding.suppressed
     return {
         "id": finding.id,
@@ -66,7 +67,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "fingerprint": finding.fingerprint,
         "location": _location(finding.span),
         "related": [{"message": each.message, **_location(each.span)} for each in finding.related],
-        "fix": None if (fix := shareable(finding.fix)) is None else _fix(fix),
+        "fix": None if (fix := shareable(finding.fix, sources)) is None else _fix(fix),
         "suppressed": None if suppressed is None else {"kind": suppressed.kind, "reason": suppressed.reason},
     }
 

@@ -42,7 +42,7 @@ def _diagnostic(
 ) -> dict[str, Any]:
     span = finding.span
     code = {"value": finding.rule, **({"url": pages[finding.rule]} if finding.rule in pages else {})}
-    fix = shareable(finding.fix)
+    fix = shareable(finding.fix, sources)
     related = [
         {
             "message": visible(each.message),

@@ -51,14 +51,17 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_COMMAND = r"^([ \t]*):(?=:)|#(?=#\[)"
+# What a terminal obeys or reorders; a line ends in a line feed, with or without a carriage return. Undecodable bytes from 0x80
+# to 0x9f are control characters of terminals with eight bits.
+_ACTING = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udc9f\U000e0000-\U000e0fff]"
+    r"|\r(?!\n)"
+)
 
 
-def without_commands(text: str) -> str:
-    """``text`` for the log of a CI server: no line of it is a command of GitHub Actions or Azure Pipelines."""
-    return compiled(_COMMAND, re.MULTILINE).sub(
-        lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", text
-    )
+def acts_on_terminal(text: str) -> bool:
+    """Whether a terminal would obey something in ``text``, or show it in another order."""
+    return compiled(_ACTING).search(text) is not None
 
 
 def unicode_only(text: str) -> str:

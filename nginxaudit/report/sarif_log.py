@@ -93,7 +93,7 @@ def _rules(report: Report) -> list[Rule]:
 
 
 def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -> om.Result:
-    fix, text = shareable(finding.fix), sentence(finding.message)
+    fix, text = shareable(finding.fix, places.sources), sentence(finding.message)
     return om.Result(
         rule_id=finding.id,
         rule_index=rule_index,

@@ -11,7 +11,6 @@ import sarif_om as om
 
 from nginxaudit.finding import Fix, Related, Span
 from nginxaudit.report.linehash import LineHashes
-from nginxaudit.report.masked import shown
 from nginxaudit.source.text import SourceText
 
 ROOT = "%SRCROOT%"
@@ -23,7 +22,7 @@ class Places:
     """Locations in the files of one report."""
 
     def __init__(self, sources: Mapping[str, SourceText]) -> None:
-        self._sources = sources
+        self.sources = sources
         self._hashes: dict[str, LineHashes] = {}
 
     def primary(self, span: Span) -> om.Location:
@@ -40,7 +39,7 @@ class Places:
 
     def line_hash(self, span: Span) -> str | None:
         """GitHub's hash of the line where ``span`` begins."""
-        source = self._sources.get(span.file)
+        source = self.sources.get(span.file)
         if source is None:
             return None
         hashes = self._hashes.get(span.file)
@@ -67,16 +66,16 @@ class Places:
         )
 
     def _deleted(self, file: str, start: int, end: int) -> om.Region:
-        source = self._sources.get(file)
+        source = self.sources.get(file)
         if source is None:
             return om.Region(char_offset=start, char_length=end - start)
         return _region(source.span(start, end))
 
     def _physical(self, span: Span, *, context: bool) -> om.PhysicalLocation:
         location = om.PhysicalLocation(artifact_location=artifact(span.file), region=_region(span))
-        source = self._sources.get(span.file)
+        source = self.sources.get(span.file)
         if source is not None and span.end - span.start <= _MOST_TEXT:
-            location.region.snippet = om.ArtifactContent(text=shown(source, span.start, span.end))
+            location.region.snippet = om.ArtifactContent(text=source.masked(span.start, span.end))
             if context:
                 location.context_region = _context(source, span)
         return location
@@ -100,7 +99,7 @@ def _context(source: SourceText, span: Span) -> om.Region | None:
     if low == span.start and high <= span.end:
         return None
     region = _region(source.span(low, high))
-    region.snippet = om.ArtifactContent(text=shown(source, low, high))
+    region.snippet = om.ArtifactContent(text=source.masked(low, high))
     return region
 
 

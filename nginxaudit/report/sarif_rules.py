@@ -9,6 +9,8 @@ import sarif_om as om
 
 from nginxaudit.engine.rules.rule import CheckTable, PageError, Rule
 from nginxaudit.finding import Finding, Severity
+from nginxaudit.report.pages import harmless_markdown, links
+from nginxaudit.report.sanitize import visible
 
 MESSAGE_ID = "finding"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -57,11 +59,13 @@ def stand_in(finding: Finding) -> Rule:
 
 
 def sentence(text: str) -> str:
-    """``text`` as SARIF viewers want messages: with a period, and without links of strangers.
+    """``text`` as SARIF viewers want messages: with a period, and without links of strangers or what is invisible."""
+    return _ended(visible(text.strip()))
 
-    ``[word](target)`` in a message is a link; a configuration must not be able to place one.
-    """
-    text = re.sub(r"\[(?=[^\[\]]*\]\()", r"\\[", text.strip())
+
+def _ended(text: str) -> str:
+    """``text`` with a period. ``[word](target)`` in a message is a link; a configuration must not be able to place one."""
+    text = re.sub(r"\[(?=[^\[\]]*\]\()", r"\\[", text)
     return text if text.endswith(".") else f"{text.rstrip('.:;')}."
 
 
@@ -89,12 +93,15 @@ def _body(rule: Rule) -> str:
     except PageError:  # the page is gone, or the rule never had one: the report is worth more
         body = "\n\n".join(text for text in (rule.what, rule.why, rule.remedy) if text) or rule.title
     body = re.sub(r"\A# .*\n+", "", body)
-    if rule.references:
-        body += "\n\n## References\n\n" + "\n".join(f"- <{link}>" for link in rule.references)
+    if rule.own:
+        body = harmless_markdown(body)
+    references = links(rule)
+    if references:
+        body += "\n\n## References\n\n" + "\n".join(f"- <{link}>" for link in references)
     return body
 
 
 def _plain(markdown: str) -> str:
     """``markdown`` for viewers that show plain text: no fences, no heading marks."""
     text = re.sub(r"^```.*\n?", "", markdown, flags=re.MULTILINE)
-    return sentence(re.sub(r"^#+ (.*)$", r"\1:", text, flags=re.MULTILINE).strip())
+    return _ended(re.sub(r"^#+ (.*)$", r"\1:", text, flags=re.MULTILINE).strip())

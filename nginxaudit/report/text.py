@@ -113,7 +113,7 @@ class _Writer:
         place = self._place(related.span)
         words = [f"{place}:", *visible(related.message, self._encoding).split(" ")]
         first, *rest = wrap(words, self._width - gutter - 4)
-        yield [(f"{'':{gutter}}::: ", "frame"), (first, "")]
+        yield [(f"{'':{gutter}}--> ", "frame"), (first, "")]
         for line in rest:
             yield [(" " * (gutter + 4) + line, "")]
         yield from self._rows(self._excerpt(related.span, gutter, context=False), gutter, "-", "related")

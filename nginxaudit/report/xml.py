@@ -6,7 +6,7 @@ import re
 from typing import TextIO
 from xml.etree.ElementTree import Element, indent, tostring
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def attribute(text: str) -> str:

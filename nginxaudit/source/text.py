@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import MutableSequence, Sequence
+from typing import TYPE_CHECKING
 
 from nginxaudit.finding import Span
+
+if TYPE_CHECKING:
+    from nginxaudit.nginx.secrets import Secret
 
 _LARGE = 1 << 18  # in code points: from here on an array saves more memory than it takes time to be imported
 
@@ -19,13 +23,14 @@ class SourceText:
     encoding it again yields the original bytes. Line ends are as in the file.
     """
 
-    __slots__ = ("_line_starts", "path", "real", "text")
+    __slots__ = ("_line_starts", "_secrets", "path", "real", "text")
 
     def __init__(self, path: str, text: str, real: str | None = None) -> None:
         self.path = path
         self.real = real if real is not None else path
         self.text = text
         self._line_starts: Sequence[int] | None = None
+        self._secrets: Sequence[Secret] | None = None
 
     @property
     def line_starts(self) -> Sequence[int]:
@@ -65,6 +70,30 @@ class SourceText:
         line, column = self.position(start)
         end_line, end_column = self.position(end)
         return Span(self.path, line, column, end_line, end_column, start, end)
+
+    def secrets(self, start: int, end: int) -> Sequence[Secret]:
+        """The secrets that overlap the offsets ``start`` to ``end``, in order and apart.
+
+        The whole text is read once: a value alone does not say what it is.
+        """
+        known = self._secrets
+        if known is None:
+            from nginxaudit.nginx.secrets import read_secrets
+
+            known = self._secrets = read_secrets(self.text)
+        first = bisect_right(known, start, key=lambda secret: secret.end)
+        last = bisect_left(known, end, key=lambda secret: secret.start)
+        return known[first:last]
+
+    def masked(self, start: int, end: int) -> str:
+        """The text from ``start`` to ``end``, every character of its secrets replaced by ``*``."""
+        found = self.secrets(start, end)
+        if not found:
+            return self.text[start:end]
+        from nginxaudit.nginx.secrets import mask_spans
+
+        inside = [(max(first, start) - start, min(last, end) - start) for first, last, _ in found]
+        return mask_spans(self.text[start:end], inside)
 
     def __repr__(self) -> str:
         return f"SourceText({self.path!r})"

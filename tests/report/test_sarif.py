@@ -153,7 +153,7 @@ def test_level_is_written_when_the_rule_has_another_one():
         ("done.", "done."),
         ("why:", "why."),
         ("see [x](https://evil.example) and [y]", "see \\[x](https://evil.example) and [y]."),
-        ("byte \udce9", "byte \ufffd."),
+        ("byte \udce9", "byte \\xe9."),
     ],
 )
 def test_message(message, text):

@@ -108,7 +108,7 @@ def test_line_numbers_are_aligned_over_all_excerpts_of_a_finding():
         ),
     )
     assert "\n1234 | listen 80;\n     |        ^^\n" in out
-    assert "\n    ::: b.conf:1:1: why\n   1 | first;\n     | -----\n" in out
+    assert "\n    --> b.conf:1:1: why\n   1 | first;\n     | -----\n" in out
 
 
 def test_empty_span_gets_one_caret():

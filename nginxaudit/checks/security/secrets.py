@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import partial
 
@@ -10,7 +9,7 @@ from nginxaudit import edits
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
 from nginxaudit.model.variables import references
-from nginxaudit.nginx.secrets import is_dummy, secrets_in
+from nginxaudit.nginx.secrets import is_dummy, is_personal
 from nginxaudit.syntax.tree import Directive
 
 _SENSITIVE = frozenset(
@@ -19,7 +18,7 @@ _SENSITIVE = frozenset(
         "sent_http_set_cookie", "upstream_http_set_cookie", "ssl_session_id",
     }
 )  # fmt: skip
-_SECRET_NAME = r"(?:cookie|arg)_.*(?:sess|token|passw|secret|auth|jwt|sid$|api_?key)"
+_OF_CLIENTS = ("cookie_", "arg_", "http_")
 
 
 def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
@@ -37,7 +36,8 @@ def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
             names = [
                 reference.name
                 for reference in references(token)
-                if reference.name in _SENSITIVE or re.match(_SECRET_NAME, reference.name)
+                if reference.name in _SENSITIVE
+                or (reference.name.startswith(_OF_CLIENTS) and is_personal(f"${reference.name}"))
             ]
             if names:
                 yield Hit(
@@ -89,24 +89,18 @@ def _protected(node: Directive, lacking: list[str]) -> Edits:
 
 def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords and tokens written out, once per directive; what they are is not repeated."""
-    harmless: set[str] = set()
     for node in (each for name in _WITH_SECRETS for each in ctx.model.config.named(name) if each.args):
-        start, end = node.start, node.args[-1].end
-        text = node.source.text[start:end]
-        if text in harmless:
-            continue
-        for first, last in secrets_in(text):
-            if is_dummy(text[first:last]):
+        text = node.source.text
+        for first, last, evident in node.source.secrets(node.start, node.args[-1].end):
+            if not evident or is_dummy(text[first:last]):
                 continue
             yield Hit(
-                Place(node.source, start + first, start + last, node.via),
+                Place(node.source, first, last, node.via),
                 f"a secret stands in {node.name}: who can read the configuration, its backups or its repository has it",
                 node,
                 help="Put it into a file that only nginx reads and include that, or fill it in when deploying; and renew it.",
             )
             break
-        else:
-            harmless.add(text)
 
 
 _WITH_SECRETS = (

@@ -15,6 +15,7 @@ from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
 from nginxaudit.model.comments import MARK
 from nginxaudit.nginx import Target
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.source.text import SourceText
 from nginxaudit.suggest import did_you_mean
 from nginxaudit.syntax.fragments import flaw_of_declaration
@@ -118,7 +119,7 @@ class Ignores(Struct):
         if ignore is None:
             return finding
         ignore.used.update(ignore.names.intersection(names))
-        return replace(finding, suppressed=Suppression("inline", ignore.reason))
+        return replace(finding, suppressed=Suppression("inline", mask_secrets(f"# {ignore.reason}")[2:]))
 
     def unused(self, ran: Iterable[str], target: Target) -> Iterator[Flaw]:
         """Comments that silenced nothing, as far as their rules ran: of a group, all that are about the target."""

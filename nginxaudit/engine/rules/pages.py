@@ -22,6 +22,7 @@ from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8
 from nginxaudit.source.read import ReadError, Unreadable
 
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```nginx\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
@@ -120,6 +121,9 @@ def _rule(path: Path, front: dict[str, Any], body: str) -> Rule:
         said = read(FrontMatter, front, noun="key")
     except TableError as error:
         raise PageError(f"{path}: {error}") from None
+    for what, name in (("id", said.id), ("file", path.stem), ("directory", path.parent.name)):
+        if not _NAME.fullmatch(name):
+            raise PageError(f"{path}: {what}: letters, digits and hyphens are expected, not {name!r}")
     title = _HEADING.search(body)
     if title is None:
         raise PageError(f"{path}: the page has no heading")

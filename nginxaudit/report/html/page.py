@@ -129,7 +129,7 @@ def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
 
 def _name(finding: Finding, rule: Rule | None) -> str:
     name = f"{_text(finding.rule)} ({_text(finding.id)})"
-    return f'<a href="{rule.url}">{name}</a>' if rule is not None and rule.url else name
+    return f'<a href="{escape(rule.url)}">{name}</a>' if rule is not None and rule.url else name
 
 
 def _suppression(finding: Finding) -> str:

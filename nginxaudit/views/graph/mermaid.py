@@ -55,7 +55,7 @@ def _shaped(view: GraphView, node: Node) -> str:
 def _plain(text: str) -> str:
     """``text`` without what Mermaid or the page around it would act on: entities, tags, ``%%{init}%%``."""
     text = visible(text).replace("#", "#35;").replace("&", "#amp;").replace("%", "#37;")
-    return text.replace("<", "#lt;").replace(">", "#gt;").replace('"', "#quot;")
+    return text.replace("<", "#lt;").replace(">", "#gt;").replace('"', "#quot;").replace("`", "#96;")
 
 
 def _quoted(text: str) -> str:

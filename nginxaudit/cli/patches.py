@@ -1,0 +1,46 @@
+"""``nginxaudit scan --diff``: a patch of files that may be a stranger's, which has to keep their bytes.
+
+In a file or a pipe nothing of it is changed. On a terminal the patch of a file with bytes that a terminal obeys is not shown. In the
+log of GitHub Actions a patch with lines that the runner obeys is put between two commands that tell it to obey nothing; programs
+that apply patches pass over lines before and after one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nginxaudit.cli.streams import say
+
+if TYPE_CHECKING:
+    from nginxaudit.cli.output import Output
+    from nginxaudit.source.write import Change
+
+
+def write_patch(changes: Sequence[Change], output: Output) -> None:
+    """Write ``changes`` as a unified diff. Raises `click.UsageError` when that fails."""
+    from nginxaudit.report.logs import between_stops, is_obeyed
+    from nginxaudit.report.sanitize import acts_on_terminal
+
+    shown: list[str] = []
+    for change in changes:
+        text = _patch_of(change)
+        if output.is_terminal and acts_on_terminal(text):
+            say(
+                f"not shown {change.path}: its patch has control characters that a terminal obeys: write it with "
+                "--output FILE, or to a pipe",
+                error=True,
+            )
+        else:
+            shown.append(text)
+    obeyed = output.is_log and any(map(is_obeyed, shown))
+    output.write_bytes(between_stops(shown) if obeyed else shown)
+
+
+def _patch_of(change: Change) -> str:
+    from msgspec.structs import replace
+
+    from nginxaudit.engine.fix.fixing import unified_diff
+    from nginxaudit.report.sanitize import visible
+
+    return "".join(unified_diff([replace(change, path=visible(change.path))]))
