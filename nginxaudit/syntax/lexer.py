@@ -121,7 +121,7 @@ class Lexer:
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
         torn = self.torn
-        pattern = compiled(_TOLERANT, re.VERBOSE | re.DOTALL) if torn else _TOKEN
+        pattern = self._pattern
         while self.position < len(text):
             for found in pattern.finditer(text, self.position):
                 kind = found.lastindex
@@ -155,6 +155,22 @@ class Lexer:
                     yield token
             else:
                 return
+
+    def skip_block(self) -> bool:
+        """Go behind the brace that closes the block that is open here; False where the text ends before."""
+        depth = 1
+        for found in self._pattern.finditer(self.text, self.position):
+            if found.lastindex == 2 and found[0] != ";":
+                depth += 1 if found[0] == "{" else -1
+                if depth == 0:
+                    self.position = found.end()
+                    return True
+        self.position = len(self.text)
+        return False
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        return compiled(_TOLERANT, re.VERBOSE | re.DOTALL) if self.torn else _TOKEN
 
     def _is_mark(self, word: str, start: int, end: int) -> bool:
         """Tell what nginx would have torn apart; whether ``word`` is a mark of a template and no word at all."""

@@ -286,14 +286,8 @@ class StatementReader:
 
     def _skip_deep_block(self, words: list[Token], token: Token) -> None:
         """Leave out a block that is nested too deep, counting braces only."""
-        depth = 1
-        for inner in self.lexer:
-            if not inner.quoted and inner in ("{", "}"):
-                depth += 1 if inner == "{" else -1
-                if depth == 0:
-                    break
-        if depth:
-            self.balanced = False
+        if not self.lexer.skip_block():
+            self.cut = True  # which of so many braces is missing is not worth a second reading
         self.problems.append(
             Problem(
                 "limit-exceeded",

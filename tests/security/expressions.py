@@ -112,21 +112,21 @@ def _is(node: ast.expr, name: str) -> bool:
 # -- texts
 
 
-def pieces(pattern: re.Pattern[str]) -> list[str]:
+def pieces(pattern: re.Pattern[str], *, thorough: bool) -> list[str]:
     """What texts that cost time are made of by repetition: one to three of what an expression speaks of."""
-    characters = [*dict.fromkeys([*_characters(pattern), *_COMMON])][:24]
+    characters = [*dict.fromkeys([*_characters(pattern), *_COMMON])][: 24 if thorough else 10]
     literals = [word for word in dict.fromkeys(_literals(pattern)) if len(word) > 1]
-    few = characters[:8]
-    combined = ("".join(each) for parts in _combinations(characters, literals, few) for each in parts)
-    return [*dict.fromkeys([*characters, *literals, *combined])]
-
-
-def _combinations(characters: list[str], literals: list[str], few: list[str]) -> Iterator[Any]:
-    yield product(characters, repeat=2)
-    yield product(few, repeat=3)
-    yield product(literals, characters)
-    yield product(characters, literals)
-    yield product(literals[:6], few, few)
+    if not thorough:
+        return [*dict.fromkeys([*characters, *literals, *map("".join, product(characters[:6], repeat=2))])]
+    few = characters[:7]
+    parts = [
+        product(characters, repeat=2),
+        product(few, repeat=3),
+        product(literals, characters),
+        product(characters, literals),
+        product(literals[:4], few, few),
+    ]
+    return [*dict.fromkeys([*characters, *literals, *("".join(each) for part in parts for each in part)])]
 
 
 def _parsed(pattern: re.Pattern[str]) -> Any:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from nginxaudit.engine.results.bounds import at_most
 from nginxaudit.engine.results.collect import Collector
+from nginxaudit.engine.results.concealed import shortened
 from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rules.catalogue import Catalogue
 from nginxaudit.engine.rules.rule import Rule
@@ -44,7 +45,7 @@ class Assembly:
         self._ignores: Ignores | None = None  # until a comment speaks of nginxaudit
         self._collector = Collector()
         self._sources: dict[str, SourceText] = {}
-        self._troubles: dict[str, list[str]] = {}  # file -> why it was not wholly analysed
+        self._troubles: dict[str, dict[str, None]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
         self._notes: list[str] = []
         self._remarks: list[str] = []
@@ -97,9 +98,7 @@ class Assembly:
         self._collector.add(self._by_slug[rule], hit)
 
     def _trouble(self, path: str, reason: str) -> None:
-        reasons = self._troubles.setdefault(path, [])
-        if reason not in reasons:
-            reasons.append(reason)
+        self._troubles.setdefault(path, {})[shortened(reason)] = None
 
     def note(self, notes: list[str], remarks: list[str]) -> None:
         """Say in words what was not analysed, and how the input was read."""

@@ -16,6 +16,7 @@ from nginxaudit.hit import Hit, Place
 from nginxaudit.syntax.tree import Directive
 
 _T = TypeVar("_T")
+_IDENTIFYING = 4096  # code points of what a directive is known by: nginx reads no longer word
 _MAX_CHAINS = 3  # include chains named in a finding; a snippet may be included 2,000 times
 
 
@@ -147,12 +148,18 @@ def _chain(ways: list[Span]) -> Iterator[Related]:
 
 
 def _path_of(hit: Hit) -> str:
-    """What identifies a hit when lines move: its directive and the blocks around it, as text."""
+    """What identifies a hit when lines move: its directive and the blocks around it, as text; of long words the beginning."""
     if hit.node is None:
         place = hit.place
-        return place.source.text[place.start : place.end]
+        return place.source.text[place.start : place.end][:_IDENTIFYING]
     words: Iterable[Directive] = [hit.node, *hit.node.ancestors()]
     anchor = (
         hit.place.source.text[hit.place.start : hit.place.end] if hit.place.source is hit.node.source else ""
     )
-    return "\x1f".join([" ".join(anchor.split()), *(" ".join([node.name, *node.args]) for node in words)])
+    anchor = " ".join(anchor[:_IDENTIFYING].split())
+    return "\x1f".join([anchor, *(_written(node) for node in words)])
+
+
+def _written(node: Directive) -> str:
+    text = " ".join([node.name, *node.args[:_IDENTIFYING]])
+    return text if len(text) <= _IDENTIFYING else text[:_IDENTIFYING]

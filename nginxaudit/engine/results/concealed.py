@@ -15,6 +15,7 @@ from nginxaudit.source.text import SourceText
 
 _MOST = 8192  # code points of a directive that are read: nginx refuses words of half of that
 _AROUND = 1024  # on either side of a place
+_LONGEST = 1000  # code points of a message
 _SHORT = 4  # shorter values are in many a word: they are masked where they are a word of their own, in quotes or behind a sign
 _BEGIN = 8  # code points by which a longer value is recognised: a message may cut it short
 
@@ -26,13 +27,19 @@ class Concealed:
         self._values = values_in(_stretches(hit))
 
     def __call__(self, text: str) -> str:
-        """``text`` with its secrets masked."""
-        return without_values(mask_secrets(text, prose=True), self._values)
+        """``text`` with its secrets masked, no longer than what people read."""
+        text = mask_secrets(text[: 2 * _MOST], prose=True)  # a secret that begins in what is shown ends before that
+        return shortened(without_values(text, self._values))
 
     def fix(self, fix: Fix) -> Fix:
         """``fix`` under a title without secrets; its edits stay as they have to be applied."""
         title = self(fix.title)
         return fix if title == fix.title else replace(fix, title=title)
+
+
+def shortened(text: str) -> str:
+    """The beginning of ``text`` where it is longer than people read: a word of a hostile file may have megabytes."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def values_in(stretches: Iterable[tuple[SourceText, int, int]]) -> Sequence[str]:

@@ -7,7 +7,7 @@ sections *What it does*, *Why it matters*, *How to fix* and *When to ignore it* 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from nginxaudit.source.read import ReadError, Unreadable
 _FRONT = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
-_FENCE = re.compile(r"^```nginx\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"```nginx\b(.*)")
 _SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
 _EXAMPLE_OPTIONS = frozenset({"edition", "nginx-version", "since", "until", "openssl", "name"})
 _FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix"})
@@ -60,22 +60,37 @@ class Page(Struct, frozen=True):
     def examples(self) -> tuple[Example, ...]:
         """All examples, in order. Raises `PageError` for a fence nobody understands."""
         examples: list[Example] = []
-        for fence in _FENCE.finditer(self.body):
-            words = fence[1].split()
+        for info, text in _fences(self.body):
+            words = info.split()
             options = dict(word.split("=", 1) for word in words if "=" in word)
             kind, *flags = [word for word in words if "=" not in word] or [""]
             if "file" in options and not kind and examples:
                 last = examples[-1]
-                examples[-1] = replace(last, files={**last.files, options["file"]: fence[2]})
+                examples[-1] = replace(last, files={**last.files, options["file"]: text})
             elif kind == "fixed" and examples and examples[-1].kind == "bad":
-                examples[-1] = replace(examples[-1], fixed=fence[2])
+                examples[-1] = replace(examples[-1], fixed=text)
             elif (
                 kind in ("bad", "good") and _FLAGS.issuperset(flags) and _EXAMPLE_OPTIONS.issuperset(options)
             ):
-                examples.append(Example(kind, fence[2], options, frozenset(flags), {}))
+                examples.append(Example(kind, text, options, frozenset(flags), {}))
             elif kind:
-                raise PageError(f"{self.rule.path}: unknown example fence ```nginx{fence[1]}")
+                raise PageError(f"{self.rule.path}: unknown example fence ```nginx{info}")
         return tuple(examples)
+
+
+def _fences(body: str) -> Iterator[tuple[str, str]]:
+    """The examples of a page: what follows ``nginx`` on the line that opens one, and its text. One that is never closed is none."""
+    info: str | None = None
+    lines: list[str] = []
+    for line in body.split("\n"):
+        if info is None:
+            opening = _FENCE.match(line)
+            info, lines = (opening[1] if opening else None), []
+        elif line == "```":
+            yield info, "".join(f"{each}\n" for each in lines)
+            info = None
+        else:
+            lines.append(line)
 
 
 def read_page(rule: Rule) -> Page:

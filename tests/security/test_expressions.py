@@ -1,0 +1,40 @@
+"""No regular expression of the package takes time in the square of a text."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.security.expressions import Use, is_slow, pieces, uses
+
+# The lexer takes this one only for texts that have few marks without an end: tests/nginx/test_templates.py.
+_TOLERANT = "1: never"
+USES = [use for use in uses() if _TOLERANT not in use.pattern.pattern]
+
+
+def test_there_are_expressions_to_be_tried() -> None:
+    files = {use.place.partition(":")[0] for use in USES}
+    assert len(USES) > 120
+    assert {"nginxaudit/source/root.py", "nginxaudit/syntax/lexer.py"} <= files
+    assert any("secrets" in file for file in files)
+
+
+@pytest.mark.parametrize("pattern", [r"^\s*(?:http|events)", r"(?:a|b)*c", r"\{\{.*?\}\}", r"x+y"])
+def test_what_is_looked_for_is_found(pattern: str) -> None:
+    use = Use("", re.compile(pattern, re.MULTILINE), anywhere=True)
+    assert any(is_slow(use, piece) for piece in pieces(use.pattern, thorough=False))
+
+
+def test_what_is_not_slow_is_not_found() -> None:
+    use = Use("", re.compile(r"^[^\S\n]*+(?:http|events)", re.MULTILINE), anywhere=True)
+    assert not any(is_slow(use, piece) for piece in pieces(use.pattern, thorough=False))
+
+
+@pytest.mark.parametrize(
+    "thorough", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "thorough"]
+)
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
+def test_time_grows_with_the_text(use: Use, thorough: bool) -> None:
+    slow = [piece for piece in pieces(use.pattern, thorough=thorough) if is_slow(use, piece)]
+    assert not slow, f"{use.pattern.pattern!r} on many of {slow[:3]!r}"
