@@ -101,7 +101,7 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
             given[name] = value + (before or ())
         elif isinstance(value, dict):
             given[name] = {**before, **value}
-    return replace(settings, **given)
+    return replace(settings, **given, given=frozenset(given))
 
 
 def _given(options: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -143,6 +143,10 @@ def test_what_the_command_line_selects_is_all_that_runs(tmp_path: Path) -> None:
         "autoindex-enabled",
     }
     assert found("--select", "missing-listen", "--ignore", "routing") == set()
+    for option, where in (("--select", "--select: "), ("--ignore", "--ignore or ")):
+        done = command("scan", option, "missing-lisen", "nginx.conf", cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"Error: {where}" in done.stderr and 'did you mean "missing-listen"' in done.stderr
 
 
 def test_the_nearest_settings_upward_but_not_above_the_repository(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _connection_header(
 
 def _kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
     """What the pass lacks to use the pool of its group."""
-    if each.protocol in ("uwsgi", "scgi"):
+    if each.protocol in _NO_KEEPALIVE:
         return _without_pool(upstream, model)
     if each.scope.inner != "location":
         return None  # the lines are not allowed in "if" and limit_except
@@ -110,7 +110,7 @@ def _kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
 def _without_pool(upstream: Upstream, model: Model) -> Fix | None:
     """``keepalive`` taken out where no pass can use it."""
     pool = upstream.keepalive
-    able = any(each.protocol not in ("uwsgi", "scgi") for each in model.passes_to(upstream))
+    able = any(each.protocol not in _NO_KEEPALIVE for each in model.passes_to(upstream))
     made = None if pool is None or able else edits.deletion(pool)
     return Fix("Delete keepalive", Applicability.UNSAFE, made) if made else None
 

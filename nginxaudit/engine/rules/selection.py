@@ -22,13 +22,12 @@ def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:
 
     Raises `SettingsError` for names and options that there are not, those of rules that do not run included.
     """
-    where = settings.where
     if settings.select is None:
         chosen = {rule.slug for rule in catalogue if rule.default}
     else:
-        chosen = slugs(catalogue, settings.select, f"{where}: select")
-    chosen |= slugs(catalogue, settings.extend_select, f"{where}: extend-select")
-    chosen -= slugs(catalogue, settings.ignore, f"{where}: ignore")
+        chosen = slugs(catalogue, settings.select, settings.where("select"))
+    chosen |= slugs(catalogue, settings.extend_select, settings.where("extend_select"))
+    chosen -= slugs(catalogue, settings.ignore, settings.where("ignore"))
     chosen |= {rule.slug for rule in catalogue if rule.slug in ALWAYS}
     severities = _severities(catalogue, settings)
     ignored_per_file(catalogue, settings)
@@ -55,7 +54,7 @@ def not_run(catalogue: Catalogue, settings: Settings) -> list[str]:
 def ignored_per_file(catalogue: Catalogue, settings: Settings) -> dict[str, set[str]]:
     """Globs of files, and the slugs of the rules whose findings are suppressed there. Raises `SettingsError`."""
     return {
-        glob: slugs(catalogue, names, f"{settings.where}: per-file-ignores.{glob}")
+        glob: slugs(catalogue, names, f"{settings.where('per_file_ignores')}.{glob}")
         for glob, names in settings.per_file_ignores.items()
     }
 
@@ -73,7 +72,7 @@ def options_of(rule: Rule, catalogue: Catalogue, settings: Settings) -> dict[str
 def _severities(catalogue: Catalogue, settings: Settings) -> dict[str, Severity]:
     found: dict[str, Severity] = {}
     for name, given in settings.rule.items():
-        rule = only(catalogue, name, f"{settings.where}: rule")
+        rule = only(catalogue, name, settings.where("rule"))
         severity = _said(rule, name, given, settings)[0]
         if severity is not None:
             found[rule.slug] = severity
@@ -88,9 +87,9 @@ def _said(
     from nginxaudit.engine.tables import TableError
 
     try:
-        return values_of(rule, given, f"rule.{name}")
+        return values_of(rule, given, f"{settings.where('rule')}.{name}")
     except TableError as error:
-        raise SettingsError(f"{settings.where}: {error}") from None
+        raise SettingsError(str(error)) from None
 
 
 def slugs(catalogue: Catalogue, names: Iterable[str], where: str) -> set[str]:

@@ -191,7 +191,7 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     """How an audit is to be done: what a file may say, and what only the command line or a program can.
 
     ``base`` is the directory that globs of files are relative to, ``own_paths`` are those that the settings file names,
-    ``origin`` is that file (None: there is none).
+    ``origin`` is that file (None: there is none), and ``given`` what the command line sets, too.
     """
 
     context: Annotated[
@@ -218,6 +218,7 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     ] = False
     base: str = "."
     own_paths: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     origin: str | None = None
 
     @property
@@ -237,10 +238,13 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
         """Lowest severity that makes the exit code 1; None: no finding does."""
         return None if self.fail_on == "never" else Severity(self.fail_on)
 
-    @property
-    def where(self) -> str:
-        """Where these settings come from, for messages."""
-        return self.origin or "command line"
+    def where(self, name: str) -> str:
+        """Where the setting ``name`` comes from, for messages."""
+        key = name.replace("_", "-")
+        places = [f"--{key}"] if name in self.given else []
+        if self.origin is not None and not (places and name == "select"):
+            places.append(f"{self.origin}: {key}")
+        return " or ".join(places) or f"settings: {key}"
 
     def with_options(self, **options: Any) -> "Settings":
         """These settings with every option that is not None put in its place."""
