@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import click
 
@@ -67,9 +67,9 @@ def _option(setting: Setting) -> Callable[[Any], Any]:
     return click.option(
         spelling,
         setting.name,
-        type=click.Choice(words) if words else None,
+        type=click.Choice(words) if words else kind if kind in (int, float) else None,
         metavar=metavar or None,
-        multiple=kind is not str and not words,
+        multiple=get_origin(kind) in (tuple, Mapping),
         help=f"{setting.description} (default: {spelled(setting.default)})" if words else setting.description,
     )
 

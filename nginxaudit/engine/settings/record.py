@@ -42,15 +42,16 @@ def about(
     sample: str = "",
     paths: bool = False,
     check: Callable[[str], object] | None = None,
+    **bounds: Any,
 ) -> Meta:
     """What is said about a setting besides its type.
 
     ``option`` is its spelling on the command line with a word for the value, ``--prefix DIR``, and ``heading`` the
     group of that option; ``sample`` is TOML to begin with; ``paths``: it names files, relative to the settings file;
-    ``check`` raises `ValueError` for a value that cannot be used.
+    ``check`` raises `ValueError` for a value that cannot be used; ``bounds`` are those of `msgspec.Meta`.
     """
     extra = {"option": option, "heading": heading, "sample": sample, "paths": paths}
-    return Meta(description=description, extra={**extra, "check": check} if check else extra)
+    return Meta(description=description, extra={**extra, "check": check} if check else extra, **bounds)
 
 
 def _context_path(path: str) -> None:
