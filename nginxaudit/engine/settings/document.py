@@ -117,7 +117,7 @@ def sample_of(setting: Setting) -> Iterator[str]:
 
 
 def _toml_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f'"{spelled(value)}"'
+    return str(value).lower() if isinstance(value, (bool, int, float)) else f'"{spelled(value)}"'
 
 
 def is_table(setting: Setting) -> bool:
