@@ -184,14 +184,14 @@ def test_includes_that_double_at_every_level_end_at_a_limit(tmp_path: Path) -> N
     )
 
 
-def test_a_glob_of_ten_thousand_files(tmp_path: Path) -> None:
+def test_a_glob_of_thousands_of_files(tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", b"events {}\nhttp { include sites/*.conf; }\n")
-    for number in range(10_000):
+    for number in range(4_000):
         default = b" default_server" if number == 0 else b""
         text = b"server { listen 80%s; server_name s%d; return 204; }\n" % (default, number)
         write(tmp_path, f"sites/{number}.conf", text)
     result = scan(tmp_path, "nginx.conf")
-    assert (result.returncode, result.stdout) == (0, "No findings in 10,001 files analysed\n")
+    assert (result.returncode, result.stdout) == (0, "No findings in 4,001 files analysed\n")
 
 
 def test_an_empty_standard_input_is_not_clean(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_time_grows_with_the_text(piece: str) -> None:
         has_placeholder(text, quoted=True)
         list(Lexer(SourceText("", text), []))
 
-    short, long = (piece * (size // len(piece)) for size in (20_000, 160_000))
+    short, long = (piece * (size // len(piece)) for size in (10_000, 80_000))
     assert any(seconds(read, long) < 0.05 + 20 * seconds(read, short) for _ in range(3)), (
         "a square takes 64 times as long"
     )
