@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from nginxaudit.engine.run.audit import audit
@@ -57,14 +58,13 @@ def findings(case: Path) -> str:
 SCHEMA = ROOT / "nginxaudit" / "engine" / "settings" / "settings.schema.json"
 
 
-@cache
-def written() -> dict[Path, str]:
-    """Every file that is made from the rules, the fixtures and the commands, with its text."""
+def made() -> dict[Path, Callable[[], str]]:
+    """Every file that is made from the rules, the fixtures and the commands, and what makes its text."""
     return {
-        **{expected_file(each): findings(each) for each in cases()},
+        **{expected_file(each): partial(findings, each) for each in cases()},
         **shown.pictures(),
-        SCHEMA: shown.run("init --json-schema"),
-        ROOT / "rules" / "README.md": shown.rule_pages(),
+        SCHEMA: partial(shown.run, "init --json-schema"),
+        ROOT / "rules" / "README.md": shown.rule_pages,
     }
 
 
@@ -78,8 +78,8 @@ def write_rules() -> None:
 
 def write_shown() -> None:
     """Everything else."""
-    for path, text in written().items():
-        path.write_text(text, encoding="utf-8")
+    for path, make in made().items():
+        path.write_text(make(), encoding="utf-8")
     (ROOT / "README.md").write_text(shown.readme(), encoding="utf-8")
     if not shown.photograph():
         print("no browser: fixtures/pictures/page.png stays as it was")

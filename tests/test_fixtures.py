@@ -10,7 +10,7 @@ import pytest
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.nginx import Target
 from tests import shown
-from tests.expected import ROOT, written
+from tests.expected import ROOT, made
 from tests.support import nginx
 from tests.support.targets import settings_for
 
@@ -44,9 +44,9 @@ def test_nginx_loads_the_corrected_versions(name: str, tmp_path: Path) -> None:
     assert answer.accepted, answer.output
 
 
-@pytest.mark.parametrize("path", written(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", made(), ids=lambda path: path.name)
 def test_what_is_made_is_as_it_would_be_made_now(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == written()[path], "python -m tests.expected makes it anew"
+    assert path.read_text(encoding="utf-8") == made()[path](), "python -m tests.expected makes it anew"
 
 
 def test_readme_shows_what_the_commands_print() -> None:

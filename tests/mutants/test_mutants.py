@@ -12,6 +12,7 @@ import pytest
 from tests.mutants.equivalents import key, named
 from tests.mutants.kinds import KINDS
 from tests.mutants.sites import ROOT, Mutant, chosen, damaged, mutants, path_of
+from tests.support.clock import HANG
 
 _SLUG, _FUNCTION = "unused-upstream", "unused_upstream"
 
@@ -23,7 +24,7 @@ def _all() -> list[Mutant]:
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.mutants", "--all", "--jobs", "1", "--rule", _SLUG, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANG, check=False)
 
 
 def _of(function: str, kind: str) -> Mutant:

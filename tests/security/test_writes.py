@@ -18,6 +18,7 @@ from nginxaudit.source import replace
 from nginxaudit.source.directory import WriteError, require_direct
 from nginxaudit.source.replace import open_target
 from nginxaudit.source.write import Change, written
+from tests.support.clock import HANG
 from tests.support.command import nginxaudit
 
 CONFIG = 'events {}\nhttp {\n    upstream "$(touch PWNED)" { server 127.0.0.1:1; server 127.0.0.1:2; }\n}\n'
@@ -363,7 +364,7 @@ def mount() -> list[str]:
 def _mounted(mount: list[str], cwd: Path, script: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     command = [*mount, script, sys.executable]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=env, timeout=60)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=env, timeout=HANG)
 
 
 def test_a_file_that_is_bound_into_a_container_is_written_in_place(tmp_path: Path, mount: list[str]) -> None:
