@@ -49,6 +49,7 @@ def test_what_is_made_is_as_it_would_be_made_now(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == made()[path](), "python -m tests.expected makes it anew"
 
 
+@pytest.mark.slow
 def test_readme_shows_what_the_commands_print() -> None:
     shown_now = shown.readme()
     assert "<!-- output: " in shown_now

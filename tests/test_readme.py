@@ -69,6 +69,7 @@ def _commands() -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_shell_commands_run(tmp_path: Path) -> None:
     commands = _commands()
     assert len(commands) > 8
@@ -80,6 +81,7 @@ def test_shell_commands_run(tmp_path: Path) -> None:
     assert (tmp_path / "nginxaudit-baseline.json").exists()
 
 
+@pytest.mark.slow
 def test_the_workflow_of_github_writes_what_it_uploads(tmp_path: Path) -> None:
     workflow = _yaml("jobs")
     assert set(workflow) == {"name", True, "permissions", "jobs"}  # YAML 1.1 reads "on" as true
@@ -92,6 +94,7 @@ def test_the_workflow_of_github_writes_what_it_uploads(tmp_path: Path) -> None:
     assert (tmp_path / upload["with"]["sarif_file"]).exists()
 
 
+@pytest.mark.slow
 def test_the_job_of_gitlab_writes_its_artifacts(tmp_path: Path) -> None:
     job = _yaml("nginxaudit")["nginxaudit"]
     assert job["artifacts"]["when"] == "always"

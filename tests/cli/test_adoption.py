@@ -76,6 +76,7 @@ def test_the_schema_refuses_what_the_reader_refuses(text: str, tmp_path: Path) -
 # -- several reports
 
 
+@pytest.mark.slow
 def test_several_reports_of_one_run(config: Path) -> None:
     run = nginxaudit("scan", "nginx.conf", "-o", "sarif:a.sarif", "-o", "junit:b.xml", cwd=config.parent)
     assert run.returncode == 1 and "autoindex-enabled" in run.stdout
@@ -168,6 +169,7 @@ def test_completion_completes() -> None:
 # -- watching, progress
 
 
+@pytest.mark.slow
 def test_watching_scans_again_after_a_change(config: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "nginxaudit", "scan", "--watch", "-f", "concise", str(config)],

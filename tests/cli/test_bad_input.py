@@ -75,6 +75,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], str], str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_what_cannot_be_read_is_said_and_the_rest_is_kept(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -140,6 +141,7 @@ def test_no_permission(tmp_path: Path) -> None:
     assert "missing-listen" in {finding.rule for finding in report.active}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "code", "expected"),
     [
@@ -172,6 +174,7 @@ def test_include_cycles(tmp_path: Path) -> None:
     assert "warning[missing-listen]" in result.stdout
 
 
+@pytest.mark.slow
 def test_includes_that_double_at_every_level_end_at_a_limit(tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", b"events {}\nhttp { include 0.conf; }\n")
     for level in range(30):
@@ -184,6 +187,7 @@ def test_includes_that_double_at_every_level_end_at_a_limit(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.slow
 def test_a_glob_of_thousands_of_files(tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", b"events {}\nhttp { include sites/*.conf; }\n")
     for number in range(4_000):
@@ -200,6 +204,7 @@ def test_an_empty_standard_input_is_not_clean(tmp_path: Path) -> None:
     assert "standard input is empty" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", b"events {}\nhttp {\n" + b"server { return 204; }\n" * 20_000 + b"}\n")
     with subprocess.Popen(
@@ -229,6 +234,7 @@ def test_a_full_disk(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_output_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path: Path) -> None:
     write(tmp_path, "nginx.conf", FLAWED)
     (tmp_path / "reports").mkdir()

@@ -12,6 +12,7 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 SITE = "events {}\nhttp {\n    server {\n        listen 80;\n        root /srv/\xe9;\n    }\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
     [
@@ -48,6 +49,7 @@ def test_the_next_command_knows_nothing_of_the_last() -> None:
     assert narrow.stdout == again.stdout
 
 
+@pytest.mark.slow
 def test_what_python_reads_when_it_starts_is_obeyed(tmp_path: Path) -> None:
     (tmp_path / "é.conf").write_text("events {}\nhttp { server { return 204; } }\n")
     told = [

@@ -28,6 +28,7 @@ def _config(*locations: str, servers: str = "server 10.0.0.1:80; server 10.0.0.2
     return f"events {{}} http {{ upstream shop {{ {servers} }} server {{ listen 80; {inside} }} }}"
 
 
+@pytest.mark.slow
 def test_active_passive_of_the_manual_is_active_active() -> None:
     done = nginxaudit("drill", *QUICK, PASSIVE)
     assert done.returncode == 1
@@ -44,6 +45,7 @@ def test_the_fixed_one_survives_a_restart_and_a_dead_primary() -> None:
     assert all(each["backups_served"] for each in found["scenarios"])
 
 
+@pytest.mark.slow
 def test_what_makes_it_fail() -> None:
     alone = _config("proxy_pass http://shop;", servers="server 10.0.0.1:80;")
     for fail_on, code in (("lost", 1), ("fixable", 0), ("never", 0)):
@@ -54,6 +56,7 @@ def test_what_makes_it_fail() -> None:
         )
 
 
+@pytest.mark.slow
 def test_options_change_what_happens() -> None:
     (usual,) = _json(*QUICK, PASSIVE)["scenarios"]
     (calm,) = _json(*QUICK, "--pause", "60s", PASSIVE, code=0)["scenarios"]
@@ -91,6 +94,7 @@ def test_only_the_upstreams_asked_for() -> None:
     assert 'there is no upstream called "nope*"' in done.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_are_alike_and_a_seed_decides() -> None:
     args = ("--no-settings", "--scenario", "refuse", "--workers", "3", PASSIVE)
     assert _json(*args) == _json(*args)

@@ -99,6 +99,7 @@ def test_html_needs_no_network_and_holds_hostile_names(tmp_path: Path) -> None:
     ElementTree.fromstring(nginxaudit("graph", "--no-settings", "--format", "svg", str(config)).stdout)
 
 
+@pytest.mark.slow
 @needs_browser
 def test_html_in_a_browser(tmp_path: Path) -> None:
     """The script runs: it makes every box reachable by keyboard, and a click tells about it."""

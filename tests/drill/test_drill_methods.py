@@ -108,6 +108,7 @@ def test_a_hash_that_only_misses_falls_back_to_round_robin_and_its_backups() -> 
     assert follow(app, [Call(0, key="some")]) == ["C 200"]
 
 
+@pytest.mark.slow
 def test_consistent_hash_moves_only_the_keys_of_the_server_that_is_gone() -> None:
     names = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
     calls = [Call(number, key=f"key{number}") for number in range(300)]

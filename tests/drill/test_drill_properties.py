@@ -95,6 +95,7 @@ def _run(
     return tally, simulation
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(groups(), uses, schedules, st.integers(0, 9))
 def test_every_request_ends_once_and_nothing_stays_behind(
@@ -150,6 +151,7 @@ def _cost(requests: int, **more: object) -> float:
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keepalive", [0, 32])
 def test_time_grows_with_the_requests_and_is_short(keepalive: int) -> None:
     """A million requests in 20 s are 20 us each; twice the requests cost twice the time, give or take."""

@@ -67,6 +67,7 @@ def test_a_pair_survives_the_loss_of_one() -> None:
     assert len(outcome.timeline.ok) == len(outcome.timeline.attempts["A"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("app", "how", "kind", "setting", "text", "where"),
     [
@@ -100,6 +101,7 @@ def test_the_setting_that_decides_and_what_fixes_it(
     assert best.sentence in verdict.text and str(outcome.lost) in verdict.text
 
 
+@pytest.mark.slow
 def test_hanging_posts_need_what_may_do_damage() -> None:
     verdict = results(_pair(), use(), "hang")["hang A"].verdict
     gentle, harsh = verdict.remedies
@@ -108,6 +110,7 @@ def test_hanging_posts_need_what_may_do_damage() -> None:
     assert "at a price" in verdict.text
 
 
+@pytest.mark.slow
 def test_kept_connections_into_a_black_hole_wait_for_an_answer() -> None:
     how = use(connect=2000, reuses=True)
     assert results(_pair(), how, "blackhole")["blackhole A"].verdict.passed
@@ -118,6 +121,7 @@ def test_kept_connections_into_a_black_hole_wait_for_an_answer() -> None:
     assert any("on a reused connection" in cause.text for cause in kept.verdict.causes)
 
 
+@pytest.mark.slow
 def test_a_combination_says_what_belongs_where() -> None:
     verdict = results(group("A", "B"), use(), "blackhole")["blackhole all primaries"].verdict
     best = verdict.remedies[0]
@@ -127,6 +131,7 @@ def test_a_combination_says_what_belongs_where() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_remedy_does_not_fix_by_luck() -> None:
     """With retries a hanging server costs a POST now and then, though not with every seed."""
     app = _pair(zone=True)
@@ -151,6 +156,7 @@ def test_nothing_heavy_is_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_max_fails_0_is_blamed_when_nothing_else_is() -> None:
     app = group(ServerSpec("A", max_fails=0), ServerSpec("B", max_fails=0))
     verdict = results(app, use("off"), "refuse", load=Traffic(methods=(("GET", 1.0),)))["refuse A"].verdict

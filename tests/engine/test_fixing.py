@@ -148,6 +148,7 @@ _LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_LINES, max_size=6), st.lists(_LINES, max_size=6))
 def test_fixing_twice_changes_nothing(tmp_path: Path, one: list[str], two: list[str]) -> None:

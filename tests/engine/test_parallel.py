@@ -47,6 +47,7 @@ def same(one: Report, other: Report) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 5])
 def test_many_small_configurations(count: int) -> None:
     paths = [str(FIXTURES), *map(str, sorted(FIXTURES.rglob("*.conf")))]
@@ -89,6 +90,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPELLINGS)
 @pytest.mark.parametrize("packed", [False, True], ids=["on disk", "in an archive"])
 def test_a_file_that_has_several_names(

@@ -24,6 +24,7 @@ def _scratch() -> Iterator[None]:
     leave_nothing()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_short_pass(name: str) -> None:
     """A failure prints a line that replays it; Hypothesis also keeps it for the next run."""
@@ -41,6 +42,7 @@ def test_short_pass(name: str) -> None:
     one()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path"), list(failing.found()), ids=lambda part: getattr(part, "name", ""))
 def test_found_before(name: str, path: Path) -> None:
     TARGETS[name](path.read_bytes())
@@ -65,6 +67,7 @@ def test_failures_are_made_smaller_and_told_apart() -> None:
     assert failing.signature(one) == failing.signature(two) != failing.signature(error)
 
 
+@pytest.mark.slow
 def test_what_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> None:
         while True:
@@ -78,6 +81,7 @@ def test_what_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
         clock.timed(run, 0)
 
 
+@pytest.mark.slow
 def test_most_written_configurations_can_be_read() -> None:
     """A grammar that writes nothing but mistakes would test nothing but the reader."""
     from nginxaudit.source.text import SourceText
@@ -94,6 +98,7 @@ def test_most_written_configurations_can_be_read() -> None:
     assert sum(sound) > len(sound) / 4
 
 
+@pytest.mark.slow
 def test_trees_are_built_and_commands_run() -> None:
     """A few whole commands; long passes are ``python -m tests.fuzz.trees``."""
     for number in range(4):

@@ -68,6 +68,7 @@ def _seconds(text: str, **kw: object) -> float:
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build", [_servers, _locations, _map, _one_address], ids=lambda build: build.__name__[1:]
 )
@@ -77,6 +78,7 @@ def test_twice_the_size_takes_about_twice_the_time(build: Callable[[int], str]):
     assert any(large < 4 * small * 2 + 0.05 for small, large in pairs)
 
 
+@pytest.mark.slow
 def test_one_snippet_included_many_times():
     files = {"s.conf": "location /s { proxy_set_header A 1; proxy_pass http://u; # standby\n }"}
 

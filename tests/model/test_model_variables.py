@@ -154,6 +154,7 @@ def test_references():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_chain_of_any_length():
     chain = "".join(f'set $v{n + 1} "$v{n}";' for n in range(5000))
     assert _values("$v5000", inside=f"set $v0 x; {chain}") == ({"x"}, True)
@@ -167,6 +168,7 @@ def test_values_that_double_are_not_followed_for_ever():
     assert _values("$v200", inside=f"set $v0 x; {doubled}") == (set(), False)
 
 
+@pytest.mark.slow
 def test_many_variables_with_many_values_are_not_all_remembered():
     lines = "".join(f"h{n} {'x' * 50}{n};" for n in range(2000))
     sets = "".join(f"set $v{n} $m;" for n in range(3000))

@@ -31,6 +31,7 @@ def _of(function: str, kind: str) -> Mutant:
     return next(mutant for mutant in _all() if (mutant.function, mutant.kind) == (function, kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["message", "condition", "finding"])
 def test_a_mutant_is_killed_by_the_examples(kind: str) -> None:
     mutant = _of(_FUNCTION, kind)
@@ -39,6 +40,7 @@ def test_a_mutant_is_killed_by_the_examples(kind: str) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_without_a_comparison_it_survives() -> None:
     mutant = _of(_FUNCTION, "message")
     done = _run("--only", mutant.name, "--compare", "nothing")
@@ -54,6 +56,7 @@ def test_there_are_enough_of_every_kind_in_all_rooms() -> None:
     assert some == chosen(_all(), 200, seed=1) != chosen(_all(), 200, seed=2)
 
 
+@pytest.mark.slow
 def test_a_mutant_is_another_module() -> None:
     for mutant in chosen(_all(), 60, seed=3):
         before = ast.unparse(ast.parse(path_of(mutant.module).read_text(encoding="utf-8")))

@@ -52,6 +52,7 @@ def test_variables_with_a_prefix() -> None:
         assert all(variable(name, family) is not None for name in known)
 
 
+@pytest.mark.slow
 def test_loading_costs_under_ten_milliseconds() -> None:
     """The best of several processes: the first ones may read what is on no page of memory yet."""
     code = (

@@ -40,6 +40,7 @@ def test_placeholders(text: str) -> None:
     assert has_placeholder(text, quoted=True) == (re.search(_ALL, unbraced, re.DOTALL) is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["{{", "{%", "<%", "{ {", "{{ a", "{{a}} ", "{%\n", "<%%", "{{{{ }", "x{1,2} {{ "]
 )

@@ -213,6 +213,7 @@ def _compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(pattern=st.recursive(_ATOMS, _compound, max_leaves=8), subject=st.text("aAb/.1\n _", max_size=8))
 def test_agrees_with_pcre2(pattern: str, subject: str) -> None:

@@ -34,6 +34,7 @@ def elsewhere():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_same_bytes_in_every_process(name, elsewhere):
     assert {rendered(name, troubled()), *(outputs[name] for outputs in elsewhere)} == {elsewhere[0][name]}
@@ -89,6 +90,7 @@ def outputs(run, places, *paths):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS, ids=" ".join)
 def test_same_bytes_for_the_same_files(run, places):
     found = outputs(
@@ -100,6 +102,7 @@ def test_same_bytes_for_the_same_files(run, places):
     assert not any(str(place) in text for place in places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "run", [("scan", "--fragments", "--format", "json"), ("scan", "--format", "sarif")], ids=" ".join
 )

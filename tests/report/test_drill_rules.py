@@ -27,6 +27,7 @@ def _found(directory: Path, text: str, rule: str, **options: Any) -> list[Findin
     return list(report.active)
 
 
+@pytest.mark.slow
 def test_both_belong_to_the_set_drill_and_are_off(tmp_path: Path) -> None:
     path = tmp_path / "nginx.conf"
     path.write_text(configuration(PASS), encoding="utf-8")
@@ -37,6 +38,7 @@ def test_both_belong_to_the_set_drill_and_are_off(tmp_path: Path) -> None:
     assert not {ROLLING, FAILOVER} & {each.rule for each in audit([str(path)]).active}
 
 
+@pytest.mark.slow
 def test_the_message_has_the_numbers_and_the_help_the_change(tmp_path: Path) -> None:
     (finding,) = _found(tmp_path, configuration(PASS), ROLLING)
     assert 'a rolling restart of "shop" (each is gone for 20s, 10s until the next) loses ' in finding.message
@@ -54,6 +56,7 @@ def test_a_restart_as_it_is_done_here(options: dict[str, Any], tmp_path: Path) -
     assert _found(tmp_path, configuration(PASS), ROLLING, **options) == []
 
 
+@pytest.mark.slow
 def test_a_failover_as_it_matters_here(tmp_path: Path) -> None:
     text = configuration(f"{PASS} proxy_connect_timeout 2s;")
     assert _found(tmp_path, text, FAILOVER) == []
@@ -68,12 +71,14 @@ def test_one_finding_per_group_for_the_worst_use(tmp_path: Path) -> None:
     assert finding.related[0].message == "used here by *:80 location /5"
 
 
+@pytest.mark.slow
 def test_values_out_of_bounds_are_no_crash(tmp_path: Path) -> None:
     for options in ({"rate": 0}, {"rate": -5}, {"rate": 10**9}, {"restart": "0"}, {"pause": "0"}):
         _found(tmp_path, configuration(PASS, servers="server 10.0.0.1; server 10.0.0.2;"), ROLLING, **options)
     assert _found(tmp_path, configuration(PASS), FAILOVER, client_timeout="0")
 
 
+@pytest.mark.slow
 def test_it_ends_and_says_what_it_left_out(tmp_path: Path) -> None:
     groups = "".join(f"upstream g{n} {{ server 10.0.0.{n}:80; server 10.0.1.{n}:80; }}" for n in range(100))
     uses = "".join(

@@ -47,6 +47,7 @@ def test_what_was_not_analysed_is_said_first() -> None:
     assert text.index("broken.conf") < text.index("<article")
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize(
     ("fragment", "said"),

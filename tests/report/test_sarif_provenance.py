@@ -162,6 +162,7 @@ def test_no_repository(tmp_path: Path) -> None:
     assert provenance(str(tmp_path / "nowhere")) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -87,6 +87,7 @@ def test_validator_is_awake(tmp_path):
     assert "SARIF1009" in {result["ruleId"].split("/")[0] for result in results}
 
 
+@pytest.mark.slow
 def test_validator_has_nothing_to_say_about_the_fixtures(tmp_path, monkeypatch):
     """The whole way: the command on the fixtures, with fixes, suppressions and a baseline, in a repository of its own."""
     work = _repository(tmp_path / "work")
@@ -117,6 +118,7 @@ def test_validator_has_nothing_to_say_about_the_fixtures(tmp_path, monkeypatch):
     assert {result["ruleId"].split("/")[0] for result in results} <= ALLOWED, done.stdout
 
 
+@pytest.mark.slow
 def test_limits_of_uploads_are_kept_and_said():
     import gzip
 

@@ -143,6 +143,7 @@ def seconds(count):
     return best
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_findings_even_on_one_long_line():
     # Linear is 8; looking at the whole line for every finding would be near 64.
     assert seconds(1200) < 24 * seconds(150)

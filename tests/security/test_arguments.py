@@ -210,6 +210,7 @@ def test_names_that_are_said_are_harmless(repository: Path) -> None:
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text("events {}\n")
     script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'

@@ -25,6 +25,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return hostile(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -73,6 +74,7 @@ def test_every_include_that_leads_out_is_told(repository: Path, tmp_path: Path) 
     assert "it matches too many files, or leads through too many directories" in run.out
 
 
+@pytest.mark.slow
 def test_a_fix_stays_in_the_tree(repository: Path, tmp_path: Path) -> None:
     outside = repository.parent / "outside" / "secret.conf"
     before = outside.read_bytes()
@@ -103,6 +105,7 @@ def test_the_root_of_a_fragment_is_not_looked_for_above_the_repository(
     assert_kept_in(run, repository)
 
 
+@pytest.mark.slow
 def test_a_repository_that_is_not_what_it_seems(repository: Path, tmp_path: Path) -> None:
     """Files below ``.git`` are read for SARIF: none of them leads out, none of them hangs."""
     git = repository / ".git"

@@ -281,6 +281,7 @@ def test_the_deepest_configuration_in_other_commands(arguments: tuple[str, ...],
     assert "RecursionError" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [50, 99, 100, 5_000, 100_000])
 def test_nested_blocks_in_all_commands(depth: int, tmp_path: Path) -> None:
     text = "events {}\nhttp { server { listen 80; " + "location / { " * depth + "}" * depth + " } }\n"
@@ -331,6 +332,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_inputs_made_to_take_for_ever(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(BOMBS[name])

@@ -96,6 +96,7 @@ def assert_harmless(text: str) -> None:
     assert not re.search("[\ud800-\udfff]", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "name"), _REPORTS)
 def test_nothing_acts(command: str, name: str, tree: Path) -> None:
     arguments = ["--show-suppressed", "--all"] if command == "scan" else []
@@ -119,6 +120,7 @@ def test_messages_on_standard_error(arguments: tuple[str, ...], tree: Path) -> N
         assert_harmless("".join(headers))
 
 
+@pytest.mark.slow
 def test_baselines(tree: Path) -> None:
     (tree / "known.json").write_text(
         json.dumps(
@@ -154,6 +156,7 @@ def test_what_a_baseline_quotes(word: str, tmp_path: Path) -> None:
     assert_harmless(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["text", "concise"])
 def test_the_log_of_a_ci_server_obeys_nothing(name: str, tmp_path: Path) -> None:
     """GitHub's runner takes a line that begins with ``::``, after blanks, and ``##[`` anywhere, for a command."""
@@ -247,6 +250,7 @@ def test_errors_of_settings(text: str, tmp_path: Path) -> None:
     assert not any(line.startswith("::") for line in done.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_pages_of_rules_in_reports(tmp_path: Path) -> None:
     """Title, reason and remedy of a page are a stranger's, too."""
     pages = tmp_path / "pages" / "security"

@@ -56,6 +56,7 @@ def assert_nothing_shown(report: Report) -> None:
     assert LISTED not in repr((report.findings, report.notes, report.files))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "argument", ["x.conf", "conf.d/secret.conf", "conf.d/*.conf", "*/secret.conf", "?.conf"]
 )
@@ -70,11 +71,13 @@ def test_includes(argument: str, swapped: Path) -> None:
     assert True in seen, "nothing was swapped"
 
 
+@pytest.mark.slow
 def test_directories(swapped: Path) -> None:
     for _ in range(SCANS * 5):
         assert_nothing_shown(audit(["."], Settings(fragments=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.conf", "conf.d/secret.conf"])
 def test_what_the_user_did_not_name(name: str, swapped: Path) -> None:
     """A changed file, and the entry of settings."""

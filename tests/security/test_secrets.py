@@ -152,6 +152,7 @@ def test_included_files_and_dumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert not leaks(written), what
 
 
+@pytest.mark.slow
 def test_manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = configuration()

@@ -135,6 +135,7 @@ def test_settings_that_never_end(repository: Path) -> None:
     assert scan(repository).code in (0, 1), "neither of them is a file"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -147,6 +147,7 @@ def scanned(cwd: Path, mounts: str, *arguments: str) -> subprocess.CompletedProc
     return _namespace(f"cd {shlex.quote(str(cwd))}; {mounts}; exec {command}")
 
 
+@pytest.mark.slow
 def test_a_mount_is_a_part_of_the_tree(tmp_path: Path) -> None:
     """Only root makes one: volumes of containers and ConfigMaps are read where they are mounted."""
     (tmp_path / "volume").mkdir()
@@ -164,6 +165,7 @@ def test_a_mount_is_a_part_of_the_tree(tmp_path: Path) -> None:
     assert "conf.d/out.conf was not analysed: it lies outside" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/etc/nginx"), reason="nothing can be mounted on /etc/nginx")
 @pytest.mark.parametrize("arguments", [[], ["/etc/nginx"], ["/etc/nginx/nginx.conf"]], ids=" ".join)
 def test_what_is_mounted_on_etc_nginx(arguments: list[str], tmp_path: Path) -> None:
@@ -215,6 +217,7 @@ def test_paths_of_the_system(path: str) -> None:
     assert f"{path} could not be read" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc on this machine")
 def test_links_to_what_is_only_known_by_a_descriptor(tmp_path: Path) -> None:
     """``/proc/self/fd/0`` is what another process opened, ``/proc/self/root`` and ``cwd`` are directories."""

@@ -367,6 +367,7 @@ def _mounted(mount: list[str], cwd: Path, script: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=env, timeout=HANG)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_bound_into_a_container_is_written_in_place(tmp_path: Path, mount: list[str]) -> None:
     for name in ("nginx.conf", "host.conf"):
         (tmp_path / name).write_text(FLAWED)
@@ -385,6 +386,7 @@ def test_a_file_that_is_bound_into_a_container_is_written_in_place(tmp_path: Pat
     assert (tmp_path / "nginx.conf").read_text() == FLAWED, "it was covered by the mount"
 
 
+@pytest.mark.slow
 def test_full_disks_and_read_only_directories(tmp_path: Path, mount: list[str]) -> None:
     for name in ("full", "closed", "conf"):
         (tmp_path / name).mkdir()
@@ -574,6 +576,7 @@ def test_fix_follows_links_of_directories_that_stay_in_the_repository(repository
 # -- streams
 
 
+@pytest.mark.slow
 def test_streams_are_written_to(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(CONFIG)
     script = "echo before; nginxaudit -m nginxaudit scan -f concise -o OUT nginx.conf; echo after"

@@ -179,6 +179,7 @@ def test_what_is_not_followed(case: str, tmp_path: Path) -> None:
     assert not report.incomplete
 
 
+@pytest.mark.slow
 def test_a_tree_without_end(tmp_path: Path) -> None:
     main = "events {}\nhttp { include */*/*/*/*/*/*.conf; }\n"
     links = {f"{name}": "." for name in "abcdefghijk"}

@@ -111,6 +111,7 @@ def test_damaged_data(case: str, method: str, tmp_path: Path) -> None:
     assert finding.help
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_bombs_of_other_methods(method: str, tmp_path: Path) -> None:
     head = member("nginx.conf")
@@ -122,6 +123,7 @@ def test_bombs_of_other_methods(method: str, tmp_path: Path) -> None:
     assert "looks like a bomb" in report.active[0].message
 
 
+@pytest.mark.slow
 def test_dictionaries_that_need_all_memory(tmp_path: Path) -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]
     packer = lzma.LZMACompressor(filters=filters)
@@ -134,6 +136,7 @@ def test_dictionaries_that_need_all_memory(tmp_path: Path) -> None:
     assert "needs more than 128 MiB of memory" in audit([str(path)], Settings()).active[0].message
 
 
+@pytest.mark.slow
 def test_a_pipe_that_gives_little_at_a_time() -> None:
     command = [sys.executable, "-m", "nginxaudit", "scan", "-f", "concise", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -172,6 +175,7 @@ def test_bad_data(case: str, stdin: bool, tmp_path: Path) -> None:
     assert finding.help
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "tar"])
 def test_a_bomb_of_a_gigabyte(kind: str, tmp_path: Path) -> None:
     big = member("nginx.conf")

@@ -228,6 +228,7 @@ def test_paths_of_other_places(path: str) -> None:
     assert len(report.files) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -395,6 +395,7 @@ def test_links_between_layers_of_old_images(tmp_path: Path) -> None:
     assert told(scan(in_tar(files, tmp_path / "it.tar"))) == FOUND
 
 
+@pytest.mark.slow
 def test_a_bomb_in_a_layer(tmp_path: Path) -> None:
     info = tarfile.TarInfo("etc/nginx/nginx.conf")
     info.size = 1 << 32

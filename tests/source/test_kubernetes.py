@@ -227,6 +227,7 @@ def test_manifests_in_an_archive(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["kind: ConfigMap\n" + "server " * 300_000, "kind: ConfigMap\n" + "a.conf: " * 200_000, "kind" * 400_000, "kind: Secret\na.conf: " + "A" * 1_000_000],

@@ -126,6 +126,7 @@ def test_every_character_has_its_place(text: str, style: str | None, width: int)
         assert character.isspace() or shown == character or shown[0] in "'\\"
 
 
+@pytest.mark.slow
 @given(text=st.text(min_size=1, max_size=50), ascii_only=st.booleans())
 def test_every_character_of_json_has_its_place(text: str, ascii_only: bool) -> None:
     host = json.dumps({"k": text}, ensure_ascii=ascii_only)
@@ -329,6 +330,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_loader")
 @pytest.mark.parametrize("case", BAD)
 def test_bad_yaml(case: str, tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_nothing_outside_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not scan("tree").remarks
 
 
+@pytest.mark.slow
 def test_many_includes_on_one_line_take_no_time() -> None:
     text = "".join(f"include /a/b/c/d/{number}.conf; " for number in range(100_000))
     asked = []

@@ -138,6 +138,7 @@ _statements = st.deferred(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(_statements)
 def test_generated_texts_give_the_tree_of_crossplane(tmp_path_factory, text):

@@ -56,6 +56,7 @@ def agrees(text: str, limits: Limits = Limits()) -> None:  # noqa: B008
         assert quick == told(text, limits)
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(written, texts))
 def test_any_text(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ plain_words = st.text(st.sampled_from("ab\"'\\ ;{}#$\n\té日t"), max_size=8)
 quick = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @quick
 @given(texts)
 def test_words_are_those_of_a_slow_reader(text):
@@ -37,6 +39,7 @@ def test_words_are_those_of_a_slow_reader(text):
         assert problems
 
 
+@pytest.mark.slow
 @quick
 @given(texts)
 def test_words_stand_in_order_where_they_say(text):
@@ -56,6 +59,7 @@ def everything(statements: list[Statement]):
         yield from everything(each.block or [])
 
 
+@pytest.mark.slow
 @quick
 @given(texts)
 def test_every_text_gives_a_tree_whose_places_lie_inside(text):
@@ -75,6 +79,7 @@ def test_every_text_gives_a_tree_whose_places_lie_inside(text):
             assert source is parsed.source and 0 <= start <= end <= size
 
 
+@pytest.mark.slow
 @quick
 @given(texts)
 def test_the_same_text_gives_the_same_tree(text):
@@ -83,6 +88,7 @@ def test_the_same_text_gives_the_same_tree(text):
     assert told(one) == told(two)
 
 
+@pytest.mark.slow
 @quick
 @given(texts)
 def test_the_tree_written_out_reads_the_same(text):
@@ -106,6 +112,7 @@ statements = st.deferred(
 )
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=150)
 @given(statements)
 def test_any_tree_survives_writing_and_reading(tree):

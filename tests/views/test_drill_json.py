@@ -22,6 +22,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(rendered("json", drilled(tmp_path_factory.mktemp("json"), TEXT, None)))
 
 
+@pytest.mark.slow
 def test_it_follows_its_schema(document: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(document, SCHEMA)

@@ -17,6 +17,7 @@ from tests.support.browser import Page, needs_browser, shown
 NASTY = "</style><script>document.title=1</script><img/src=x/onerror=alert(1)>'\u202e"
 
 
+@pytest.mark.slow
 def test_every_scenario_has_a_row_a_chart_and_what_would_help(tmp_path: Path) -> None:
     result = drilled(tmp_path, configuration("proxy_pass http://shop;"), ("refuse", "hang", "rolling"))
     text = rendered("html", result)
@@ -87,6 +88,7 @@ def test_a_chart_is_true_to_the_numbers(tmp_path: Path) -> None:
     assert totals == [str(worst.outcome.requests), *(str(each.attempts) for each in worst.outcome.servers)]
 
 
+@pytest.mark.slow
 @needs_browser
 def test_in_a_browser(tmp_path: Path) -> None:
     """A real browser builds the page as it was meant: nothing of a name becomes an element."""

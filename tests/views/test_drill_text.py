@@ -22,6 +22,7 @@ def test_the_same_use_from_many_places_is_told_once(tmp_path: Path) -> None:
     assert len(list(result.results)) == 11
 
 
+@pytest.mark.slow
 def test_the_worst_comes_first(tmp_path: Path) -> None:
     result = drilled(tmp_path, configuration(PASS, f"{PASS} proxy_next_upstream off;"), ("refuse", "rolling"))
     shares = [block.badness for block in result.blocks]
@@ -106,6 +107,7 @@ def test_an_output_without_block_characters(tmp_path: Path) -> None:
     assert re.search(r"ok +#{20,}", text)
 
 
+@pytest.mark.slow
 def test_it_fits_the_width(tmp_path: Path) -> None:
     text = rendered("text", drilled(tmp_path, configuration(PASS), None), show_all=True)
     assert max(map(len, text.splitlines())) <= 110
