@@ -28,7 +28,9 @@ class Concealed:
 
     def __call__(self, text: str) -> str:
         """``text`` with its secrets masked, no longer than what people read."""
-        text = mask_secrets(text[: 2 * _MOST], prose=True)  # a secret that begins in what is shown ends before that
+        text = mask_secrets(
+            text[: 2 * _MOST], prose=True
+        )  # a secret that begins in what is shown ends before that
         return shortened(without_values(text, self._values))
 
     def fix(self, fix: Fix) -> Fix:
