@@ -24,9 +24,9 @@ _PLACE = (
     r"|[a-z][a-z0-9+]*://|unix:"
 )
 _SCHEME = r"\s*\"?\s*(?:(?:Basic|Bearer|Digest|Negotiate|NTLM|Token|ApiKey|Hawk|JWT|OAuth|SSWS)\b|[A-Za-z][\w-]{1,24}(?=\s))[\s,;]*"
-_PAIR = r"([^\s=;,\"']+)=([^;\s\"']*)"
+_PAIR = r"(?<![^\s=;,\"'])([^\s=;,\"']++)=([^;\s\"']*)"  # from the begin of a word only: one without = is read once
 _ATTRIBUTES = frozenset({"path", "domain", "expires", "max-age", "samesite", "priority"})
-_REGEX = r"\[[^\]]*\]|\(\?[^)>]*>?|\\.|[A-Za-z0-9+/=_-]{4,}"
+_REGEX = r"\[[^\]]*+\]?|\(\?[^)>]*>?|\\.|[A-Za-z0-9+/=_-]{4,}"
 
 
 def secret_parts(text: str, start: int, end: int, kind: Kind, *, is_regex: bool = False) -> Spans:
@@ -74,9 +74,9 @@ def _of_cookie(text: str, start: int, end: int) -> Spans:
 
 def _pairs(text: str, start: int, end: int) -> Spans:
     """The values of cookies, without what is said about them."""
-    for match in compiled(_PAIR).finditer(text, start, end):
+    for match in compiled(_PAIR).finditer(text[start:end]):
         if match[1].lower() not in _ATTRIBUTES:
-            yield from written_out(text, *match.span(2))
+            yield from written_out(text, start + match.start(2), start + match.end(2))
 
 
 def _of_regex(text: str, start: int, end: int) -> Spans:
