@@ -23,6 +23,7 @@ MAX_MEMBERS = 500_000
 
 MAX_LINKS = 40  # as many as Linux follows
 LONGEST_NAME = 4096  # bytes of a path, as on Linux
+_SHOWN_NAME = 200  # code points of a name in a message: the reason follows
 _DEEPEST = 100
 _SYSTEM = frozenset({"bin", "dev", "etc", "lib", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"})
 
@@ -322,7 +323,7 @@ class Tree:
             name, why = next(iter(self.refused.items()))
             return ReadError(
                 Unreadable.REFUSED,
-                f"{reason} that may be followed; {len(self.refused):,} members are not: of {name}, {why}",
+                f"{reason} that may be followed; {len(self.refused):,} members are not: of {name[:_SHOWN_NAME]}, {why}",
                 "Pack it without -P.",
             )
         remedy = "Pack the directory of nginx.conf."

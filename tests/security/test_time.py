@@ -32,7 +32,7 @@ def test_a_directory_of_damaged_files_that_include_each_other(tmp_path: Path) ->
     damaged(tmp_path)
     sample = run([*SCAN, "."], tmp_path)
     assert sample.seconds < 5 * slowness()
-    assert sample.memory < 200
+    assert sample.memory < 175  # MiB beyond the 25 that a process of its own begins with
 
 
 def test_a_file_is_diagnosed_once_however_often_it_is_included(
