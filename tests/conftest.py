@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import textwrap
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from nginxaudit.engine.rules.catalogue import builtin
-from tests.support import command, nginx
+from tests.support import clock, command, nginx, summary
 from tests.support.judges import FURTHER, Judge, judges
+
+QUICK = 90  # seconds of processor time
+_BEGAN = pytest.StashKey[float]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,24 +52,41 @@ def _served() -> Iterator[None]:
     command.stop()
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    item.stash[_BEGAN] = _spent()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    try:
+        return (yield)
+    finally:
+        marked = item.get_closest_marker("slow") or item.get_closest_marker("live")
+        item.user_properties.append(("marked" if marked else "quick", _spent() - item.stash[_BEGAN]))
+
+
+def _spent() -> float:
+    return clock.spent() + command.spent()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI the tests without a mark must stay quick enough to run them after every change."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and summary.seconds(reporter)["quick"] > QUICK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which nginx judged, and how many tests."""
-    counts = {judge.name: Counter[str]() for judge in judges()}
-    for outcome in ("passed", "failed", "skipped"):
-        for report in terminalreporter.getreports(outcome):
-            asked = (
-                dict(report.user_properties).get("nginx") if isinstance(report, pytest.TestReport) else None
-            )
-            if asked is not None and report.when == "call":
-                counts[asked][outcome] += 1
+    """Which nginx judged, how many tests; the processor time."""
     terminalreporter.section("judges")
-    for judge in judges():
-        numbers = ", ".join(f"{number} {outcome}" for outcome, number in counts[judge.name].items())
-        terminalreporter.line(
-            f"{judge.name}: {numbers or 'no tests'}; {judge.binary}, {judge.openssl_name()}"
-        )
-        terminalreporter.line(
-            textwrap.fill(judge.modules(), 120, initial_indent="    ", subsequent_indent="    ")
-        )
-    if not judges():
-        terminalreporter.line("no nginx on this machine: the live tests were skipped")
+    for line in summary.judged(terminalreporter):
+        terminalreporter.line(line)
+    found = summary.seconds(terminalreporter)
+    terminalreporter.section("processor time")
+    terminalreporter.line(
+        f"{found['quick']:.0f} s in tests without the marks slow and live (at most {QUICK} s in CI), "
+        f"{found['marked']:.0f} s in the others"
+    )

@@ -44,6 +44,7 @@ def test_nginx_loads_the_corrected_versions(name: str, tmp_path: Path) -> None:
     assert answer.accepted, answer.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", made(), ids=lambda path: path.name)
 def test_what_is_made_is_as_it_would_be_made_now(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == made()[path](), "python -m tests.expected makes it anew"

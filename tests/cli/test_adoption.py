@@ -56,6 +56,7 @@ def test_every_sample_of_the_file_is_valid(tmp_path: Path) -> None:
         load(str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,6 +85,7 @@ def test_several_reports_of_one_run(config: Path) -> None:
     assert (config.parent / "b.xml").read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_a_file_without_a_format_takes_the_place_of_standard_output(config: Path) -> None:
     run = nginxaudit(
         "scan", "nginx.conf", "-f", "json", "-o", "a.json", "-o", "html:b.html", cwd=config.parent

@@ -220,6 +220,7 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None
         assert process.wait(HANG) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("arguments", [("scan", "nginx.conf"), ("rules",), ("explain", "missing-listen")])
 def test_a_full_disk(arguments: tuple[str, ...], tmp_path: Path) -> None:

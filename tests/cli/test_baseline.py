@@ -68,6 +68,7 @@ def test_check_and_prune(tree: Path) -> None:
     assert _run(tree, "baseline", "check", "nginx.conf")[0] == 0
 
 
+@pytest.mark.slow
 def test_sarif_says_so(tree: Path) -> None:
     (tree / "nginx.conf").write_text(TEXT.replace("    server {\n", "    server {\n        autoindex on;\n"))
     text = _run(tree, "scan", "--baseline", "nginxaudit-baseline.json", "-f", "sarif", "nginx.conf")[1]

@@ -118,6 +118,7 @@ def test_every_request_ends_once_and_nothing_stays_behind(
     assert tried == Counter({index: sum(each.values()) for index, each in enumerate(tally.contacts) if each})
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(groups(), uses, schedules, st.integers(0, 9))
 def test_a_seed_decides_everything(

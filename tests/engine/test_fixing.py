@@ -72,6 +72,7 @@ def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
     assert len(fixed.applied) == 2 and len(fixed.rejected) == 1
 
 
+@pytest.mark.slow
 def test_a_rule_whose_fixes_break_things_is_given_up(tmp_path: Path) -> None:
     """Each one that breaks is found out by several audits: fifty of them took seconds."""
     wanted = _rules(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
@@ -91,6 +92,7 @@ def test_what_takes_too_many_audits_waits_for_the_next_run(
     assert fixed.applied and fixing.ENOUGH in [reason for _, reason in fixed.rejected]
 
 
+@pytest.mark.slow
 def test_a_fix_that_never_ends_is_stopped(tmp_path: Path) -> None:
     wanted = _rules(
         tmp_path,

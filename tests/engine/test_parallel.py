@@ -56,6 +56,7 @@ def test_many_small_configurations(count: int) -> None:
     assert same(one, several)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_one_large_configuration(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nginx.conf").write_text(servers_text(80).replace("backup;", "max_fails=0;"))
@@ -203,6 +204,7 @@ def _tasks() -> list[Task]:
     ]
 
 
+@pytest.mark.slow
 def test_processes_are_used_where_they_pay(tmp_path: Path) -> None:
     small = examine([str(FIXTURES / "deployments")]).models
     (tmp_path / "nginx.conf").write_text(servers_text(400))

@@ -14,6 +14,7 @@ def _topology(body, rest="", **kw):
     return model.topology(group(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

@@ -48,6 +48,7 @@ def test_without_a_comparison_it_survives() -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.slow
 def test_there_are_enough_of_every_kind_in_all_rooms() -> None:
     assert {mutant.kind for mutant in _all()} == set(KINDS)
     some = chosen(_all(), 200, seed=1)
@@ -63,5 +64,6 @@ def test_a_mutant_is_another_module() -> None:
         assert ast.unparse(damaged(mutant)) != before, str(mutant)
 
 
+@pytest.mark.slow
 def test_a_mutant_that_is_called_equivalent_exists() -> None:
     assert named().keys() <= {key(mutant) for mutant in _all()}

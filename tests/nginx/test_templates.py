@@ -32,6 +32,7 @@ def test_marks(text: str) -> None:
     assert found == re.findall(_MARKS, text)
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_placeholders(text: str) -> None:
     assert list(placeholders(text)) == re.findall(_ALL, text, re.DOTALL)

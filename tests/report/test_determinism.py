@@ -119,6 +119,7 @@ def test_same_bytes_of_a_baseline(places):
         (place / "nginxaudit-baseline.json").unlink()
 
 
+@pytest.mark.slow
 def test_same_files_after_fixing(places, tmp_path):
     texts = []
     for number, place in enumerate(places):

@@ -22,6 +22,7 @@ http {{
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["text", "json", "sarif", "concise"])
 def test_a_secret_is_in_no_report(name: str, tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(TEXT)

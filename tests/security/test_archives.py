@@ -119,6 +119,7 @@ CASES: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_members(case: str, tmp_path: Path) -> None:
     data, expected = CASES[case]

@@ -51,6 +51,7 @@ def assert_refused(done: Run, repository: Path, path: str, target: Path) -> None
         assert f"{path} could not be read: it is a symbolic link to {target}, outside {repository}" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize(
     "target", ["../outside/nginx.conf", "{outside}/nginx.conf", "hop", "../outside/gone.conf"]

@@ -24,6 +24,7 @@ def test_there_are_expressions_to_be_tried() -> None:
     assert any("secrets" in file for file in files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", [r"^\s*(?:http|events)", r"(?:a|b)*c", r"\{\{.*?\}\}", r"x+y"])
 def test_what_is_looked_for_is_found(pattern: str) -> None:
     use = Use("", re.compile(pattern, re.MULTILINE), anywhere=True)
@@ -35,6 +36,7 @@ def test_what_is_not_slow_is_not_found() -> None:
     assert not any(is_slow(use, piece) for piece in pieces(use.pattern, thorough=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thorough", [False, True] if os.environ.get("NGINXAUDIT_THOROUGH") else [False])
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
 def test_time_grows_with_the_text(use: Use, thorough: bool) -> None:

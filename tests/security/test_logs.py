@@ -86,6 +86,7 @@ _REPORTS += [("graph", name) for name in GRAPHS] + [("upstreams", name) for name
 _REPORTS += [("drill", name) for name in DRILLS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "name"), _REPORTS)
 @pytest.mark.parametrize("actions", [False, True], ids=["anywhere", "actions"])
 def test_no_format_is_obeyed(
@@ -117,6 +118,7 @@ def test_annotations_are_the_only_commands(tree: Path, monkeypatch: pytest.Monke
     assert not obeyed(err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -204,6 +206,7 @@ def patch_of(directory: Path, *arguments: str, **env: str) -> bytes:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_patch_is_inert_in_the_log_and_stays_a_patch(tmp_path: Path) -> None:
     file = tmp_path / "nginx.conf"
     file.write_bytes(CONTEXT.encode())
@@ -225,6 +228,7 @@ def test_a_patch_is_inert_in_the_log_and_stays_a_patch(tmp_path: Path) -> None:
             assert file.read_bytes() == fixed
 
 
+@pytest.mark.slow
 def test_a_patch_keeps_its_bytes(tmp_path: Path) -> None:
     """In a file, through a shell or ``--output``, also within Actions; in a pipe elsewhere."""
     text = CONTEXT.encode() + b"# \x1b[31m \xff \xc2\x9b\n"
@@ -248,6 +252,7 @@ def test_a_patch_keeps_its_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "nginx.conf").read_bytes() == text
 
 
+@pytest.mark.slow
 def test_an_ordinary_patch_is_the_same_everywhere(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(
         "events {}\nhttp { server { listen 8080; server_tokens on\n root /srv; } }\n"
@@ -294,6 +299,7 @@ def on_terminal(*arguments: str, cwd: Path, stdin: bytes = b"") -> tuple[int, st
     return process.wait(), read.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "evil",
     [
@@ -324,6 +330,7 @@ def test_a_terminal_is_sent_no_patch_that_acts_on_it(evil: str, tmp_path: Path) 
     assert b"+++ bad.conf" in piped and evil.encode("utf-8", "surrogateescape") in piped
 
 
+@pytest.mark.slow
 def test_a_terminal_is_sent_no_mended_text_that_acts_on_it(tmp_path: Path) -> None:
     bad = "events {}\nhttp {\n    # \x1b[2J\n    server_tokens on\n    root /srv;\n}\n"
     code, text = on_terminal("scan", "--fix", "-", cwd=tmp_path, stdin=bad.encode())
@@ -334,6 +341,7 @@ def test_a_terminal_is_sent_no_mended_text_that_acts_on_it(tmp_path: Path) -> No
     assert "\x1b[2J" in piped.stdout and "server_tokens off;" in piped.stdout
 
 
+@pytest.mark.slow
 def test_mended_text_in_the_log(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "nginxaudit", "scan", "--fix", "-"],
@@ -371,6 +379,7 @@ def test_escapes_are_those_of_the_format(name: str) -> None:
     assert expected.get(kind, "\\x23#[") in written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["::", "##", "#", "##x", "\n::", " ", "\xa0", "##[", "\r", ": :"])
 def test_time_grows_with_the_text(unit: str) -> None:
     from time import process_time

@@ -119,6 +119,7 @@ def leaks(text: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [False, True], ids=["", "broken"])
 def test_no_secret_is_in_any_output(broken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(NEEDLES)) >= 60
@@ -137,6 +138,7 @@ def test_no_secret_is_in_any_output(broken: bool, tmp_path: Path, monkeypatch: p
     assert seen > 10, "what is not shown is not tested"
 
 
+@pytest.mark.slow
 def test_included_files_and_dumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = configuration()
@@ -170,6 +172,7 @@ def test_manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert coded[:60] not in written, what
 
 
+@pytest.mark.slow
 def test_commands(tmp_path: Path) -> None:
     """Whole commands, what they say on standard error and the files that they write among it; only a patch has what it changes."""
     (tmp_path / "nginx.conf").write_text(configuration(broken=True))
@@ -203,6 +206,7 @@ def test_what_is_no_secret_stays_in_whole_configurations() -> None:
     assert mask_secrets(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

@@ -28,6 +28,7 @@ def counted(paths: list[str], settings: Settings | None = None) -> tuple[int, in
     return sum(model.config.count for model in examination.models), len(examination.report.findings)
 
 
+@pytest.mark.slow
 def test_a_directory_of_damaged_files_that_include_each_other(tmp_path: Path) -> None:
     damaged(tmp_path)
     sample = run([*SCAN, "."], tmp_path)
@@ -35,6 +36,7 @@ def test_a_directory_of_damaged_files_that_include_each_other(tmp_path: Path) ->
     assert sample.memory < 175  # MiB beyond the 25 that a process of its own begins with
 
 
+@pytest.mark.slow
 def test_a_file_is_diagnosed_once_however_often_it_is_included(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +84,7 @@ def doubling(tree: Path, depth: int) -> None:
     (tree / f"{depth}.inc").write_text("deny 10.0.0.1;\n")
 
 
+@pytest.mark.slow
 def test_files_that_double_each_other(tmp_path: Path) -> None:
     doubling(tmp_path, 30)
     limits = Limits(max_repeats=5_000)
@@ -95,6 +98,7 @@ def test_files_that_double_each_other(tmp_path: Path) -> None:
     assert rules >= {"limit-exceeded", "missing-listen"}
 
 
+@pytest.mark.slow
 def test_the_budget_is_that_of_the_run(tmp_path: Path) -> None:
     """Many configurations that share files cost as much as one that includes them often."""
     (tmp_path / "shared.inc").write_text("deny 10.0.0.1;\n" * 100)
@@ -108,6 +112,7 @@ def test_the_budget_is_that_of_the_run(tmp_path: Path) -> None:
     assert "limit-exceeded" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_snippet_of_thousands_of_servers_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "proxy.inc").write_text("proxy_set_header A $host;\n" * 20)
     servers = "".join(
@@ -123,6 +128,7 @@ def test_a_snippet_of_thousands_of_servers_is_no_reason_to_stop(tmp_path: Path) 
 # -- which files are configurations of their own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

@@ -496,6 +496,7 @@ def test_a_file_that_is_exchanged_in_the_meantime_is_kept(changes: list[Change],
     assert _texts(tmp_path) == {**OLD, "a.conf": "theirs"}
 
 
+@pytest.mark.slow
 def test_more_files_than_may_be_open_at_once(tmp_path: Path) -> None:
     changes = []
     for number in range(100):

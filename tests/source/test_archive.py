@@ -286,6 +286,7 @@ def test_a_main_block_in_a_file_of_any_name(tmp_path: Path) -> None:
     assert [root.source.path.rsplit("!", 1)[1] for root in roots.roots] == ["gateway.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tar") is None, reason="no tar")
 @pytest.mark.parametrize("form", ["gnu", "pax", "ustar", "v7"])
 def test_archives_of_gnu_tar(form: str, tmp_path: Path) -> None:

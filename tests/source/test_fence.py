@@ -98,6 +98,7 @@ def test_not_read(path: str, kind: Unreadable, reason: str, fence: Fence) -> Non
     assert caught.value.kind is kind
 
 
+@pytest.mark.slow
 def test_a_chain_of_links_longer_than_the_system_follows(tree: Path, fence: Fence) -> None:
     (tree / "l0").symlink_to("own.conf")
     for number in range(1, 2000):
@@ -221,6 +222,7 @@ def test_files_below(tree: Path, fence: Fence) -> None:
     assert not errors
 
 
+@pytest.mark.slow
 def test_directories_without_end(tree: Path, fence: Fence) -> None:
     """``os.walk`` of Python 3.11 ends in a RecursionError here."""
     for _ in range(1500):

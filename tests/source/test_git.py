@@ -49,6 +49,7 @@ def repository(tmp_path: Path) -> Path:
     return main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".", "../tree", "sub"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_as_git_says(place: str, packed: bool, repository: Path) -> None:

@@ -506,6 +506,7 @@ def as_unpacked(layout: str, directory: Path) -> dict[str, object]:
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("umoci") is None, reason="no umoci: layers are not compared with another reader"
 )

@@ -205,6 +205,7 @@ def test_text_that_is_in_no_map(tmp_path: Path) -> None:
     assert note.startswith(f"{path}/a.yaml: it mentions blocks of nginx, but it holds no nginx configuration")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["site", "nginx-site", "web.vhost"])
 def test_a_key_of_another_name(key: str, tmp_path: Path) -> None:
     path = tree(tmp_path, {"a.yaml": MAP.replace("default.conf", key)})

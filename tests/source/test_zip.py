@@ -154,6 +154,7 @@ def test_a_directory_that_is_too_large(tmp_path: Path, monkeypatch: pytest.Monke
     assert "its directory is too large" in scan(path).active[0].message
 
 
+@pytest.mark.slow
 def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many files that are no larger than one may be, each a thousandth of that when packed."""
     monkeypatch.setattr(unpack, "_HARMLESS", 200_000)

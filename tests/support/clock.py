@@ -13,12 +13,13 @@ HANG = 600
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """What happens here, with the processes that end here, takes less than so much processor time."""
-    began = _taken()
+    began = spent()
     yield
-    taken = _taken() - began
+    taken = spent() - began
     assert taken < seconds, f"{taken:.1f} s of processor time"
 
 
-def _taken() -> float:
+def spent() -> float:
+    """Processor time of this process and of its children that have ended."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)

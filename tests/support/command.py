@@ -35,6 +35,7 @@ _OF_PYTHON = ("PYTHON", "LC_", "LANG")
 
 
 _Server = tuple[subprocess.Popen[bytes], socket.socket]
+_forked_seconds: list[float] = []
 _servers: dict[tuple[tuple[str, str], ...], _Server] = {}
 
 
@@ -88,7 +89,14 @@ def nginxaudit(
             given.seek(0)
         streams = [given.fileno(), out.fileno(), err.fileno()]
         ended = _forked(run, streams) if forked else _alone(run, streams)
+        if forked:
+            _forked_seconds.append(ended["seconds"])
         return Done(args, int(ended["code"]), _text(out), _text(err), ended["seconds"])
+
+
+def spent() -> float:
+    """Processor time of commands that does not count as that of ended children yet: their parent still runs."""
+    return sum(_forked_seconds)
 
 
 def stop() -> None:
@@ -97,6 +105,7 @@ def stop() -> None:
         control.close()
         process.wait()
     _servers.clear()
+    _forked_seconds.clear()
 
 
 def _environment(env: Mapping[str, str] | None) -> dict[str, str]:

@@ -71,6 +71,7 @@ def test_there_are_fixtures():
     assert len(FIXTURES) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_fixtures_give_the_tree_of_crossplane(path):
     assert_same(path)

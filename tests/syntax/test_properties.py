@@ -133,6 +133,7 @@ def test_any_tree_survives_writing_and_reading(tree):
     assert shape(parsed.statements) == [plain(each) for each in tree]
 
 
+@pytest.mark.slow
 @quick
 @given(st.text(st.sampled_from("{} a\n;"), max_size=60))
 def test_braces_are_fixed_and_told(text):

@@ -32,6 +32,7 @@ def test_it_follows_its_schema(document: Any) -> None:
     assert any(each["remedies"] for each in document["scenarios"])
 
 
+@pytest.mark.slow
 def test_the_schema_names_everything(document: Any) -> None:
     known = SCHEMA["$defs"]["scenario"]
     assert known["properties"].keys() == set(known["required"])
@@ -40,6 +41,7 @@ def test_the_schema_names_everything(document: Any) -> None:
         assert all(each.keys() == known["properties"]["servers"]["items"]["properties"].keys() for each in scenario["servers"])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_numbers_add_up(document: Any) -> None:
     for each in document["scenarios"]:
         line = each["timeline"]
