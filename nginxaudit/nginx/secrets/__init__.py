@@ -56,13 +56,12 @@ def read_secrets(text: str, *, prose: bool = False) -> Sequence[Secret]:
         found.append(Secret(first, last, kind is Kind.SECRET and last - first >= _LEAST_EVIDENT))
     found.sort()
     result: list[Secret] = []
-    end = 0
     for secret in found:
-        if secret.end > end:
-            result.append(secret if secret.start >= end else secret._replace(start=end))
-            end = secret.end
-        elif secret.evident:  # inside the one before
-            result[-1] = result[-1]._replace(evident=True)
+        before = result[-1] if result else Secret(0, 0, False)
+        if secret.start >= before.end:
+            result.append(secret)
+        else:
+            result[-1] = Secret(before.start, max(before.end, secret.end), before.evident or secret.evident)
     return result
 
 

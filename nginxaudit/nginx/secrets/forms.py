@@ -68,7 +68,8 @@ _OF_SCHEME = (
     r"((?=[A-Z]?+[a-z_-]*[A-Z0-9=+/])[A-Za-z0-9+/=._~-]{8,}|[A-Za-z0-9+/=]{24,})"
 )
 _SCHEMES = ("basic ", "basic\t", "bearer ", "bearer\t", "token ", "token\t", "apikey ", "negotiate ")
-_WITH_SCHEME = r"://(?:[^\s/:@?#\"'\[\](){},;]*:([^/?#{}<>()]+)|([A-Za-z0-9_-]{20,}))\Z"
+# A password may have a slash in it by mistake; what is a port is followed by a path.
+_WITH_SCHEME = r"://(?:[^\s/:@?#\"'\[\](){},;]*:((?!\d*[/?#]|\$\w+[/?#])[^{}<>()]+)|([A-Za-z0-9_-]{20,}))\Z"
 _WITHOUT_SCHEME = r"(?:\A|[(=])(?!mailto:|sips?:|xmpp:|acct:)[\w.+-]{1,64}:([^/?#{}<>()]+)\Z"
 _CURL = r"""(?<!\S)(?:-u|--user|--proxy-user|-U)(?:[ \t]+|=)?["']?[^\s:"']{1,64}:([^\s"';]+)"""
 _HOOKS = (

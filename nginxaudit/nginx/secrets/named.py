@@ -22,7 +22,7 @@ _MOST_OPENING = 256  # from the name of a map's variable to its brace
 _WITH_NAMES = frozenset(
     {
         "proxy_set_header", "grpc_set_header", "fastcgi_param", "uwsgi_param", "scgi_param", "add_header", "add_trailer", "set",
-        "js_var", "auth_http_header", "auth_request_set", "fastcgi_set_var", "perl_set", "xslt_param", "xslt_string_param",
+        "js_var", "auth_http_header", "header", "auth_request_set", "fastcgi_set_var", "perl_set", "xslt_param", "xslt_string_param",
         "proxy_set_trailer", "redis2_query",
     }
 )  # fmt: skip
@@ -89,9 +89,9 @@ def _links(text: str) -> Found:
 def _name(text: str, start: int, end: int) -> tuple[int, int]:
     """The whole name around a part of it, with the ``$`` of a variable."""
     low, high = max(start - _MOST_NAME, 0), min(end + _MOST_NAME, len(text))
-    while start > low and (text[start - 1].isalnum() or text[start - 1] in "_-"):
+    while start > low and (text[start - 1].isalnum() or text[start - 1] in "_-."):
         start -= 1
-    while end < high and (text[end].isalnum() or text[end] in "_-"):
+    while end < high and (text[end].isalnum() or text[end] in "_-."):
         end += 1
     if start > 0 and text[start - 1] == "$":
         start -= 1
@@ -143,7 +143,7 @@ def _assigned(text: str, start: int, kind: Kind, sign: re.Match[str], before: st
         if not prose and (name != "key" or _is_mixed(bare)):
             yield from _of_header(text, start, bare, kind, sign, before)
     elif sign["sign"] == "=" and not sign["gap"] and text[sign.start("sign") - 1] != " ":
-        if name != "key" or before in "?&;":
+        if name != "key" or before in "?&;" or (before in "\"'" and _is_mixed(bare)):
             yield from _value(text, *bare.span(), kind)
     elif not prose and (in_if(text, start) or (sign["sign"] in ("=", ":=") and in_comment(text, start))):
         yield from _value(text, *bare.span(), kind, is_regex=is_regex)

@@ -41,7 +41,8 @@ _LOOKED_UP = frozenset(
     {
         "cache", "sort", "primary", "foreign", "partition", "hash", "public", "rate", "limit", "ratelimit", "bucket", "map",
         "lookup", "routing", "route", "shard", "index", "zone", "ticket", "certificate", "cert", "surrogate", "tag", "uri",
-        "request", "req", "conn", "upstream", "balance", "balancer", "sticky", "log", "object", "websocket", "idempotency",
+        "request", "req", "conn", "upstream", "balance", "balancer", "sticky", "log", "object", "websocket", "idempotency", "memcached",
+        "redis",
     }
 )  # fmt: skip
 _ABOUT = frozenset(
@@ -90,15 +91,15 @@ def kind_of(name: str) -> Kind | None:
         words.pop()
     if not words:
         return None
-    last = words[-1].removesuffix("s") if words[-1] not in ("pass", "s") else words[-1]
+    last = _singular(words[-1])
     if last.endswith("cookie"):
         return Kind.COOKIE
     if last.endswith("authorization"):
         return Kind.AUTHORIZATION
     if words[-1] in _ABOUT and not (last == "id" and "secret" in words):
         return None
-    pairs = (one + other for one, other in pairwise(words))
-    if any(word.removesuffix("s").endswith(_STRONG) for word in (*words, *pairs)):
+    words += [one + other for one, other in pairwise(words)]
+    if any(_singular(word).endswith(_STRONG) for word in words):
         return Kind.SECRET
     if last == "key" and not _LOOKED_UP.isdisjoint(words):
         return None
@@ -107,8 +108,12 @@ def kind_of(name: str) -> Kind | None:
     return Kind.WEAK if last in _WEAK else None
 
 
+def _singular(word: str) -> str:
+    return word.removesuffix("s") if not word.endswith("ss") else word
+
+
 def is_personal(name: str) -> bool:
     """Whether the cookie, argument or header that the variable ``name`` holds lets its reader act as the client."""
     if kind_of(name) in (Kind.SECRET, Kind.AUTHORIZATION):
         return True
-    return not name.startswith("$http_") and _SESSION.search(name) is not None
+    return not name.startswith("$http_") and _SESSION.search(name.lower()) is not None
