@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -15,9 +16,19 @@ from nginxaudit.source.text import SourceText
 _T = TypeVar("_T", bound=Struct)
 
 
+@lru_cache(maxsize=4096)
 def veiled(text: str) -> str:
     """A label without secrets, those before an address (``user:password@host``) among them."""
     return mask_secrets(text)
+
+
+def veiled_data(value: Any) -> Any:
+    """Plain data with every text in it veiled."""
+    if isinstance(value, str):
+        return veiled(value)
+    if isinstance(value, dict):
+        return {key: veiled_data(item) for key, item in value.items()}
+    return [veiled_data(item) for item in value] if isinstance(value, list) else value
 
 
 def veiled_fields(item: _T) -> _T:

@@ -10,7 +10,7 @@ import msgspec
 import nginxaudit
 from nginxaudit.drill.results import Outcome, Remedy, Result, ServerLoad
 from nginxaudit.nginx import format_version
-from nginxaudit.report.masked import veiled
+from nginxaudit.report.masked import veiled, veiled_data
 from nginxaudit.report.strict_json import write as write_json
 from nginxaudit.views.drill.view import Drilled, DrillPlace, Section, Skipped, fixable, lost_share
 
@@ -65,7 +65,7 @@ def _load(drilled: Drilled) -> dict[str, Any]:
 
 def _scenarios(drilled: Drilled) -> Iterator[Any]:
     for block in drilled.blocks:
-        told = [_result(each) for each in block.results]
+        told = [veiled_data(_result(each)) for each in block.results]
         for place in block.places:
             head = _head(block, place)
             yield from ({**head, **each} for each in told)
@@ -102,10 +102,8 @@ def _result(result: Result) -> dict[str, Any]:
         **_outcome(result.outcome, result),
         "passed": verdict.passed,
         "fixable": fixable(result),
-        "verdict": veiled(verdict.text),
-        "causes": [
-            {"setting": veiled(cause.setting), "text": veiled(cause.text)} for cause in verdict.causes
-        ],
+        "verdict": verdict.text,
+        "causes": [{"setting": cause.setting, "text": cause.text} for cause in verdict.causes],
         "remedies": [_remedy(remedy) for remedy in verdict.remedies],
         "timeline": msgspec.to_builtins(result.outcome.timeline),
     }
@@ -140,7 +138,7 @@ def _server(each: ServerLoad) -> dict[str, Any]:
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:
     return {
-        "steps": [{"text": veiled(step.text), "where": veiled(step.where)} for step in remedy.steps],
+        "steps": [{"text": step.text, "where": step.where} for step in remedy.steps],
         "lost_before": remedy.lost_before,
         "lost_after": remedy.lost_after,
         "fixes": remedy.fixes,
