@@ -82,10 +82,17 @@ class Assembly:
         self._ignores.add(config)
 
     def _missing_files(self, config: Config) -> list[tuple[Rule, Hit]]:
-        from nginxaudit.engine.results.referenced_files import RULE, referenced_files
+        from nginxaudit.engine.results.referenced_files import RULE, is_on_disk, referenced_files
 
         rule = self._by_slug[RULE]
-        return [(rule, hit) for hit in referenced_files(config)] if rule in self._rules else []
+        if rule not in self._rules:
+            return []
+        if not is_on_disk(config):
+            self._notes.append(
+                f"{config.main.host.path}: the files that it names were not checked, they are not on this machine"
+            )
+            return []
+        return [(rule, hit) for hit in referenced_files(config)]
 
     def unread(self, path: str, error: ReadError) -> None:
         """Tell what could not be read."""

@@ -34,8 +34,8 @@ _NO_LOG = frozenset({"off", "stderr"})
 
 
 def referenced_files(config: Config) -> Iterator[Hit]:
-    """What is missing or cannot be read among the files that ``config`` names."""
-    base = os.path.dirname(os.path.abspath(config.main.path))
+    """What is missing or cannot be read among the files that ``config``, which `is_on_disk`, names."""
+    base = os.path.dirname(config.main.path)
     for node in config.top.walk():
         if not node.args or not _is_file_name(node.args[0]):
             continue
@@ -46,6 +46,14 @@ def referenced_files(config: Config) -> Iterator[Hit]:
             yield from _writable_place(node, token)
         elif node.name == "load_module" and token.startswith("/"):
             yield from _readable(node, token, token)
+
+
+def is_on_disk(config: Config) -> bool:
+    """Whether ``config`` is a file of this machine, or a text named as one, not of a dump, an archive or a manifest."""
+    real = config.main.real.removeprefix("stdin:")
+    return config.main.host is config.main and (
+        os.path.isabs(real) or real != config.main.real and real != ""
+    )
 
 
 def _is_file_name(token: Token) -> bool:
