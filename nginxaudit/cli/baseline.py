@@ -129,5 +129,6 @@ def _audited(
 
 def _replace(path: str, text: str, *, typed: bool) -> None:
     from nginxaudit.engine.results.baseline import is_baseline
+    from nginxaudit.report.logs import without_commands
 
-    write_text(path, text, typed=typed, replaces=is_baseline, kind="a baseline")
+    write_text(path, without_commands(text, "json"), typed=typed, replaces=is_baseline, kind="a baseline")

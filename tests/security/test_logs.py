@@ -104,7 +104,9 @@ def test_no_format_is_obeyed(
 def test_files_are_inert_too(tree: Path) -> None:
     """They are printed by the next step of a workflow."""
     said("scan", "--all", "-o", "text:report.txt", "-o", "json:report.json", "-o", "junit:report.xml", ".")
-    for name in ("report.txt", "report.json", "report.xml"):
+    Path("plain.conf").write_text('events {}\n"##[add-path]evil" x;\n')
+    said("baseline", "write", "--baseline", "known.json", "plain.conf")
+    for name in ("report.txt", "report.json", "report.xml", "known.json"):
         text = Path(name).read_text(encoding="utf-8")
         assert "evil" in text
         assert not obeyed(text)
