@@ -38,9 +38,7 @@ def write_patch(changes: Sequence[Change], output: Output) -> None:
 
 
 def _patch_of(change: Change) -> str:
-    from msgspec.structs import replace
-
-    from nginxaudit.engine.fix.fixing import unified_diff
+    from nginxaudit.engine.fix.patch import unified_diff
     from nginxaudit.report.sanitize import visible
 
-    return "".join(unified_diff([replace(change, path=visible(change.path))]))
+    return "".join(unified_diff(change.before, change.after, visible(change.path)))

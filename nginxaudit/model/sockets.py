@@ -22,18 +22,21 @@ class Choice(Struct, frozen=True):
 
 
 class Socket:
-    """One socket with the servers that listen on it, in reading order (each may occur twice)."""
+    """One socket with the servers that listen on it, in reading order (each may occur twice).
+
+    It is asked when all ``members`` are known.
+    """
 
     def __init__(self, key: SocketKey) -> None:
         self.key = key
         self.members: list[tuple[Server, Listen]] = []
 
-    @property
+    @cached_property
     def servers(self) -> list[Server]:
         """The different servers, in order."""
         return list(dict.fromkeys(server for server, _ in self.members))
 
-    @property
+    @cached_property
     def explicit_default(self) -> tuple[Server, Listen] | None:
         """First member with ``default_server``."""
         return next((member for member in self.members if member[1].default_server), None)

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nginxaudit.engine.fix import fixing
-from nginxaudit.engine.fix.fixing import fix, unified_diff
+from nginxaudit.engine.fix.fixing import fix
+from nginxaudit.engine.fix.patch import unified_diff
 from nginxaudit.engine.settings import Settings
 from nginxaudit.source.directory import WriteError
 from nginxaudit.source.write import Change, written
@@ -117,7 +118,9 @@ def test_edits_at_one_place_wait_for_the_next_round(tmp_path: Path) -> None:
 
 def test_a_diff_tells_of_a_missing_line_end() -> None:
     change = Change("/x", "x", "a\nb", "a\nc")
-    assert "".join(unified_diff([change])).endswith("+c\n\\ No newline at end of file\n")
+    assert "".join(unified_diff(change.before, change.after, change.path)).endswith(
+        "+c\n\\ No newline at end of file\n"
+    )
 
 
 def test_a_file_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
@@ -262,9 +263,17 @@ def set_headers(ctx: CheckContext) -> Iterator[Directive]:
 
 def _host_told(each: Pass, model: Model) -> Edits:
     """The host of the client for all passes of the server that lack it."""
+    return _told(model.once(_hostless).get(each.server, ()), model, _without_host, _host_line)
+
+
+def _hostless(model: Model) -> dict[Server | None, list[Pass]]:
+    """The passes that lack the host, by server."""
     lacking, _ = model.once(_without_host)
-    passes = [other for other in model.passes if other.server is each.server and other.directive in lacking]
-    return _told(passes, model, _without_host, _host_line)
+    found: dict[Server | None, list[Pass]] = {}
+    for each in model.passes:
+        if each.directive in lacking:
+            found.setdefault(each.server, []).append(each)
+    return found
 
 
 def _client_told(each: Pass, model: Model) -> Edits:

@@ -27,13 +27,13 @@ def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
         made = [(node, zone) for node in config.named(name) for zone in _zone(node, parameter)]
         if not made:
             continue
-        used = [
+        used = {
             (ctx.model.family_of(node), token.removeprefix(prefix))
             for user in users
             for node in config.named(user)
             for token in node.args
             if token.startswith(prefix)
-        ]
+        }
         if any("$" in token for _, token in used) or any(map(ctx.model.is_filled_in, _nodes(ctx, users))):
             continue
         for node, zone in made:

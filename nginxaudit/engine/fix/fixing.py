@@ -6,7 +6,6 @@ not have before.
 
 from __future__ import annotations
 
-import difflib
 import os
 from bisect import bisect_left
 from collections import Counter
@@ -66,26 +65,6 @@ def fix(
 def fence_of(paths: Iterable[str]) -> list[str]:
     """Directories whose files may be written when ``paths`` are scanned."""
     return [path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths if path != "-"]
-
-
-def unified_diff(changes: Iterable[Change]) -> Iterator[str]:
-    """The changes as a unified diff, line by line, as ``patch -p0`` takes it."""
-    for change in changes:
-        lines = difflib.unified_diff(
-            _lines(change.before),
-            _lines(change.after),
-            change.path,
-            change.path,
-        )
-        for line in lines:
-            yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of ``text`` with their ends, as patch counts them: a carriage return within one is a character."""
-    lines = [f"{line}\n" for line in text.split("\n")]
-    last = lines.pop()[:-1]
-    return [*lines, last] if last else lines
 
 
 class _Taken:

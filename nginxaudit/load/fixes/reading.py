@@ -13,7 +13,7 @@ from nginxaudit.nginx import PSEUDO_CONTEXTS, has_placeholder
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lexer import end_of_unclosed
-from nginxaudit.syntax.tree import Problem
+from nginxaudit.syntax.tree import Directive, Problem
 
 _WORD = r"[^\s;{}]+"
 _ENDED = r"\s*[;{]"
@@ -36,7 +36,7 @@ def _semicolon(problem: Problem, model: Model) -> Fix | None:
     name = compiled(_WORD).match(source.text, start, end)
     if name is None or has_placeholder(source.text[start:end]):
         return None
-    nodes = [node for node in model.config.named(name[0]) if node.source is source and node.start == start]
+    nodes = model.once(_beginning_at).get((source, start), ())
     known = nodes and all(node.context in PSEUDO_CONTEXTS or usable_facts(model, node) for node in nodes)
     if "\n" in source.text[start:end]:
         known = False  # the next line may be a directive that is not known
@@ -45,6 +45,14 @@ def _semicolon(problem: Problem, model: Model) -> Fix | None:
         Applicability.SAFE if known else Applicability.UNSAFE,
         (edits.replaced(source, end, end, ";"),),
     )
+
+
+def _beginning_at(model: Model) -> dict[tuple[SourceText, int], list[Directive]]:
+    """The directives that begin at each place, in all contexts of their file."""
+    found: dict[tuple[SourceText, int], list[Directive]] = {}
+    for node in model.config.top.walk():
+        found.setdefault((node.source, node.start), []).append(node)
+    return found
 
 
 def _closing_quote(problem: Problem, _: Model) -> Edits:
