@@ -52,7 +52,7 @@ def is_on_disk(config: Config) -> bool:
     """Whether ``config`` is a file of this machine, or a text named as one, not of a dump, an archive or a manifest."""
     real = config.main.real.removeprefix("stdin:")
     return config.main.host is config.main and (
-        os.path.isabs(real) or real != config.main.real and real != ""
+        os.path.isabs(real) or (real != config.main.real and real != "")
     )
 
 
