@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nginxaudit.cli.options import settings_of, target_options
+from nginxaudit.cli.options import setting_options, settings_of
 from nginxaudit.cli.output import write_text
 from nginxaudit.cli.streams import say
-from nginxaudit.engine.settings.record import BASELINE_NAME
+from nginxaudit.engine.settings.record import BASELINE_NAME, READ, RULES, TARGET
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Keep a list of known findings, so that only new ones fail.
 
-    A finding is known by its fingerprint, which does not change when lines move or a file is renamed.
+    A finding is known by its file and its fingerprint, which does not change when lines move. When the file
+    is gone it was renamed: then the fingerprint counts in other files. A copy in another file is new.
 
     \b
     Examples:
@@ -34,7 +35,7 @@ def command() -> None:
 
 
 def _common(run: Callable[..., int]) -> Callable[..., int]:
-    run = target_options(run)
+    run = setting_options(TARGET, READ, RULES)(run)
     run = click.option(
         "--baseline",
         "file",

@@ -113,3 +113,45 @@ def test_what_was_not_analysed_is_no_baseline(tree: Path) -> None:
     (tree / "nginx.conf").write_text("http {")
     code, output = _run(tree, "baseline", "write", "nginx.conf")
     assert code == 2 and "could not be analysed" in output
+
+
+def test_the_same_problem_in_a_new_file_is_new(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/m.conf").write_text(TEXT)
+    assert _run(tmp_path, "baseline", "write", "s")[0] == 0
+    (tmp_path / "s/a.conf").write_text(TEXT)
+    code, text = _run(tmp_path, "baseline", "check", "s")
+    assert code == 1
+    assert {line.split(":")[0] for line in text.splitlines() if line.startswith("new")} == {"new   s/a.conf"}
+    assert "s/m.conf" not in text
+    code, findings = _scan(tmp_path, "s")
+    assert code == 1
+    assert {each["location"]["file"] for each in findings if each["suppressed"] is None} == {"s/a.conf"}  # type: ignore[index]
+
+
+def test_what_stands_in_files_that_were_not_scanned_is_not_gone(tree: Path) -> None:
+    (tree / "other.conf").write_text("events {}\n")
+    assert _run(tree, "baseline", "check", "other.conf")[0] == 0
+    assert _run(tree, "baseline", "prune", "other.conf")[0] == 0
+    assert _scan(tree, "nginx.conf")[0] == 0
+
+
+def test_a_known_problem_of_a_file_that_exists_excuses_no_other_file(tree: Path) -> None:
+    (tree / "copy.conf").write_text(TEXT)
+    assert _scan(tree, "copy.conf")[0] == 1
+
+
+def test_embedded_configurations_are_known_by_the_file_that_holds_them(tmp_path: Path) -> None:
+    body = "".join(f"    {line}\n" for line in TEXT.splitlines())
+    manifest = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: n}}\ndata:\n  nginx.conf: |\n{body}"
+    (tmp_path / "map.yaml").write_text(manifest)
+    assert _run(tmp_path, "baseline", "write", "map.yaml")[0] == 0
+    code, findings = _scan(tmp_path, "map.yaml")
+    assert code == 0 and findings
+    assert _run(tmp_path, "baseline", "check", "map.yaml")[0] == 0
+
+
+def test_it_takes_the_options_that_select_rules(tree: Path) -> None:
+    assert _run(tree, "baseline", "write", "--select", "fail-timeout-zero", "nginx.conf")[0] == 0
+    entries = json.loads((tree / "nginxaudit-baseline.json").read_text())["findings"]
+    assert {each["rule"] for each in entries} == {"fail-timeout-zero"}

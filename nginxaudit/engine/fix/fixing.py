@@ -286,7 +286,7 @@ def _touch(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
 
 
 def _key(finding: Finding) -> tuple[object, ...]:
-    return finding.rule, finding.fingerprint
+    return finding.rule, finding.span.file, finding.fingerprint
 
 
 def _worse(before: Report, after: Report) -> bool:

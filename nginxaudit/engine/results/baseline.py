@@ -2,14 +2,15 @@
 
 The file is JSON: ``{"baseline_version": 1, "tool": …, "findings": [{"rule", "fingerprint", "file", "message"}]}``,
 sorted, so that two branches can be merged. What counts is rule and fingerprint, as often as they are listed:
-fingerprints do not change when lines move or files are renamed. File and message are there for the reader.
+fingerprints do not change when lines move. They are looked for in the file that is listed; when that file is gone,
+it was renamed, and they count in any other. The message is there for the reader.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -95,12 +96,16 @@ def is_baseline(content: bytes) -> bool:
 
 def entry_of(finding: Finding, base: str) -> Entry:
     """What a baseline keeps of ``finding``; its file relative to the directory ``base`` where it is below it."""
-    path = finding.span.file
+    return Entry(
+        finding.rule, finding.fingerprint, _listed(finding.span.file, base), _unicode(finding.message)
+    )
+
+
+def _listed(path: str, base: str) -> str:
+    """What a baseline in the directory ``base`` calls a file of the report."""
     relative = os.path.relpath(path, base) if os.path.exists(path) else path
     file = path if relative.startswith(os.pardir) else relative
-    return Entry(
-        finding.rule, finding.fingerprint, _unicode(file.replace(os.sep, "/")), _unicode(finding.message)
-    )
+    return _unicode(file.replace(os.sep, "/"))
 
 
 def _unicode(text: str) -> str:
@@ -108,25 +113,48 @@ def _unicode(text: str) -> str:
 
 
 def compared(
-    findings: Iterable[Finding], path: str, home: Fence = EVERYWHERE
+    findings: Iterable[Finding], path: str, files: Mapping[str, str], home: Fence = EVERYWHERE
 ) -> tuple[list[Finding], tuple[Entry, ...]]:
-    """``findings``, silenced where the baseline ``path`` knows them, and its entries without a finding.
+    """``findings``, suppressed where the baseline ``path`` knows them, and its entries without a finding.
 
-    Each entry silences one finding. Raises `BaselineError`.
+    ``files`` are the paths that were analysed, each with the path that reports show. Each entry suppresses one finding: first one in its own file, then, when
+    that file is gone, one elsewhere. What is listed for a file that exists and was not analysed is left alone.
+    Raises `BaselineError`.
     """
+    base = os.path.dirname(path) or "."
     entries = load(path, home)
-    left = Counter(entry.key for entry in entries)
+    listed = {file: _listed(shown, base) for file, shown in files.items()}
+    analysed = set(listed.values())
+    here = Counter((entry.file, *entry.key) for entry in entries)
     known = Suppression("baseline", f"known in {path}")
-    result = []
+    result: list[Finding] = []
+    rest: list[int] = []
     for finding in findings:
-        key = finding.rule, finding.fingerprint
-        if finding.suppressed is None and left[key] > 0:
-            left[key] -= 1
+        key = listed[finding.span.file], finding.rule, finding.fingerprint
+        if finding.suppressed is None and here[key] > 0:
+            here[key] -= 1
             finding = replace(finding, suppressed=known)
+        elif finding.suppressed is None:
+            rest.append(len(result))
         result.append(finding)
+    renamed = Counter[tuple[str, str]]()
+    for (file, *key), count in here.items():
+        if count and file not in analysed and not _exists(file, base):
+            renamed[key[0], key[1]] += count
+    for at in rest:
+        finding = result[at]
+        if renamed[finding.rule, finding.fingerprint] > 0:
+            renamed[finding.rule, finding.fingerprint] -= 1
+            result[at] = replace(finding, suppressed=known)
     gone = []
     for entry in entries:
-        if left[entry.key] > 0:
-            left[entry.key] -= 1
+        left = here if entry.file in analysed else renamed
+        key = (entry.file, *entry.key) if entry.file in analysed else entry.key
+        if left[key] > 0:
+            left[key] -= 1
             gone.append(entry)
     return result, tuple(gone)
+
+
+def _exists(file: str, base: str) -> bool:
+    return os.path.lexists(os.path.join(base, file.partition("!")[0]))

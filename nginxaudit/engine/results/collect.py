@@ -62,11 +62,12 @@ class Collector:
             return []
         sha256 = _sha256()
         ordered = sorted(self._hits.items(), key=_order)
-        counts: dict[tuple[str, str], int] = {}
+        counts: dict[tuple[str, str, str], int] = {}  # per file: what is new in one changes none of another
         result = []
         for key, (rule, hit) in ordered:
             path = _path_of(hit)
-            number = counts[rule.slug, path] = counts.get((rule.slug, path), 0) + 1
+            alike = rule.slug, hit.place.source.path, path
+            number = counts[alike] = counts.get(alike, 0) + 1
             digest = sha256(f"{rule.slug}\0{path}\0{number}".encode("utf-8", "surrogateescape"))
             result.append(self._finding(key, rule, hit, digest.hexdigest()[:32]))
         return result
