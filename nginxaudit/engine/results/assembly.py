@@ -199,7 +199,8 @@ class Assembly:
             if rule is not None:
                 comment = flaw.comment
                 place = Place(comment.source, comment.start, comment.end)
-                extra.add(rule, Hit(place, flaw.message, help=flaw.help, fix=flaw.fix))
+                hit = Hit(place, flaw.message, help=flaw.help, fix=flaw.fix, severity=flaw.severity)
+                extra.add(rule, hit)
         added = extra.findings()
         if not added:
             return findings

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.catalogue import Catalogue, groups_of
-from nginxaudit.finding import Applicability, Edit, Finding, Fix, Suppression
+from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity, Suppression
 from nginxaudit.model.comments import MARK
 from nginxaudit.nginx import Target
 from nginxaudit.nginx.patterns import compiled
@@ -47,6 +47,7 @@ class Flaw(Struct, frozen=True):
     comment: Comment
     help: str = ""
     fix: Fix | None = None
+    severity: Severity | None = None  # None: that of the rule
 
 
 class _Index:
@@ -170,7 +171,8 @@ class Ignores(Struct):
         names = self._names(comment, parts["names"])
         reason = parts["reason"].strip()
         if not reason:
-            self._flaw(comment, "it gives no reason, so it silences nothing: write why behind the bracket")
+            message = "it gives no reason, so it suppresses nothing: write why after the bracket"
+            self._flaw(comment, message, severity=Severity.WARNING)
             return
         start, end = extents.of(comment) if word == "ignore" else (0, len(comment.source.text) + 1)
         if names:
@@ -206,13 +208,20 @@ class Ignores(Struct):
         edit = Edit(comment.source.path, start, end, ", ".join(kept))
         return Fix(f"Take {', '.join(idle)} out", Applicability.SAFE, (edit,))
 
-    def _flaw(self, comment: Comment, message: str, form: str = "ignore[rule-name] reason") -> None:
+    def _flaw(
+        self,
+        comment: Comment,
+        message: str,
+        form: str = "ignore[rule-name] reason",
+        severity: Severity | None = None,
+    ) -> None:
         self.flaws.append(
             Flaw(
                 "invalid-suppression",
                 f"nginxaudit comment: {message}",
                 comment,
                 f"Write it as: # nginxaudit: {form}",
+                severity=severity,
             )
         )
 
