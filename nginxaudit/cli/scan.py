@@ -83,11 +83,10 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     from nginxaudit.engine.settings import SettingsError
 
     _require_sense(paths, options)
+    if options["watch"]:
+        return _watched(paths, options)
     try:
-        settings = settings_of(paths, options)
-        if options["watch"]:
-            return _watched(paths, options, settings)
-        return _scanned(paths, options, settings)[0]
+        return _scanned(paths, options, settings_of(paths, options))[0]
     except (SettingsError, PageError) as error:
         raise click.UsageError(str(error)) from None
 
@@ -167,14 +166,26 @@ def _patch_file(outputs: Sequence[str]) -> str | None:
     return outputs[0]
 
 
-def _watched(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> int:
-    from nginxaudit.cli.watching import watch
+def _watched(paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from nginxaudit.cli.streams import say
+    from nginxaudit.cli.watching import places_of, settings_places, watch
+    from nginxaudit.engine.rules.rule import PageError
+    from nginxaudit.engine.run.audit import default_paths
+    from nginxaudit.engine.settings import Settings, SettingsError
 
     def scan() -> list[str]:
-        report = _scanned(paths, options, settings)[1]
-        return [source.real for source in report.sources.values()]
+        settings = None
+        places: list[str] = []
+        try:
+            settings = settings_of(paths, options)
+            report = _scanned(paths, options, settings)[1]
+            places += places_of(paths or default_paths(settings), report)
+        except (SettingsError, PageError) as error:  # the next change may be its correction
+            say(f"Error: {error}", error=True)
+        first = (paths or default_paths(settings or Settings()))[0]
+        return [*places, *settings_places(first, options["settings_file"], settings)]
 
-    watch(scan, paths)
+    watch(scan)
     return 0
 
 

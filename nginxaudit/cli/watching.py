@@ -1,21 +1,42 @@
-"""``nginxaudit scan --watch``: scan again whenever a file that was read changes, until Ctrl-C."""
+"""``nginxaudit scan --watch``: scan again whenever something changes that decided the report, until Ctrl-C."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from nginxaudit.engine.settings.files import FILE_NAME, PROJECT
+from nginxaudit.source.repository import is_own
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.results.report import Report
+    from nginxaudit.engine.settings import Settings
 
 _PAUSE = 0.5  # seconds between two looks: a save is seen at once, and looking costs next to nothing
+_MOST_DIRECTORIES = 5_000  # of a tree; a look at them takes some milliseconds
+_Times = dict[str, tuple[int, int]]
 
 
-def watch(scan: Callable[[], Iterable[str]], paths: Iterable[str]) -> None:
-    """Run ``scan``, which returns the files it read, and again after each change of them or in ``paths``."""
+def watch(scan: Callable[[], Iterable[str]]) -> None:
+    """Run ``scan``, which returns the paths that decide its result, and again after each change of them.
+
+    Of a directory it is the names in it that count.
+    """
+    seen: _Times = {}
     try:
         while True:
             _clear()
-            seen = _times([*scan(), *paths])
+            before = _times(path for path in seen if os.path.isfile(path))
+            places = list(scan())
+            # Nothing of the last scan is needed any more, and the process collects no garbage by itself.
+            gc.collect()
+            # What changed while it was read is a change; a report that was written changes its directory.
+            seen = {**_times(places), **{path: before[path] for path in places if path in before}}
             sys.stdout.write("\nWaiting for changes. Ctrl-C ends.\n")
             sys.stdout.flush()
             while _times(seen) == seen:
@@ -24,18 +45,68 @@ def watch(scan: Callable[[], Iterable[str]], paths: Iterable[str]) -> None:
         sys.stdout.write("\n")
 
 
+def places_of(paths: Iterable[str], report: Report) -> Iterator[str]:
+    """The files that were read, and the directories in which others may appear."""
+    files = [source.real for source in report.sources.values() if os.path.isabs(source.real)]
+    yield from files
+    yield from dict.fromkeys(map(os.path.dirname, files))
+    for path in paths:
+        yield path
+        yield from _directories(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+
+
+def settings_places(path: str, settings_file: str | None, settings: Settings | None) -> Iterator[str]:
+    """Where the settings for ``path`` are or may appear, and what they name: rule pages and the baseline."""
+    if settings_file is not None:
+        yield settings_file
+    else:
+        yield from _candidates(path)
+    if settings is None:
+        return
+    if settings.baseline is not None:
+        yield settings.baseline
+    for pages in settings.rules:
+        yield pages
+        for directory in _directories(pages):
+            yield directory
+            yield from (entry.path for entry in os.scandir(directory) if entry.name.endswith(".md"))
+
+
+def _candidates(path: str) -> Iterator[str]:
+    """The settings files that `discover` would take, nearest first."""
+    directory = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+    while True:
+        yield os.path.join(directory, FILE_NAME)
+        yield os.path.join(directory, PROJECT)
+        parent = os.path.dirname(directory)
+        if is_own(os.path.join(directory, ".git")) or parent == directory:
+            return
+        directory = parent
+
+
+def _directories(top: str) -> Iterator[str]:
+    """``top`` and the directories below it, without those of version control."""
+
+    def walk() -> Iterator[str]:
+        for directory, names, _ in os.walk(top):
+            names[:] = sorted(name for name in names if name != ".git")
+            yield directory
+
+    return islice(walk(), _MOST_DIRECTORIES)
+
+
 def _clear() -> None:
     if sys.stdout.isatty():
         sys.stdout.write("\x1b[2J\x1b[3J\x1b[H")
 
 
-def _times(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Modification time in nanoseconds and inode of each path; zero where it is gone. Directories: of all in them."""
+def _times(paths: Iterable[str]) -> _Times:
+    """Modification time in nanoseconds and inode of each path; zero where it is gone."""
     found = {}
     for path in paths:
         try:
             status = os.stat(path)
             found[path] = status.st_mtime_ns, status.st_ino
-        except OSError:
+        except (OSError, ValueError):
             found[path] = 0, 0
     return found

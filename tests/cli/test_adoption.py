@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import tomllib
@@ -168,38 +167,7 @@ def test_completion_completes() -> None:
     assert "baseline" in done.stdout
 
 
-# -- watching, progress
-
-
-@pytest.mark.slow
-def test_watching_scans_again_after_a_change(config: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "nginxaudit", "scan", "--watch", "-f", "concise", str(config)],
-        stdout=subprocess.PIPE,
-        text=True,
-        # Tests that a script runs in the background inherit that SIGINT is ignored; a terminal's program does not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        assert process.stdout is not None
-        _until(process, "Waiting for changes")
-        config.write_text(TEXT.replace("autoindex on;", "server_tokenz on;"))
-        assert "unknown-directive" in _until(process, "Waiting for changes")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(HANG) == 0
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _until(process: subprocess.Popen[str], words: str) -> str:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if words in line:
-            return "".join(lines)
-    raise AssertionError("".join(lines))
+# -- progress
 
 
 def test_progress_is_shown_on_a_terminal_alone() -> None:

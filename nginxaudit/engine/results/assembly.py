@@ -127,10 +127,8 @@ class Assembly:
         if settings.baseline is not None:
             from nginxaudit.engine.results.baseline import compared
 
-            files = {path: source.host.path for path, source in self._sources.items()}
-            findings, gone = compared(
-                findings, settings.baseline, files, settings.home_of(settings.baseline)
-            )
+            names = {path: source.host.path for path, source in self._sources.items()}
+            findings, gone = compared(findings, settings.baseline, names, settings.home_of(settings.baseline))
         for path in sorted(hidden & set(self._troubles)):
             self._notes.append(f"{path}: {'; '.join(self._troubles.pop(path))}")
         shown = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8
 from nginxaudit.source.read import ReadError
 
 VERSION = 1
+_K = TypeVar("_K")
 _KEYS = ("rule", "fingerprint", "file", "message")
 
 
@@ -131,29 +132,36 @@ def compared(
     rest: list[int] = []
     for finding in findings:
         key = listed[finding.span.file], finding.rule, finding.fingerprint
-        if finding.suppressed is None and here[key] > 0:
-            here[key] -= 1
+        if finding.suppressed is None and _taken(here, key):
             finding = replace(finding, suppressed=known)
         elif finding.suppressed is None:
             rest.append(len(result))
         result.append(finding)
     renamed = Counter[tuple[str, str]]()
-    for (file, *key), count in here.items():
+    for (file, rule, fingerprint), count in here.items():
         if count and file not in analysed and not _exists(file, base):
-            renamed[key[0], key[1]] += count
+            renamed[rule, fingerprint] += count
     for at in rest:
         finding = result[at]
-        if renamed[finding.rule, finding.fingerprint] > 0:
-            renamed[finding.rule, finding.fingerprint] -= 1
+        if _taken(renamed, (finding.rule, finding.fingerprint)):
             result[at] = replace(finding, suppressed=known)
     gone = []
     for entry in entries:
-        left = here if entry.file in analysed else renamed
-        key = (entry.file, *entry.key) if entry.file in analysed else entry.key
-        if left[key] > 0:
-            left[key] -= 1
+        if entry.file in analysed:
+            is_gone = _taken(here, (entry.file, *entry.key))
+        else:
+            is_gone = _taken(renamed, entry.key)
+        if is_gone:
             gone.append(entry)
     return result, tuple(gone)
+
+
+def _taken(counter: Counter[_K], key: _K) -> bool:
+    """Whether there is one of ``key`` left; then it is taken."""
+    left = counter[key] > 0
+    if left:
+        counter[key] -= 1
+    return left
 
 
 def _exists(file: str, base: str) -> bool:

@@ -13,7 +13,7 @@ from nginxaudit.source.read import ReadError, Unreadable, is_below
 from nginxaudit.source.repository import home_of, is_own
 
 FILE_NAME = "nginxaudit.toml"
-_PROJECT = "pyproject.toml"
+PROJECT = "pyproject.toml"
 
 
 def discover(path: str) -> str | None:
@@ -23,7 +23,7 @@ def discover(path: str) -> str | None:
         own = os.path.join(directory, FILE_NAME)
         if os.path.isfile(own):
             return own
-        project = os.path.join(directory, _PROJECT)
+        project = os.path.join(directory, PROJECT)
         if os.path.isfile(project) and _has_settings(project):
             return project
         parent = os.path.dirname(directory)
@@ -76,7 +76,7 @@ def _home(file: str) -> Fence:
 
 def _settings_in(data: object, name: str) -> object:
     """The table with the settings: all of it, or one of a ``pyproject.toml``. Raises `TableError`."""
-    if name != _PROJECT:
+    if name != PROJECT:
         return data
     tools = _member(data, "tool", "tool")
     return _member(tools, "nginxaudit", "tool.nginxaudit")
