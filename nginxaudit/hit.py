@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nginxaudit.finding import Confidence, Edit, Fix, Severity
 from nginxaudit.source.text import SourceText
@@ -53,6 +54,15 @@ def listed(names: Sequence[str], limit: int = 4) -> str:
     if len(names) > limit:
         return f"{', '.join(names[:limit])} and {len(names) - limit} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
+
+
+def unless(assumed: bool, what: str, hit: Hit) -> Hit:
+    """``hit``, which is a remark where it is ``assumed`` that the blocks around a fragment do not do ``what``."""
+    if not assumed:
+        return hit
+    return replace(
+        hit, message=f"{hit.message}, unless {what}", severity=Severity.INFO, rejected=False, make_fix=None
+    )
 
 
 Edits: TypeAlias = tuple[Edit, ...] | None

@@ -68,7 +68,7 @@ def _completed(block: Directive, model: Model, name: str, text: str) -> str | No
         return None
     if block.named(name) or merges(block, name):
         return text
-    if model.config.fragment or any(model.unknown_inside(each, direct=True) for each in block.ancestors()):
+    if model.may_be_set(block, name):
         return None
     inherited = model.effective(block, name)
     before = repeated(inherited)

@@ -129,7 +129,7 @@ def _compile(pattern: str) -> tuple[str, int | None]:
 def undefined_variables(load: LoadState) -> Iterator[Mistake]:
     """Variables that nobody defines: nginx looks for them when a family has been read."""
     for reference in load.undefined:
-        if load.model.config.fragment or load.model.unread_files(reference.family):
+        if load.model.unread_files(reference.family):
             continue
         if has_placeholder(reference.token):
             continue  # told by unrendered-template

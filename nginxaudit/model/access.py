@@ -241,6 +241,8 @@ def listening(server: Server | None) -> frozenset[str]:
         found.add("inet6" if listen.kind == "inet6" else "unix" if listen.kind == "unix" else "inet")
         if listen.dual_stack:
             found.add("inet")
+    if server.listen_unknown and not found:
+        found.add("inet")
     return frozenset(found)
 
 

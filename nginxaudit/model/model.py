@@ -13,7 +13,7 @@ from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, find_passes
 from nginxaudit.model.relatives import Relatives
 from nginxaudit.model.retries import Retry, retry_of
-from nginxaudit.model.scope import Scopes, enclosing, family_of
+from nginxaudit.model.scope import Scopes, enclosing, family_of, levels
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket, group_sockets
 from nginxaudit.model.topology import Declaration, Topology, find_declaration, topology
@@ -114,13 +114,16 @@ class Model:
 
     @Fact
     def _unread(self) -> tuple[set[Directive], set[Directive]]:
-        """Blocks with an unread include directly in them, and blocks with one anywhere inside."""
-        direct: set[Directive] = set()
+        """Blocks of which a part is elsewhere, and blocks with such a block anywhere inside.
+
+        It is in an include that could not be read; around a fragment it is in the files that include it.
+        """
+        direct = {include.parent for include in self.config.incomplete_includes if include.parent is not None}
+        if self.config.fragment:
+            direct.add(self.config.top)
         anywhere: set[Directive] = set()
-        for include in self.config.incomplete_includes:
-            at = include.parent
-            if at is not None:
-                direct.add(at)
+        for block in direct:
+            at: Directive | None = block
             while at is not None and at not in anywhere:
                 anywhere.add(at)
                 at = at.parent
@@ -138,19 +141,64 @@ class Model:
         return known.get(block.statement, [])
 
     def unknown_inside(self, block: Directive, *, direct: bool = False) -> bool:
-        """Whether an include inside ``block`` could not be read, at any depth.
+        """Whether a part of what is inside ``block`` is elsewhere, at any depth.
 
-        ``direct``: only includes whose content would stand in the block itself.
+        ``direct``: only what would stand in the block itself.
         """
         return block in self._unread[0 if direct else 1]
 
+    def may_be_set(self, node: Directive, name: str) -> bool:
+        """Whether ``name`` may be in effect in ``node``, or be another one, by what is written elsewhere.
+
+        To be asked before saying that it is missing, or at its default. What a block says itself hides what is around it.
+        """
+        direct = self._unread[0]
+        if not direct:
+            return False
+        found = self.effective(node, name)
+        at = found[0].parent if found else None
+        for block in levels(node):
+            if block in direct:
+                return True
+            if block is at:
+                return False
+        return False
+
+    def unread_around(self, node: Directive) -> bool:
+        """Whether an include could not be read whose content would stand in ``node`` or in a block around it."""
+        direct = self._unread[0]
+        return bool(direct) and any(
+            block in direct and block is not self.config.top for block in levels(node)
+        )
+
+    def is_part(self, family: str) -> bool:
+        """Whether a fragment is judged, of whose ``http``, ``stream`` or ``mail`` more is elsewhere."""
+        return self.config.fragment and self.unread_files(family)
+
+    @Fact
+    def is_in_server(self) -> bool:
+        """Whether all that is written stands in a ``server`` that is elsewhere, with its locations and what it restricts."""
+        return self.config.fragment and enclosing(self.config.top, "server", "location") is not None
+
+    @Fact
+    def is_enclosed(self) -> bool:
+        """Whether all that is written stands in an ``http``, a ``server``, … that is elsewhere.
+
+        Where a problem is that such a block restricts, adds or verifies nothing, it is a remark (see `hit.unless`).
+        """
+        return self.config.fragment and self.config.top.inner != "main"
+
     def unread_files(self, family: str) -> bool:
-        """Whether a file could not be read that may add to ``http``, ``stream`` or ``mail``."""
-        return not self._unread_families.isdisjoint((family, "main"))
+        """Whether a part of ``http``, ``stream`` or ``mail`` is elsewhere: what it lacks may be defined there."""
+        return family in self._unread_families
 
     @Fact
     def _unread_families(self) -> frozenset[str]:
-        return frozenset(map(family_of, self.config.incomplete_includes))
+        """There is one ``http`` in a configuration: what is missing at the top cannot bring more of it."""
+        found = set(map(family_of, self._unread[0]))
+        if "main" in found:
+            found |= {family for family in FAMILIES if self.config.top.first(family) is None}
+        return frozenset(found)
 
     @Fact
     def _templates(self) -> frozenset[str]:
@@ -170,9 +218,11 @@ class Model:
     @Fact
     def _servers(self) -> dict[Directive, Server]:
         found: dict[Directive, Server] = {}
-        for directive in self.config.named("server"):
+        for directive in (self.config.top, *self.config.named("server")):  # a fragment may be in a server
             if directive.is_block and directive.inner in _SERVER_CONTEXTS:
                 unread = self.unknown_inside(directive, direct=True)
+                if directive is self.config.top and directive.named("listen"):
+                    unread = False  # what is included by a server for itself alone has its sockets together
                 found[directive] = Server(directive, family_of(directive), unread=unread)
         return found
 

@@ -38,6 +38,18 @@ T = TypeVar("T")
 
 _HANDED_TO_NONAME = frozenset(PASS_DIRECTIVES) - {"memcached_pass"}
 _FAMILIES = (*FAMILIES, "main")
+_ASSUMED = {
+    "server": "server",
+    "stream-server": "server",
+    "mail-server": "server",
+    "location": "location",
+    "http": "http",
+    "stream": "stream",
+    "mail": "mail",
+    "upstream": "upstream",
+    "stream-upstream": "upstream",
+}
+"""What the block is called in which the file level of a fragment is."""
 _NONAME = frozenset({"if-in-location", "limit_except"})
 _FROM_ABOVE_UPSTREAM = frozenset({"resolver", "resolver_timeout"})
 _MERGE_SWITCH = {"add_header": "add_header_inherit", "add_trailer": "add_trailer_inherit"}
@@ -75,10 +87,13 @@ def _family(inner: str | None, context: str) -> str:
 
 
 def enclosing(node: Directive, *names: str) -> Directive | None:
-    """``node`` itself or the nearest block around it whose name is one of ``names``."""
+    """``node`` itself or the nearest block around it whose name is one of ``names``.
+
+    It is the file level of a fragment that is in such a block.
+    """
     at: Directive | None = node
     while at is not None:
-        if at.is_block and at.name in names:
+        if at.is_block and (at.name in names or (not at.name and _ASSUMED.get(at.inner or "", "") in names)):
             return at
         at = at.parent
     return None

@@ -112,7 +112,7 @@ def _root(texts: dict[str, str], origin: str, label: str = "") -> Root:
         path: SourceText(f"{prefix}{path}", text, f"dump:{prefix}{path}") for path, text in texts.items()
     }
     main = next(iter(sources))
-    return Root(sources[main], DumpFiles(sources, main, origin))
+    return Root(sources[main], DumpFiles(sources, main, origin), context="main")
 
 
 def refuse_failed(text: str) -> None:

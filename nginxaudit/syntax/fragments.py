@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nginxaudit.nginx import PSEUDO_CONTEXTS, directives, inner_context
-from nginxaudit.nginx.names import FAMILIES
+from nginxaudit.nginx import PSEUDO_CONTEXTS, context_family, directives, inner_context
+from nginxaudit.nginx.names import FAMILIES, UPSTREAM_CONTEXTS
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Comment, Statement
 
 _MAIN_BLOCKS = frozenset({"events", *FAMILIES})
 _DECLARED = r"\s*nginxaudit:\s*context=([\w,-]*)"
+_PARTS = frozenset({*FAMILIES, "include"})
+_STREAM_PATH = r"(?i)(?:\A|[/._-])(?:streams?|tcp|udp)(?:[/._-][^/]*)?(?:/[^/]*)?\Z"
+# Of those that allow as much the first one is meant: a server takes nearly all that http takes for all servers.
 _CANDIDATES = (
     "main",
-    "http",
     "server",
+    "http",
     "location",
     "upstream",
-    "stream",
     "stream-server",
+    "stream",
     "stream-upstream",
-    "mail",
     "mail-server",
+    "mail",
     "events",
 )
 
@@ -68,28 +71,34 @@ def is_main(statements: list[Statement]) -> bool:
     return any(statement.name in _MAIN_BLOCKS and statement.block is not None for statement in statements)
 
 
-def infer_contexts(statements: list[Statement]) -> list[str]:
-    """All contexts in which the statements fit best; ``["main"]`` for a main configuration.
+def is_lone(statements: list[Statement]) -> bool:
+    """Whether a main configuration is a part of one: there is only ``http``, ``stream`` or ``mail``, and no ``events``."""
+    return is_main(statements) and all(each.name in _PARTS for each in statements)
 
-    Directives that nobody knows do not count. A file without any known directive may stand
-    anywhere: the answer is then ``["main"]``.
+
+def infer_context(statements: list[Statement], path: str = "") -> str:
+    """The most likely context of the statements: the one that allows most of them.
+
+    ``main`` for a main configuration, and where nothing is known: directives that nobody knows do not count. Where
+    several contexts allow as many, the file called ``path`` is a part of ``stream`` if it says so in its name.
     """
     if is_main(statements):
-        return ["main"]
+        return "main"
     scores = {context: _score(statements, context) for context in _CANDIDATES}
     best = max(scores.values())
     if best == 0:
-        return ["main"]
+        return "main"
     fitting = [context for context, score in scores.items() if score == best]
-    # `upstream` means the same in http and stream, and what is allowed at the top is meant there.
-    return ["main"] if "main" in fitting else fitting
+    if fitting[0] != "main" and compiled(_STREAM_PATH).search(path):
+        fitting.sort(key=lambda context: context_family(context) != "stream")
+    return fitting[0]
 
 
 def _score(statements: list[Statement], context: str, depth: int = 0) -> int:
     """How many of the statements nginx allows here, top level and two levels below."""
     score = 0
     for statement in statements:
-        if _allowed(statement.name, context):
+        if _allowed(statement.name, context) and _says_nothing_else(statement, context):
             score += 1
             if statement.block and depth < 3:
                 inner = inner_context(context, statement.name)
@@ -101,3 +110,14 @@ def _score(statements: list[Statement], context: str, depth: int = 0) -> int:
 @lru_cache(maxsize=8192)
 def _allowed(name: str, context: str) -> bool:
     return any(context in fact.contexts for fact in directives(name))
+
+
+def _says_nothing_else(statement: Statement, context: str) -> bool:
+    """Whether the arguments fit: names that http and stream share take others in each."""
+    if statement.name == "server":
+        return (statement.block is None) is (context in UPSTREAM_CONTEXTS)
+    if statement.name == "proxy_pass" and statement.args and not statement.args[0].startswith("$"):
+        return ("://" in statement.args[0]) is (context_family(context) == "http")
+    if statement.name == "listen":
+        return context != "server" or "udp" not in statement.args
+    return True

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from nginxaudit.source.text import SourceText
-from nginxaudit.syntax.fragments import infer_contexts
+from nginxaudit.syntax.fragments import infer_context
 from nginxaudit.syntax.parse import parse
 from tests.growth.dimensions import Files
 from tests.rules.examples import Case, cases, clean, texts
@@ -52,8 +52,8 @@ def _taken_apart(text: str) -> tuple[tuple[str, str], str]:
     if found:
         end = text.rindex("}")
         return (f"{text[: found.end()]}\n", text[end:]), text[found.end() : end]
-    contexts = infer_contexts(parse(SourceText("", text)).statements)
-    return _AROUND.get(contexts[0], ("", "")), text
+    context = infer_context(parse(SourceText("", text)).statements)
+    return _AROUND.get(context, ("", "")), text
 
 
 def _numbered(text: str, number: int) -> str:

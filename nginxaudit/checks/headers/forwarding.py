@@ -8,7 +8,7 @@ from functools import partial
 from nginxaudit.checks.headers.inheritance import unlike_own
 from nginxaudit.checks.inherited import added, again, level_of, repeated
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.server import Server
@@ -167,18 +167,19 @@ def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
         if each.server in told or not lacks_host(ctx.model, each):
             continue
         told.add(each.server)
-        yield Hit(
+        hit = Hit(
             whole(each.directive),
             f'the backend gets "{each.upstream.name if each.upstream else ""}" as the host, not the name that the client asked for',
             each.directive,
             help="Write proxy_set_header Host $host; (and repeat the other headers of the outer block).",
             make_fix=partial(_host_told, each, ctx.model),
         )
+        yield unless(ctx.model.may_be_set(each.scope, "proxy_set_header"), "a block around it sets Host", hit)
 
 
 def lacks_host(model: Model, each: Pass) -> bool:
     """Whether a pass tells its backend the name of a group as the host."""
-    if not _of_group_or_address(each) or model.config.fragment:
+    if not _of_group_or_address(each):
         return False
     if each.upstream is None or "." in each.upstream.name:
         return False  # named after the host that the backend knows
@@ -202,13 +203,15 @@ def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
     """A backend that does not learn who asks; asked for only."""
     for each in ctx.model.passes:
         if lacks_client(ctx.model, each):
-            yield Hit(
+            hit = Hit(
                 whole(each.directive),
                 "the backend does not learn the address of the client",
                 each.directive,
                 help="Write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
                 make_fix=partial(_client_told, each, ctx.model),
             )
+            assumed = ctx.model.may_be_set(each.scope, "proxy_set_header")
+            yield unless(assumed, "a block around it adds the header", hit)
 
 
 def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:

@@ -10,7 +10,7 @@ from nginxaudit import edits
 from nginxaudit.checks import inherited
 from nginxaudit.checks.headers.inheritance import SECURITY
 from nginxaudit.finding import Applicability, Fix, Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
@@ -187,15 +187,16 @@ def http3_alt_svc_missing(ctx: CheckContext) -> Iterable[Hit]:
         quic = next((listen for listen in server.listens if listen.quic and listen.directive), None)
         if quic is None or quic.directive is None or ctx.model.unknown_inside(server.directive):
             continue
-        if ctx.model.config.fragment or sends(ctx, server, "alt-svc"):
+        if sends(ctx, server, "alt-svc"):
             continue
-        yield Hit(
+        hit = Hit(
             whole(quic.directive),
             "no Alt-Svc header tells browsers about HTTP/3: they keep using TCP",
             quic.directive,
             help=f"Write add_header Alt-Svc 'h3=\":{quic.port}\"; ma=86400' always;",
             make_fix=partial(_announced, server, quic, ctx.model),
         )
+        yield unless(ctx.model.may_be_set(server.directive, "add_header"), "http adds the header", hit)
 
 
 def _announced(server: Server, quic: Listen, model: Model) -> Edits:
@@ -218,10 +219,11 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
             if not sends(ctx, server, name.lower())
         ]
         if lacking:
-            yield Hit(
+            hit = Hit(
                 name_of(node),
                 f"{listed(lacking)}: not sent",
                 node,
                 severity=Severity.INFO,
                 help="Add them in the server, with always.",
             )
+            yield unless(ctx.model.may_be_set(node, "add_header"), "http adds them", hit)

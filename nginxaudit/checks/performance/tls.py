@@ -26,7 +26,7 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                 help="Write ssl_session_cache shared:SSL:10m;",
                 make_fix=partial(_shared, node, ctx.model),
             )
-    if ctx.model.config.fragment or not ctx.model.config.named("ssl_session_tickets"):
+    if not ctx.model.config.named("ssl_session_tickets"):
         return
     for server in tls_servers(ctx):
         node = server.directive

@@ -139,7 +139,9 @@ def _pooled(group: Directive) -> Edits:
 def gzip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
     """Compression of HTML alone."""
     for node in ctx.model.config.named("gzip"):
-        if node.args[:1] == ["on"] and node.parent is not None and not ctx.model.config.fragment:
+        if node.args[:1] == ["on"] and node.parent is not None:
+            if ctx.model.may_be_set(node.parent, "gzip_types"):
+                continue
             types = ctx.model.effective(node.parent, "gzip_types") or [
                 each for each in ctx.model.config.named("gzip_types") if node.parent in each.ancestors()
             ]

@@ -9,7 +9,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.routing.locations import HANDLERS
 from nginxaudit.finding import Applicability, Fix, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.server import Server
@@ -39,12 +39,14 @@ def try_files_missing_fallback(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if location is not None and last.endswith("/") and _catches_directories(location):
             continue
-        yield Hit(
+        hit = Hit(
             arg(node, last),
             f"{last} is no fallback: nginx goes to it even if it does not exist, comes back here, and ends with 500",
             node,
             help="Add =404, a named location, or a page that exists as the last argument.",
         )
+        assumed = last.endswith("/") and ctx.model.is_in_server
+        yield unless(assumed, "another location takes directories", hit)
 
 
 def _catches_directories(location: Location) -> bool:
@@ -130,13 +132,14 @@ def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
             continue
         others = [each for each in server.locations if _serves_files(each, answering)]
         if others:
-            yield Hit(
+            hit = Hit(
                 whole(root),
                 "this root holds for location / alone: other locations take files from nginx's own html directory",
                 root,
                 related=tuple((f"{each.label} has no root", name_of(each.directive)) for each in others[:3]),
                 help="Write root in the server.",
             )
+            yield unless(ctx.model.may_be_set(node, "root"), "http has a root", hit)
 
 
 def _answering(ctx: CheckContext) -> set[Directive | None]:
@@ -154,7 +157,9 @@ def missing_root(ctx: CheckContext) -> Iterable[Hit]:
     answering = _answering(ctx)
     for server in ctx.model.servers("http"):
         node = server.directive
-        if ctx.model.effective(node, "root") or ctx.model.unknown_inside(node) or ctx.model.config.fragment:
+        if ctx.model.effective(node, "root") or ctx.model.unknown_inside(node):
+            continue
+        if ctx.model.may_be_set(node, "root"):
             continue
         if any(node.first(name) for name in ("return", "rewrite")):
             continue

@@ -143,6 +143,8 @@ def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if ctx.model.flag(server.directive, "http2", False) is not False:
             continue
+        if ctx.model.may_be_set(server.directive, "http2"):
+            continue
         sockets = ctx.model.sockets("http")
         members = [member for listen in server.listens for _, member in sockets[listen.key].members]
         if not any(listen.http2 or listen.quic for listen in members):
@@ -182,7 +184,7 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
         pattern = each.location.pattern.lower() if each.location is not None else ""
         if "php" not in pattern and "php" not in each.text.lower():
             continue
-        if _unread_around(ctx.model, each.scope) or ctx.model.config.fragment:
+        if ctx.model.may_be_set(each.scope, "fastcgi_param"):
             continue
         params = [node for node in ctx.model.effective(each.scope, "fastcgi_param") if node.args]
         names = [node for node in params if node.args[0] == "SCRIPT_FILENAME"]
@@ -202,7 +204,3 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.INFO,
                 help="Remove one of the two.",
             )
-
-
-def _unread_around(model: Model, scope: Directive) -> bool:
-    return any(model.unknown_inside(block, direct=True) for block in (scope, *scope.ancestors()))

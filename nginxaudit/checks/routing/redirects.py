@@ -9,7 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from nginxaudit import edits
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, unless, whole
 from nginxaudit.model.location import Location
 from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
@@ -206,12 +206,13 @@ def rewrite_loop(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if _may_stop(node) or not _returns(location, node):
             continue
-        yield Hit(
+        hit = Hit(
             whole(node),
             "the result matches this location and this expression again: nginx stops after 10 rounds with status 500",
             node,
             help="Use break instead of last, or let the expression not match the result.",
         )
+        yield unless(ctx.model.is_in_server, "another location takes it", hit)
 
 
 def _may_stop(node: Directive) -> bool:

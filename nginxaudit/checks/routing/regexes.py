@@ -280,8 +280,10 @@ class _Captures:
         if own is not None and not any(not each.name.isdigit() for each in references(node.args[1])):
             return _more(0, own.expression)  # it has just matched
         server = self._model.enclosing(node, "server")
-        if server is None or self._model.unknown_inside(server) or self._model.unread_files("http"):
+        if server is None or self._model.unknown_inside(server):
             return None
+        if self._model.unread_files("http") and not self._model.is_part("http"):
+            return None  # of a fragment: maps that are elsewhere are not evaluated in between
         failed = self._failed(node)
         own_groups = next((groups for groups, each in self._ranked(server) if each is not failed), 0)
         return None if self._of_maps is None or own_groups is None else max(own_groups, self._of_maps)

@@ -32,9 +32,9 @@ def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
 
     Of a file that is only a part nobody knows who else listens.
     """
-    if ctx.model.config.fragment:
-        return
     for family in _families(ctx):
+        if ctx.model.is_part(family):
+            continue
         groups: dict[tuple[Server, ...], list[Socket]] = {}
         for socket in ctx.model.sockets(family).values():
             servers = socket.servers

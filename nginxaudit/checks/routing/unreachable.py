@@ -18,7 +18,7 @@ from nginxaudit.pcre import Expression
 def unreachable_location(ctx: CheckContext) -> Iterable[Hit]:
     """What stands behind, or under, something that takes all its requests."""
     for server in ctx.model.servers("http"):
-        if not ctx.model.unknown_inside(server.directive):
+        if server.directive is ctx.model.config.top or not ctx.model.unknown_inside(server.directive):
             yield from _level(server.locations)
     for location in ctx.model.locations:
         if location.children and not ctx.model.unknown_inside(location.directive):
@@ -117,12 +117,7 @@ def _unnamed(ctx: CheckContext) -> Iterator[Hit]:
     if named:
         asked = {each.server for each in ctx.model.passes}
         named = [each for each in named if each.server not in asked]
-    if (
-        not named
-        or ctx.model.config.fragment
-        or ctx.model.unread_files("http")
-        or ctx.model.variables("http").code
-    ):
+    if not named or ctx.model.unread_files("http") or ctx.model.variables("http").code:
         return
     used = {token for name in NAMING for node in ctx.model.config.named(name) for token in node.args}
     if all(each.pattern in used for each in named):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import (
     access_of,
@@ -85,8 +85,6 @@ def _gives_nothing(model: Model, node: Directive) -> bool:
 
 def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
     """A password is asked for in name only, or a file of users that nobody asks for."""
-    if ctx.model.config.fragment:
-        return
     for node in ctx.model.config.named("auth_basic"):
         block = node.parent
         if block is None or not node.args or node.args[0].lower() == "off" or "$" in node.args[0]:
@@ -94,29 +92,30 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
         if ctx.model.effective(block, "auth_basic_user_file") or _unread(ctx.model, block):
             continue
         if not any(inner.name == "auth_basic_user_file" for inner in block.walk()):
-            yield Hit(
+            hit = Hit(
                 whole(node),
                 "without auth_basic_user_file nginx asks for no password: everybody comes in",
                 node,
                 help="Add auth_basic_user_file.",
             )
+            yield unless(ctx.model.is_enclosed, "a block around it has one", hit)
     for node in ctx.model.config.named("auth_basic_user_file"):
         block = node.parent
         if block is None or ctx.model.effective(block, "auth_basic") or _unread(ctx.model, block):
             continue
         if not any(inner.name == "auth_basic" for inner in block.walk()):
-            yield Hit(
+            hit = Hit(
                 whole(node),
                 "without auth_basic nginx asks for no password: the file is not used",
                 node,
                 help='Add auth_basic "realm";',
             )
+            yield unless(ctx.model.is_enclosed, "a block around it has that", hit)
 
 
 def _unread(model: Model, block: Directive) -> bool:
-    return model.unknown_inside(block) or any(
-        model.unknown_inside(each, direct=True) for each in block.ancestors()
-    )
+    inside = block is not model.config.top and model.unknown_inside(block)
+    return inside or model.unread_around(block)
 
 
 def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
@@ -126,10 +125,10 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
             block = node.parent
             if block is None or block.inner not in ("server", "location") or node.args[:1] == ["off"]:
                 continue
-            if ctx.model.config.fragment or _unread(ctx.model, block) or is_restricted(ctx.model, block):
+            if _unread(ctx.model, block) or is_restricted(ctx.model, block):
                 continue
             writes = name == "upstream_conf" or "write=on" in node.args
-            yield Hit(
+            hit = Hit(
                 whole(node),
                 f"anybody may {'change the configuration' if writes else 'see this status page'}: no rule keeps strangers out",
                 node,
@@ -137,6 +136,7 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 help="Add allow for those who may, and deny all;",
                 make_fix=partial(_restricted, node, block, ctx.model),
             )
+            yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
 
 def _restricted(node: Directive, block: Directive, model: Model) -> Edits:
@@ -242,7 +242,7 @@ def _contains(wide: Network, narrow: Network) -> bool:
 
 def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords that are sent in plain text; once per server."""
-    if ctx.model.config.named("set_real_ip_from") or ctx.model.config.fragment:
+    if ctx.model.config.named("set_real_ip_from"):
         return  # something before this nginx may speak TLS
     told: set[object] = set()
     for node in ctx.model.config.named("auth_basic"):
@@ -274,13 +274,14 @@ def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
         block = node.parent
         if block is None or node.args[:1] == ["off"] or block.named("limit_except"):
             continue
-        if not (ctx.model.config.fragment or _unread(ctx.model, block) or is_restricted(ctx.model, block)):
-            yield Hit(
+        if not (_unread(ctx.model, block) or is_restricted(ctx.model, block)):
+            hit = Hit(
                 whole(node),
                 f"anybody may change files here: {', '.join(node.args)}",
                 node,
                 help="Add limit_except GET { … }, rules on addresses, or a password.",
             )
+            yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
 
 def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
@@ -303,11 +304,9 @@ def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
 
 def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
     """``real_ip_header`` that nobody is trusted to send, or that does not arrive."""
-    if ctx.model.config.fragment:
-        return
     for node in ctx.model.config.named("real_ip_header"):
         block = node.parent
-        if block is None or _unread(ctx.model, block):
+        if block is None or _unread(ctx.model, block) or ctx.model.may_be_set(block, "set_real_ip_from"):
             continue
         trusted = ctx.model.effective(block, "set_real_ip_from") or any(
             inner.name == "set_real_ip_from" for inner in block.walk()
@@ -315,6 +314,8 @@ def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         if not trusted:
             problem = "nobody is trusted to send it: the address stays that of the proxy"
         elif node.args[:1] == ["proxy_protocol"] and not _gets_proxy_protocol(ctx.model):
+            if ctx.model.unread_files("http"):
+                continue
             problem = "no listen has proxy_protocol: there is no such address"
         else:
             continue

@@ -11,7 +11,7 @@ from nginxaudit import edits
 from nginxaudit.checks.routing.locations import has_handler
 from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location, Match
 from nginxaudit.model.server import Server
@@ -90,12 +90,13 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
             continue
         block = node.parent
         if block is None or not is_restricted(ctx.model, block):
-            yield Hit(
+            hit = Hit(
                 arg(node, path),
                 f"{normal} holds more than a site: its files can be read by anybody",
                 node,
                 help="Name the directory of the site.",
             )
+            yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
 
 def _is_inner(pattern: str) -> bool:
@@ -112,12 +113,13 @@ def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
         if not _is_inner(location.pattern) or ctx.model.unknown_inside(node):
             continue
         if not is_restricted(ctx.model, node):
-            yield Hit(
+            hit = Hit(
                 name_of(node),
                 f"{location.pattern} can be asked for by anybody: the location is not internal",
                 node,
                 help="Write internal; in it, if only X-Accel-Redirect and error_page are to get there.",
             )
+            yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
 
 def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
@@ -244,7 +246,7 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """Roots whose hidden files can be fetched; asked for only."""
     for server in ctx.model.servers("http"):
         node = server.directive
-        if not node.first("root") or ctx.model.unknown_inside(node) or ctx.model.config.fragment:
+        if not node.first("root") or ctx.model.unknown_inside(node):
             continue
         found = server.match("/.git/config")
         inside = found.location.directive if found.location is not None else node

@@ -8,7 +8,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.headers.forwarding import PARAMETERS, set_headers
 from nginxaudit.checks.security.access import GUARDS
-from nginxaudit.hit import CheckContext, Edits, Hit, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Directive
 
@@ -45,21 +45,19 @@ def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
     """The Proxy header of clients gets to CGI programs as HTTP_PROXY; asked for only."""
     for each in ctx.model.passes:
         name = PARAMETERS.get(each.protocol)
-        if name is None or ctx.model.config.fragment:
-            continue
-        scopes = (each.scope, *each.scope.ancestors())
-        if any(ctx.model.unknown_inside(scope, direct=True) for scope in scopes):
+        if name is None or ctx.model.unread_around(each.scope):
             continue
         if not any(
             node.args and node.args[0] == "HTTP_PROXY" for node in ctx.model.effective(each.scope, name)
         ):
-            yield Hit(
+            hit = Hit(
                 whole(each.directive),
                 "a client's Proxy header becomes HTTP_PROXY, which old CGI libraries use for their own requests",
                 each.directive,
                 help=f'Write {name} HTTP_PROXY "";',
                 make_fix=partial(_emptied, each.directive, name, ctx.model),
             )
+            yield unless(ctx.model.may_be_set(each.scope, name), "a block around it empties it", hit)
 
 
 def _emptied(node: Directive, name: str, model: Model) -> Edits:

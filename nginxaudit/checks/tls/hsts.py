@@ -9,7 +9,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.headers.values import HSTS, added, sends
 from nginxaudit.checks.inherited import repeated
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.patterns import compiled
@@ -40,10 +40,11 @@ def _tls_servers(ctx: CheckContext) -> list[Server]:
 
 def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
     """TLS servers without Strict-Transport-Security; one finding when none has it."""
-    if ctx.model.config.fragment or ctx.model.unread_files("http"):
+    model = ctx.model
+    if model.unread_files("http") and not model.is_enclosed:
         return
     servers = _tls_servers(ctx)
-    none_sends = not any(map(ctx.model.config.named, _SENDING))
+    none_sends = not any(map(model.config.named, _SENDING))
     lacking = servers if none_sends else [server for server in servers if not sends(ctx, server, HSTS)]
     if lacking and len(lacking) == len(servers) and len(servers) > 1:
         shown = lacking[:1]
@@ -52,13 +53,15 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
         shown = lacking
         what = "browsers are not told to stay with https: the first request of a visit can be intercepted"
     for server in shown:
-        yield Hit(
+        hit = Hit(
             name_of(server.directive),
             what,
             server.directive,
             help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names have TLS.',
-            make_fix=partial(_with_header, server.directive, ctx.model),
+            make_fix=partial(_with_header, server.directive, model),
         )
+        assumed = any(model.may_be_set(server.directive, name) for name in _SENDING)
+        yield unless(assumed, "http adds the header", hit)
 
 
 def _with_header(block: Directive, model: Model) -> Edits:

@@ -30,7 +30,7 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
             old = [token for token in node.args if token.lower() in _OLD]
             if not old:
                 continue
-            idle = name not in _TO_SERVERS and not spoken and not ctx.model.config.fragment
+            idle = name not in _TO_SERVERS and not spoken and not ctx.model.is_part(ctx.model.family_of(node))
             severity = Severity.WARNING if name in _TO_SERVERS else Severity.INFO if idle else None
             yield Hit(
                 arg(node, old[0]),

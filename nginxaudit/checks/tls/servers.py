@@ -8,7 +8,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
@@ -94,9 +94,9 @@ def _without_weak(node: Directive, token: Token) -> Edits:
 def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
     """TLS with the default list of ciphers; asked for only, once."""
     for server in tls_servers(ctx):
-        if not ctx.model.effective(server.directive, "ssl_ciphers") and not ctx.model.unknown_inside(
-            server.directive
-        ):
+        block = server.directive
+        unknown = ctx.model.unknown_inside(block) or ctx.model.may_be_set(block, "ssl_ciphers")
+        if not unknown and not ctx.model.effective(block, "ssl_ciphers"):
             yield Hit(
                 name_of(server.directive),
                 "ssl_ciphers is not set: HIGH:!aNULL:!MD5 holds, of which some suites have no forward secrecy",
@@ -142,7 +142,7 @@ def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
 
 def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
     """TLS with the protocols of an nginx whose default has old ones; once."""
-    if ctx.target.version >= _SAFE_BY_DEFAULT or ctx.model.config.fragment:
+    if ctx.target.version >= _SAFE_BY_DEFAULT:
         return
     for server in tls_servers(ctx):
         node = server.directive
@@ -179,23 +179,25 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
                 and not listen.proxy_protocol
                 and listen.directive is not None
             ):
-                yield Hit(
+                hit = Hit(
                     whole(listen.directive),
                     "port 443 without ssl: browsers speak TLS here and get no answer that they understand",
                     listen.directive,
                     help="Write listen 443 ssl;",
                     make_fix=partial(_with_ssl, listen.directive, socket, ctx.model),
                 )
+                yield unless(ctx.model.is_part("http"), "another server speaks TLS on this socket", hit)
                 break
         else:
             certificate = node.first("ssl_certificate")
             if certificate is not None and not spoken and server.listens:
-                yield Hit(
+                hit = Hit(
                     whole(certificate),
                     "no listen of this server has ssl: the certificate is not used",
                     certificate,
                     help="Add ssl to listen, or remove the certificate.",
                 )
+                yield unless(ctx.model.is_part("http"), "another server speaks TLS on this socket", hit)
 
 
 def _with_ssl(node: Directive, socket: Socket, model: Model) -> Edits:
@@ -286,20 +288,21 @@ def _answering_421(server: Server) -> Edits:
 
 def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:
     """A certificate is asked for, and nobody looks whether it was good."""
-    if ctx.model.config.fragment or any("ssl_client" in token for _, token in ctx.model.texts):
+    if any("ssl_client" in token for _, token in ctx.model.texts):
         return
     for node in ctx.model.config.named("ssl_verify_client"):
         if (
             node.args[:1] in (["optional"], ["optional_no_ca"])
             and not ctx.model.variables("http").code
-            and not _unread(ctx.model, node)
+            and (ctx.model.is_enclosed or not _unread(ctx.model, node))
         ):
-            yield Hit(
+            hit = Hit(
                 whole(node),
                 "nobody looks at $ssl_client_verify: clients without a certificate, or with a bad one, are served like all others",
                 node,
                 help="Write on, or check $ssl_client_verify.",
             )
+            yield unless(ctx.model.is_enclosed, "another file checks it", hit)
 
 
 def _unread(model: Model, node: Directive) -> bool:

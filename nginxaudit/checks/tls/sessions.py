@@ -24,7 +24,7 @@ def dhe_without_dhparam(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Make one of 2048 bits or more, or leave DHE out of ssl_ciphers.",
             )
-    if parameters or ctx.model.config.fragment or ctx.model.unread_files("http"):
+    if parameters or ctx.model.unread_files("http"):
         return
     for node in ctx.model.config.named("ssl_ciphers"):
         words = re.split(r"[:, ]+", node.args[0]) if node.args else []

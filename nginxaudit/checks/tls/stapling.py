@@ -35,7 +35,7 @@ def _stapling(ctx: CheckContext) -> Iterator[tuple[Server, Directive]]:
 
 def stapling_without_resolver(ctx: CheckContext) -> Iterable[Hit]:
     """Stapling that cannot look up whom to ask."""
-    if ctx.model.config.fragment or ctx.model.unread_files("http"):
+    if ctx.model.unread_files("http"):
         return
     for server, node in _stapling(ctx):
         block = server.directive
@@ -86,8 +86,7 @@ def _without_stapling(node: Directive, model: Model) -> Fix | None:
     if made and verify is not None and (not others or block.inner == "server"):
         made += edits.deletion(verify) or ()
     sure = all(_of_lets_encrypt(each, model) for each in users) and not model.unread_files("http")
-    safe = sure and not model.config.fragment
-    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
+    applicability = Applicability.SAFE if sure else Applicability.UNSAFE
     title = "Write ssl_stapling off" if outer is not False else "Delete ssl_stapling"
     return Fix(title, applicability, tuple(sorted(made, key=_start))) if made else None
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.upstream import Upstream
@@ -46,11 +46,8 @@ def _is_inside(each: Pass) -> bool:
 def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
     """Encrypted, and anybody on the way may be the one who answers."""
     for each, prefix in _secure_passes(ctx):
-        if (
-            ctx.model.flag(each.scope, f"{prefix}_ssl_verify", False) is False
-            and not ctx.model.config.fragment
-        ):
-            yield Hit(
+        if ctx.model.flag(each.scope, f"{prefix}_ssl_verify", False) is False:
+            hit = Hit(
                 whole(each.directive),
                 "the certificate of the backend is not looked at: whoever gets in between can answer",
                 each.directive,
@@ -58,6 +55,14 @@ def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
                 help=f"Write {prefix}_ssl_verify on; with {prefix}_ssl_trusted_certificate, {prefix}_ssl_name and {prefix}_ssl_server_name on;",
                 make_fix=partial(_verified, each, prefix, ctx.model),
             )
+            yield unless(
+                _assumed(ctx.model, each, f"{prefix}_ssl_verify"), "a block around it verifies it", hit
+            )
+
+
+def _assumed(model: Model, each: Pass, name: str) -> bool:
+    """Whether it is assumed that no block around a fragment has ``name``, which itself does not have it."""
+    return model.is_enclosed and not model.effective(each.scope, name) and model.may_be_set(each.scope, name)
 
 
 def _verified(each: Pass, prefix: str, model: Model) -> Edits:
@@ -80,12 +85,15 @@ def upstream_tls_sni_missing(ctx: CheckContext) -> Iterable[Hit]:
             and "." in each.host
             and ctx.model.flag(each.scope, f"{prefix}_ssl_server_name", False) is False
         ):
-            yield Hit(
+            hit = Hit(
                 whole(each.directive),
                 f"{each.host} does not learn which name is meant: CDNs and clouds refuse that, or send another certificate",
                 each.directive,
                 help=f"Write {prefix}_ssl_server_name on;",
                 make_fix=partial(_name_sent, each.directive, prefix),
+            )
+            yield unless(
+                _assumed(ctx.model, each, f"{prefix}_ssl_server_name"), "a block around it has it sent", hit
             )
 
 
@@ -109,13 +117,16 @@ def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
                 if verify
                 else "sent as the name of the server"
             )
-            yield Hit(
+            hit = Hit(
                 whole(each.directive),
                 f'"{group.name}", the name of the group, is {what}',
                 each.directive,
                 related=(("the group", whole(group.directive)),),
                 help=f"Write {prefix}_ssl_name with the name in the certificate.",
                 make_fix=partial(_named, each, group, prefix),
+            )
+            yield unless(
+                _assumed(ctx.model, each, f"{prefix}_ssl_name"), "a block around it sets another", hit
             )
 
 

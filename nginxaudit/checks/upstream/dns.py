@@ -130,8 +130,6 @@ def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
 
 def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
     """A name that only a resolver can look up at run time, and none in effect."""
-    if ctx.model.config.fragment:
-        return
     static = {
         _endpoint(each) for each in ctx.model.passes if not each.runtime and each.target_kind == "hostname"
     }
@@ -287,7 +285,7 @@ def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
     """A value that a variable target can have and that leads nowhere."""
     groups: dict[str, Suggestions] = {}
     for each in ctx.model.passes:
-        if each.target_kind != "variable" or ctx.model.config.fragment or ctx.model.unread_files(each.family):
+        if each.target_kind != "variable" or ctx.model.unread_files(each.family):
             continue
         resolver = bool(ctx.model.effective(each.scope, "resolver"))
         if each.family not in groups:

@@ -53,6 +53,8 @@ def health_check_without_upstream(ctx: CheckContext) -> Iterable[Hit]:
             )
             yield Hit(name_of(node), f"health_check has no servers to check: {reason}", node)
         elif each.upstream is None and each.target_kind != "invalid":
+            if each.target_kind == "hostname" and ctx.model.is_part(each.family):
+                continue  # the group may be defined elsewhere
             what = (
                 "a target with variables"
                 if each.target_kind == "variable"

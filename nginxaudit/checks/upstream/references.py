@@ -27,7 +27,7 @@ def undefined_upstream(ctx: CheckContext) -> Iterable[Hit]:
     for each in ctx.model.passes:
         if each.target_kind != "hostname" or "." in each.host or each.host in _ALWAYS_THERE:
             continue
-        if ctx.model.config.fragment or each.runtime:
+        if ctx.model.is_part(each.family) or each.runtime:
             continue  # the group may be defined elsewhere; a variable target is resolved at run time
         if each.family not in names:
             names[each.family] = _Names(ctx.model.groups(each.family))
@@ -94,7 +94,7 @@ def _named(each: Pass, meant: Upstream) -> Edits:
 def upstream_in_other_module(ctx: CheckContext) -> Iterable[Hit]:
     """A pass to a name that is a group of the other family: groups of http and of stream do not mix."""
     for each in ctx.model.passes:
-        if each.target_kind != "hostname" or each.runtime or ctx.model.config.fragment:
+        if each.target_kind != "hostname" or each.runtime or ctx.model.is_part(each.family):
             continue
         other = "stream" if each.family == "http" else "http"
         group = ctx.model.groups(other).get(each.host)

@@ -170,6 +170,10 @@ def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         for node, retry in once(retries, "next_upstream_timeout", ctx.model):
             if node in told or retry.off or not 0 < retry.budget <= retry.connect:
                 continue
+            if not retry.connect_written and ctx.model.may_be_set(
+                retry.each.scope, directive_of(retry.each, "connect_timeout")
+            ):
+                continue
             told.add(node)
             default = "" if retry.connect_written else ", the default"
             yield Hit(

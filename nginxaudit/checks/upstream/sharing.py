@@ -14,7 +14,7 @@ from nginxaudit.model import Model
 def workers(model: Model) -> int | None:
     """Number of workers: 1 by default, None for ``auto``, 1 where the main file is not known."""
     nodes = model.config.named("worker_processes")
-    if model.config.fragment or not nodes or not nodes[0].args:
+    if not nodes or not nodes[0].args:
         return 1
     value = nodes[0].args[0]
     return int(value) if value.isdigit() else None

@@ -13,15 +13,13 @@ from msgspec import Struct
 from nginxaudit.engine.results.assembly import Assembly
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.rules.catalogue import catalogue_of
-from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.rules.selection import not_run, options_of, selected
 from nginxaudit.engine.run.all_rules import run
 from nginxaudit.engine.run.clock import NO_CLOCK, Clock
 from nginxaudit.engine.run.reading import Reading
-from nginxaudit.engine.run.tasks import Outcome, prepare
+from nginxaudit.engine.run.tasks import prepare
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding
-from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 
 _LOCAL = "nginx.conf"
@@ -84,15 +82,15 @@ def examine(
         reading = Reading(settings, overlay, clock, named=named)
         with clock.phase("read"):
             works = reading.works(chosen, stdin)
-        models = tuple(model for work in works for model in work.models)
+        models = tuple(work.model for work in works)
         outcomes = run(models, tasks, settings.limits, jobs, clock)
         assembly = Assembly(settings, catalogue, rules)
         for done, work in enumerate(works):
             if progress is not None:
                 progress(done, len(works), work.root.source.path)
-            found = [next(outcomes) for _ in work.models]
+            outcome = next(outcomes)
             with clock.phase("findings"):
-                assembly.take(work.models[0].config, _common(found), whole=work.whole)
+                assembly.take(work.model.config, outcome, whole=work.whole)
         with clock.phase("findings"):
             assembly.note([*not_run(catalogue, settings), *reading.notes], reading.remarks)
             for unread in reading.unread:
@@ -122,17 +120,3 @@ def _paused_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _common(outcomes: list[Outcome]) -> Outcome:
-    """What holds in all contexts in which a fragment may stand, as it was found in the first one."""
-    outcome = outcomes[0]
-    if len(outcomes) > 1:
-        common = set.intersection(*({_identity(rule, hit) for rule, hit in each.hits} for each in outcomes))
-        outcome.hits = [(rule, hit) for rule, hit in outcome.hits if _identity(rule, hit) in common]
-        outcome.crashes = [crash for each in outcomes for crash in each.crashes]
-    return outcome
-
-
-def _identity(rule: Rule, hit: Hit) -> tuple[str, int, int]:
-    return rule.slug, hit.place.start, hit.place.end

@@ -18,20 +18,26 @@ from nginxaudit.model import Model
 from nginxaudit.source.files import Texts
 from nginxaudit.source.root import Root, Roots, Unread
 from nginxaudit.source.roots import ReadOptions, find_roots
-from nginxaudit.syntax.fragments import context_of_path, declared_context, infer_contexts, is_main
+from nginxaudit.syntax.fragments import (
+    context_of_path,
+    declared_context,
+    infer_context,
+    is_lone,
+    is_main,
+)
 from nginxaudit.syntax.includes import ParseCache, expand
 from nginxaudit.syntax.parse import parse
 from nginxaudit.syntax.tree import Config
 
 
 class Work(Struct, frozen=True):
-    """A root and what it may mean: one configuration, or a fragment in each of the contexts where it may stand.
+    """A root and what it means: a whole configuration, or a fragment in its most likely place.
 
     ``whole`` is False where it is read for the sake of a file that it includes.
     """
 
     root: Root
-    models: tuple[Model, ...]
+    model: Model
     whole: bool
 
 
@@ -127,27 +133,38 @@ class Reading:
         return [works[id(root)] for root in roots if id(root) in works]
 
     def _work(self, root: Root, reached: set[str]) -> Work:
-        contexts = self._contexts(root)
-        fragment = contexts != ["main"] or not (
-            is_main(self._cache.get(root.source).statements) or self._is_empty_main(root)
+        config = self._expand(root, self._context(root), fragment=self._is_fragment(root))
+        reached.update(source.real for source in config.sources.values())
+        return Work(root, self._model(config), root.source.real not in self._context_only)
+
+    def _is_fragment(self, root: Root) -> bool:
+        """Whether the rest of the configuration is elsewhere."""
+        statements = self._cache.get(root.source).statements
+        if is_main(statements):
+            return is_lone(statements) and not self._is_started(root)
+        return not self._is_empty_main(root)
+
+    def _is_started(self, root: Root) -> bool:
+        """Whether it is known that nginx is started with this file, whatever it lacks."""
+        path = root.source.path
+        return (
+            os.path.basename(path) == "nginx.conf" or root.context == "main" or path in self._settings.entry
         )
-        variants = [self._expand(root, context, fragment=fragment) for context in contexts]
-        reached.update(source.real for config in variants[:1] for source in config.sources.values())
-        whole = root.source.real not in self._context_only
-        return Work(root, tuple(map(self._model, variants)), whole)
 
     def _is_empty_main(self, root: Root) -> bool:
         """An empty ``nginx.conf`` is what nginx is started with, and refuses."""
         empty = not self._cache.get(root.source).statements
         return empty and os.path.basename(root.source.path) == "nginx.conf"
 
-    def _contexts(self, root: Root) -> list[str]:
+    def _context(self, root: Root) -> str:
         parsed = self._cache.get(root.source)
+        if is_main(parsed.statements):
+            return "main"
         path = declared_context(parsed.comments) or root.context or self._settings.context
         if path is None:
-            return infer_contexts(parsed.statements)
+            return infer_context(parsed.statements, root.source.path)
         try:
-            return [context_of_path(path)]
+            return context_of_path(path)
         except ValueError as error:
             raise SettingsError(f"{root.source.path}: context={path}: {error}") from None
 
@@ -178,7 +195,6 @@ def _told_once(works: list[Work]) -> None:
     """What texts say by themselves is told where they are first read, however often they are included."""
     known: set[str] = set()
     for work in works:
-        fresh = work.models[0].config.sources.keys() - known
-        for model in work.models:
-            model.config.fresh = fresh
+        config = work.model.config
+        fresh = config.fresh = config.sources.keys() - known
         known |= fresh

@@ -113,7 +113,7 @@ def _known_format(use: Use, name: Token | None) -> Iterator[Mistake]:
     if name.lower() in known or (use.family == "http" and name.lower() == "combined"):
         return
     model = use.load.model
-    if model.config.fragment or model.unread_files(use.family):
+    if model.unread_files(use.family):
         return
     later = model.once(_defined_formats).get((use.family, name))
     yield Mistake(

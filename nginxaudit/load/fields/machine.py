@@ -114,7 +114,7 @@ def load_module(use: Use) -> Iterator[Mistake]:
 def missing_events(load: LoadState) -> Iterator[Mistake]:
     """The main file needs an ``events`` block."""
     config = load.model.config
-    if config.fragment or config.top.first("events") is not None or load.model.unknown_inside(config.top):
+    if config.top.first("events") is not None or load.model.unknown_inside(config.top, direct=True):
         return
     first = next(iter(config.top.children), config.top)
     node = next((node for node in config.top.children if node.name in _WORLDS), first)

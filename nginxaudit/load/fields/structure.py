@@ -85,7 +85,7 @@ def mail_servers(load: LoadState) -> Iterator[Mistake]:
     """A server of mail needs a protocol, and somebody to ask for logins."""
     for server in load.model.servers("mail"):
         node = server.directive
-        if load.model.unread_files("mail") or load.model.config.fragment:
+        if load.model.unread_files("mail"):
             continue
         if node.first("protocol") is None and not any(each.port in _MAIL_PORTS for each in server.listens):
             yield Mistake(
@@ -196,6 +196,9 @@ def _block_buffers(load: LoadState, block: Directive, protocol: str) -> Iterator
         return
     buffers = Buffers(protocol, number, size, first)
     problem = _buffer_problem(model, block, buffers)
+    compared = [name for name in _SIZES if name.startswith("buffer") or f'"{protocol}_{name}" is ' in problem]
+    if problem and any(_may_be_other(model, block, f"{protocol}_{name}") for name in compared):
+        return
     if problem:
         lines = [node for name in _SIZES for node in model.effective(block, f"{protocol}_{name}")]
         yield Mistake(
@@ -232,6 +235,11 @@ def _buffer_problem(model: Model, block: Directive, buffers: Buffers) -> str:
                 f"{_bytes(buffers.room)}"
             )
     return ""
+
+
+def _may_be_other(model: Model, block: Directive, name: str) -> bool:
+    """Whether a size is at its default here, and may be set by a block that is not known."""
+    return not model.effective(block, name) and model.may_be_set(block, name)
 
 
 def _fitting(model: Model, buffers: Buffers, node: Directive) -> Edits:

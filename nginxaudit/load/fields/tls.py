@@ -24,14 +24,14 @@ def certificate(use: Use) -> Iterable[Mistake]:
 @finally_
 def certificates(load: LoadState) -> Iterator[Mistake]:
     """Servers that speak TLS and what they present."""
-    if load.model.config.fragment:
-        return
     for family in FAMILIES:
+        if load.model.is_part(family):
+            continue
         for server in load.model.servers(family):
             if not load.model.unknown_inside(server.directive, direct=True):
                 yield from _server(load, server)
     for socket in load.model.sockets("http").values():
-        if socket.ssl:
+        if socket.ssl and not load.model.is_part("http"):
             yield from _http_socket(load, socket)
 
 

@@ -111,7 +111,7 @@ def undefined_zones(load: LoadState) -> Iterator[Mistake]:
     for purpose, reference in load.zone_users:
         zone = load.zones.get(reference.name)
         if zone is None:
-            if load.model.config.fragment or load.model.unread_files(reference.family):
+            if load.model.unread_files(reference.family):
                 continue
             yield Mistake(
                 "proxy-cache-zone-undefined" if purpose.startswith("cache") else "limit-zone-undefined",

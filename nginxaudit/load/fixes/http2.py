@@ -64,7 +64,7 @@ def _is_complete(servers: list[Server], sockets: list[Socket], model: Model) -> 
 
     The newest version is also what stands for a version that is not known.
     """
-    if model.target.version == NEWEST or model.config.fragment or model.unread_files("http"):
+    if model.target.version == NEWEST or model.unread_files("http"):
         return False
     keys = {socket.key for socket in sockets}
     return all(
