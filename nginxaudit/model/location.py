@@ -28,7 +28,7 @@ class Location:
     """One ``location`` block in its place.
 
     ``modifier`` is ``""``, ``=``, ``^~``, ``~``, ``~*``, or ``@`` for a named location (whose
-    ``pattern`` keeps the ``@``). ``server`` is None in a fragment that has no ``server`` around it.
+    ``pattern`` keeps the ``@``). ``server`` is the file level of a fragment in a server, None in one inside a location.
     """
 
     def __init__(

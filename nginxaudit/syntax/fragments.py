@@ -12,6 +12,7 @@ from nginxaudit.syntax.tree import Comment, Statement
 _MAIN_BLOCKS = frozenset({"events", *FAMILIES})
 _DECLARED = r"\s*nginxaudit:\s*context=([\w,-]*)"
 _PARTS = frozenset({*FAMILIES, "include"})
+_ANSWER = r"\d|https?://|\$scheme"  # what http returns without a text; of stream it is the text
 _STREAM_PATH = r"(?i)(?:\A|[/._-])(?:streams?|tcp|udp)(?:[/._-][^/]*)?(?:/[^/]*)?\Z"
 # Of those that allow as much the first one is meant: a server takes nearly all that http takes for all servers.
 _CANDIDATES = (
@@ -120,4 +121,8 @@ def _says_nothing_else(statement: Statement, context: str) -> bool:
         return ("://" in statement.args[0]) is (context_family(context) == "http")
     if statement.name == "listen":
         return context != "server" or "udp" not in statement.args
+    if statement.name == "least_time":
+        return context != "upstream" or statement.args[:1] not in (["connect"], ["first_byte"])
+    if statement.name == "return" and len(statement.args) == 1:
+        return context == "stream-server" or compiled(_ANSWER).match(statement.args[0]) is not None
     return True

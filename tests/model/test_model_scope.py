@@ -105,7 +105,9 @@ def test_main_level_is_a_level():
 def test_file_level_of_a_fragment_is_a_level():
     model = model_of("root /srv; location / { index a; }", context="server")
     assert model.value(place(model, "/").directive, "root") == "/srv"
-    assert place(model, "/").server is None
+    server = place(model, "/").server
+    assert server is not None and server.directive is model.config.top
+    assert server.listen_unknown and server.listens == ()
 
 
 def test_simple_directive_is_asked_in_the_block_around_it():

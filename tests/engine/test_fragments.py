@@ -1,0 +1,121 @@
+"""Files that are parts of a configuration: where they are judged, and what is said of what may be elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nginxaudit.engine.run.audit import examine
+from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Finding
+
+
+def found(path: Path, rule: str, **options: object) -> list[Finding]:
+    report = examine([str(path)], Settings().with_options(**options)).report
+    assert not report.crashes
+    return [each for each in report.findings if each.rule == rule]
+
+
+def written(directory: Path, text: str, name: str = "site.conf") -> Path:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [
+        ("server { listen 80; }", "http"),
+        ("server { listen 53 udp; }", "stream"),
+        ("server { listen 3306; proxy_pass db; }", "stream"),
+        ("server { listen 80; proxy_pass http://app; }", "http"),
+        ("server { listen 80; return greeting; }", "stream"),
+        ("server { listen 80; return 204; }", "http"),
+        ("upstream app { server 10.0.0.1:80; }", "http"),
+        ("upstream app { least_time connect; server 10.0.0.1:80; }", "stream"),
+        ("server 10.0.0.1:80; server 10.0.0.2:80;", "upstream"),
+        ("map $uri $a { default 1; }", "http"),
+        ("location / { }", "server"),
+        ("add_header X-A b;", "server"),
+        ("if ($arg_a) { return 403; }", "server"),
+        ("return 301 https://$host$request_uri;", "server"),
+        ("proxy_pass http://app;", "location"),
+        ("proxy_pass $backend;", "location"),
+        ("log_format main $uri;", "http"),
+        ("worker_processes 4;", "main"),
+        ("http { }", "main"),
+        ("what_is_this on;", "main"),
+    ],
+)
+def test_most_likely_place(text: str, context: str, tmp_path: Path) -> None:
+    (model,) = examine([str(written(tmp_path, text))]).models
+    assert model.config.top.inner == context
+    assert model.config.fragment
+
+
+@pytest.mark.parametrize(
+    "name", ["streams-enabled/db.conf", "stream.d/db.conf", "nginx-stream.conf", "tcp/db"]
+)
+def test_the_path_says_stream_where_the_text_does_not(name: str, tmp_path: Path) -> None:
+    (model,) = examine([str(written(tmp_path, "upstream db { server 10.0.0.1:1; }", name))]).models
+    assert model.config.top.inner == "stream"
+    (model,) = examine([str(written(tmp_path, "location / { }", name))]).models
+    assert model.config.top.inner == "server"
+
+
+@pytest.mark.parametrize("block", ["http", "stream", "mail"])
+def test_a_lone_block_is_a_part_unless_its_file_is_the_main_one(block: str, tmp_path: Path) -> None:
+    text = f"{block} {{ }}"
+    assert not found(written(tmp_path, text), "missing-events-block")
+    assert found(written(tmp_path, text, "nginx.conf"), "missing-events-block")
+    assert found(written(tmp_path, f"worker_processes 1; {text}", "main.conf"), "missing-events-block")
+    dump = f"# configuration file /srv/main.conf:\n{text}\n"
+    assert found(written(tmp_path, dump, "dump.txt"), "missing-events-block")
+
+
+def test_a_lone_http_block_is_all_of_http(tmp_path: Path) -> None:
+    path = written(tmp_path, "http { server { listen 80; location / { proxy_pass http://app; } } }")
+    assert found(path, "undefined-upstream")
+
+
+def test_context_says_where_a_fragment_is_and_nothing_about_whole_configurations(tmp_path: Path) -> None:
+    text = "events { } http { server { listen 80; location /a { alias /srv/a/; } } }"
+    whole = written(tmp_path, text, "nginx.conf")
+    for context in (None, "http", "http,server"):
+        assert found(whole, "alias-traversal", context=context)
+        assert not found(whole, "directive-wrong-context", context=context)
+
+
+def test_what_the_text_says_is_judged_and_what_it_lacks_may_be_elsewhere(tmp_path: Path) -> None:
+    pass_on = "location / {{ {} proxy_pass https://10.1.1.1; }}"
+    rule = "upstream-tls-unverified"
+    (lacking,) = found(written(tmp_path, pass_on.format("")), rule)
+    assert lacking.severity.label == "info" and "unless" in lacking.message
+    for text in (pass_on.format("proxy_ssl_verify off;"), "proxy_ssl_verify off; " + pass_on.format("")):
+        (said,) = found(written(tmp_path, text), rule)
+        assert "unless" not in said.message
+    assert not found(written(tmp_path, pass_on.format("proxy_ssl_verify on;")), rule)
+
+
+def test_an_inner_list_hides_what_is_elsewhere(tmp_path: Path) -> None:
+    text = "location ~ \\.php$ {{ {} fastcgi_pass 127.0.0.1:9000; }}"
+    rule = "fastcgi-missing-script-filename"
+    assert not found(written(tmp_path, text.format("")), rule)
+    assert found(written(tmp_path, text.format("fastcgi_param QUERY_STRING $query_string;")), rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        ("location /s { stub_status; }", "info"),
+        ("stub_status;", "info"),
+        ("server { listen 80; location /s { stub_status; } }", "warning"),
+        ("http { server { listen 80; location /s { stub_status; } } }", "warning"),
+    ],
+)
+def test_only_an_outer_server_is_thought_to_restrict(text: str, severity: str, tmp_path: Path) -> None:
+    (each,) = found(written(tmp_path, text), "status-page-exposed")
+    assert each.severity.label == severity
+    assert ("unless" in each.message) is (severity == "info")
