@@ -108,8 +108,38 @@ class Suppression(Struct, frozen=True):
     reason: str
 
 
+class Versions(Struct, frozen=True):
+    """Versions of nginx: from ``since`` (None: all of those asked about), to the last one ``before`` (None: all), without ``gaps``.
+
+    A gap is a pair of the same kind: a problem may be fixed in one branch and not in the next one.
+    """
+
+    since: str | None
+    before: str | None
+    gaps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """For messages: ``before nginx 1.29.7``, ``since nginx 1.25.1``, ``since nginx 1.29.0 and before 1.29.7``."""
+        ends = [
+            f"{word} {version}"
+            for word, version in (("since", self.since), ("before", self.before))
+            if version
+        ]
+        text = " and ".join(ends).replace(" ", " nginx ", 1)
+        return text + "".join(map(_gap_label, self.gaps))
+
+
+def _gap_label(gap: tuple[str, str]) -> str:
+    since, before = gap
+    branch = since.rpartition(".")[0]
+    rest = before.rpartition(".")
+    following = rest[2] == "0" and f"{branch.rpartition('.')[2]}" == str(int(rest[0].rpartition(".")[2]) - 1)
+    return f", except {since} and later {branch}" if following else f", except {since} to before {before}"
+
+
 class Finding(Struct, frozen=True):
-    """One problem at one place."""
+    """One problem at one place. ``versions``: for which it holds, when that is not every one that was asked about."""
 
     id: str
     rule: str
@@ -124,3 +154,9 @@ class Finding(Struct, frozen=True):
     fix: Fix | None = None
     fingerprint: str = ""
     suppressed: Suppression | None = None
+    versions: Versions | None = None
+
+    @property
+    def claim(self) -> str:
+        """The message, and for which versions of nginx it holds."""
+        return self.message if self.versions is None else f"{self.message} ({self.versions.label})"

@@ -8,18 +8,20 @@ includes expanded, never prints, never reads files and never knows about setting
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.finding import Confidence, Edit, Fix, Severity
+from nginxaudit.finding import Confidence, Edit, Fix, Severity, Versions
+from nginxaudit.nginx import Stretch, format_version
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
 
 if TYPE_CHECKING:
     from nginxaudit.model import Model
-    from nginxaudit.nginx import Target
+    from nginxaudit.nginx import Asked
 
 T = TypeVar("T")
 
@@ -65,6 +67,18 @@ def unless(assumed: bool, what: str, hit: Hit) -> Hit:
     )
 
 
+def spelled_versions(stretches: Sequence[Stretch], whole: Stretch) -> Versions:
+    """Stretches of ``whole``, in order, as people write them: from the first to the last, without what is between them."""
+    since, before = stretches[0].since, stretches[-1].before
+    return Versions(
+        None if since <= whole.since else format_version(since),
+        None if before >= whole.before else format_version(before),
+        tuple(
+            (format_version(one.before), format_version(other.since)) for one, other in pairwise(stretches)
+        ),
+    )
+
+
 Edits: TypeAlias = tuple[Edit, ...] | None
 """What fixes a hit; None where that is not sure."""
 MakeFix: TypeAlias = Callable[[], Edits | Fix]
@@ -80,7 +94,8 @@ class Hit(Struct, frozen=True):
     ``severity``, ``confidence`` and ``rejected`` override those of the rule page.
     ``help`` says in one line what to do about this very finding. ``make_fix`` makes the edits that fix it,
     from what the check knows; it is called for hits that are reported only. What it returns gets its title and its
-    applicability from the rule page, unless it is a whole `Fix`; the engine puts it into ``fix``.
+    applicability from the rule page, unless it is a whole `Fix`; the engine puts it into ``fix``. ``versions`` are those
+    of nginx for which it holds, where they are not all of the target: the engine sees to that, too, unless the check knows.
     """
 
     place: Place
@@ -93,13 +108,14 @@ class Hit(Struct, frozen=True):
     help: str = ""
     make_fix: MakeFix | None = None
     fix: Fix | None = None
+    versions: tuple[Stretch, ...] = ()
 
 
 class CheckContext(Struct):
     """One root, its meaning, the target, and the options of the running rule."""
 
     model: Model
-    target: Target
+    target: Asked
     rule: str = ""  # slug of the running rule
     options: Mapping[str, Any] = field(default_factory=dict)
 

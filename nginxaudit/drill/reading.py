@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.drill.spec import (
+    DOWN_NOT_TRIED,
     LEAST_TIME_SINCE,
     MORE_REQUESTS,
     ServerSpec,
     Subject,
     UpstreamSpec,
 )
-from nginxaudit.nginx import parse_time_ms
+from nginxaudit.nginx import format_version, parse_time_ms
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ def _method_unknown(upstream: Upstream, model: Model) -> str | None:
     node = upstream.method_directive
     if upstream.method == "unknown" and node is not None:
         return f'what its method "{node.name}" does is not known'
-    old = model.target.edition == "oss" and model.target.version < LEAST_TIME_SINCE
+    old = model.target.edition == "oss" and not model.target.since(LEAST_TIME_SINCE)
     if upstream.method == "least_time" and old:
-        return f"least_time does not exist in {model.target.label}"
+        where = f"before nginx {format_version(LEAST_TIME_SINCE)}"
+        return f"least_time does not exist {where if model.target.is_range else f'in {model.target.label}'}"
     if upstream.method == "hash" and (node is None or not node.args or not node.args[0]):
         return "its hash has no key"
     if _method(upstream) == "consistent" and sum(peer.weight for peer in upstream.peers) > MOST_ON_RING:
@@ -93,7 +95,8 @@ def _method_unknown(upstream: Upstream, model: Model) -> str | None:
 
 def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
     """The group as the simulator sees it; only for one without `why_not_of`."""
-    block, version = upstream.directive, model.target.version
+    block, target = upstream.directive, model.target
+    target.since(DOWN_NOT_TRIED)  # asked by the simulator, which has the version only
     node = upstream.method_directive
     return UpstreamSpec(
         name=upstream.name,
@@ -103,9 +106,11 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
         key=str(node.args[0]) if node is not None and upstream.method == "hash" else "$remote_addr",
         zone=upstream.zone is not None,
         keepalive=_pool(upstream, model),
-        keepalive_requests=_number(upstream, "keepalive_requests", 1000 if version >= MORE_REQUESTS else 100),
+        keepalive_requests=_number(
+            upstream, "keepalive_requests", 1000 if target.since(MORE_REQUESTS) else 100
+        ),
         keepalive_timeout=_idle(upstream),
-        version=version,
+        version=target.example,
         workers=workers_of(model),
         file=block.source.path,
         line=block.source.position(block.start)[0],
@@ -142,7 +147,7 @@ def _pool(upstream: Upstream, model: Model) -> int:
     """Idle connections that are kept: 32 by default since 1.29.7."""
     if upstream.family != "http":
         return 0
-    default = _DEFAULT_POOL if model.target.version >= KEEPALIVE_BY_DEFAULT else 0
+    default = _DEFAULT_POOL if model.target.since(KEEPALIVE_BY_DEFAULT) else 0
     return _number(upstream, "keepalive", default)
 
 

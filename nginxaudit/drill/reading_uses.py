@@ -98,7 +98,7 @@ def _reuses(each: Pass, model: Model) -> bool:
         return model.flag(each.scope, "fastcgi_keep_conn", default=False) is True
     if each.protocol != "proxy":
         return False
-    modern = model.target.version >= KEEPALIVE_BY_DEFAULT
+    modern = model.target.since(KEEPALIVE_BY_DEFAULT)
     version = model.value(each.scope, "proxy_http_version") or ("1.1" if modern else "1.0")
     headers = [
         str(node.args[1]).lower()

@@ -18,7 +18,7 @@ from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.answers import Answers
 from nginxaudit.model import Model
-from nginxaudit.nginx import Target, parse_address, parse_number
+from nginxaudit.nginx import Asked, parse_address, parse_number
 from nginxaudit.suggest import SURE, Suggestions, likeness, near
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -65,7 +65,7 @@ class LoadState(Struct):
     """What nginx has read so far."""
 
     model: Model
-    target: Target
+    target: Asked
     lacking: Answers[str, str, str | None]  # family, variable -> why it does not exist
     formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
     format_names: dict[str, dict[str, str]] = field(default_factory=dict)  # family -> lower-case name -> name
@@ -100,9 +100,9 @@ class Use(Struct, frozen=True):
         """Name of the directive."""
         return self.node.name
 
-    def since(self, *version: int) -> bool:
+    def since(self, *version: *tuple[int, int, int]) -> bool:
         """Whether the target is this version or a newer one."""
-        return self.load.target.version >= version
+        return self.load.target.since(version)
 
 
 Grammar = Callable[[Use], Iterable[Mistake]]

@@ -9,13 +9,12 @@ from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
-
-HTTP2_DIRECTIVE = (1, 25, 1)
+from nginxaudit.nginx.since import HTTP2_DIRECTIVE
 
 
 def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
     """``listen … http2`` where the directive ``http2`` has taken its place; once per server."""
-    if ctx.target.version < HTTP2_DIRECTIVE:
+    if not ctx.target.since(HTTP2_DIRECTIVE):
         return
     for server in ctx.model.servers("http"):
         listens = [

@@ -164,7 +164,10 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
     if why is Availability.PLUS_ONLY:
         return ": it exists in NGINX Plus only"
     if why is Availability.TOO_NEW:
-        return f": it needs nginx {fact.since} or newer, the target is {model.target.label}"
+        known = "" if model.target.is_range else f", the target is {model.target.label}"
+        return f": it needs nginx {fact.since} or newer{known}"
+    if model.target.is_range:
+        return f": nginx after {fact.until} does not have it any more"
     return f": {model.target.label} does not have it any more"
 
 

@@ -25,9 +25,10 @@ from nginxaudit.load.words import (
 from nginxaudit.model import Model
 from nginxaudit.nginx import (
     PSEUDO_CONTEXTS,
+    Asked,
     Availability,
     DirectiveFact,
-    Target,
+    Nginx,
     directives,
 )
 from nginxaudit.nginx.modules import UNKNOWN_IN_STREAM, module_of, module_of_file
@@ -62,7 +63,7 @@ def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:
     return facts_of_use(model.target, node.name, node.context, len(node.args), node.is_block)
 
 
-def facts_of_use(target: Target, name: str, context: str, count: int, block: bool) -> list[DirectiveFact]:
+def facts_of_use(target: Nginx, name: str, context: str, count: int, block: bool) -> list[DirectiveFact]:
     """Facts by which a directive may be used in ``context`` with ``count`` arguments, as a block or not."""
     return [
         fact
@@ -156,7 +157,11 @@ class _Judge:
     def _unknown(self, name: str, context: str) -> _Verdict | None:
         if module_of(name):
             return None
-        near = suggest_directive(name, context, self._target) if len(self._verdicts) < _MOST_NAMES else None
+        near = (
+            suggest_directive(name, context, self._target.target)
+            if len(self._verdicts) < _MOST_NAMES
+            else None
+        )
         known = NAME_HINTS.get(name.lower())
         hint = known or (f'Did you mean "{near}"?' if near else "")
         if self._foreign:
@@ -202,7 +207,7 @@ class _Judge:
         if name == _SSL_SWITCH:
             return _Verdict(
                 "ssl-directive-removed",
-                f'"ssl" is deprecated since nginx {fact.deprecated_in} and removed in {fact.removed_in or "1.25.1"}',
+                _ssl_switch(fact),
                 _SSL_HELP,
                 Severity.WARNING,
                 rejected=False,
@@ -221,20 +226,23 @@ class _Judge:
     def _lacking(self, name: str, fact: DirectiveFact, context: str) -> _Verdict | None:
         """The target does not have the directive at all."""
         why = fact.available(self._target)
-        target = self._target.label
+        target = "" if self._target.is_range else self._target.label
         if why is Availability.PLUS_ONLY:
             return _plus_only(name, context, fact)
         if why is Availability.TOO_NEW:
             return _Verdict(
                 "requires-newer-nginx",
-                f'"{name}" needs nginx {fact.since} or newer; the target is {target}',
+                f'"{name}" needs nginx {fact.since} or newer{f"; the target is {target}" if target else ""}',
                 f"Upgrade nginx, or delete the directive. {_or_plus(fact)}".strip(),
             )
         if why is Availability.REMOVED:
             gone, switch = fact.removed_in or f"a version after {fact.until}", name == _SSL_SWITCH
+            message = (
+                f'"{name}" was removed in nginx {gone}{f"; {target} does not know it" if target else ""}'
+            )
             return _Verdict(
                 "ssl-directive-removed" if switch else "obsolete-directive",
-                f'"{name}" was removed in nginx {gone}; {target} does not know it',
+                _ssl_switch(fact) if switch and not target else message,
                 _SSL_HELP if switch else _replacement(fact),
                 Severity.ERROR,
                 rejected=True,
@@ -243,7 +251,7 @@ class _Judge:
         if why is Availability.YES:  # known, but the version had other contexts for it
             return _Verdict(
                 "requires-newer-nginx",
-                f'"{name}" is not allowed {context_label(context)} in {target}; newer versions allow it',
+                f'"{name}" is not allowed {context_label(context)} {_until(fact, context, target)}; newer versions allow it',
                 "Upgrade nginx, or move the directive.",
             )
         return None  # a third-party module may be loaded
@@ -268,6 +276,18 @@ class _Judge:
             if context in fact.contexts and fact.available(self._target) is Availability.YES
         ]
         return bool(facts) and all(fact.repeatable is False for fact in facts)
+
+
+def _ssl_switch(fact: DirectiveFact) -> str:
+    return (
+        f'"ssl" is deprecated since nginx {fact.deprecated_in} and removed in {fact.removed_in or "1.25.1"}'
+    )
+
+
+def _until(fact: DirectiveFact, context: str, target: str) -> str:
+    """In which nginx the context is not allowed yet: ``in nginx 1.26.0`` for a target of one version."""
+    added = [each["version"] for each in fact.history if context in (each.get("contexts_added") or ())]
+    return f"in {target}" if target or not added else f"before nginx {added[-1]}"
 
 
 def _root_and_alias(model: Model, block: Directive) -> Hit:
@@ -313,7 +333,7 @@ def _deleted(node: Directive) -> Edits:
     return None if node.is_block or node.name == "state" else edits.deletion(node)
 
 
-def _respelt(near: str, target: Target, node: Directive) -> Fix | None:
+def _respelt(near: str, target: Nginx, node: Directive) -> Fix | None:
     from nginxaudit.load.fixes.names import directive_name
 
     return directive_name(near, target, node)
@@ -345,13 +365,13 @@ def _or_plus(fact: DirectiveFact) -> str:
     return f"NGINX Plus has it since {fact.plus_since}." if fact.plus_since else ""
 
 
-def _with_loaded(model: Model) -> Target:
+def _with_loaded(model: Model) -> Asked:
     """The target with the modules that the configuration itself loads."""
     loaded = {module_of_file(node.args[0]) for node in model.config.named("load_module") if node.args}
     names = frozenset(name for name in loaded if name)
     if not names:
         return model.target
-    return Target(model.target.version, model.target.edition, model.target.modules | names)
+    return model.target.with_modules(names)
 
 
 def _loads_unknown_module(model: Model) -> str | None:

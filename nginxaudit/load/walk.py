@@ -19,7 +19,7 @@ from nginxaudit.load.scripts import why_lacking
 from nginxaudit.load.types import grammar_of_type
 from nginxaudit.load.usage import facts_of_use
 from nginxaudit.model import Model
-from nginxaudit.nginx import PSEUDO_CONTEXTS, Target, context_family
+from nginxaudit.nginx import PSEUDO_CONTEXTS, Nginx, context_family
 from nginxaudit.syntax.tree import Directive, Token
 
 _ALWAYS = ("groups", "listening", "machine", "passing", "serving", "structure", "tls", "zones")
@@ -102,7 +102,7 @@ class _Reader:
                     yield mistake.node, mistake
 
 
-def _plan(target: Target, *use: *tuple[str, str, int, bool]) -> _Plan:
+def _plan(target: Nginx, *use: *tuple[str, str, int, bool]) -> _Plan:
     """What is asked of a directive used like this: nothing where its use is wrong already."""
     name, context, _, _ = use
     family = "http" if context in _INSIDE_HTTP else context_family(context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from nginxaudit.nginx import Availability, DirectiveFact, Target, directives, known_names
+from nginxaudit.nginx import Availability, DirectiveFact, Nginx, Target, directives, known_names
 from nginxaudit.suggest import near
 
 _LABELS = {
@@ -52,7 +52,7 @@ def context_label(context: str) -> str:
     return _LABELS.get(context, f"in {context}")
 
 
-def belongs_in(facts: Iterable[DirectiveFact], target: Target) -> str:
+def belongs_in(facts: Iterable[DirectiveFact], target: Nginx) -> str:
     """Where directives with these facts may stand, widest context first."""
     contexts = {context for fact in facts for context in fact.contexts_for(target)}
     labels = [_LABELS[context] for context in _ORDER if context in contexts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxaudit.model.comments import Comments
@@ -19,7 +20,7 @@ from nginxaudit.model.sockets import Socket, group_sockets
 from nginxaudit.model.topology import Declaration, Topology, find_declaration, topology
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
-from nginxaudit.nginx import Target, has_placeholder
+from nginxaudit.nginx import Asked, Stretch, Target, has_placeholder
 from nginxaudit.nginx.names import BALANCED, FAMILIES, UPSTREAM_CONTEXTS
 from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.syntax.tree import Config, Directive, Statement, Token
@@ -35,7 +36,7 @@ T = TypeVar("T")
 class Model:
     """Meaning of one root with its includes expanded. Everything is computed when first asked for.
 
-    ``target`` is the nginx it is judged for. ``topologies`` declares what groups are meant to be:
+    ``target`` is the nginx it is judged for; nothing here but `once` depends on its version. ``topologies`` declares what groups are meant to be:
     name or glob of a group -> ``active-active`` or ``active-passive``. ``timing`` makes what each computation happens
     within.
     """
@@ -51,7 +52,7 @@ class Model:
         self.timing = timing
         self.limits = limits
         self.config = config
-        self.target = target
+        self.target = Asked(target)
         self.topologies: Mapping[str, str] = topologies or {}
         self._scopes = Scopes(config)
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -62,14 +63,12 @@ class Model:
         self._relatives: dict[str, Relatives] = {}
         self._retries: dict[Directive, Retry | None] = {}
         self._copies: dict[str, dict[Statement, list[Directive]]] = {}  # name -> statement -> its directives
-        self._once: dict[Callable[[Model], Any], Any] = {}
+        self._once: dict[Callable[[Model], Any], list[tuple[Stretch, Any]]] = {}
 
     def once(self, make: Callable[[Model], T]) -> T:
         """What ``make`` (a function of a module, for it is the key) says of this model, computed when first asked for."""
-        if make not in self._once:
-            self._once[make] = make(self)
-        answer: T = self._once[make]
-        return answer
+        known: list[tuple[Stretch, T]] = self._once.setdefault(make, [])
+        return self.target.once(known, partial(make, self))
 
     # -- scopes
 

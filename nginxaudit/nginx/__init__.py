@@ -23,12 +23,24 @@ from nginxaudit.nginx.values import (
     parse_time_s,
 )
 from nginxaudit.nginx.variables import VariableFact, variable, variables
-from nginxaudit.nginx.version import NEWEST, Target, Version, format_version, parse_version
+from nginxaudit.nginx.version import (
+    NEWEST,
+    OLDEST,
+    Asked,
+    Nginx,
+    Stretch,
+    Target,
+    Version,
+    after,
+    format_version,
+    merged,
+    parse_version,
+)
 
 __all__ = [
-    "NEWEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Availability", "BalancerFact",
-    "DirectiveFact", "ParameterFact", "Target", "VariableFact", "Version", "advisories", "balancer",
+    "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
+    "DirectiveFact", "Nginx", "ParameterFact", "Stretch", "Target", "VariableFact", "Version", "advisories", "after", "balancer",
     "context_family", "contexts", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
-    "is_inet6", "known_names", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
+    "is_inet6", "known_names", "merged", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
     "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from msgspec import Struct
 from nginxaudit.nginx.availability import numbers
 from nginxaudit.nginx.data_files import load
 from nginxaudit.nginx.records import ADVISORY_FIELDS
-from nginxaudit.nginx.version import Version
+from nginxaudit.nginx.version import Nginx, after
 
 
 class Advisory(Struct, frozen=True):
@@ -27,14 +27,14 @@ class Advisory(Struct, frozen=True):
     note: str | None
     url: str | None
 
-    def affects(self, version: Version) -> bool:
-        """Whether ``version`` has the flaw: in a vulnerable range, and not behind a fix of its branch."""
+    def affects(self, target: Nginx) -> bool:
+        """Whether ``target`` has the flaw: in a vulnerable range, and not behind a fix of its branch."""
         for first, last in self.vulnerable:
             # Without an end it was declared to be no vulnerability.
             low, high = numbers(first), numbers(last) if last is not None else None
-            if low is not None and high is not None and low <= version <= high:
+            if low is not None and high is not None and target.since(low) and not target.since(after(high)):
                 return not any(
-                    fix is not None and fix[:2] == version[:2] and version >= fix
+                    fix is not None and target.since(fix) and not target.since((fix[0], fix[1] + 1, 0))
                     for fix in map(numbers, self.fixed)
                 )
         return False

@@ -6,7 +6,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Protocol
 
-from nginxaudit.nginx.version import Target, Version, parse_version
+from nginxaudit.nginx.version import Nginx, Version, after, parse_version
 
 
 class Availability(Enum):
@@ -45,29 +45,29 @@ def numbers(text: str) -> Version | None:
         return None
 
 
-def availability(fact: Dated, target: Target) -> Availability:
+def availability(fact: Dated, target: Nginx) -> Availability:
     """Whether ``target`` has what ``fact`` describes."""
     if fact.third_party:
         return Availability.YES if fact.third_party in target.modules else Availability.THIRD_PARTY
     if fact.plus_only and target.edition != "plus":
         return Availability.PLUS_ONLY
     until = numbers(fact.until) if fact.until else None
-    if until is not None and target.version > until:
+    if until is not None and target.since(after(until)):
         return Availability.REMOVED
     since = numbers(fact.since) if fact.since else None
-    if since is None or target.version >= since or _backported(fact.also_in, target.version):
+    if since is None or target.since(since) or _backported(fact.also_in, target):
         return Availability.YES
     if target.edition == "plus" and fact.plus_since:
         plus = numbers(fact.plus_since)
-        if plus is None or target.version >= plus:
+        if plus is None or target.since(plus):
             return Availability.YES
     return Availability.TOO_NEW
 
 
-def _backported(ranges: tuple[str, ...], version: Version) -> bool:
+def _backported(ranges: tuple[str, ...], target: Nginx) -> bool:
     for each in ranges:
         first, _, last = each.partition("-")
         low, high = numbers(first), numbers(last or first)
-        if low is not None and high is not None and low <= version <= high:
+        if low is not None and high is not None and target.since(low) and not target.since(after(high)):
             return True
     return False

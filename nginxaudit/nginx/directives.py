@@ -11,7 +11,7 @@ from msgspec import Struct
 from nginxaudit.nginx.availability import Availability, availability, numbers
 from nginxaudit.nginx.data_files import groups, rows
 from nginxaudit.nginx.records import DIRECTIVE_FIELDS
-from nginxaudit.nginx.version import NEWEST, Target, Version
+from nginxaudit.nginx.version import NEWEST, Nginx, after
 
 
 class ArgCount(Struct, frozen=True):
@@ -72,45 +72,45 @@ class DirectiveFact(Struct, frozen=True):
     note: str | None
     history: tuple[Mapping[str, Any], ...]
 
-    def available(self, target: Target) -> Availability:
+    def available(self, target: Nginx) -> Availability:
         """Whether ``target`` knows this directive."""
-        if self.status == "unreleased" and target.version <= NEWEST:
+        if self.status == "unreleased" and not target.since(after(NEWEST)):
             return Availability.TOO_NEW
         return availability(self, target)
 
-    def arguments(self, target: Target | None = None) -> ArgCount:
+    def arguments(self, target: Nginx | None = None) -> ArgCount:
         """Argument counts as of the target's version (the newest without one)."""
         result = self.args
         if target is not None and self.history:
             for entry in self.history:
                 version = numbers(entry["version"])
-                if "args" in entry and version is not None and version <= target.version:
+                if "args" in entry and version is not None and target.since(version):
                     result = _count(entry["args"])
         return result
 
-    def contexts_for(self, target: Target) -> frozenset[str]:
+    def contexts_for(self, target: Nginx) -> frozenset[str]:
         """Contexts in which the target's version allows the directive."""
         contexts = self.contexts
         for entry in self.history:
             version = numbers(entry["version"])
-            if version is not None and target.version < version:
+            if version is not None and not target.since(version):
                 contexts = (contexts - set(entry.get("contexts_added") or ())) | set(
                     entry.get("contexts_removed") or ()
                 )
         return contexts
 
-    def ignored(self, target: Target) -> bool:
+    def ignored(self, target: Nginx) -> bool:
         """Still parsed by the target, without any effect."""
-        return _reached(self.ignored_since, target.version)
+        return _reached(self.ignored_since, target)
 
-    def deprecated(self, target: Target) -> bool:
+    def deprecated(self, target: Nginx) -> bool:
         """Works in the target, which warns about it."""
-        return _reached(self.deprecated_in, target.version)
+        return _reached(self.deprecated_in, target)
 
 
-def _reached(since: str | None, version: Version) -> bool:
+def _reached(since: str | None, target: Nginx) -> bool:
     known = numbers(since) if since else None
-    return known is not None and version >= known
+    return known is not None and target.since(known)
 
 
 def _count(values: Sequence[Any]) -> ArgCount:
@@ -125,13 +125,9 @@ def directives(name: str) -> tuple[DirectiveFact, ...]:
 
 
 @cache
-def facts_for(name: str, context: str, target: Target | None = None) -> tuple[DirectiveFact, ...]:
-    """Facts about ``name`` that allow it in ``context`` (for the target's version when given)."""
-    return tuple(
-        fact
-        for fact in directives(name)
-        if context in (fact.contexts if target is None else fact.contexts_for(target))
-    )
+def facts_for(name: str, context: str) -> tuple[DirectiveFact, ...]:
+    """Facts about ``name`` that allow it in ``context`` in the newest version."""
+    return tuple(fact for fact in directives(name) if context in fact.contexts)
 
 
 @cache

@@ -10,7 +10,7 @@ from msgspec import Struct
 from nginxaudit.nginx.availability import Availability, availability, numbers
 from nginxaudit.nginx.data_files import rows
 from nginxaudit.nginx.records import BALANCER_FIELDS, PARAMETER_FIELDS
-from nginxaudit.nginx.version import Target
+from nginxaudit.nginx.version import Nginx
 
 
 class ParameterFact(Struct, frozen=True):
@@ -40,7 +40,7 @@ class ParameterFact(Struct, frozen=True):
     note: str | None
     third_party: str | None = None
 
-    def available(self, target: Target) -> Availability:
+    def available(self, target: Nginx) -> Availability:
         """Whether ``target`` knows this parameter."""
         return availability(self, target)
 
@@ -66,8 +66,7 @@ def parameters(directive: str, family: str = "http") -> tuple[ParameterFact, ...
     return tuple(facts)
 
 
-@cache
-def balancer(method: str, family: str, target: Target) -> BalancerFact | None:
+def balancer(method: str, family: str, target: Nginx) -> BalancerFact | None:
     """What ``method`` accepts as of the target's version, or None for a method nobody knows."""
     for row in rows("balancers.json", method):
         value = {**BALANCER_FIELDS, **dict(zip(BALANCER_FIELDS, row, strict=False))}
@@ -76,7 +75,7 @@ def balancer(method: str, family: str, target: Target) -> BalancerFact | None:
         accepts = value["accepts"]
         for change in value["history"] or ():
             version = numbers(change["version"])
-            if version is not None and version <= target.version:
+            if version is not None and target.since(version):
                 accepts = change["accepts"]
         return BalancerFact(
             method, value["module"], frozenset(accepts), frozenset(value["rejects"]), value["backup"]

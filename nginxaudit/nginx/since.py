@@ -7,5 +7,7 @@ from nginxaudit.nginx.version import Version
 KEEPALIVE_BY_DEFAULT: Version = (1, 29, 7)
 """Since then upstreams of http keep 32 idle connections per worker and location, ``keepalive`` may stand before the
 balancing method, and backends are asked in HTTP/1.1."""
+HTTP2_DIRECTIVE: Version = (1, 25, 1)
+"""Since then ``http2`` is a directive, and the parameter of ``listen`` is deprecated."""
 STREAM_NAMES: Version = (1, 25, 5)
 """Since then stream has ``server_name`` and ``default_server``."""

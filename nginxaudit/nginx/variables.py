@@ -10,7 +10,7 @@ from msgspec import Struct
 from nginxaudit.nginx.availability import Availability, availability
 from nginxaudit.nginx.data_files import groups, rows
 from nginxaudit.nginx.records import VARIABLE_FIELDS
-from nginxaudit.nginx.version import Target
+from nginxaudit.nginx.version import Nginx
 
 _FILE = "variables.json"
 
@@ -30,7 +30,7 @@ class VariableFact(Struct, frozen=True):
     deprecated: bool
     plus_since: str | None = None
 
-    def available(self, target: Target) -> Availability:
+    def available(self, target: Nginx) -> Availability:
         """Whether ``target`` knows this variable."""
         return availability(self, target)
 

@@ -32,7 +32,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
             line=str(finding.span.line),
             column=str(finding.span.column),
             severity=finding.severity.label,
-            message=attribute(finding.message),
+            message=attribute(finding.claim),
             source=f"nginxaudit.{finding.category}.{finding.rule}",
         )
     for gap in gaps(report):

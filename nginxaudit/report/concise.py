@@ -29,4 +29,4 @@ def _line(finding: Finding) -> str:
     span = finding.span
     place = f"{span.file}:{span.line}:{span.column}"
     mark = "suppressed " if finding.suppressed else ""
-    return f"{place}: {mark}{finding.severity.label} {finding.rule}: {finding.message}"
+    return f"{place}: {mark}{finding.severity.label} {finding.rule}: {finding.claim}"

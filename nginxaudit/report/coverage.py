@@ -64,7 +64,7 @@ def verdict(report: Report) -> str:
     counts = Counter(finding.severity for finding in report.active)
     suppressed = len(report.findings) - len(report.active)
     aside = f" ({suppressed:,} suppressed)" if suppressed else ""
-    files = f" in {counted(analysed(report), 'file')} analysed"
+    files = f" in {counted(analysed(report), 'file')} analysed, for {report.target}"
     if counts:
         found = ", ".join(counted(counts[each], *NOUNS[each]) for each in sorted(counts, reverse=True))
         return f"{found}{aside}{files}"

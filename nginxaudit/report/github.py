@@ -47,7 +47,7 @@ def _annotation(finding: Finding) -> str:
     }
     named = ",".join(f"{name}={_value(value)}" for name, value in values.items())
     help_ = f"\n{visible(finding.help)}" if finding.help else ""
-    return f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.message)}{_escape(help_)}"
+    return f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.claim)}{_escape(help_)}"
 
 
 def _path(path: str) -> str:

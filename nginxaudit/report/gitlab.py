@@ -29,7 +29,7 @@ def _issues(report: Report) -> Iterator[dict[str, Any]]:
     for finding in report.active:
         severity = "blocker" if finding.rejected_by_nginx else _SEVERITIES[finding.severity]
         yield _issue(
-            finding.rule, finding.message, severity, finding.span.file, finding.span.line, finding.fingerprint
+            finding.rule, finding.claim, severity, finding.span.file, finding.span.line, finding.fingerprint
         )
     for gap in gaps(report):
         severity = "blocker" if gap.place else "info"  # without a place: a note, nothing that was asked for

@@ -19,7 +19,7 @@ from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
-    from nginxaudit.finding import Finding, Fix, Span
+    from nginxaudit.finding import Finding, Fix, Span, Versions
     from nginxaudit.source.text import SourceText
 
 SCHEMA_VERSION = 1
@@ -40,6 +40,7 @@ def document(report: Report) -> dict[str, Any]:
             "name": "nginxaudit",
             "version": nginxaudit.__version__,
             "nginx_version": report.nginx_version,
+            **({} if report.nginx_versions is None else {"nginx_versions": list(report.nginx_versions)}),
             "edition": report.edition,
         },
         "findings": [_finding(finding, report.sources) for finding in report.findings],
@@ -69,7 +70,14 @@ def _finding(finding: Finding, sources: Mapping[str, SourceText]) -> dict[str, A
         "related": [{"message": each.message, **_location(each.span)} for each in finding.related],
         "fix": None if (fix := shareable(finding.fix, sources)) is None else _fix(fix),
         "suppressed": None if suppressed is None else {"kind": suppressed.kind, "reason": suppressed.reason},
+        **({} if finding.versions is None else {"versions": versions_of(finding.versions)}),
     }
+
+
+def versions_of(versions: Versions) -> dict[str, Any]:
+    """Versions as plain data: ``except`` only where there are gaps."""
+    gaps = [{"since": since, "before": before} for since, before in versions.gaps]
+    return {"since": versions.since, "before": versions.before, **({"except": gaps} if gaps else {})}
 
 
 def _location(span: Span) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def _case(suite: Element, finding: Finding, *, fails: bool) -> None:
         name=attribute(f"{finding.rule} at line {span.line}, column {span.column}"),
         classname=attribute(span.file),
     )
-    text = f"{place}: {finding.severity.label} {finding.rule}: {finding.message}"
+    text = f"{place}: {finding.severity.label} {finding.rule}: {finding.claim}"
     text = f"{text}\n{finding.help}" if finding.help else text
     if fails:
-        failure = SubElement(case, "failure", message=attribute(finding.message), type=finding.severity.label)
+        failure = SubElement(case, "failure", message=attribute(finding.claim), type=finding.severity.label)
         failure.text = attribute(text)
     else:
         SubElement(case, "system-out").text = attribute(text)

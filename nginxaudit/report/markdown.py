@@ -71,7 +71,7 @@ def _row(finding: Finding, rule: Rule | None) -> str:
     name = f"`{finding.rule}`"
     if rule is not None and rule.url:
         name = f"[{name}]({rule.url})"
-    text = _escape(finding.message)
+    text = _escape(finding.claim)
     if finding.help:
         text += f"<br>→ {_escape(finding.help)}"
     return f"| {finding.span.line} | {_MARKS[finding.severity]} | {name} | {text} |\n"

@@ -55,7 +55,7 @@ def _diagnostic(
     ]
     suggestions = list(_suggestions(fix, span.file, sources)) if fix else []
     return {
-        "message": visible(finding.message),
+        "message": visible(finding.claim),
         "location": {"path": span.file, "range": _range(sources.get(span.file), span.start, span.end)},
         "severity": _LEVELS[finding.severity],
         "code": code,

@@ -61,7 +61,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
         original_uri_base_ids=base_ids(),
         version_control_provenance=provenance(),
         column_kind="unicodeCodePoints",
-        properties={"nginxVersion": report.nginx_version, "edition": report.edition},
+        properties={**_nginx(report), "edition": report.edition},
         # One at a time: 20,000 results as objects would take more memory than the audit did.
         results=(
             _plain(_result(finding, index[finding.rule], places, report.baseline is not None))
@@ -69,6 +69,13 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
         ),
     )
     return om.SarifLog(schema_uri=_SCHEMA, version="2.1.0", runs=[run])
+
+
+def _nginx(report: Report) -> dict[str, str | list[str]]:
+    """The nginx that was asked about: one version, or the oldest and the newest of several."""
+    if report.nginx_versions is not None:
+        return {"nginxVersions": list(report.nginx_versions)}
+    return {"nginxVersion": report.nginx_version or ""}
 
 
 def _most_severe(report: Report) -> tuple[Sequence[Finding], int]:
@@ -93,7 +100,7 @@ def _rules(report: Report) -> list[Rule]:
 
 
 def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -> om.Result:
-    fix, text = shareable(finding.fix, places.sources), sentence(finding.message)
+    fix, text = shareable(finding.fix, places.sources), sentence(finding.claim)
     return om.Result(
         rule_id=finding.id,
         rule_index=rule_index,

@@ -103,7 +103,7 @@ class _Writer:
         mark = "suppressed " if finding.suppressed else ""
         head = visible(f"{mark}{finding.severity.label}[{finding.rule}]", self._encoding)
         style = "dim" if finding.suppressed else finding.severity.label
-        first, *rest = self._wrap(f": {finding.message}", indent=4, used=len(head) - 4)
+        first, *rest = self._wrap(f": {finding.claim}", indent=4, used=len(head) - 4)
         yield [(head, style), (first, "strong")]
         for line in rest:
             yield [("    ", ""), (line, "strong")]

@@ -95,7 +95,7 @@ def _is_default(ctx: CheckContext, node: Directive) -> bool:
     """What nginx sends anyway."""
     header, value = node.args[0].lower(), node.args[1]
     if header == "connection":
-        return value == ("" if ctx.target.version >= KEEPALIVE_BY_DEFAULT else "close")
+        return value == ("" if ctx.target.since(KEEPALIVE_BY_DEFAULT) else "close")
     return (header == "host" and value == "$proxy_host") or (
         value == "" and header in ("upgrade", "te", "keep-alive", "expect")
     )

@@ -90,7 +90,7 @@ def _consequence(ctx: CheckContext, name: str, header: str) -> str:
     if header == "host":
         return (
             "only the last one is sent"
-            if ctx.target.version >= (1, 31, 4)
+            if ctx.target.since((1, 31, 4))
             else "backends answer two Host headers with 400"
         )
     return "the backend gets both"

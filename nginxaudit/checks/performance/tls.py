@@ -69,7 +69,7 @@ def _shared(node: Directive, model: Model) -> Edits:
 
 def ssl_certificate_variable(ctx: CheckContext) -> Iterable[Hit]:
     """Certificates that are read from their files at every handshake."""
-    if ctx.target.version < _CERTIFICATE_CACHE:
+    if not ctx.target.since(_CERTIFICATE_CACHE):
         return
     for node in ctx.model.config.named("ssl_certificate"):
         if (

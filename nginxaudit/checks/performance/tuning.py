@@ -108,7 +108,7 @@ def _streams(pattern: str) -> bool:
 
 def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
     """Groups to which every request opens a connection."""
-    default = ctx.target.version >= KEEPALIVE_BY_DEFAULT
+    default = ctx.target.since(KEEPALIVE_BY_DEFAULT)
     for group in ctx.model.upstreams("http"):
         node = group.directive
         written = node.first("keepalive")

@@ -117,7 +117,7 @@ def quic_bpf_reuseport(ctx: CheckContext) -> Iterable[Hit]:
     """QUIC connections that are lost at every reload."""
     bpf = next((node for node in ctx.model.config.named("quic_bpf") if node.args[:1] == ["on"]), None)
     workers = next(iter(ctx.model.config.named("worker_processes")), None)
-    if bpf is None or workers is None or workers.args[:1] == ["1"] or ctx.target.version >= _BPF_FIXED:
+    if bpf is None or workers is None or workers.args[:1] == ["1"] or ctx.target.since(_BPF_FIXED):
         return
     for server in ctx.model.servers("http"):
         for listen in server.listens:

@@ -16,10 +16,8 @@ from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, split_authority
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
+from nginxaudit.nginx.since import HTTP2_DIRECTIVE, KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
-
-_HTTP2_SINCE = (1, 25, 1)  # since then http2 is a directive
 
 
 def proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
@@ -132,7 +130,7 @@ def speaks_10(model: Model, scope: Directive) -> bool:
     written = model.value(scope, "proxy_http_version")
     if written is not None:
         return written == "1.0"
-    return model.target.version < KEEPALIVE_BY_DEFAULT
+    return not model.target.since(KEEPALIVE_BY_DEFAULT)
 
 
 def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:
@@ -168,7 +166,7 @@ def _with_http2(server: Server, model: Model) -> Fix | None:
     secure = [each.directive for each in server.listens if each.directive is not None and each.ssl]
     if not lines:
         return None
-    if model.target.version >= _HTTP2_SINCE:
+    if model.target.since(HTTP2_DIRECTIVE):
         edit = put(server.directive, "http2", "http2 on;", beside=server.directive.named("listen")[-1])
         return Fix("Write http2 on", Applicability.UNSAFE, (edit,))
     chosen = list(dict.fromkeys(secure or lines))

@@ -19,7 +19,7 @@ from nginxaudit.syntax.tree import Directive
 
 
 def _families(ctx: CheckContext) -> tuple[str, ...]:
-    return BALANCED if ctx.target.version >= STREAM_NAMES else ("http",)
+    return BALANCED if ctx.target.since(STREAM_NAMES) else ("http",)
 
 
 def _line(server: Server, listen: Listen) -> Place:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
+from nginxaudit.finding import Confidence, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, spelled_versions, whole
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition, map_expression
 from nginxaudit.model.variables import references
-from nginxaudit.nginx import format_version
+from nginxaudit.nginx import Asked, Stretch, merged, parse_version
 from nginxaudit.nginx.advisories import Advisory, advisories
 from nginxaudit.nginx.names import ABSOLUTE, REWRITE_FLAGS
 from nginxaudit.pcre import Expression, parse
@@ -31,12 +31,12 @@ _COPIES = (
 
 
 def _affected(ctx: CheckContext, cve: str) -> bool:
-    return any(each.cve == cve and each.affects(ctx.target.version) for each in advisories())
+    return any(each.cve == cve and each.affects(ctx.target) for each in advisories())
 
 
 def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
-    """Flaws of the target version in what the configuration uses; once per directive."""
-    found: dict[Directive | None, list[Advisory]] = {}
+    """Flaws of the target in what the configuration uses; once per directive."""
+    found: dict[Directive | None, list[tuple[Advisory, tuple[Stretch, ...]]]] = {}
     for advisory in advisories():
         if (
             advisory.platform
@@ -45,24 +45,57 @@ def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
             or advisory.cve in _BY_OWN_RULES
         ):
             continue
-        if advisory.affects(ctx.target.version):
+        versions = _vulnerable(ctx.target, advisory)
+        if versions:
             used = _trigger(ctx, advisory)
             if used:
-                found.setdefault(used[0], []).append(advisory)
+                found.setdefault(used[0], []).append((advisory, versions))
     for node, flaws in found.items():
-        names = listed([flaw.cve for flaw in flaws], limit=6)
-        version = format_version(ctx.target.version)
-        worst = max(_SEVERITIES.get(flaw.severity, Severity.INFO) for flaw in flaws)
-        yield Hit(
-            whole(node) if node is not None else _top(ctx),
-            f"nginx {version} has {names}"
-            + (f" in what {node.name} does" if node is not None else ", whatever the configuration says"),
-            node,
-            severity=worst,
-            help=f"Upgrade to {flaws[0].fixed[0]} or newer, unless the vendor has patched it."
-            if flaws[0].fixed
-            else "",
-        )
+        yield _some_versions(ctx, node, flaws) if ctx.target.is_range else _that_version(ctx, node, flaws)
+
+
+def _vulnerable(target: Asked, advisory: Advisory) -> tuple[Stretch, ...]:
+    """The versions of the target that have the flaw."""
+    parts = target.parts(lambda: advisory.affects(target))
+    return merged(stretch for stretch, affected in parts if affected)
+
+
+def _that_version(
+    ctx: CheckContext, node: Directive | None, flaws: Sequence[tuple[Advisory, tuple[Stretch, ...]]]
+) -> Hit:
+    """The version is known, and has them."""
+    newest = flaws[0][0]
+    return Hit(
+        whole(node) if node is not None else _top(ctx),
+        f"{ctx.target.label} has {listed([flaw.cve for flaw, _ in flaws], limit=6)}"
+        + (f" in what {node.name} does" if node is not None else ", whatever the configuration says"),
+        node,
+        severity=max(_SEVERITIES.get(flaw.severity, Severity.INFO) for flaw, _ in flaws),
+        help=f"Upgrade to {newest.fixed[0]} or newer, unless the vendor has patched it."
+        if newest.fixed
+        else "",
+    )
+
+
+def _some_versions(
+    ctx: CheckContext, node: Directive | None, flaws: Sequence[tuple[Advisory, tuple[Stretch, ...]]]
+) -> Hit:
+    """The version is not known, and some have them: a word on what to run, for none may be run here."""
+    every = ctx.target.target.stretch
+    names = [f"{flaw.cve} ({spelled_versions(own, every).label or 'all versions'})" for flaw, own in flaws]
+    fixed = max((version for flaw, _ in flaws for version in flaw.fixed), key=parse_version, default="")
+    return Hit(
+        whole(node) if node is not None else _top(ctx),
+        f"known vulnerabilities of nginx {f'in what {node.name} does' if node is not None else ''}: "
+        f"{listed(names, limit=3)}".replace(" :", ":"),
+        node,
+        severity=Severity.INFO,
+        confidence=Confidence.LOW,
+        help=f"Run {fixed} or newer, or one that the vendor has patched; --nginx-version says which one it is."
+        if fixed
+        else "",
+        versions=merged(stretch for _, own in flaws for stretch in own),
+    )
 
 
 def _top(ctx: CheckContext) -> Place:

@@ -52,7 +52,7 @@ def _without(old: list[Token], node: Directive, model: Model, *, idle: bool) -> 
     if len(old) < len(node.args):
         made = [edits.without(node, token) for token in old]
     else:
-        good = "TLSv1.2 TLSv1.3" if model.target.version >= _TLS13_SINCE else "TLSv1.2"
+        good = "TLSv1.2 TLSv1.3" if model.target.since(_TLS13_SINCE) else "TLSv1.2"
         made = [edits.exchanged(node, old[0], good), *(edits.without(node, token) for token in old[1:])]
     kept = len(old) < len(node.args) and node.name == "ssl_protocols"
     unused = idle and not _may_speak_tls(model)

@@ -142,7 +142,7 @@ def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
 
 def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
     """TLS with the protocols of an nginx whose default has old ones; once."""
-    if ctx.target.version >= _SAFE_BY_DEFAULT:
+    if ctx.target.since(_SAFE_BY_DEFAULT):
         return
     for server in tls_servers(ctx):
         node = server.directive
@@ -245,7 +245,7 @@ def _ignored(ctx: CheckContext, node: Directive, default: Server, there: list[Di
         f"{node.name} of the default server may count instead: it is needed before the name of the server is known",
         node,
         related=(place,),
-        severity=Severity.INFO if ctx.target.version >= _AFTER_SNI else None,
+        severity=Severity.INFO if ctx.target.since(_AFTER_SNI) else None,
         help="Write it in http, or in the default server of the socket.",
     )
 

@@ -88,7 +88,7 @@ def _moved(node: Directive, method: Directive, upstream: Upstream) -> Fix | None
 def _lost(node: Directive, ctx: CheckContext) -> str:
     if node.name == "sticky":
         return "sessions are not bound to a server"
-    if node.name == "keepalive" and ctx.target.version < KEEPALIVE_BY_DEFAULT:
+    if node.name == "keepalive" and not ctx.target.since(KEEPALIVE_BY_DEFAULT):
         return "every request opens a new connection"
     return {"ntlm": "NTLM authentication breaks", "queue": "requests do not wait"}.get(node.name, "")
 

@@ -90,7 +90,7 @@ def _resolved(upstream: Upstream, peers: list[Peer], model: Model) -> Edits:
     """``resolve``, with a zone, where nginx has it and a resolver is set: which one to ask is not guessed."""
     if not upstream.complete or not model.effective(upstream.directive, "resolver"):
         return None
-    if model.target.edition != "plus" and model.target.version < _RESOLVE_SINCE:
+    if model.target.edition != "plus" and not model.target.since(_RESOLVE_SINCE):
         return None
     shared = () if upstream.zone is not None else zone_of(upstream, model)
     if shared is None:
@@ -103,7 +103,7 @@ def _host(peer: Peer) -> str:
 
 
 def _remedy(ctx: CheckContext, group: str) -> str:
-    if ctx.target.edition == "plus" or ctx.target.version >= _RESOLVE_SINCE:
+    if ctx.target.edition == "plus" or ctx.target.since(_RESOLVE_SINCE):
         return f"Add resolve to the server, and zone {group or 'NAME'} 64k; and a resolver to the upstream: each alone is refused."
     return "Pass to a variable, and set a resolver; or reload nginx when the addresses change."
 
@@ -219,7 +219,7 @@ def implicit_upstream_reuse(ctx: CheckContext) -> Iterable[Hit]:
 
 def variable_target_bypasses_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A name in a variable: looked up per request, without memory of failures; since 1.27.3 there is a better way."""
-    if ctx.target.version < _RESOLVE_SINCE:
+    if not ctx.target.since(_RESOLVE_SINCE):
         return
     uses: dict[tuple[str, str, int | None], list[Pass]] = {}
     for each in ctx.model.passes:

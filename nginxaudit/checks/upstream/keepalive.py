@@ -59,7 +59,7 @@ def _reason(ctx: CheckContext, each: Pass) -> tuple[str, Directive | None, Confi
         return "", None, None
     if each.protocol != "proxy":
         return "", None, None
-    modern = ctx.target.version >= KEEPALIVE_BY_DEFAULT
+    modern = ctx.target.since(KEEPALIVE_BY_DEFAULT)
     versions = ctx.model.effective(each.scope, "proxy_http_version")
     version = str(versions[0].args[0]) if versions and versions[0].args else ("1.1" if modern else "1.0")
     if version == "1.0":
@@ -162,7 +162,7 @@ def _version(each: Pass, model: Model, change: _Change) -> None:
             change.edits.append(edits.exchanged(written[0], written[0].args[0], "1.1"))
         else:
             change.lines.append("proxy_http_version 1.1;")
-    elif not written and model.target.version < KEEPALIVE_BY_DEFAULT:
+    elif not written and not model.target.since(KEEPALIVE_BY_DEFAULT):
         change.lines.append("proxy_http_version 1.1;")
 
 
@@ -178,7 +178,7 @@ def _connection(each: Pass, model: Model, change: _Change, *, shared: bool) -> b
     if own is None:
         if "upgrade" in named:
             return False  # WebSockets need one
-        if model.target.version < KEEPALIVE_BY_DEFAULT:
+        if not model.target.since(KEEPALIVE_BY_DEFAULT):
             change.lines += [*map(_line, inherited), 'proxy_set_header Connection "";']
         return True
     if own.args[1] == "close" and not inherited:

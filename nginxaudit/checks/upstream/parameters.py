@@ -11,7 +11,7 @@ from nginxaudit.checks.upstream.ports import has_url
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
-from nginxaudit.nginx import Availability, ParameterFact, Target, directives, parameters
+from nginxaudit.nginx import Availability, Nginx, ParameterFact, directives, parameters
 from nginxaudit.nginx.names import BALANCED, PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -43,7 +43,7 @@ def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
                     )
 
 
-def _refused(peer: Peer, family: str, target: Target) -> Iterator[Hit]:
+def _refused(peer: Peer, family: str, target: Nginx) -> Iterator[Hit]:
     words = {token: number for number, (token, _) in enumerate(peer.invalid)}
     blanks = [token for token in words if token == "=" or token.endswith("=") or token.startswith("=")]
     if blanks:
@@ -91,7 +91,7 @@ def _joined(peer: Peer, family: str) -> Fix | None:
     return Fix('Delete the blanks around "="', Applicability.SAFE, (edit,))
 
 
-def _corrected(peer: Peer, token: Token, family: str, target: Target) -> Fix | None:
+def _corrected(peer: Peer, token: Token, family: str, target: Nginx) -> Fix | None:
     """The one parameter that was meant: as it is, nginx does not load it."""
     name, equals, value = token.partition("=")
     known = [
@@ -171,7 +171,7 @@ def lacking(
                     yield node, token, fact
 
 
-def absent(name: str, family: str, target: Target, why: Availability) -> dict[str, ParameterFact]:
+def absent(name: str, family: str, target: Nginx, why: Availability) -> dict[str, ParameterFact]:
     """Parameters that the target lacks, wherever in the family the directive stands."""
     facts = [fact for fact in parameters(name, family) if fact.name]
     there = {fact.name for fact in facts if fact.available(target) is Availability.YES}

@@ -102,7 +102,7 @@ class _Fixing:
         self._wanted = {rule.slug for rule in selected(catalogue, settings)}
         target = settings.target
         refusals = tuple(
-            rule.slug for rule in catalogue if rule.rejected_by_nginx and rule.applies_to(target)
+            rule.slug for rule in catalogue if rule.rejected_by_nginx and rule.may_apply_to(target)
         )
         # Whatever is selected: what nginx would refuse is looked for after each fix.
         self._judging = settings.with_options(extend_select=settings.extend_select + refusals)

@@ -43,7 +43,8 @@ class Assembly:
         self._by_slug = {rule.slug: rule for rule in catalogue}
         self._ignored = ignored_per_file(catalogue, settings)  # slugs, by glob of files
         self._ignores: Ignores | None = None  # until a comment speaks of nginxaudit
-        self._collector = Collector()
+        self._target = settings.target
+        self._collector = Collector(self._target.stretch)
         self._sources: dict[str, SourceText] = {}
         self._troubles: dict[str, dict[str, None]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
@@ -114,7 +115,7 @@ class Assembly:
 
     def report(self, given: set[str] | None) -> Report:
         """The report. ``given``: real paths of the files it is about; None for all."""
-        settings = self._settings
+        settings, target = self._settings, self._target
         hidden = {
             path
             for path, source in self._sources.items()
@@ -141,8 +142,11 @@ class Assembly:
         shown, sources = self._in_hosts(shown)
         files = {*sources, *self._troubles} - hidden
         return Report(
-            nginx_version=format_version(settings.target.version),
-            edition=settings.target.edition,
+            nginx_version=None if target.is_range else format_version(target.version),
+            nginx_versions=(format_version(target.first), format_version(target.version))
+            if target.is_range
+            else None,
+            edition=target.edition,
             findings=tuple(shown),
             files=tuple(
                 FileStatus(path, path not in self._troubles, tuple(self._troubles.get(path, ())))
@@ -191,7 +195,7 @@ class Assembly:
         if self._ignores is None:
             return findings
         ran = {rule.slug: rule for rule in self._rules}
-        extra = Collector()
+        extra = Collector(self._target.stretch)
         for flaw in [*self._ignores.flaws, *self._ignores.unused(ran, self._settings.target)]:
             rule = ran.get(flaw.rule)
             if rule is not None:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from nginxaudit.engine.results.concealed import Concealed
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Applicability, Finding, Fix, Related, Span
-from nginxaudit.hit import Hit, Place
+from nginxaudit.hit import Hit, Place, spelled_versions
+from nginxaudit.nginx import Stretch
 from nginxaudit.syntax.tree import Directive
 
 _T = TypeVar("_T")
@@ -21,9 +22,10 @@ _MAX_CHAINS = 3  # include chains named in a finding; a snippet may be included 
 
 
 class Collector:
-    """Findings of a run. The same place of a shared include is one finding with several ways to it."""
+    """Findings of a run for the versions ``target``. The same place of a shared include is one finding with several ways to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Stretch) -> None:
+        self._target = target
         self._hits: dict[tuple[object, ...], tuple[Rule, Hit]] = {}
         self._ways: dict[tuple[object, ...], dict[Span, None]] = {}
         self._spans: dict[tuple[str, int, int], Span] = {}
@@ -91,6 +93,7 @@ class Collector:
             help=shown(hit.help),
             fix=self._shared(shown.fix(hit.fix), hit, self._times[key]) if hit.fix else None,
             fingerprint=fingerprint,
+            versions=spelled_versions(hit.versions, self._target) if hit.versions else None,
         )
 
     def _shared(self, fix: Fix, hit: Hit, times: int) -> Fix:

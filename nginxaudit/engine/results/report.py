@@ -38,10 +38,11 @@ class Report(Struct, frozen=True):
     rules that ran. ``sources`` maps `Span.file` to its text, for excerpts. ``notes`` says in
     words what was not analysed and why, ``remarks`` how the input was read. ``incomplete`` is True when some input that was asked
     for could not be analysed: exit code 3. ``baseline`` is the file of known findings that was used, and
-    ``gone`` are its entries without a finding.
+    ``gone`` are its entries without a finding. ``nginx_version`` is the nginx that was asked about; None when it is not
+    known: then ``nginx_versions`` are the oldest and the newest that were.
     """
 
-    nginx_version: str
+    nginx_version: str | None
     edition: str
     findings: tuple[Finding, ...]
     files: tuple[FileStatus, ...]
@@ -53,6 +54,13 @@ class Report(Struct, frozen=True):
     incomplete: bool = False
     baseline: str | None = None
     gone: tuple[Entry, ...] = ()
+    nginx_versions: tuple[str, str] | None = None
+
+    @property
+    def target(self) -> str:
+        """The nginx that was asked about, in words."""
+        versions = self.nginx_version or " to ".join(self.nginx_versions or ())
+        return f"NGINX Plus ({versions})" if self.edition == "plus" else f"nginx {versions}"
 
     @property
     def active(self) -> tuple[Finding, ...]:

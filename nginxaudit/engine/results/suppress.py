@@ -132,7 +132,7 @@ class Ignores(Struct):
                     rules = (
                         rule for slug in self.catalogue.meaning(name) if (rule := self.catalogue.get(slug))
                     )
-                    slugs = {rule.slug for rule in rules if rule.applies_to(target)}
+                    slugs = {rule.slug for rule in rules if rule.may_apply_to(target)}
                     judged[name] = bool(slugs) and slugs <= active
                 idle = sorted(name for name in ignore.names - ignore.used if judged[name])
                 if idle and len(idle) == len(ignore.names):

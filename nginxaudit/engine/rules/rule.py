@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 
 from nginxaudit import HOME
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.nginx import Target, parse_version
+from nginxaudit.nginx import Asked, Nginx, Target, after, parse_version
 
 
 class PageError(ValueError):
@@ -194,10 +194,15 @@ class Rule(
         parts += [f"nginx {self.nginx_until} and earlier"] if self.nginx_until is not None else []
         return ", ".join(parts)
 
-    def applies_to(self, target: Target) -> bool:
+    def applies_to(self, target: Nginx) -> bool:
         """Whether the rule is about the nginx that is the target."""
         if self.edition is not None and self.edition != target.edition:
             return False
-        if self.nginx_since is not None and target.version < parse_version(self.nginx_since):
+        if self.nginx_since is not None and not target.since(parse_version(self.nginx_since)):
             return False
-        return self.nginx_until is None or target.version <= parse_version(self.nginx_until)
+        return self.nginx_until is None or not target.since(after(parse_version(self.nginx_until)))
+
+    def may_apply_to(self, target: Target) -> bool:
+        """Whether the rule is about one of the versions of ``target``."""
+        asked = Asked(target)
+        return any(answer for _, answer in asked.parts(lambda: self.applies_to(asked)))

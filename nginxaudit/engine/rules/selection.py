@@ -35,7 +35,7 @@ def selected(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     return [
         replace(rule, severity=severities[rule.slug]) if rule.slug in severities else rule
         for rule in catalogue
-        if rule.slug in chosen and rule.applies_to(target)
+        if rule.slug in chosen and rule.may_apply_to(target)
     ]
 
 
@@ -47,7 +47,7 @@ def not_run(catalogue: Catalogue, settings: Settings) -> list[str]:
     return [
         f"{slug}: not run: it is for {rule.scope}, and the target is {target.label}"
         for slug in rules
-        if (rule := only(catalogue, slug, "")).scope and not rule.applies_to(target)
+        if (rule := only(catalogue, slug, "")).scope and not rule.may_apply_to(target)
     ]
 
 

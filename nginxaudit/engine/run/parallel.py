@@ -19,6 +19,7 @@ from nginxaudit.engine.run.tasks import Outcome, Task, apply
 from nginxaudit.finding import Confidence, Fix, Severity
 from nginxaudit.hit import Hit, Place
 from nginxaudit.model import Model
+from nginxaudit.nginx import Stretch
 
 _LARGE = 1_000  # directives of a configuration whose rules are worth being spread over processes
 _PIECE = struct.Struct("=I")
@@ -48,6 +49,7 @@ class _Packed(Struct, frozen=True, array_like=True):
     rejected: bool | None
     help: str
     fix: Fix | None
+    versions: tuple[Stretch, ...]
 
 
 class _Found(Struct, frozen=True, array_like=True):
@@ -193,6 +195,7 @@ def _packed(model: int, task: int, hit: Hit) -> _Packed:
         hit.rejected,
         str(hit.help),
         hit.fix,
+        hit.versions,
     )
 
 
@@ -220,6 +223,7 @@ class _Unpacker:
             packed.rejected,
             packed.help,
             fix=packed.fix,
+            versions=packed.versions,
         )
 
     def _place(self, place: _PackedPlace) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from nginxaudit.engine.fix.repair import Fixer, fixer
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.run.by_version import is_known_to_all, joined
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
 
@@ -52,14 +53,24 @@ def apply(task: Task, model: Model, most_fixed: int, outcome: Outcome) -> None:
     """Add the hits of one task on one root; the first ``most_fixed`` of them with a fix."""
     if task.on and not any(map(model.config.named, task.on)):
         return
-    context = CheckContext(model, model.target, task.rule.slug, task.options)
+    target = model.target
     try:
-        hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
-        if task.fixer is not None:
-            hits = list(_with_fixes(hits, task.fixer, model, most_fixed))
+        parts = target.parts(partial(_found, task, model, most_fixed))
+        hits = joined(parts, task.rule, target.target) if target.is_range else parts[0][1]
         outcome.hits.extend((task.rule, hit) for hit in hits)
     except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
         outcome.crashes.append(RuleCrash(task.rule.slug, model.config.main.path, _describe(error)))
+
+
+def _found(task: Task, model: Model, most_fixed: int) -> list[Hit]:
+    """What a rule finds for the version that is judged."""
+    if not task.rule.applies_to(model.target):
+        return []
+    context = CheckContext(model, model.target, task.rule.slug, task.options)
+    hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
+    if task.fixer is not None:
+        hits = list(_with_fixes(hits, task.fixer, model, most_fixed))
+    return hits
 
 
 def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Iterator[Hit]:
@@ -76,7 +87,10 @@ def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Itera
             continue
         places.add(key)
         most -= 1
-        yield replace(hit, fix=fixer(hit, model), make_fix=None)
+        fix = fixer(hit, model)
+        if fix is not None and model.target.is_range and not is_known_to_all(fix, model.target.target):
+            fix = None
+        yield replace(hit, fix=fix, make_fix=None)
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:

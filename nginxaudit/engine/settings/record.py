@@ -14,11 +14,13 @@ from msgspec.structs import replace
 
 from nginxaudit.engine.annotations import metas
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.nginx import Target, parse_version
+from nginxaudit.nginx import NEWEST, OLDEST, Target, parse_version
 from nginxaudit.source.fence import EVERYWHERE, Fence
 from nginxaudit.source.limits import Limits
 from nginxaudit.source.repository import home_of
 
+AUTO = "auto"
+"""The version of nginx that is found in what is scanned."""
 BASELINE_NAME = "nginxaudit-baseline.json"
 TARGET = "For which nginx"
 RULES = "Which rules"
@@ -54,6 +56,11 @@ def about(
     return Meta(description=description, extra={**extra, "check": check} if check else extra, **bounds)
 
 
+def _version(text: str) -> None:
+    if text != AUTO:
+        parse_version(text)
+
+
 def _context_path(path: str) -> None:
     from nginxaudit.syntax.fragments import context_of_path
 
@@ -72,11 +79,12 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
     nginx_version: Annotated[
         str | None,
         about(
-            "The nginx that the configuration is for (default: the newest known).",
-            "--nginx-version X.Y.Z",
+            "The nginx that the configuration is for: a version, or auto for the one found in what is scanned "
+            "(default: auto, and all versions that are still supported where none is found).",
+            "--nginx-version X.Y.Z|auto",
             TARGET,
             sample='"1.28.0"',
-            check=parse_version,
+            check=_version,
         ),
     ] = None
     edition: Annotated[
@@ -225,9 +233,10 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     @property
     def target(self) -> Target:
         """The nginx that the configuration is for."""
-        newest = Target().version
-        version = newest if self.nginx_version is None else parse_version(self.nginx_version)
-        return Target(version, self.edition, frozenset(self.modules))
+        modules = frozenset(self.modules)
+        if self.nginx_version in (None, AUTO):
+            return Target(NEWEST, self.edition, modules, OLDEST)
+        return Target(parse_version(str(self.nginx_version)), self.edition, modules)
 
     @property
     def topologies(self) -> dict[str, str]:

@@ -136,7 +136,7 @@ def sockets(load: LoadState) -> Iterator[Mistake]:
     """Servers that share a socket, in the order of the file."""
     yield from _http_sockets(load)
     for family in ("stream", "mail"):
-        if family == "stream" and load.target.version >= STREAM_NAMES:
+        if family == "stream" and load.target.since(STREAM_NAMES):
             yield from _http_sockets(load, "stream")
         else:
             yield from _lone_sockets(load, family)

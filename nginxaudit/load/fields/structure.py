@@ -55,7 +55,7 @@ def duplicate_locations(load: LoadState) -> Iterator[Mistake]:
 @finally_
 def stream_servers(load: LoadState) -> Iterator[Mistake]:
     """A server of stream must do something with its connections; before 1.27.1 nginx insists on it."""
-    fatal = load.target.version < (1, 27, 1)
+    fatal = not load.target.since((1, 27, 1))
     result = "nginx refuses to start" if fatal else "every connection is closed at once"
     for server in load.model.servers("stream"):
         node = server.directive

@@ -59,7 +59,7 @@ def _verification(load: LoadState, node: Directive) -> Iterator[Mistake]:
     if not verify or not verify[0].args or verify[0].args[0].lower() not in ("on", "optional"):
         return
     trusted = ["ssl_client_certificate"] + (
-        ["ssl_trusted_certificate"] if load.target.version >= (1, 27, 1) else []
+        ["ssl_trusted_certificate"] if load.target.since((1, 27, 1)) else []
     )
     if not any(load.model.effective(node, name) for name in trusted):
         yield Mistake(

@@ -9,7 +9,7 @@ from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
-from nginxaudit.nginx import NEWEST
+from nginxaudit.nginx.since import HTTP2_DIRECTIVE
 
 _MANY = 20
 """Servers that share sockets, from which on only the first finding carries the fix: it is the same for all."""
@@ -26,6 +26,8 @@ def by_directive(model: Model) -> dict[Server, Fix | None]:
             for server in socket.servers:
                 by_server.setdefault(server, []).append(socket)
     fixes: dict[Server, Fix | None] = {}
+    if not model.target.all_since(HTTP2_DIRECTIVE):
+        return fixes  # a version that is meant, too, has no such directive
     for server in model.servers("http"):
         if server not in fixes and any(listen.http2 for listen in server.listens):
             servers, sockets = _joined(server, by_server)
@@ -60,11 +62,8 @@ def _fix(servers: list[Server], sockets: list[Socket], model: Model) -> Fix | No
 
 
 def _is_complete(servers: list[Server], sockets: list[Socket], model: Model) -> bool:
-    """Whether HTTP/2 is spoken in the same places as before, by a target that surely has the directive.
-
-    The newest version is also what stands for a version that is not known.
-    """
-    if model.target.version == NEWEST or model.unread_files("http"):
+    """Whether HTTP/2 is spoken in the same places as before."""
+    if model.unread_files("http"):
         return False
     keys = {socket.key for socket in sockets}
     return all(

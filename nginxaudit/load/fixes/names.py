@@ -10,14 +10,14 @@ from nginxaudit.finding import Applicability, Fix
 from nginxaudit.load.base import Reference
 from nginxaudit.load.usage import facts_of_use
 from nginxaudit.model import Model
-from nginxaudit.nginx import Availability, Target, known_names, variable, variables
+from nginxaudit.nginx import Availability, Nginx, Target, known_names, variable, variables
 from nginxaudit.suggest import clear_match
 from nginxaudit.syntax.tree import Directive
 
 _PLAIN_NAME = re.compile(r"\w+")
 
 
-def directive_name(near: str, target: Target, node: Directive) -> Fix | None:
+def directive_name(near: str, target: Nginx, node: Directive) -> Fix | None:
     """``near``, if no other name can be meant and it can stand here as it is written."""
     spelled = node.name.lower().replace("-", "_")
     if near != (spelled if spelled in known_names() else _meant(spelled)):
@@ -38,7 +38,7 @@ def variable_name(model: Model, reference: Reference, node: Directive) -> Fix | 
     name, token, family = reference.name, reference.token, reference.family
     if not _PLAIN_NAME.fullmatch(name) or not any(each is token for each in node.args):
         return None  # of a line of a map this is the block
-    known = {*model.variable_definitions(family), *_builtin(family, model.target)}
+    known = {*model.variable_definitions(family), *_builtin(family, model.target.target)}
     meant = clear_match(name.lower(), known)
     if meant is None:
         return None

@@ -56,8 +56,7 @@ def _head(report: Report) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>nginxaudit: {_text(verdict(report))}</title><style>{_asset('style.css')}</style></head>\n<body>"
-        f"<header><h1>nginxaudit</h1><p>{_text(verdict(report))} · for nginx {_text(report.nginx_version)} "
-        f"({_text(report.edition)})</p></header>\n"
+        f"<header><h1>nginxaudit</h1><p>{_text(verdict(report))}</p></header>\n"
     )
 
 
@@ -110,7 +109,7 @@ def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
     kind = f"{label} suppressed" if finding.suppressed else label
     yield (
         f'<article class="{kind}" data-severity="{label}" data-category="{_text(finding.category)}" '
-        f'data-file="{_text(span.file)}"><h3><span class="badge {label}">{label}</span> {_text(finding.message)}</h3>'
+        f'data-file="{_text(span.file)}"><h3><span class="badge {label}">{label}</span> {_text(finding.claim)}</h3>'
         f'<p class="facts">{_name(finding, rule)} · line {span.line}, column {span.column} · '
         f"{finding.confidence.label} confidence{' · nginx refuses to load this' if finding.rejected_by_nginx else ''}"
         f"{_suppression(finding)}</p>"
