@@ -158,5 +158,10 @@ class Finding(Struct, frozen=True):
 
     @property
     def claim(self) -> str:
-        """The message, and for which versions of nginx it holds."""
-        return self.message if self.versions is None else f"{self.message} ({self.versions.label})"
+        """The message, and for which versions of nginx it holds, unless it says so itself."""
+        versions = self.versions
+        if versions is None or versions.label in self.message:
+            return self.message
+        if versions.since is None and f"needs nginx {versions.before} " in self.message:
+            return self.message
+        return f"{self.message} ({versions.label})"

@@ -49,7 +49,7 @@ def findings(case: Path) -> str:
     assert not report.crashes
     assert not report.incomplete
     lines = (
-        f"{f.span.file}:{f.span.line}:{f.span.column}: {f.severity.label} {f.rule}: {f.message}\n"
+        f"{f.span.file}:{f.span.line}:{f.span.column}: {f.severity.label} {f.rule}: {f.claim}\n"
         for f in report.active
     )
     return "".join(lines)

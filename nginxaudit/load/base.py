@@ -18,7 +18,7 @@ from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.answers import Answers
 from nginxaudit.model import Model
-from nginxaudit.nginx import Asked, parse_address, parse_number
+from nginxaudit.nginx import Asked, Stretch, parse_address, parse_number
 from nginxaudit.suggest import SURE, Suggestions, likeness, near
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -29,7 +29,7 @@ NEAR_ENOUGH = 0.6  # of difflib: below it two words have nothing to do with each
 class Mistake(Struct, frozen=True):
     """Something nginx refuses. The place is ``token``, or the whole ``node`` without one.
 
-    ``node`` None means the directive that is being read.
+    ``node`` None means the directive that is being read; ``versions`` are those that refuse it, where not all of the target do.
     """
 
     rule: str
@@ -42,6 +42,7 @@ class Mistake(Struct, frozen=True):
     rejected: bool = True
     severity: Severity | None = None
     make_fix: FixIn | None = None
+    versions: tuple[Stretch, ...] = ()
 
 
 class Zone(Struct, frozen=True):
@@ -66,7 +67,8 @@ class LoadState(Struct):
 
     model: Model
     target: Asked
-    lacking: Answers[str, str, str | None]  # family, variable -> why it does not exist
+    lacking: Answers[str, str, list[tuple[Stretch, str | None]]]
+    """family, variable -> for which versions it does not exist, and why"""
     formats: dict[tuple[str, str], Directive] = field(default_factory=dict)
     format_names: dict[str, dict[str, str]] = field(default_factory=dict)  # family -> lower-case name -> name
     zones: dict[str, Zone] = field(default_factory=dict)
@@ -112,7 +114,8 @@ GRAMMARS: dict[tuple[str, str], list[Grammar]] = {}
 BY_WORDS: set[Grammar] = set()
 """Grammars to which the same words are always as right or wrong, wherever they stand."""
 
-FINALS: list[Callable[[LoadState], Iterable[Mistake]]] = []
+Final = Callable[[LoadState], Iterable[Mistake]]
+FINALS: list[Final] = []
 """What can be judged only when everything has been read."""
 
 
@@ -133,7 +136,7 @@ def reads(*names: str, family: str = "http", by_words: bool = False) -> Callable
     return register
 
 
-def finally_(check: Callable[[LoadState], Iterable[Mistake]]) -> Callable[[LoadState], Iterable[Mistake]]:
+def finally_(check: Final) -> Final:
     """Register a check that runs when everything has been read."""
     FINALS.append(check)
     return check

@@ -52,7 +52,7 @@ def scripts(use: Use, tokens: Iterable[Token]) -> Iterable[Mistake]:
 
 def uses(use: Use, name: str, token: Token) -> None:
     """Remember the use of a variable if nothing defines it: the definitions of all files are known."""
-    if use.load.lacking[use.family, name] is not None:
+    if any(reason is not None for _, reason in use.load.lacking[use.family, name]):
         use.load.undefined.append(Reference(name, token, use.node, use.family))
 
 
@@ -134,14 +134,18 @@ def undefined_variables(load: LoadState) -> Iterator[Mistake]:
         if has_placeholder(reference.token):
             continue  # told by unrendered-template
         near = _nearest(load, reference)
-        yield Mistake(
-            "undefined-variable",
-            f'unknown variable "${reference.name}"{load.lacking[reference.family, reference.name]}',
-            reference.token,
-            f'Did you mean "{near}"?' if near else "Define it, or correct its name.",
-            reference.node,
-            make_fix=partial(_respelt, load.model, reference) if near else None,
-        )
+        reasons = load.lacking[reference.family, reference.name]
+        for stretch, reason in reasons:
+            if reason is not None:
+                yield Mistake(
+                    "undefined-variable",
+                    f'unknown variable "${reference.name}"{reason}',
+                    reference.token,
+                    f'Did you mean "{near}"?' if near else "Define it, or correct its name.",
+                    reference.node,
+                    make_fix=partial(_respelt, load.model, reference) if near else None,
+                    versions=(stretch,) if len(reasons) > 1 else (),
+                )
 
 
 def _respelt(model: Model, reference: Reference, node: Directive) -> Fix | None:

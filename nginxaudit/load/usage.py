@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit import edits
 from nginxaudit.finding import Confidence, Fix, Severity
@@ -29,6 +30,7 @@ from nginxaudit.nginx import (
     Availability,
     DirectiveFact,
     Nginx,
+    Stretch,
     directives,
 )
 from nginxaudit.nginx.modules import UNKNOWN_IN_STREAM, module_of, module_of_file
@@ -80,7 +82,11 @@ _MOST_NAMES = 10_000
 
 
 def _judged(model: Model) -> dict[str, list[Hit]]:
-    """Hits by rule, computed once per root."""
+    """Hits by rule, computed once per root for all versions."""
+    return model.target.for_all(lambda: _judged_for_all(model))
+
+
+def _judged_for_all(model: Model) -> dict[str, list[Hit]]:
     result: dict[str, list[Hit]] = {}
     for rule, hit in _Judge(model).hits():
         result.setdefault(rule, []).append(hit)
@@ -92,8 +98,8 @@ class _Judge:
         self._model = model
         self._target = _with_loaded(model)
         self._foreign = _loads_unknown_module(model)
-        self._verdicts = Answers(self._judge)
-        self._once = Answers(self._is_once)
+        self._verdicts = Answers(self._judged)
+        self._once = Answers(self._once_in)
 
     def hits(self) -> Iterator[tuple[str, Hit]]:
         config = self._model.config
@@ -106,9 +112,9 @@ class _Judge:
                 continue
             loose = config.fragment and block is config.top
             for node in block.children:
-                verdict = verdicts[node.name, context, len(node.args), node.is_block]
-                if verdict is not None and not (loose and verdict.rule == "directive-wrong-context"):
-                    yield verdict.rule, self._hit(node, verdict)
+                for versions, verdict in verdicts[node.name, context, len(node.args), node.is_block]:
+                    if not (loose and verdict.rule == "directive-wrong-context"):
+                        yield verdict.rule, self._hit(node, verdict, versions)
                 if node.children:
                     stack.append(node)
             names = {node.name for node in block.children}
@@ -117,7 +123,7 @@ class _Judge:
             if "alias" in names and "root" in names:
                 yield "duplicate-directive", _root_and_alias(self._model, block)
 
-    def _hit(self, node: Directive, verdict: _Verdict) -> Hit:
+    def _hit(self, node: Directive, verdict: _Verdict, versions: tuple[Stretch, ...]) -> Hit:
         place = whole(node) if verdict.rule == "wrong-argument-count" and not node.is_block else name_of(node)
         return Hit(
             place,
@@ -128,9 +134,23 @@ class _Judge:
             rejected=verdict.rejected,
             help=verdict.help,
             make_fix=partial(verdict.make_fix, node) if verdict.make_fix is not None else None,
+            versions=versions,
         )
 
     # -- one use
+
+    def _judged(self, *use: *tuple[str, str, int, bool]) -> list[tuple[tuple[Stretch, ...], _Verdict]]:
+        """What is wrong with a use, and in which versions: none are named where it is wrong in all.
+
+        Where every version refuses it, what the newest has against it counts for all.
+        """
+        parts = self._target.parts(partial(self._judge, *use))
+        refused = all(verdict is not None and verdict.rejected is not False for _, verdict in parts)
+        return [
+            (() if len(parts) == 1 or (refused and not number) else (stretch,), verdict)
+            for number, (stretch, verdict) in enumerate(parts)
+            if verdict is not None
+        ]
 
     def _judge(self, name: str, context: str, count: int, block: bool) -> _Verdict | None:
         facts = directives(name)
@@ -263,19 +283,29 @@ class _Judge:
         first: dict[str, Directive] = {}
         for node in block.children:
             earlier = first.setdefault(node.name, node)
-            if earlier is not node and self._once[node.name, context]:
+            if earlier is node:
+                continue
+            parts = self._once[node.name, context]
+            versions = tuple(stretch for stretch, once in reversed(parts) if once)
+            if versions:
+                everywhere = all(once is not False for _, once in parts)
+                hit = _duplicate(self._model, node, earlier, f'"{node.name}" is given twice in this block')
                 yield (
                     "duplicate-directive",
-                    _duplicate(self._model, node, earlier, f'"{node.name}" is given twice in this block'),
+                    hit if everywhere else replace(hit, versions=versions),
                 )
 
-    def _is_once(self, name: str, context: str) -> bool:
+    def _once_in(self, name: str, context: str) -> list[tuple[Stretch, bool | None]]:
+        return self._target.parts(partial(self._is_once, name, context))
+
+    def _is_once(self, name: str, context: str) -> bool | None:
+        """Whether a directive may be given once only; None where there is no such directive: it is refused anyway."""
         facts = [
             fact
             for fact in directives(name)
             if context in fact.contexts and fact.available(self._target) is Availability.YES
         ]
-        return bool(facts) and all(fact.repeatable is False for fact in facts)
+        return all(fact.repeatable is False for fact in facts) if facts else None
 
 
 def _ssl_switch(fact: DirectiveFact) -> str:

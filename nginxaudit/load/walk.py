@@ -6,20 +6,21 @@ arguments) are told by `nginxaudit.load.usage` and passed over here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib import import_module
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.hit import CheckContext, Hit, Place, arg, name_of, whole
 from nginxaudit.load.answers import Answers
-from nginxaudit.load.base import BY_WORDS, FINALS, GRAMMARS, Grammar, LoadState, Mistake, Use
+from nginxaudit.load.base import BY_WORDS, FINALS, GRAMMARS, Final, Grammar, LoadState, Mistake, Use
 from nginxaudit.load.scripts import why_lacking
 from nginxaudit.load.types import grammar_of_type
 from nginxaudit.load.usage import facts_of_use
 from nginxaudit.model import Model
-from nginxaudit.nginx import PSEUDO_CONTEXTS, Nginx, context_family
+from nginxaudit.nginx import PSEUDO_CONTEXTS, Asked, Nginx, Stretch, context_family
 from nginxaudit.syntax.tree import Directive, Token
 
 _ALWAYS = ("groups", "listening", "machine", "passing", "serving", "structure", "tls", "zones")
@@ -50,6 +51,11 @@ def told_by_loading(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _by_rule(model: Model) -> dict[str, list[Hit]]:
+    return model.target.for_all(lambda: _by_rule_for_all(model))
+
+
+def _by_rule_for_all(model: Model) -> dict[str, list[Hit]]:
+    """Read once for all versions: only what asks for the version is judged again for the others."""
     result: dict[str, list[Hit]] = {}
     for node, mistake in _Reader(model).mistakes():
         result.setdefault(mistake.rule, []).append(_hit(model, node, mistake))
@@ -78,28 +84,66 @@ class _Plan(Struct, frozen=True):
 class _Reader:
     def __init__(self, model: Model) -> None:
         _import_grammars(model)
-        self._load = LoadState(model, model.target, Answers(partial(why_lacking, model)))
-        self._plans = Answers(partial(_plan, model.target))
+        self._target = model.target
+        self._load = LoadState(model, model.target, Answers(partial(_lacking, model)))
+        self._plans = Answers(partial(_plans, model.target))
 
     def mistakes(self) -> Iterator[tuple[Directive, Mistake]]:
         load, plans, filled_in = self._load, self._plans, self._load.model.is_filled_in
         for node in _directives(load.model.config.top):
-            plan = plans[node.name, node.context, len(node.args), node.is_block]
+            known = plans[node.name, node.context, len(node.args), node.is_block]
+            plan = known[0][1] if len(known) == 1 else _most_asked(known)
             right = plan.right
             if not plan.grammars or (right and tuple(node.args) in right) or filled_in(node):
                 continue
             use = Use(node, node.args, plan.family, load)
             undefined = len(load.undefined)
-            mistakes = [mistake for grammar in plan.grammars for mistake in grammar(use)]
+            mistakes = self._for_all(partial(_judged, use, plan))
             for mistake in mistakes:
                 yield mistake.node or node, mistake
             told = mistakes or len(load.undefined) > undefined
             if right is not None and not told and len(right) < _MOST_WORDS:
                 right.add(tuple(node.args))
         for final in FINALS:
-            for mistake in final(self._load):
+            for mistake in self._for_all(partial(_judged_at_end, final, load)):
                 if mistake.node is not None:
                     yield mistake.node, mistake
+
+    def _for_all(self, judge: Callable[[], list[Mistake]]) -> list[Mistake]:
+        """What ``judge`` finds in all versions: once where it does not ask for the version.
+
+        Versions that do not have a directive refuse it, too, whatever is wrong with it in the others.
+        """
+        mistakes = judge()
+        if not self._target.is_narrowed:
+            return mistakes
+        self._target.forget()
+        return [
+            mistake if mistake.versions else replace(mistake, versions=(stretch,))
+            for stretch, found in self._target.parts(judge)
+            for mistake in found
+        ]
+
+
+def _judged(use: Use, plan: _Plan) -> list[Mistake]:
+    return [mistake for grammar in plan.grammars for mistake in grammar(use)]
+
+
+def _judged_at_end(final: Final, load: LoadState) -> list[Mistake]:
+    return list(final(load))
+
+
+def _lacking(model: Model, family: str, name: str) -> list[tuple[Stretch, str | None]]:
+    return model.target.parts(partial(why_lacking, model, family, name))
+
+
+def _plans(target: Asked, *use: *tuple[str, str, int, bool]) -> list[tuple[Stretch, _Plan]]:
+    return target.parts(partial(_plan, target, *use))
+
+
+def _most_asked(known: list[tuple[Stretch, _Plan]]) -> _Plan:
+    """Of the plans for several versions the one that asks something: the directive may be used in that way in some only."""
+    return next((plan for _, plan in known if plan.grammars), known[0][1])
 
 
 def _plan(target: Nginx, *use: *tuple[str, str, int, bool]) -> _Plan:
@@ -152,4 +196,5 @@ def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
         rejected=mistake.rejected,
         help=mistake.help,
         make_fix=partial(mistake.make_fix, node) if mistake.make_fix is not None else None,
+        versions=mistake.versions,
     )

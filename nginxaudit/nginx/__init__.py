@@ -32,6 +32,7 @@ from nginxaudit.nginx.version import (
     Target,
     Version,
     after,
+    common,
     format_version,
     merged,
     parse_version,
@@ -40,7 +41,7 @@ from nginxaudit.nginx.version import (
 __all__ = [
     "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
     "DirectiveFact", "Nginx", "ParameterFact", "Stretch", "Target", "VariableFact", "Version", "advisories", "after", "balancer",
-    "context_family", "contexts", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
+    "common", "context_family", "contexts", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
     "is_inet6", "known_names", "merged", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
     "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
 ]  # fmt: skip

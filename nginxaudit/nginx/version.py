@@ -50,6 +50,12 @@ class Stretch(Struct, frozen=True):
     before: Version
 
 
+def common(one: Stretch, other: Stretch) -> Stretch | None:
+    """The versions that are in both."""
+    since, before = max(one.since, other.since), min(one.before, other.before)
+    return Stretch(since, before) if since < before else None
+
+
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
     """Stretches in order, those that follow each other as one."""
     made: list[Stretch] = []
@@ -194,6 +200,26 @@ class Asked:
         finally:
             answered.low, answered.high, answered.before = outer
         return found
+
+    def for_all(self, make: Callable[[], T]) -> T:
+        """What ``make`` answers, which itself sees to what depends on the version (`parts`, `is_narrowed`)."""
+        answered = self._answered
+        outer = answered.low, answered.high, answered.before
+        self.forget()
+        try:
+            return make()
+        finally:
+            answered.low, answered.high, answered.before = outer
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether the answers so far do not hold for all versions."""
+        return self._answered.low > self.target.first
+
+    def forget(self) -> None:
+        """Begin again with the newest version, as if nothing had been asked."""
+        answered, whole = self._answered, self.target.stretch
+        answered.low, answered.high, answered.before = whole.since, whole.before, whole.before
 
     def once(self, known: list[tuple[Stretch, T]], make: Callable[[], T]) -> T:
         """What ``make`` answers, computed once for all versions for which it answers the same; ``known`` remembers it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nginxaudit.engine.results.report import Report
+    from nginxaudit.finding import Versions
     from nginxaudit.views.graph.view import GraphView
 
 _MODULES = {
@@ -59,3 +60,9 @@ def renderer(name: str) -> Renderer:
 def render(name: str, report: Report, stream: TextIO, options: RenderOptions | None = None) -> None:
     """Write ``report`` to ``stream`` in the format ``name``, one of `FORMATS`."""
     renderer(name)(report, stream, options or RenderOptions())
+
+
+def versions_of(versions: Versions) -> dict[str, Any]:
+    """Versions as plain data: ``except`` only where there are gaps."""
+    gaps = [{"since": since, "before": before} for since, before in versions.gaps]
+    return {"since": versions.since, "before": versions.before, **({"except": gaps} if gaps else {})}

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import nginxaudit
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.base import RenderOptions, versions_of
 from nginxaudit.report.coverage import crash_line
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
-    from nginxaudit.finding import Finding, Fix, Span, Versions
+    from nginxaudit.finding import Finding, Fix, Span
     from nginxaudit.source.text import SourceText
 
 SCHEMA_VERSION = 1
@@ -72,12 +72,6 @@ def _finding(finding: Finding, sources: Mapping[str, SourceText]) -> dict[str, A
         "suppressed": None if suppressed is None else {"kind": suppressed.kind, "reason": suppressed.reason},
         **({} if finding.versions is None else {"versions": versions_of(finding.versions)}),
     }
-
-
-def versions_of(versions: Versions) -> dict[str, Any]:
-    """Versions as plain data: ``except`` only where there are gaps."""
-    gaps = [{"since": since, "before": before} for since, before in versions.gaps]
-    return {"since": versions.since, "before": versions.before, **({"except": gaps} if gaps else {})}
 
 
 def _location(span: Span) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import attr
 import sarif_om as om
 
 import nginxaudit
-from nginxaudit.finding import Finding, Suppression
-from nginxaudit.report.base import RenderOptions
+from nginxaudit.finding import Finding, Suppression, Versions
+from nginxaudit.report.base import RenderOptions, versions_of
 from nginxaudit.report.coverage import crash_line, gaps
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.sarif_places import Places, artifact
@@ -120,10 +120,15 @@ def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -
         properties={
             "confidence": finding.confidence.label,
             "rejectedByNginx": finding.rejected_by_nginx,
+            **({"versions": _versions(finding.versions)} if finding.versions else {}),
             **({"help": finding.help} if finding.help else {}),
             **({"fixApplicability": fix.applicability.value} if fix else {}),
         },
     )
+
+
+def _versions(versions: Versions) -> dict[str, Any]:
+    return {key: value for key, value in versions_of(versions).items() if value is not None}
 
 
 def _state(finding: Finding) -> str:

@@ -235,7 +235,7 @@ def test_folding_is_over_the_whole_report():
     out = rendered("text", repeats(700, files=3))
     assert out.count("warning[upstream-settings-mismatch]") == 10
     assert "... and 2,090 more of upstream-settings-mismatch (in 3 files; --all shows them)\n" in out
-    assert "2,100 warnings, 1 info in 3 files analysed\n" in out
+    assert "2,100 warnings, 1 info in 3 files analysed, for nginx 1.31.4\n" in out
     assert "0.conf (701 findings)\n" in out
 
 
@@ -250,15 +250,18 @@ def test_all_places_on_request():
 
 def test_summary_counts():
     assert rendered("text", full()).splitlines()[-3:] == [
-        "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed",
+        "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed, for nginx 1.31.4",
         "1 fixable with --fix (--diff shows how)",
         "More about a rule: nginxaudit explain old-proxy-protocol",
     ]
 
 
 def test_no_findings():
-    assert rendered("text", report()) == "No findings in 2 files analysed\n"
-    assert rendered("text", report(suppressed())) == "No findings (1 suppressed) in 2 files analysed\n"
+    assert rendered("text", report()) == "No findings in 2 files analysed, for nginx 1.31.4\n"
+    assert (
+        rendered("text", report(suppressed()))
+        == "No findings (1 suppressed) in 2 files analysed, for nginx 1.31.4\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, spelled_versions, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition, map_expression
 from nginxaudit.model.variables import references
@@ -81,8 +81,7 @@ def _some_versions(
     ctx: CheckContext, node: Directive | None, flaws: Sequence[tuple[Advisory, tuple[Stretch, ...]]]
 ) -> Hit:
     """The version is not known, and some have them: a word on what to run, for none may be run here."""
-    every = ctx.target.target.stretch
-    names = [f"{flaw.cve} ({spelled_versions(own, every).label or 'all versions'})" for flaw, own in flaws]
+    names = [f"{flaw.cve} (fixed in {flaw.fixed[0]})" if flaw.fixed else flaw.cve for flaw, _ in flaws]
     fixed = max((version for flaw, _ in flaws for version in flaw.fixed), key=parse_version, default="")
     return Hit(
         whole(node) if node is not None else _top(ctx),

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from nginxaudit.engine.fix.repair import Fixer
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import Hit
-from nginxaudit.nginx import Availability, Stretch, Target, directives, merged
+from nginxaudit.model import Model
+from nginxaudit.nginx import Availability, Stretch, Target, common, directives, merged
 from nginxaudit.nginx.patterns import compiled
 
 _Part = tuple[Stretch, list[Hit]]
@@ -22,7 +24,7 @@ def joined(parts: Sequence[_Part], rule: Rule, target: Target) -> list[Hit]:
     found: dict[tuple[object, ...], list[tuple[Stretch, Hit]]] = {}
     for stretch, hits in parts:
         for hit in hits:
-            for own in _within(stretch, hit.versions):
+            for own in filter(None, (common(stretch, each) for each in hit.versions or (stretch,))):
                 found.setdefault(_identity(hit), []).append((own, hit))
     return list(_advised_once((_joined(same, rule, target) for same in found.values()), target))
 
@@ -30,16 +32,6 @@ def joined(parts: Sequence[_Part], rule: Rule, target: Target) -> list[Hit]:
 def _identity(hit: Hit) -> tuple[object, ...]:
     place = hit.place
     return place.source.path, place.start, place.end, place.via and id(place.via), hit.message
-
-
-def _within(stretch: Stretch, own: tuple[Stretch, ...]) -> Iterator[Stretch]:
-    """The part of ``stretch`` for which a hit holds that knows its own versions."""
-    if not own:
-        yield stretch
-    for each in own:
-        since, before = max(stretch.since, each.since), min(stretch.before, each.before)
-        if since < before:
-            yield Stretch(since, before)
 
 
 def _joined(same: Sequence[tuple[Stretch, Hit]], rule: Rule, target: Target) -> Hit:
@@ -96,7 +88,22 @@ def _common_fix(fixes: Sequence[Fix | None]) -> Fix | None:
 _WRITTEN = r"(?:^|[;{}\n])\s*([a-z]\w*)(?=[\s;{])"
 
 
-def is_known_to_all(fix: Fix, target: Target) -> bool:
+def fix_for_all(hit: Hit, fixer: Fixer, model: Model) -> Fix | None:
+    """The fix of a hit that all versions for which it holds share, and that all of the target understand."""
+    target = model.target
+    if not target.is_range:
+        return fixer(hit, model)
+    if hit.versions:
+        parts = target.parts(lambda: fixer(hit, model))
+        fix = _common_fix(
+            [fix for stretch, fix in parts if any(common(stretch, own) for own in hit.versions)]
+        )
+    else:
+        fix = fixer(hit, model)
+    return fix if fix is not None and _is_known_to_all(fix, target.target) else None
+
+
+def _is_known_to_all(fix: Fix, target: Target) -> bool:
     """Whether the oldest version of ``target`` has the directives that ``fix`` writes."""
     oldest = Target(target.first, target.edition, target.modules)
     written = {name for edit in fix.edits for name in compiled(_WRITTEN).findall(edit.text)}

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from nginxaudit.engine.fix.repair import Fixer, fixer
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.engine.run.by_version import is_known_to_all, joined
+from nginxaudit.engine.run.by_version import fix_for_all, joined
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
 
@@ -87,10 +87,7 @@ def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Itera
             continue
         places.add(key)
         most -= 1
-        fix = fixer(hit, model)
-        if fix is not None and model.target.is_range and not is_known_to_all(fix, model.target.target):
-            fix = None
-        yield replace(hit, fix=fix, make_fix=None)
+        yield replace(hit, fix=fix_for_all(hit, fixer, model), make_fix=None)
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:

@@ -81,7 +81,7 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
         about(
             "The nginx that the configuration is for: a version, or auto for the one found in what is scanned "
             "(default: auto, and all versions that are still supported where none is found).",
-            "--nginx-version X.Y.Z|auto",
+            "--nginx-version VERSION",
             TARGET,
             sample='"1.28.0"',
             check=_version,

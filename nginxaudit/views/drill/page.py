@@ -20,6 +20,7 @@ from nginxaudit.views.drill.words import (
     loss_line,
     moments,
     needs_server,
+    nginx_line,
     place_line,
     refusal_line,
     settings_line,
@@ -49,7 +50,7 @@ def write(drilled: Drilled, stream: TextIO) -> None:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>nginxaudit drill: {_text(closing_line(drilled))}</title><style>{_style()}</style></head>\n<body>"
         f"<header><h1>What is lost when a server dies, hangs, or is restarted</h1><p>{_text(closing_line(drilled))}</p>"
-        f'<p class="facts">{_text(load_line(drilled.load))}; {_text(drilled.target.label)}. Simulated.</p>'
+        f'<p class="facts">{_text(load_line(drilled.load))}; {_text(nginx_line(drilled.target))}. Simulated.</p>'
         f'<p class="key">{"".join(_keys())}</p><p class="facts">{_EDGES}</p></header>\n<main>'
     )
     stream.writelines(_skipped(each) for each in drilled.skipped)

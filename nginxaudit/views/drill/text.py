@@ -24,6 +24,7 @@ from nginxaudit.views.drill.words import (
     loss_line,
     moments,
     needs_server,
+    nginx_line,
     refusal_line,
     settings_line,
     share,
@@ -52,7 +53,7 @@ def write(drilled: Drilled, stream: TextIO, color: bool | None, *, show_all: boo
     except UnicodeEncodeError:
         ramp = plots.PLAIN
     if drilled.blocks:
-        console.print(Text(f"{load_line(drilled.load)}; {drilled.target.label}.", "dim"))
+        console.print(Text(f"{load_line(drilled.load)}; {nginx_line(drilled.target)}.", "dim"))
         console.print(Text(_LEGEND, "dim"))
         console.print()
     for block in drilled.blocks:

@@ -8,6 +8,7 @@ from nginxaudit.drill.changes import NEWCOMER, seconds
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Remedy
 from nginxaudit.drill.spec import UpstreamSpec
+from nginxaudit.nginx import Target
 from nginxaudit.views.drill.view import Drilled, DrillPlace, Section, Story, lost_share
 
 KINDS = {
@@ -64,6 +65,13 @@ def load_line(load: Traffic) -> str:
         f"{load.rate:g} requests a second ({methods}), answered in {seconds(load.response_time)}; "
         f"clients wait {seconds(load.client_timeout)}"
     )
+
+
+def nginx_line(target: Target) -> str:
+    """The nginx that was simulated: of a range of versions the newest one."""
+    if target.is_range:
+        return f"{Target(target.version, target.edition).label}, as no version is given"
+    return target.label
 
 
 def kind_line(kind: str, load: Traffic) -> str:

@@ -45,4 +45,4 @@ def as_data(view: GraphView) -> dict[str, Any]:
 
 
 def _finding(finding: Any) -> dict[str, str]:
-    return {"rule": finding.rule, "severity": finding.severity.label, "message": finding.message}
+    return {"rule": finding.rule, "severity": finding.severity.label, "message": finding.claim}

@@ -165,7 +165,7 @@ def _badge(view: GraphView, node: Node, place: _Position) -> str:
 
 def _title(view: GraphView, node: Node) -> str:
     place = f"{node.file}:{node.line}" if node.file else ""
-    said = [f"{finding.severity.label}: {finding.message}" for finding in view.findings.get(node.id, ())]
+    said = [f"{finding.severity.label}: {finding.claim}" for finding in view.findings.get(node.id, ())]
     lines = filter(None, [f"{node.kind} {node.label}", node.role, node.detail, place, *said])
     return "\n".join(map(_safe, lines))
 

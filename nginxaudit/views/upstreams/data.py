@@ -22,7 +22,7 @@ def write(views: Sequence[UpstreamView], stream: TextIO) -> None:
             {
                 "rule": each.rule,
                 "severity": each.severity.label,
-                "message": each.message,
+                "message": each.claim,
                 "file": each.span.file,
                 "line": each.span.line,
             }

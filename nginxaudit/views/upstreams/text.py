@@ -71,5 +71,5 @@ def _rows(view: UpstreamView) -> Iterator[tuple[str, Text]]:
         yield "used by", Text(visible(user))
     for finding in view.findings:
         line = Text(f"{finding.severity.label}[{finding.rule}] ", _SEVERITIES[finding.severity.label])
-        line.append(visible(finding.message), "")
+        line.append(visible(finding.claim), "")
         yield "finding", line
