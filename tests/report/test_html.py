@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.engine.run.audit import examine
+from nginxaudit.engine.settings import Settings
 from nginxaudit.views.graph.view import views_of
 from tests.report.samples import full, one, rendered, troubled
 from tests.support.browser import Page, needs_browser, shown
