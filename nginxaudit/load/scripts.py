@@ -119,7 +119,8 @@ def _compile(pattern: str) -> tuple[str, int | None]:
     import pcre2  # only configurations with regular expressions pay for it
 
     try:
-        compiled = pcre2.compile(pattern.encode("utf-8", "surrogateescape"))
+        # Nothing is matched, and the JIT compiler refuses long expressions that PCRE accepts.
+        compiled = pcre2.compile(pattern.encode("utf-8", "surrogateescape"), jit=False)
     except pcre2.PatternError as error:
         return str(error).partition("; ")[2] or str(error), None
     return "", compiled.groups
@@ -128,10 +129,14 @@ def _compile(pattern: str) -> tuple[str, int | None]:
 @finally_
 def undefined_variables(load: LoadState) -> Iterator[Mistake]:
     """Variables that nobody defines: nginx looks for them when a family has been read."""
+    filled_in: dict[str, bool] = {}  # words: one may have thousands of variables
     for reference in load.undefined:
         if load.model.unread_files(reference.family):
             continue
-        if has_placeholder(reference.token):
+        token = reference.token
+        if token not in filled_in:
+            filled_in[token] = has_placeholder(token)
+        if filled_in[token]:
             continue  # told by unrendered-template
         near = _nearest(load, reference)
         reasons = load.lacking[reference.family, reference.name]

@@ -19,6 +19,7 @@ from tests.growth.dimensions import Files
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "scan": ("scan", "--jobs", "1", "--select", "ALL"),
+    "fix": ("scan", "--jobs", "1", "--fix", "--unsafe-fixes"),
     "diff": ("scan", "--jobs", "1", "--diff", "--unsafe-fixes"),
     "graph": ("graph", "--format", "json"),
     "upstreams": ("upstreams",),
@@ -26,6 +27,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "baseline": ("baseline", "write", "--baseline", "base.json"),
 }
 _ENDS = (0, 1, 3)
+_LEAST = 0.02  # seconds: less is not told from nothing
 
 
 @dataclass(frozen=True)
@@ -127,5 +129,10 @@ def exponent(
     """How processor time above that of the empty case grows: the exponent of the size, over the whole range."""
     base = sample(command, make(1)).seconds
     samples = [sample(command, make(size)) for size in sizes]
-    first, last = (max(each.seconds - base, 0.02) for each in (samples[0], samples[-1]))
-    return math.log(last / first) / math.log(sizes[-1] / sizes[0]), samples
+    return growth(sizes, samples, base), samples
+
+
+def growth(sizes: Sequence[int], samples: Sequence[Sample], base: float) -> float:
+    """The exponent of ``samples``, of which ``base`` seconds do not grow."""
+    first, last = (max(each.seconds - base, _LEAST) for each in (samples[0], samples[-1]))
+    return math.log(last / first) / math.log(sizes[-1] / sizes[0])
