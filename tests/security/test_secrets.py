@@ -213,7 +213,7 @@ def test_what_is_no_secret_stays_in_whole_configurations() -> None:
         "key ", "key=", 'key="', "key: '", "map $key $key {", "map $key $y {a b;", "eyJ-", "eyJaaaaaaaa.", "sk-", "://a:", "a:b@", "@", "x:y", "{{", "<%",
         "-----BEGIN PRIVATE KEY-----\n", "-----BEGIN A ", "# key\n", "#key #", "secure_link_md5 a$b ", "$key", "token ", "token_", "set $key ", 'set $key "',
         "discord.com/api/webhooks/", "/hook/", "basic ", "key\n", "Set-Cookie a=b; ", 'key="\\"', "geo $key {\n", "Authorization: Bearer ", " data:a",
-        "key:", '("key", "', "$1$a$", "key \\", "password is ", "if ($key = ", "proxy_set_header X-Key #key\n", "curl -u a", "\n", "client_secret ",
+        "key:", '("key", "', "$1$a$", "key \\", "password is ", "if ($key = ", "proxy_set_header X-Key #key\n", "key=[[", "key([==[", "'data:\"", '"data:', "set_by_lua $key {return ", "curl -u a", "\n", "client_secret ",
     ],
     ids=repr,
 )  # fmt: skip

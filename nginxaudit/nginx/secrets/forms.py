@@ -11,6 +11,7 @@ is tried where there is one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from nginxaudit.nginx.patterns import compiled
@@ -39,6 +40,7 @@ _TOKENS = {
     "pypi-": r"pypi-[A-Za-z0-9_-]{16,}",
     "rubygems_": r"rubygems_[a-f0-9]{16,}",
     "dckr_": r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{16,}",
+    "s.": r"s\.(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{24}\b",  # Vault, before hvs.
     "hv": r"hv[sbr]\.[A-Za-z0-9_-]{16,}",
     "_v1_": r"(?<=do[por])_v1_[a-f0-9]{16,}",
     "sg.": r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
@@ -81,6 +83,7 @@ _HOOKS = (
     r"/bot(\d{6,}:[\w-]{20,})",
     r"(?:outlook\.office(?:365)?\.com/webhook|webhook\.office\.com/webhookb2)/([^?]+)",
     r"hooks\.zapier\.com/hooks/(?:catch|standard)/([^?]+)",
+    r"/IncomingWebhook/([^?]+)",
     r"maker\.ifttt\.com/trigger/[^?/]*/(?:json/)?with/key/([^?/]+)",
     r"open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/(?:v\d+/)?hook/([^?/]+)",
     r"webhook\.site/([^?]+)",
@@ -108,7 +111,13 @@ _OF_HASHES = (
     "$6$",
     "$y$",
 )
-_DATA = r"\Adata:(?![a-z]+/[a-z0-9.+-]+[;,])(?:[^:]*:)?(.+)"
+# What is given in place of a file: of accounts the name is shown. A picture says what it is.
+_DATA = r"data:(?![a-z]+/[a-z0-9.+-]+(?:[;,]|\Z)|[\s;])(?:[^:\s]*:)?(.+)"
+_DATA_ENDS = {
+    '"': r"(?:[^\"\\]|\\.){0,16384}",
+    "'": r"(?:[^'\\]|\\.){0,16384}",
+}  # in quotes to their end
+_DATA_END = r"[^\s\"';]{0,16384}"
 _BEGIN = r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
 _BODY = r"(?:[A-Za-z0-9+/=]*|[A-Z][A-Za-z-]+: .*)\Z"
 _LINE = r"[ \t]*(?:#[ \t]*)?([A-Za-z0-9+/]{60,76}={0,2})[ \t\r]*(?=\n|\Z)"
@@ -128,7 +137,7 @@ def known_forms(text: str, low: str) -> Spans:
         yield from _credentials(text)
     yield from _in_words(text, low, _OF_HOOKS, _HOOKS)
     yield from _in_words(text, low, _OF_HASHES, _HASHES, has_variables=False)
-    yield from _in_words(text, low, ("data:",), (_DATA,))
+    yield from _inline_files(text, low)
     for hint in ("curl ", "wget "):
         for start, end in _around(low, hint, "\n"):
             for match in compiled(_CURL).finditer(text, start, end):
@@ -149,7 +158,7 @@ def _from(text: str, low: str, begin: str, pattern: str) -> Spans:
         form = compiled(pattern)
         for at in _found(low, begin):
             before = text[at - 1] if at else " "
-            if pattern.startswith("(?<=") or not (before.isalnum() or before in "_-"):
+            if pattern.startswith("(?<=") or not (before.isalnum() or before in "_-$"):
                 match = form.match(text, at)
                 if match is not None:
                     yield match.span(match.lastindex or 0)
@@ -178,6 +187,20 @@ def _in_words(
                     for match in compiled(pattern).finditer(word):
                         span = start + match.start(1), start + match.end(1)
                         yield from written_out(text, *span) if has_variables else (span,)
+
+
+def _inline_files(text: str, low: str) -> Spans:
+    """What stands behind ``data:`` where a word begins."""
+    done = 0
+    for at in _found(low, "data:"):
+        before = text[at - 1 : at]
+        if at >= done and (not before.strip() or before in "\"'"):
+            end = compiled(_DATA_ENDS.get(before, _DATA_END), re.DOTALL).match(text, at)
+            assert end is not None
+            done = end.end()
+            match = compiled(_DATA, re.DOTALL).match(text, at, done)
+            if match is not None:
+                yield from written_out(text, *match.span(1))
 
 
 def _credentials(text: str) -> Spans:

@@ -27,6 +27,8 @@ _WITH_NAMES = frozenset(
     }
 )  # fmt: skip
 """Directives whose first word is a name and whose second one is its value."""
+_REPLACING = frozenset({"sub_filter", "subs_filter"})
+_OF_CODE = r"(?:'|\"|\{)\s{0,20}return\s{1,20}"
 _SECRET_ITSELF = frozenset(
     {
         "secure_link_secret", "secure_link_hmac_secret", "client_secret", "proxy_password", "auth_basic_password",
@@ -41,11 +43,11 @@ _MAP_WORDS = frozenset(
 
 _WORD = r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|((?:[^\s;{}\"'\\]|\\.|\$\{\w*\})(?:[^\s;{}\\]|\\.|\$\{\w*\})*)"
 _ENTRY = rf"[;{{}}]|\#[^\n]*|{_WORD}"
-_QUOTED = r"\\?\"((?:[^\"\\\n]|\\.)*)\"?|\\?'((?:[^'\\\n]|\\.)*)'?"
+_QUOTED = r"\\?\"((?:[^\"\\\n]|\\.)*)\"?|\\?'((?:[^'\\\n]|\\.)*)'?|\[(={0,9})\[(?!:)([^\]]{1,512})\]\3\]"
 _BARE = r"[^\s\"';{}&<>(),\[\]|]+"
 _SIGN = (
     r"(?P<close>\\?[\"']?\]?)(?:[ \t]{0,20}(?P<sign>[!=~]?=[~>]?|!?~\*?|:=|:)(?P<gap>[ \t]{0,20})"
-    r"|[ \t]{0,4}(?P<call>[,(])[ \t]{0,4}(?=[\"']))"
+    r"|[ \t]{0,4}(?P<call>[,(])[ \t]{0,4}(?=[\"']|\[={0,9}\[))"
 )
 _GAP = r"[\"']?(?:\s|(?<=\s)\#[^\n]{0,200}\n)+"
 _ON_LINE = r"[\"']?[ \t]+"
@@ -189,6 +191,11 @@ def _spaced(text: str, start: int, at: int, kind: Kind, before: str, comment: bo
         yield from _of_directive(text, name, at, kind, comment)
     elif words[0] in _MAPS and not comment and len(words) < 3:
         yield from _of_map(text, at, kind, is_source=len(words) == 1)
+    elif len(words) == 1 and words[0].startswith("set_by_lua"):
+        code = compiled(_OF_CODE).match(text, at)
+        word = compiled(_QUOTED).match(text, code.end()) if code else None
+        if word is not None:
+            yield from _parts(text, word, kind)
     elif len(words) == 1 and _takes_names(words[0], name, comment):
         word = compiled(_WORD).match(text, at)
         if word is not None:
@@ -198,7 +205,7 @@ def _spaced(text: str, start: int, at: int, kind: Kind, before: str, comment: bo
 
 
 def _takes_names(directive: str, name: str, comment: bool) -> bool:
-    if directive in _WITH_NAMES:
+    if directive in _WITH_NAMES or (directive in _REPLACING and "_" in name):
         return True
     if comment or not (name.startswith("$") or "_" in directive):
         return False
