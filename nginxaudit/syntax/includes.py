@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from msgspec.structs import replace
 
 from nginxaudit.nginx import inner_context
+from nginxaudit.nginx.stock import stock_text
 from nginxaudit.source.files import Files
 from nginxaudit.source.globbing import is_pattern
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -14,6 +16,13 @@ from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import ParsedFile, parse
 from nginxaudit.syntax.tree import ROOT_STATEMENT, Block, Config, Directive, Problem, Statement
+
+
+@cache
+def _stock(argument: str) -> ParsedFile | None:
+    """The file of nginx's packages that ``argument`` names."""
+    text = stock_text(argument)
+    return None if text is None else parse(SourceText("", text, f"stock:{argument}"), DEFAULTS)
 
 
 class ParseCache:
@@ -149,7 +158,8 @@ class _Expansion:
             try:
                 source = self._known(self._files.read(each))
             except ReadError as error:
-                self._unread(node, shown, error)
+                if not self._is_stock(node, parent, shown, error):
+                    self._unread(node, shown, error)
                 continue
             if self._is_open(node, source) or self._is_too_much(node, source):
                 continue
@@ -210,6 +220,15 @@ class _Expansion:
             self._limit(node, self._exceeded, shown)
         return bool(self._exceeded)
 
+    def _is_stock(self, node: Directive, parent: Directive, shown: str, error: ReadError) -> bool:
+        """Whether a file that this copy lacks is known: what it has is then there, in a text that no report names."""
+        if self._files.installed or error.kind not in (Unreadable.MISSING, Unreadable.OUTSIDE):
+            return False
+        parsed = _stock(shown)
+        if parsed is not None:
+            self._statements(parsed.statements, parent, node)
+        return parsed is not None
+
     def _unread(self, node: Directive, shown: str, error: ReadError) -> None:
         self.config.incomplete_includes.append(node)
         missing = error.kind in (Unreadable.MISSING, Unreadable.DIRECTORY)
@@ -240,9 +259,7 @@ class _Expansion:
         """Whether a file that is missing here would be missing for nginx too."""
         if self._files.installed:
             return True
-        if self.config.fragment or argument.startswith("/"):
-            return False
-        return argument.rsplit("/", 1)[-1] not in _DISTRIBUTED
+        return not (self.config.fragment or argument.startswith("/"))
 
     def _limit(self, node: Directive, name: str, shown: str) -> None:
         self.config.incomplete_includes.append(node)
@@ -301,18 +318,3 @@ _EXCEEDED = {
     "max_files": "more than {:,} files were read",
     "max_repeats": "files that are included again have more than {:,} directives",
 }
-
-_DISTRIBUTED = frozenset(
-    {
-        "mime.types",
-        "fastcgi_params",
-        "fastcgi.conf",
-        "uwsgi_params",
-        "scgi_params",
-        "proxy_params",
-        "koi-utf",
-        "koi-win",
-        "win-utf",
-    }
-)
-"""Files that nginx or its package installs beside ``nginx.conf``; a copy of the tree often lacks them."""

@@ -119,3 +119,42 @@ def test_only_an_outer_server_is_thought_to_restrict(text: str, severity: str, t
     (each,) = found(written(tmp_path, text), "status-page-exposed")
     assert each.severity.label == severity
     assert ("unless" in each.message) is (severity == "info")
+
+
+PHP = "server {{ listen 80; location ~ \\.php$ {{ {} fastcgi_pass 127.0.0.1:9000; }} }}"
+
+
+@pytest.mark.parametrize(
+    ("include", "lacks"),
+    [
+        ("fastcgi_params", True),
+        ("fastcgi.conf", False),
+        ("/etc/nginx/fastcgi_params", True),
+        ("snippets/fastcgi-php.conf", False),
+        ("own.conf", False),
+    ],
+)
+@pytest.mark.parametrize("whole", [False, True])
+def test_stock_files_that_are_not_there_are_known(
+    include: str, lacks: bool, whole: bool, tmp_path: Path
+) -> None:
+    text = PHP.format(f"include {include};")
+    path = (
+        written(tmp_path, f"events {{ }} http {{ {text} }}", "nginx.conf")
+        if whole
+        else written(tmp_path, text)
+    )
+    assert bool(found(path, "fastcgi-missing-script-filename")) is lacks
+    if include != "own.conf":
+        assert not found(path, "include-not-found") and not found(path, "include-not-analysed")
+
+
+def test_nothing_is_found_in_a_stock_file_that_is_not_there(tmp_path: Path) -> None:
+    text = "include proxy_params; proxy_pass http://10.0.0.1:8080;"
+    path = written(tmp_path, f"location /a {{ {text} }} location /b {{ {text} }}")
+    report = examine([str(path)], Settings(select=("ALL",))).report
+    assert not report.crashes
+    assert {each.span.file for each in report.findings} <= {str(path)}
+    related = {place.span.file for each in report.findings for place in each.related}
+    assert related <= {str(path)}
+    assert [each.path for each in report.files] == [str(path)]

@@ -223,12 +223,13 @@ def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
     if any(listen.proxy_protocol for listen in listens):
         return  # something before this nginx is known to set them
     for node in handed_on:
-        yield Hit(
+        hit = Hit(
             arg(node, node.args[1]),
             f"clients choose {node.args[0]} themselves: their own header is handed on",
             node,
             help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or say with set_real_ip_from who is trusted.",
         )
+        yield unless(ctx.model.is_part("http"), "set_real_ip_from is elsewhere", hit)
 
 
 def _is_handed_on(node: Directive) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.inherited import again, merges
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.nginx.names import ANSWERING, REDIRECTS
 from nginxaudit.nginx.patterns import compiled
@@ -120,13 +120,16 @@ def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
             for hide in ctx.model.effective(node.parent, f"{protocol}_hide_header")
         )
         if not hidden:
-            yield Hit(
+            hit = Hit(
                 whole(node),
                 "nginx sends a Content-Type anyway: the response has two of them",
                 node,
                 help="Use default_type or types, or hide the one of the backend.",
                 make_fix=partial(_default_type, node, node.parent),
             )
+            passed_on = any(each.protocol in ANSWERING for each in ctx.model.passes_in(node.parent))
+            assumed = passed_on and ctx.model.may_be_set(node.parent, "proxy_hide_header")
+            yield unless(assumed, "a block around it hides that of the backend", hit)
 
 
 def _default_type(node: Directive, block: Directive) -> Edits:

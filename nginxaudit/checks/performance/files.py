@@ -82,6 +82,8 @@ def try_files_without_open_file_cache(ctx: CheckContext) -> Iterable[Hit]:
     """Files that are looked for anew at every request; asked for only."""
     for node in ctx.model.config.named("try_files"):
         cache = ctx.model.value(node, "open_file_cache")
+        if cache is None and ctx.model.may_be_set(node, "open_file_cache"):
+            continue
         if (cache is None or cache == "off") and any(
             not token.startswith(("=", "@")) for token in node.args[:-1]
         ):

@@ -9,7 +9,7 @@ from nginxaudit import edits
 from nginxaudit.checks.inherited import added, level_of, put
 from nginxaudit.checks.routing.proxying import proxied, set_headers, speaks_10
 from nginxaudit.finding import Edit
-from nginxaudit.hit import CheckContext, Edits, Hit, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.syntax.tree import Directive
@@ -101,7 +101,7 @@ def sub_filter_compressed_upstream(ctx: CheckContext) -> Iterable[Hit]:
         if "accept-encoding" in headers or ctx.model.flag(each.scope, "gunzip", False):
             continue
         told.add(filters[0])
-        yield Hit(
+        hit = Hit(
             whole(filters[0]),
             "nothing is replaced in compressed responses, and the backend is asked for them as the client asks",
             filters[0],
@@ -109,6 +109,8 @@ def sub_filter_compressed_upstream(ctx: CheckContext) -> Iterable[Hit]:
             help='Add proxy_set_header Accept-Encoding ""; (and the other headers of the outer block).',
             make_fix=partial(_uncompressed, filters[0], ctx.model),
         )
+        assumed = ctx.model.may_be_set(each.scope, "proxy_set_header")
+        yield unless(assumed, "a block around it empties Accept-Encoding", hit)
 
 
 def _uncompressed(first: Directive, model: Model) -> Edits:

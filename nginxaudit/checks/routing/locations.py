@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, whole
+from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model.scope import is_directive
 from nginxaudit.nginx.names import ANSWERING, EXCHANGES, LUA, PASS_DIRECTIVES
 from nginxaudit.syntax.tree import Config, Directive
@@ -97,6 +97,8 @@ def _may_be_skipped(block: Directive, node: Directive) -> bool:
 def _goes_to_error_page(ctx: CheckContext, block: Directive, node: Directive) -> bool:
     """``return 404;`` beside an ``error_page 404``: what stands here may serve that page."""
     code = node.args[0]
+    if code[:1] in "345" and ctx.model.is_in_server and ctx.model.may_be_set(block, "error_page"):
+        return True
     return any(code in each.args for each in ctx.model.effective(block, "error_page"))
 
 
@@ -183,13 +185,16 @@ def error_page_not_intercepted(ctx: CheckContext) -> Iterable[Hit]:
             if any(code in ("404", "403", "401", "410") for code in node.args[:-1])
         ]
         if pages and ctx.model.flag(each.scope, f"{each.protocol}_intercept_errors", False) is False:
-            yield Hit(
+            hit = Hit(
                 whole(pages[0]),
                 f"the {each.protocol} backend's own errors are not replaced by this page",
                 pages[0],
                 related=(("the backend", whole(each.directive)),),
                 help=f"Write {each.protocol}_intercept_errors on;",
             )
+            name = f"{each.protocol}_intercept_errors"
+            assumed = not ctx.model.effective(each.scope, name) and ctx.model.may_be_set(each.scope, name)
+            yield unless(assumed, "a block around it has them replaced", hit)
 
 
 def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:

@@ -10,7 +10,7 @@ from nginxaudit import edits
 from nginxaudit.checks.inherited import put
 from nginxaudit.checks.routing.files import DIRECTORY
 from nginxaudit.finding import Applicability, Fix, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, split_authority
@@ -110,12 +110,13 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if location is not None and location.pattern in helpers:
             continue
-        yield Hit(
+        hit = Hit(
             arg(each.directive, each.directive.args[0]),
             f"with a variable in proxy_pass nginx adds nothing to the path: every request is sent as {path}",
             each.directive,
             help=f"Leave out {path}, or write $request_uri behind the host.",
         )
+        yield unless(ctx.model.is_in_server, "only auth_request or mirror gets here", hit)
 
 
 def set_headers(model: Model, scope: Directive, name: str = "proxy_set_header") -> dict[str, str]:

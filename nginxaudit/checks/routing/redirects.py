@@ -143,12 +143,14 @@ def redirect_without_target(ctx: CheckContext) -> Iterable[Hit]:
             pages = ctx.model.effective(node, "error_page")
             if any(node.args[0] in page.args for page in pages):
                 continue
-            yield Hit(
+            hit = Hit(
                 whole(node),
                 f"status {node.args[0]} without a URL: the response has no Location, and clients go nowhere",
                 node,
                 help="Add the URL, or answer with another status.",
             )
+            assumed = ctx.model.is_in_server and ctx.model.may_be_set(node, "error_page")
+            yield unless(assumed, "an error_page of the server answers", hit)
 
 
 def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:

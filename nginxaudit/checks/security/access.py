@@ -345,13 +345,14 @@ def proxy_protocol_unverified(ctx: CheckContext) -> Iterable[Hit]:
     for server in ctx.model.servers("http"):
         for listen in server.listens:
             if listen.proxy_protocol and listen.directive is not None and not is_local(server):
-                yield Hit(
+                hit = Hit(
                     whole(listen.directive),
                     "whoever can connect here says which address he has, and that address decides",
                     listen.directive,
                     related=(("it decides here", whole(users[0])),),
                     help="Let only the balancer connect, and name it in set_real_ip_from.",
                 )
+                yield unless(ctx.model.is_part("http"), "http has set_real_ip_from", hit)
                 return
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
 from nginxaudit.finding import Applicability, Edit, Fix
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, unless, whole
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.model.variables import references
@@ -123,13 +123,14 @@ def ip_hash_behind_proxy(ctx: CheckContext) -> Iterable[Hit]:
         evidence = _front_proxy(ctx, upstream)
         if evidence is None:
             continue
-        yield Hit(
+        hit = Hit(
             whole(node),
             f'"{upstream.name}" spreads by the client\'s address, but nginx sees the address of the proxy in front of it',
             node,
             related=(("which shows here", whole(evidence)),),
             help="Restore the address of the client with set_real_ip_from and real_ip_header.",
         )
+        yield unless(ctx.model.is_part("http"), "http restores that of the client", hit)
 
 
 def _by_client(node: Directive) -> bool:

@@ -45,12 +45,13 @@ def related_peers(word: str, peers: Iterable[Peer]) -> tuple[tuple[str, Place], 
 
 
 def connect_timeouts(model: Model, upstream: Upstream) -> Iterator[tuple[Pass, int, bool]]:
-    """For every pass to ``upstream``: its connect timeout in milliseconds, and whether it is written."""
+    """For every pass to ``upstream``: its connect timeout in milliseconds, if known, and whether it is written."""
     for each in model.passes_to(upstream):
         name = directive_of(each, "connect_timeout")
         value = model.time_ms(each.scope, name, DEFAULT_CONNECT_MS)
-        if value is not None:
-            yield each, value, bool(model.effective(each.scope, name))
+        written = bool(model.effective(each.scope, name))
+        if value is not None and (written or not model.may_be_set(each.scope, name)):
+            yield each, value, written
 
 
 def has_active_checks(model: Model, upstream: Upstream) -> bool:

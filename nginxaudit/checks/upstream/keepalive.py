@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from nginxaudit import edits
 from nginxaudit.finding import Applicability, Confidence, Edit, Fix
-from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Hit, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.upstream import Upstream
@@ -30,7 +30,7 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             reason, node, confidence = _reason(ctx, each)
             if reason:
                 related = (("because of this", whole(node)),) if node is not None else ()
-                yield Hit(
+                hit = Hit(
                     whole(each.directive),
                     f'connections to "{upstream.name}" are not used again here, in spite of its keepalive: {reason}',
                     each.directive,
@@ -39,7 +39,16 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
                     help=_help(each),
                     make_fix=partial(_kept, each, upstream, ctx.model),
                 )
+                yield unless(
+                    node is None and _may_be_kept(ctx.model, each), "a block around it changes that", hit
+                )
                 break
+
+
+def _may_be_kept(model: Model, each: Pass) -> bool:
+    """Whether what is not written in the blocks that are known may be in one that is not."""
+    names = {"proxy": ("proxy_http_version", "proxy_set_header"), "fastcgi": ("fastcgi_keep_conn",)}
+    return any(model.may_be_set(each.scope, name) for name in names.get(each.protocol, ()))
 
 
 def _help(each: Pass) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Hit, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass
@@ -49,7 +49,7 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
         cycle = _follow(ctx.model, _Stop(start.server, start, start.pattern), each, by_location, sockets)
         if cycle:
             told.update(stop.location for stop, _ in cycle)
-            yield Hit(
+            hit = Hit(
                 whole(each.directive),
                 "the request comes back to this location: "
                 + " → ".join([*(f"{stop.location.label}" for stop, _ in cycle), start.label])
@@ -58,6 +58,7 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
                 related=tuple(("and from here on", whole(other.directive)) for _, other in cycle[1:]),
                 help="Pass to the address of the application, or give it a port of its own.",
             )
+            yield unless(ctx.model.is_part("http"), "another server has the name", hit)
 
 
 def _by_port(model: Model) -> _Sockets:

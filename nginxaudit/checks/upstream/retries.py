@@ -12,7 +12,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, has_active_checks, peer_place, related_peers
 from nginxaudit.finding import Confidence, Edit, Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.retries import Retry, directive_of, is_written
 from nginxaudit.model.upstream import Upstream
@@ -150,7 +150,7 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
         retry = max(retries, key=lambda each: each.connect)
         if retry.off or retry.tries or retry.budget or retry.connect <= _QUICK_MS:
             continue
-        yield Hit(
+        hit = Hit(
             group_place(upstream),
             f'during an outage one request may visit all {upstream.live} servers of "{upstream.name}", '
             f"{seconds(retry.connect)} each: nothing limits its tries",
@@ -159,6 +159,11 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
             help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'next_upstream_timeout')} 10s; "
             "beside a short connect timeout.",
         )
+        names = (
+            directive_of(retry.each, suffix) for suffix in ("next_upstream_tries", "next_upstream_timeout")
+        )
+        assumed = any(ctx.model.may_be_set(retry.each.scope, name) for name in names)
+        yield unless(assumed, "a block around it does", hit)
 
 
 def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:

@@ -9,7 +9,7 @@ from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place
 from nginxaudit.checks.upstream.retries import groups, once, seconds
 from nginxaudit.finding import Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, listed, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, listed, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.retries import Retry, directive_of
 from nginxaudit.model.upstream import Upstream
@@ -60,7 +60,7 @@ def _slow(model: Model, name: str, node: Directive | None, found: list[tuple[int
     first = found[0][1]
     others = tuple(("this group, too", group_place(group)) for _, group, _ in found[1:_SHOWN])
     used = (("used here", whole(found[0][2].each.directive)),)
-    return Hit(
+    hit = Hit(
         group_place(first),
         message,
         first.directive,
@@ -69,6 +69,7 @@ def _slow(model: Model, name: str, node: Directive | None, found: list[tuple[int
         help=remedy,
         make_fix=partial(_set_for_all, first, model),
     )
+    return unless(model.may_be_set(found[0][2].each.scope, name), "a block around it sets that", hit)
 
 
 def _shortened(node: Directive) -> Edits:

@@ -76,7 +76,9 @@ class Collector:
 
     def _finding(self, key: tuple[object, ...], rule: Rule, hit: Hit, fingerprint: str) -> Finding:
         shown = Concealed(hit)
-        related = [Related(shown(word), self._span(other)) for word, other in hit.related]
+        related = [
+            Related(shown(word), self._span(other)) for word, other in hit.related if other.source.path
+        ]
         ways = self._ways.get(key)
         if ways:
             related += _chain(list(ways))

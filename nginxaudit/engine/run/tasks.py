@@ -91,7 +91,9 @@ def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Itera
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
-    """Whether the hit is about the configuration, not about what a template engine will still replace."""
+    """Whether the hit is about what is written, and not about what a template engine will still replace."""
+    if not hit.place.source.path:
+        return False  # a block that is assumed around a fragment, or a file that is known and not there
     return hit.node is None or rule.slug == _TEMPLATE_RULE or not model.is_filled_in(hit.node)
 
 

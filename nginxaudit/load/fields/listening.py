@@ -120,7 +120,8 @@ def _overflowing_names(load: LoadState, server: Directive) -> Iterator[Mistake]:
         for token in node.args:
             long = len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME
             if long and not token.startswith(("~", "*", ".", "$")):
-                if load.model.effective(server, "server_names_hash_bucket_size"):
+                name = "server_names_hash_bucket_size"
+                if load.model.effective(server, name) or load.model.may_be_set(server, name):
                     return
                 yield Mistake(
                     "server-name-hash-overflow",

@@ -122,10 +122,13 @@ def upstream_verification(load: LoadState) -> Iterator[Mistake]:
             continue
         verify = load.model.effective(each.scope, f"{prefix}_ssl_verify")
         switched_on = verify and verify[0].args and verify[0].args[0].lower() == "on"
-        if switched_on and not load.model.effective(each.scope, f"{prefix}_ssl_trusted_certificate"):
+        trusted = f"{prefix}_ssl_trusted_certificate"
+        if load.model.effective(each.scope, trusted) or load.model.may_be_set(each.scope, trusted):
+            continue
+        if switched_on:
             yield Mistake(
                 _MISSING,
-                f'"{prefix}_ssl_verify on" needs "{prefix}_ssl_trusted_certificate": nginx refuses to start',
+                f'"{prefix}_ssl_verify on" needs "{trusted}": nginx refuses to start',
                 None,
                 "Name the file with the certificates of the authority.",
                 verify[0],
