@@ -15,7 +15,7 @@ def blocks_among_data(use: Use) -> Iterator[Mistake]:
             yield Mistake(
                 "unexpected-token",
                 f'unexpected "{{": the lines of "{use.name}" are data, "{line.name}" cannot open a block here',
-                line.word,
+                None,
                 f'Close the "{use.name}" block before it.',
                 line,
             )

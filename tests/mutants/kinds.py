@@ -6,11 +6,14 @@ Nothing here knows a rule or a module. Which argument of ``Hit(…)`` is its mes
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 DAMAGED = "damaged"
 _PLACES = {"whole": "name_of", "name_of": "whole", "arg": "whole"}
+_OTHER_TEXTS = ("help", "related", "title", "family")
+_WORDS = re.compile(r"[A-Za-z]\W? \W?[A-Za-z]")
 _ORDERS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 _LEVELS = {
     "Severity": {"INFO": "WARNING", "WARNING": "INFO", "ERROR": "WARNING"},
@@ -62,7 +65,7 @@ def refusal(site: Site) -> Iterator[ast.AST]:
 
 def message(site: Site) -> Iterator[ast.AST]:
     """Other words."""
-    if _is_prose(site.node) and site.inside not in ("help", "related", "title"):
+    if _is_prose(site.node) and site.inside not in _OTHER_TEXTS and not _is_written(site):
         yield ast.Constant(DAMAGED)
 
 
@@ -103,15 +106,17 @@ def fix(site: Site) -> Iterator[ast.AST]:
     node, parent = site.node, site.parent
     if (_value_of(site, "fix") or _value_of(site, "make_fix")) and not _is_constant(node, None):
         yield ast.Constant(None)
-    if _is_text(node) and isinstance(parent, ast.Call) and _writes(parent):
+    if _is_text(node) and _is_written(site):
         yield ast.Constant(DAMAGED)
     if isinstance(parent, ast.Return) and "Edit" in site.returns and not _is_constant(node, None):
         yield ast.Constant(None)
 
 
-def _writes(call: ast.Call) -> bool:
-    """Whether a call makes an edit."""
-    name = ast.unparse(call.func)
+def _is_written(site: Site) -> bool:
+    """Whether it is given to a call that makes an edit."""
+    if not isinstance(site.parent, ast.Call):
+        return False
+    name = ast.unparse(site.parent.func)
     return name in ("Edit", "Fix") or name.startswith("edits.")
 
 
@@ -216,7 +221,11 @@ def _is_prose(node: ast.AST) -> bool:
     """Whether it is words for people."""
     if isinstance(node, ast.JoinedStr):
         return any(_is_prose(part) for part in node.values)
-    return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip()
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _WORDS.search(node.value.strip()) is not None
+    )
 
 
 def _negated(node: ast.AST) -> ast.AST:

@@ -85,9 +85,16 @@ def settings_of(case: Case) -> Settings:
     """Settings under which the rule of ``case`` runs alone."""
     check_files = "check-files" in case.example.flags
     settings = settings_for(target_of(case.example), check_files=check_files)
+    options = {name: _typed(text) for name, text in case.example.options.items() if name in case.rule.options}
+    settings = settings.with_options(rule={case.rule.slug: options} if options else None)
     if case.rule.check.engine:  # may be about what the other rules found
         return settings.with_options(extend_select=(case.rule.slug,))
     return settings.with_options(select=(case.rule.slug,))
+
+
+def _typed(text: str) -> Any:
+    """The value of an option as a fence has it: ``unset=true``."""
+    return int(text) if text.isdecimal() else {"true": True, "false": False}.get(text, text)
 
 
 def write(example: Example, directory: Path) -> Path:

@@ -9,7 +9,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks import inherited
 from nginxaudit.checks.headers.inheritance import SECURITY
-from nginxaudit.finding import Applicability, Fix, Severity
+from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.listen import Listen
@@ -223,7 +223,6 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
                 name_of(node),
                 f"{listed(lacking)}: not sent",
                 node,
-                severity=Severity.INFO,
                 help="Add them in the server, with always.",
             )
             yield unless(ctx.model.may_be_set(node, "add_header"), "http adds them", hit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.nginx.names import FAMILIES
 
@@ -19,7 +18,5 @@ def listen_hostname(ctx: CheckContext) -> Iterable[Hit]:
                         arg(listen.directive, listen.directive.args[0]),
                         f"nginx does not start while {listen.host} cannot be looked up, or is not an address of this machine",
                         listen.directive,
-                        confidence=Confidence.MEDIUM,
-                        severity=Severity.INFO,
                         help="Write the address.",
                     )

@@ -32,7 +32,8 @@ def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
         if bare:
             yield Hit(
                 peer_place(bare[0]),
-                f"{listed([peer.text for peer in bare])} has no port, so it is 80, and {tls[0].scheme}:// is spoken to it",
+                f"{listed([peer.text for peer in bare])} {'has' if len(bare) == 1 else 'have'} no port, so it is 80, "
+                f"and {tls[0].scheme}:// is spoken to it",
                 bare[0].directive,
                 related=(
                     ("passed on here", whole(tls[0].directive)),

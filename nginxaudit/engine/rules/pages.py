@@ -35,7 +35,7 @@ class Example(Struct, frozen=True):
 
     ``kind`` is ``bad`` or ``good``; in a bad one ``# finding: warning "words"`` marks the lines of the findings.
     ``options`` are ``key=value`` words of the fence: ``edition``, ``nginx-version``, ``name``; ``since``, ``until`` and
-    ``openssl`` for examples that versions outside of these judge the other way;
+    ``openssl`` for examples that versions outside of these judge the other way; an option of the rule by its name;
     ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
     than the rule says, ``needs-dns`` where its answer depends on the machine, ``no-fix`` where the rule's fix has
     nothing to offer. ``files`` maps a
@@ -60,6 +60,7 @@ class Page(Struct, frozen=True):
     def examples(self) -> tuple[Example, ...]:
         """All examples, in order. Raises `PageError` for a fence nobody understands."""
         examples: list[Example] = []
+        known = _EXAMPLE_OPTIONS | self.rule.options.keys()
         for info, text in _fences(self.body):
             words = info.split()
             options = dict(word.split("=", 1) for word in words if "=" in word)
@@ -69,9 +70,7 @@ class Page(Struct, frozen=True):
                 examples[-1] = replace(last, files={**last.files, options["file"]: text})
             elif kind == "fixed" and examples and examples[-1].kind == "bad":
                 examples[-1] = replace(examples[-1], fixed=text)
-            elif (
-                kind in ("bad", "good") and _FLAGS.issuperset(flags) and _EXAMPLE_OPTIONS.issuperset(options)
-            ):
+            elif kind in ("bad", "good") and _FLAGS.issuperset(flags) and options.keys() <= known:
                 examples.append(Example(kind, text, options, frozenset(flags), {}))
             elif kind:
                 raise PageError(f"{self.rule.path}: unknown example fence ```nginx{info}")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from nginxaudit import edits
-from nginxaudit.finding import Severity
 from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.base import Mistake, Use, reads
 from nginxaudit.load.forms import blocks_among_data
@@ -99,6 +98,5 @@ def _twice(
         node,
         related,
         rejected=False,
-        severity=Severity.WARNING,
         make_fix=make_fix,
     )

@@ -65,7 +65,7 @@ def stream_servers(load: LoadState) -> Iterator[Mistake]:
             yield Mistake(
                 "stream-server-without-handler",
                 f"this server of stream has neither proxy_pass nor return: {result}",
-                node.word,
+                None,
                 "Add proxy_pass.",
                 node,
                 rejected=fatal,
@@ -91,7 +91,7 @@ def mail_servers(load: LoadState) -> Iterator[Mistake]:
             yield Mistake(
                 "mail-missing-auth-http",
                 "this server of mail has no protocol, and its port tells none: nginx refuses to start",
-                node.word,
+                None,
                 "Add protocol imap, pop3 or smtp.",
                 node,
             )
@@ -99,7 +99,7 @@ def mail_servers(load: LoadState) -> Iterator[Mistake]:
             yield Mistake(
                 "mail-missing-auth-http",
                 "this server of mail has no auth_http: nginx refuses to start",
-                node.word,
+                None,
                 "Name the service that knows the logins and the servers.",
                 node,
             )
