@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tests.mutants.equivalents import without_equivalents
 from tests.mutants.judge import Verdict, judged
-from tests.mutants.kinds import KINDS
+from tests.mutants.kinds import FINE, KINDS
 from tests.mutants.sites import chosen, mutants
 
 ENOUGH = 0.95
@@ -19,9 +19,14 @@ ENOUGH = 0.95
 def main() -> int:
     arguments = _arguments()
     wanted, left_out = without_equivalents(mutants())
-    wanted = [each for each in wanted if arguments.only in each.name]
+    wanted = [
+        each for each in wanted if arguments.only in each.name and (arguments.fine or each.kind not in FINE)
+    ]
     if not arguments.all:
         wanted = chosen(wanted, arguments.count, arguments.seed)
+    if arguments.list:
+        print("\n".join(map(str, wanted)))
+        return 0
     verdicts = []
     for verdict in judged(wanted, arguments.jobs, arguments.compare, arguments.rule):
         verdicts.append(verdict)
@@ -46,9 +51,11 @@ def table(verdicts: Sequence[Verdict]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fine", action="store_true", help=f"also {', '.join(FINE)}")
     parser.add_argument("--all", action="store_true", help="every mutant there is")
+    parser.add_argument("--list", action="store_true", help="only say which")
     parser.add_argument("--only", default="", metavar="TEXT", help="those with this in their names")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
     parser.add_argument("--compare", choices=("findings", "places", "nothing"), default="findings")

@@ -23,7 +23,8 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple
 
-from tests.mutants.sites import ROOT, Mutant, damaged, module_of, path_of
+from tests.mutants import pages
+from tests.mutants.sites import ROOT, Mutant, change_of, damaged, module_of, path_of
 
 _PROCESSES = get_context("fork")
 _OFTEN = ("msgspec.json", "crossplane", "pcre2", "tomllib", "pathlib", "json", "difflib", "hashlib")
@@ -119,8 +120,8 @@ def _noticed_by(mutant: Mutant, names: Sequence[str], compare: str) -> str:
     with contextlib.suppress(ValueError, OSError):  # limits may be lower already
         resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    sys.meta_path.insert(0, _Damaging(mutant.module, damaged(mutant)))
     try:
+        _damage(mutant)
         from tests.mutants.comparing import COMPARISONS, examples
 
         holds = COMPARISONS[compare]
@@ -134,6 +135,14 @@ def _noticed_by(mutant: Mutant, names: Sequence[str], compare: str) -> str:
     except Exception as error:  # the module, or the index of the rules, cannot be made any more
         return type(error).__name__
     return ""
+
+
+def _damage(mutant: Mutant) -> None:
+    change = change_of(mutant)
+    if change is None:
+        sys.meta_path.insert(0, _Damaging(mutant.module, damaged(mutant)))
+    else:
+        pages.install(mutant.function, change)
 
 
 class _Damaging(MetaPathFinder, Loader):
@@ -155,6 +164,7 @@ class _Damaging(MetaPathFinder, Loader):
 
 def _examples_by_function(slugs: Sequence[str]) -> dict[tuple[str, str], list[str]]:
     """Where each function runs."""
+    from nginxaudit.engine.rules.catalogue import page_of
     from tests.mutants.comparing import COMPARISONS, examples_of
 
     reached: dict[tuple[str, str], list[str]] = {}
@@ -172,7 +182,8 @@ def _examples_by_function(slugs: Sequence[str]) -> dict[tuple[str, str], list[st
                 COMPARISONS["findings"](case, Path(scratch, case.name))
             finally:
                 sys.setprofile(None)
-            for place in {place for code in running if (place := _place(code))}:
+            page = module_of(Path(page_of(case.rule))), case.rule.slug
+            for place in {page, *(place for code in running if (place := _place(code)))}:
                 reached.setdefault(place, []).append(case.name)
     return reached
 

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutants.kinds import KINDS, Site
+from tests.mutants.pages import Change, changes
 
 ROOT = Path(__file__).parent.parent.parent
 DAMAGED_ROOMS = ("nginxaudit/checks", "nginxaudit/load")
 _RECORDS = ("Hit", "Mistake")  # classes whose fields end in a finding
+_PAGES = "rules."
 _LONGEST = 80
 
 
 class Mutant(NamedTuple):
-    """One change of one module. ``site`` counts the nodes of its tree, ``variant`` what the kind makes of that node."""
+    """One change of one module. ``site`` counts the nodes of its tree, ``variant`` what the kind makes of that node.
+
+    Of a page of a rule ``module`` is the category and the slug, ``function`` the slug; ``site`` counts its changes.
+    """
 
     module: str
     kind: str
@@ -39,8 +44,16 @@ class Mutant(NamedTuple):
 
 
 def mutants() -> list[Mutant]:
-    """All that can be made, in the order of the modules."""
-    return [mutant for module in _modules() for mutant in _mutants_of(module)]
+    """All that can be made, in the order of the modules; those of pages come last."""
+    of_code = [mutant for module in _modules() for mutant in _mutants_of(module)]
+    return [*of_code, *(mutant for page in _pages() for mutant in _mutants_of_page(page))]
+
+
+def change_of(mutant: Mutant) -> Change | None:
+    """The change that ``mutant`` makes in the page of a rule; None for one of Python."""
+    if not mutant.module.startswith(_PAGES):
+        return None
+    return list(changes(ROOT.joinpath(*mutant.module.split(".")).with_suffix(".md")))[mutant.site]
 
 
 def chosen(all_of_them: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
@@ -81,6 +94,18 @@ def _modules() -> Iterator[str]:
         for path in sorted((ROOT / room).rglob("*.py")):
             if path.name != "__init__.py":
                 yield module_of(path)
+
+
+def _pages() -> list[Path]:
+    return sorted((ROOT / "rules").glob("*/*.md"))
+
+
+def _mutants_of_page(page: Path) -> Iterator[Mutant]:
+    for at, change in enumerate(changes(page)):
+        was, becomes = (
+            _shortened(f"{'.'.join(change.keys)} = {value}") for value in (change.was, change.becomes)
+        )
+        yield Mutant(module_of(page), change.kind, at, 0, page.stem, 0, was, becomes)
 
 
 def _mutants_of(module: str) -> Iterator[Mutant]:
@@ -172,5 +197,8 @@ def _put(site: Site, new: ast.AST) -> None:
 
 
 def _brief(node: ast.AST) -> str:
-    text = " ".join(ast.unparse(ast.fix_missing_locations(node)).split())
+    return _shortened(" ".join(ast.unparse(ast.fix_missing_locations(node)).split()))
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

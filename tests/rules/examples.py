@@ -47,7 +47,7 @@ def cases() -> list[Case]:
 
 def cases_of(rule: Rule) -> Iterator[Case]:
     """The examples of one rule: those of its page, then those in ``more/``."""
-    yield from _numbered(read_page(rule), Path(page_of(rule)), rule.slug)
+    yield from _numbered(Page(rule, read_page(rule).body), Path(page_of(rule)), rule.slug)
     more = MORE / f"{rule.slug}.md"
     if more.exists():
         yield from _numbered(Page(rule, more.read_text(encoding="utf-8")), more, f"{rule.slug}-more")

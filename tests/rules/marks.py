@@ -78,6 +78,15 @@ def by_line(findings: Iterable[Finding]) -> dict[Place, list[Finding]]:
     }
 
 
+def refusal_differs(case: Case, findings: Sequence[Finding]) -> bool:
+    """Whether the first bad example of a page is refused, or loads, against what the page says of its findings."""
+    if case.name != f"{case.rule.slug}-bad-1":
+        return False
+    flags = case.example.flags
+    refused = (case.rule.rejected_by_nginx and "accepted" not in flags) or "refused" in flags
+    return any(each.rejected_by_nginx for each in findings) is not refused
+
+
 def refilled(case: Case, findings: Sequence[Finding], said: Iterable[str]) -> dict[str, str]:
     """The texts of an example with marks for ``findings``; what a mark says and still holds stays.
 

@@ -14,7 +14,7 @@ from nginxaudit.engine.run.tasks import module_of
 from tests.rules import snapshot
 from tests.rules.examples import MORE, Case, cases, found_in
 from tests.rules.judged import answer, is_refused, only_the_machine_lacks_something
-from tests.rules.marks import Mark, by_line, marks
+from tests.rules.marks import Mark, by_line, marks, refusal_differs
 from tests.support import nginx
 
 # What nginx itself refuses, or says about groups, has its near misses in the tests of the model and of parity.
@@ -55,6 +55,7 @@ def test_example(case: Case, tmp_path: Path) -> None:
         assert len(said) == len(messages) and all(map(Mark.fits, said, there[place])), (
             f"line {place}: {' '.join(map(str, said))} does not say {messages} (python -m tests.expected rules)"
         )
+    assert not refusal_differs(case, found), f"rejected-by-nginx = {case.rule.rejected_by_nginx}"
     different = list(snapshot.differences(case, snapshot.lines(case, found, tmp_path)))
     assert not different, "\n".join([case.name, *different, "python -m tests.expected rules"])
 
