@@ -6,9 +6,9 @@ Modifier and text are read as ``ngx_http_core_location`` reads them, the choice 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -122,6 +122,10 @@ class Match(Struct, frozen=True):
     certain: bool = True
 
 
+def _matches(uri: str, location: Location) -> bool | None:
+    return matches(location.pattern, uri, caseless=location.modifier == "~*")
+
+
 class _Answer(Enum):
     """Return codes of nginx's search."""
 
@@ -139,7 +143,8 @@ class Level:
         self._prefix: dict[str, Location] = {}
         self._slash: dict[str, Location] = {}
         self.regexes: list[Location] = []
-        for location in locations:
+        self.members = tuple(locations)
+        for location in self.members:
             self._add(location)
         self._lengths = sorted({len(name) for name in self._prefix}, reverse=True)
 
@@ -170,11 +175,15 @@ class Level:
 
 
 class _Search:
-    """One search; ``certain`` turns False at the first expression that cannot be judged."""
+    """One search; ``certain`` turns False at the first expression that cannot be judged.
 
-    def __init__(self, uri: str) -> None:
+    ``test`` says whether the URI matches the expression of a location.
+    """
+
+    def __init__(self, uri: str, test: Callable[[Location], bool | None]) -> None:
         self.uri = uri
         self.certain = True
+        self._test = test
 
     def run(self, level: Level, start: Location | None) -> tuple[_Answer, Location | None]:
         answer, chosen = level.static(self.uri)
@@ -192,13 +201,16 @@ class _Search:
         return answer, chosen if chosen is not None else start
 
     def _matches(self, location: Location) -> bool:
-        found = matches(location.pattern, self.uri, caseless=location.modifier == "~*")
+        found = self._test(location)
         self.certain = self.certain and found is not None
         return bool(found)
 
 
-def match(level: Level, uri: str) -> Match:
-    """Location that nginx chooses for the normalised ``uri`` (decoded, without arguments)."""
-    search = _Search(uri)
+def match(level: Level, uri: str, test: Callable[[Location], bool | None] | None = None) -> Match:
+    """Location that nginx chooses for the normalised ``uri`` (decoded, without arguments).
+
+    ``test`` is asked about each expression that nginx tries, in order.
+    """
+    search = _Search(uri, test or partial(_matches, uri))
     answer, location = search.run(level, None)
     return Match(location, answer is _Answer.REDIRECT, search.certain)

@@ -1,0 +1,70 @@
+"""What cannot be known: questions, their answers, and the walk through all of them.
+
+A walk asks an `Oracle`. `explore` repeats the walk with every answer that was possible: it is deterministic, so a list of
+answers says which branch it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 64
+"""Outcomes of one request that are followed."""
+
+
+class Choice(Struct, frozen=True):
+    """One question as it was answered: the answer's number, how many there were, its words, and the steps before it."""
+
+    index: int
+    count: int
+    words: str
+    steps: int
+
+
+class Oracle:
+    """Answers the questions of one walk: first as the script says, then with the first answer of each."""
+
+    def __init__(self, script: Sequence[int] = ()) -> None:
+        self._script = script
+        self.answers: dict[Hashable, Any] = {}
+        self.choices: list[Choice] = []
+
+    def ask(self, key: Hashable, options: Sequence[tuple[T, str]], steps: int) -> tuple[T, str | None]:
+        """An answer, and its words where the question is new. The same question has the same answer in one walk."""
+        if key in self.answers:
+            answer: T = self.answers[key]
+            return answer, None
+        at = len(self.choices)
+        index = self._script[at] if at < len(self._script) else 0
+        answer, words = options[index]
+        self.answers[key] = answer
+        self.choices.append(Choice(index, len(options), words, steps))
+        return answer, words
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What this walk rests on, in words."""
+        return tuple([choice.words for choice in self.choices])
+
+
+def explore(
+    walk: Callable[[Oracle], R], most: int = MOST
+) -> tuple[list[tuple[R, Oracle, tuple[int, ...]]], bool]:
+    """Every way that a walk can take, with the script that led there; whether there are more than ``most``."""
+    found: list[tuple[R, Oracle, tuple[int, ...]]] = []
+    pending: list[tuple[int, ...]] = [()]
+    while pending and len(found) < most:
+        script = pending.pop()
+        oracle = Oracle(script)
+        found.append((walk(oracle), oracle, script))
+        taken = tuple([choice.index for choice in oracle.choices])
+        for at in range(len(script), len(taken)):
+            count = oracle.choices[at].count
+            pending += [(*taken[:at], index) for index in range(count - 1, 0, -1)]
+    return found, bool(pending)

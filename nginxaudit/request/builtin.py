@@ -1,0 +1,223 @@
+"""Variables that nginx itself defines: ``$uri``, ``$host``, ``$arg_NAME``, …
+
+src/http/ngx_http_variables.c says what they are and which of them are computed anew at every use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from nginxaudit.nginx.version import format_version
+from nginxaudit.request.flight import Flight, Unknown, Value
+from nginxaudit.request.uri import lower
+
+_JOINED_SINCE = (1, 23, 0)  # repeated request headers are joined in $http_NAME
+
+
+class Builtin(Struct, frozen=True):
+    """How a variable is computed, and whether its first value stays."""
+
+    get: Callable[[Flight], Value]
+    cached: bool = False
+
+
+def _remote_addr(flight: Flight) -> Value:
+    if flight.client is None:
+        return Unknown("$remote_addr", "the client's address is not known (--from)", name="remote_addr")
+    return flight.client
+
+
+def _server_name(flight: Flight) -> Value:
+    assert flight.server is not None
+    names = flight.server.names
+    if not names or names[0].token is None:
+        return ""
+    first = names[0]
+    text = str(first.token)
+    return text if first.kind == "regex" else lower(text).removeprefix(".")
+
+
+def _host(flight: Flight) -> Value:
+    return flight.host or _server_name(flight)
+
+
+def _is_args(flight: Flight) -> Value:
+    return "?" if flight.args else ""
+
+
+def _document_root(flight: Flight) -> Value:
+    from nginxaudit.request.files import root_of
+
+    return root_of(flight)
+
+
+def _request_filename(flight: Flight) -> Value:
+    from nginxaudit.request.files import NoPath, path_of
+
+    try:
+        return path_of(flight)
+    except NoPath:
+        return ""
+
+
+def _request(flight: Flight) -> Value:
+    return f"{flight.ask.method} {flight.ask.target} HTTP/{flight.ask.version}"
+
+
+def _content_length(flight: Flight) -> Value:
+    return "" if flight.ask.body is None else str(flight.ask.body)
+
+
+def _remote_user(flight: Flight) -> Value:
+    from nginxaudit.request.access import login_of
+
+    login = login_of(flight)
+    return login if login is not None else ""
+
+
+def _server_addr(flight: Flight) -> Value:
+    if flight.ask.address is None:
+        return Unknown("$server_addr", "the address that the client connects to is not known", name="server_addr")
+    return flight.ask.address
+
+
+def _binary_addr(flight: Flight) -> Value:
+    address = _remote_addr(flight)
+    if isinstance(address, Unknown):
+        return Unknown("$binary_remote_addr", address.reason, name="binary_remote_addr")
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(address).packed.decode("utf-8", "surrogateescape")
+    except ValueError:
+        return address
+
+
+def _nginx_version(flight: Flight) -> Value:
+    return format_version(flight.model.target.version)
+
+
+def _proxy_host(flight: Flight) -> Value:
+    from nginxaudit.request.passing import proxy_host
+
+    return proxy_host(flight)
+
+
+def _forwarded(flight: Flight) -> Value:
+    """``$proxy_add_x_forwarded_for``."""
+    sent = header(flight, "x-forwarded-for")
+    address = _remote_addr(flight)
+    if isinstance(address, Unknown):
+        return Unknown(f"{sent}, $remote_addr" if sent else "$remote_addr", address.reason)
+    return f"{sent}, {address}" if sent else address
+
+
+def _script_name(flight: Flight) -> Value:
+    from nginxaudit.request.passing import script_name
+
+    return script_name(flight)[0]
+
+
+def _path_info(flight: Flight) -> Value:
+    from nginxaudit.request.passing import script_name
+
+    return script_name(flight)[1]
+
+
+def _invalid_referer(flight: Flight) -> Value:
+    from nginxaudit.request.referer import invalid_referer
+
+    return invalid_referer(flight)
+
+
+def _as(text: str) -> Callable[[Flight], Value]:
+    return lambda flight: text
+
+
+BUILTIN: dict[str, Builtin] = {
+    "uri": Builtin(lambda flight: flight.uri),
+    "document_uri": Builtin(lambda flight: flight.uri),
+    "args": Builtin(lambda flight: flight.args),
+    "query_string": Builtin(lambda flight: flight.args),
+    "is_args": Builtin(_is_args),
+    "request_uri": Builtin(lambda flight: flight.raw),
+    "request": Builtin(_request),
+    "request_method": Builtin(lambda flight: flight.method),
+    "request_filename": Builtin(_request_filename),
+    "document_root": Builtin(_document_root),
+    "realpath_root": Builtin(_document_root),
+    "host": Builtin(_host),
+    "scheme": Builtin(lambda flight: flight.ask.scheme),
+    "https": Builtin(lambda flight: "on" if flight.ask.tls else ""),
+    "server_protocol": Builtin(lambda flight: f"HTTP/{flight.ask.version}"),
+    "server_name": Builtin(_server_name),
+    "server_port": Builtin(lambda flight: str(flight.ask.port)),
+    "server_addr": Builtin(_server_addr),
+    "remote_addr": Builtin(_remote_addr, cached=True),
+    "binary_remote_addr": Builtin(_binary_addr, cached=True),
+    "realip_remote_addr": Builtin(lambda flight: flight.ask.client or _remote_addr(flight)),
+    "remote_user": Builtin(_remote_user),
+    "content_length": Builtin(_content_length),
+    "content_type": Builtin(lambda flight: header(flight, "content-type")),
+    "nginx_version": Builtin(_nginx_version),
+    "http2": Builtin(lambda flight: "h2" if flight.ask.version == "2.0" else ""),
+    "proxy_host": Builtin(_proxy_host),
+    "proxy_add_x_forwarded_for": Builtin(_forwarded),
+    "fastcgi_script_name": Builtin(_script_name),
+    "fastcgi_path_info": Builtin(_path_info),
+    "invalid_referer": Builtin(_invalid_referer),
+    "http_host": Builtin(lambda flight: flight.host_header or ""),
+    "limit_rate": Builtin(_as("0")),
+}
+
+
+def header(flight: Flight, name: str) -> str:
+    """A request header by its lower-case name; empty without it."""
+    values = [text for each, text in flight.headers if each.lower() == name]
+    if name == "cookie":
+        return "; ".join(values)
+    if len(values) > 1 and name != "x-forwarded-for" and flight.model.target.version < _JOINED_SINCE:
+        return values[0]
+    return ", ".join(values)
+
+
+def argument(flight: Flight, name: str) -> str:
+    """An argument by its name in any case (``ngx_http_arg``)."""
+    if not flight.args:
+        return ""
+    found = re.search(rf"(?:^|&){re.escape(name)}=([^&]*)", flight.args, re.I | re.A | re.S)
+    return found[1] if found else ""
+
+
+def cookie(flight: Flight, name: str) -> str:
+    """A cookie by its name in any case (``ngx_http_parse_multi_header_lines``)."""
+    pattern = rf"(?:^|[;,] *){re.escape(name)} *= *([^;]*)"
+    for each, text in flight.headers:
+        if each.lower() == "cookie":
+            found = re.search(pattern, text, re.I | re.A | re.S)
+            if found:
+                return found[1]
+    return ""
+
+
+_LATER = ("sent_http_", "sent_trailer_", "upstream_http_", "upstream_trailer_", "upstream_cookie_")
+
+
+def prefixed(flight: Flight, name: str) -> Value:
+    """A variable named after a header, an argument or a cookie, or one that is not known."""
+    if name.startswith("http_"):
+        wanted = name[5:]
+        names = [each.lower() for each, _ in flight.headers if each.lower().replace("-", "_") == wanted]
+        return header(flight, names[0]) if names else ""
+    if name.startswith("arg_"):
+        return argument(flight, name[4:])
+    if name.startswith("cookie_"):
+        return cookie(flight, name[7:])
+    if name.startswith(_LATER) or name.startswith(("upstream_", "body_bytes", "bytes_sent", "request_time", "status")):
+        return Unknown(f"${name}", "it is known when the answer is there", name=name)
+    if name.startswith(("ssl_", "geoip", "proxy_protocol_", "time_", "msec", "request_id", "connection", "pid")):
+        return Unknown(f"${name}", "it depends on the connection or the time", name=name)
+    return Unknown(f"${name}", "its value is not in the configuration", name=name)

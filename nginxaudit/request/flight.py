@@ -1,0 +1,182 @@
+"""A request in flight: the state that the phases read and change, as ``ngx_http_request_t`` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from nginxaudit.model.regex import UNDECIDED, Found, search
+from nginxaudit.request.branches import Oracle
+from nginxaudit.request.records import Ask, Step, World
+from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    from nginxaudit.request.passing import Passed
+    from nginxaudit.model import Model
+    from nginxaudit.model.location import Location
+    from nginxaudit.model.server import Server
+    from nginxaudit.model.sockets import Socket
+
+T = TypeVar("T")
+
+MAX_CHANGES = 10  # NGX_HTTP_MAX_URI_CHANGES
+
+
+class Unknown(Struct, frozen=True):
+    """A value that cannot be known.
+
+    ``shown`` has the variables in the places of what is missing, ``candidates`` are all values it can have (none:
+    any). ``name`` is the variable whose whole value it is.
+    """
+
+    shown: str
+    reason: str
+    candidates: tuple[str, ...] = ()
+    name: str = ""
+
+
+Value: TypeAlias = "str | Unknown"
+
+
+class Lost(Exception):  # noqa: N818 - the walk ends here, which is an answer
+    """From here on nothing is known."""
+
+    def __init__(self, reason: str, node: Directive | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.node = node
+
+
+class Finish(Struct, frozen=True):
+    """The request ends with a status that error pages may replace (``ngx_http_finalize_request``)."""
+
+    status: int
+
+
+class Reply(Struct, frozen=True):
+    """An answer is sent as it is. ``status`` None: the backend decides."""
+
+    status: int | None
+    body: str | None = None
+    file: str | None = None
+    passed: Directive | None = None
+
+
+class Goto(Struct, frozen=True):
+    """An internal redirect to a URI, or to a named location."""
+
+    uri: str
+    args: str = ""
+    named: bool = False
+
+
+Result: TypeAlias = "Finish | Reply | Goto"
+
+
+class Flight:
+    """One request on its way. Names follow nginx's where there is one."""
+
+    def __init__(self, model: Model, ask: Ask, world: World, oracle: Oracle, explain: bool = True) -> None:
+        self.model = model
+        self.ask = ask
+        self.world = world
+        self.oracle = oracle
+        self.explain = explain
+        self.steps: list[Step] = []
+        self.is_main = True
+        self.socket: Socket | None = None
+        self.server: Server | None = None
+        self.location: Location | None = None
+        self.block: Directive | None = None  # r->loc_conf: a server, location, if or limit_except
+        self.handler: Directive | None = None  # r->content_handler: a pass directive
+        self.method = ask.method
+        self.uri = ""
+        self.args = ""
+        self.raw = ask.target
+        self.host = ""  # r->headers_in.server: in lower case, without the port
+        self.host_header = ask.host
+        self.headers: list[tuple[str, str]] = []
+        self.client: str | None = ask.client
+        self.real_ip_done = False
+        self.quoted = False
+        self.plus = False
+        self.captures: tuple[Value, ...] = ()
+        self.values: dict[str, Value] = {}
+        self.computing: set[str] = set()
+        self.internal = False
+        self.valid_location = True
+        self.valid_raw = True
+        self.uri_changed = False
+        self.changes_left = MAX_CHANGES + 1
+        self.add_uri_to_alias = False
+        self.error_page = False
+        self.err_status = 0
+        self.redirect: Value | None = None  # the Location header
+        self.out: list[tuple[str, str]] = []  # headers that phases add: WWW-Authenticate
+        self.user: Value | None = None
+        self.sent: Passed | None = None  # what the backend got
+
+    # -- words
+
+    def note(self, phase: str, node: Directive | None, text: str, why: str = "") -> None:
+        """Add a step."""
+        if self.explain:
+            self.steps.append(Step(phase, node, text, why))
+
+    def choose(self, key: Hashable, options: Sequence[tuple[T, str]], node: Directive | None = None) -> T:
+        """Ask what cannot be known."""
+        answer, words = self.oracle.ask(key, options, len(self.steps))
+        if words is not None:
+            self.note("assume", node, words)
+        return answer
+
+    def yes(self, key: Hashable, if_true: str, if_false: str, node: Directive | None = None) -> bool:
+        """Ask a question with two answers."""
+        return self.choose(key, ((True, if_true), (False, if_false)), node)
+
+    # -- expressions
+
+    def matches(self, pattern: str, text: Value, caseless: bool, node: Directive | None = None) -> bool:
+        """Whether an expression is found in a text; a match sets the captures (``ngx_http_regex_exec``)."""
+        if isinstance(text, Unknown):
+            return self._assumed(pattern, text.shown, text.reason, node)
+        found = search(pattern, text, caseless=caseless)
+        if found is None:
+            return False
+        if found is UNDECIDED:
+            return self._assumed(pattern, text, "the regular expression could not be tried", node)
+        self.capture(found)
+        return True
+
+    def capture(self, found: Found) -> None:
+        """Take over what an expression captured."""
+        self.captures = found.groups
+        if found.named:
+            self.values.update(found.named)
+
+    def _assumed(self, pattern: str, shown: str, reason: str, node: Directive | None) -> bool:
+        from nginxaudit.model.regex import names
+
+        words = f"{shown} matches {pattern}", f"{shown} does not match {pattern}"
+        matched = self.yes(("match", pattern, shown), *words, node)
+        if matched:
+            self.captures = tuple([Unknown(f"${at}", reason) for at in range(1, 10)])
+            for name in names(pattern):
+                self.values[name.lower()] = Unknown(f"${name}", reason, name=name.lower())
+        return matched
+
+    # -- values
+
+    def pin(self, value: Value, node: Directive | None = None) -> str:
+        """A value that the way depends on: one of its candidates, else the walk ends."""
+        if isinstance(value, str):
+            return value
+        if not value.candidates:
+            raise Lost(f"{value.shown} is not known: {value.reason}", node)
+        options = [(text, f'{value.shown} is "{text}"') for text in value.candidates]
+        chosen = self.choose(("value", value.shown), options, node)
+        if value.name:
+            self.values[value.name] = chosen
+        return chosen

@@ -1,0 +1,263 @@
+"""What a backend receives: the URI, the method, the headers or parameters.
+
+The URI is made as in ``ngx_http_proxy_create_request``, the headers as by ``ngx_http_proxy_init_headers``
+(src/http/modules/ngx_http_proxy_module.c).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from nginxaudit.model import Model
+from nginxaudit.model.passes import split_authority
+from nginxaudit.model.regex import Found, search
+from nginxaudit.model.target import PassTarget, parse_target
+from nginxaudit.request.evaluate import shown, value
+from nginxaudit.request.flight import Flight, Unknown, Value
+from nginxaudit.request.uri import escape_uri
+from nginxaudit.syntax.tree import Directive
+
+_DROPPED = frozenset(
+    {
+        "host", "connection", "proxy-connection", "content-length", "transfer-encoding", "te", "keep-alive", "expect", "upgrade",
+    }
+)  # fmt: skip
+"""Headers of clients that ``proxy_pass`` does not pass on by itself."""
+_CONDITIONAL = frozenset(
+    {"if-modified-since", "if-unmodified-since", "if-none-match", "if-match", "range", "if-range"}
+)
+"""Those that are kept back where the answer may be cached."""
+_PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
+
+
+class Passed(Struct, frozen=True):
+    """What is sent to which backend. ``target`` is the URL or address without the URI part."""
+
+    node: Directive
+    protocol: str
+    target: str
+    upstream: str | None
+    method: str
+    uri: str | None
+    headers: tuple[tuple[str, str], ...]
+
+
+class _Url(Struct, frozen=True):
+    """A target taken apart. ``host`` is what ``$proxy_host`` is; ``path`` None without a URI part."""
+
+    shown: str
+    host: Value
+    path: str | None
+    upstream: str | None
+    variable: bool = False
+    bad: bool = False
+
+
+class BadUrl(Exception):  # noqa: N818
+    """The value of a variable is no URL: nginx answers 500."""
+
+
+def current(flight: Flight, name: str = "proxy_pass") -> Directive | None:
+    """The pass directive in effect: its own, or in ``if`` and ``limit_except`` that around it."""
+    assert flight.block is not None
+    found = flight.model.effective(flight.block, name)
+    return found[-1] if found else None
+
+
+def passed(flight: Flight, handler: Directive) -> Passed:
+    """What is sent on. Raises `BadUrl`."""
+    node = current(flight, handler.name) or handler
+    protocol = node.name.removesuffix("_pass")
+    if protocol == "proxy":
+        return _proxy(flight, node)
+    url = _plain_target(flight, node, protocol)
+    uri = None
+    headers: tuple[tuple[str, str], ...] = ()
+    if protocol == "grpc":
+        uri = _raw_or_made(flight)
+        headers = _headers(flight, "grpc", url.host)
+    elif protocol in _PARAMETERS:
+        headers = _parameters(flight, _PARAMETERS[protocol])
+    elif protocol == "memcached":
+        uri = shown(flight.values.get("memcached_key", ""))
+    return Passed(node, protocol, url.shown, url.upstream, flight.method, uri, headers)
+
+
+def _proxy(flight: Flight, node: Directive) -> Passed:
+    url = _url(flight, node)
+    if url.bad:
+        raise BadUrl
+    block = flight.block
+    assert block is not None
+    method = flight.model.value(block, "proxy_method")
+    made = shown(value(flight, method)) if method is not None else flight.method
+    headers = _headers(flight, "proxy", url.host)
+    return Passed(node, "proxy", url.shown, url.upstream, made, _uri(flight, node, url), headers)
+
+
+# -- targets
+
+
+def _url(flight: Flight, node: Directive) -> _Url:
+    text = str(node.args[0])
+    if "$" not in text:
+        return _static(flight.model, node)
+    found = value(flight, text)
+    if isinstance(found, Unknown) and found.candidates:
+        found = flight.pin(found, node)
+    if isinstance(found, Unknown):
+        head, path = split_authority(text)
+        base = value(flight, head)
+        behind = value(flight, path) if path else None
+        host = base.shown if isinstance(base, Unknown) else base
+        name = host.partition("://")[2] or host
+        return _Url(host, Unknown(name, found.reason), None if behind is None else shown(behind), None, True)
+    return _made(flight.model, found)
+
+
+def _static(model: Model, node: Directive) -> _Url:
+    known: dict[Directive, _Url] = model.once(_statics)
+    url = known.get(node)
+    if url is None:
+        url = known[node] = _of(parse_target("proxy", str(node.args[0]), model.groups("http")), False)
+    return url
+
+
+def _statics(model: object) -> dict[Directive, _Url]:
+    return {}
+
+
+def _made(model: Model, text: str) -> _Url:
+    """A URL that variables made."""
+    if not text.lower().startswith(("http://", "https://")):
+        return _Url(text, "", None, None, True, True)
+    return _of(parse_target("proxy", text, model.groups("http"), runtime=True), True)
+
+
+def _of(target: PassTarget, variable: bool) -> _Url:
+    if target.kind == "invalid":
+        return _Url(target.text, "", None, None, variable, variable)
+    path = target.path
+    text = target.text[: -len(path)] if path and target.text.endswith(path) else target.text
+    if path and path.startswith("?") and variable:
+        path = f"/{path}"
+    authority = text.partition("://")[2]
+    host: str = "localhost" if target.kind == "unix" else authority
+    default = {"http": 80, "https": 443}.get(target.scheme)
+    if target.explicit_port and target.port == default:
+        host = host.rpartition(":")[0]
+    upstream = target.upstream.name if target.upstream is not None else None
+    return _Url(text, host, path, upstream, variable)
+
+
+def _plain_target(flight: Flight, node: Directive, protocol: str) -> _Url:
+    text = str(node.args[0]) if node.args else "$host:$request_port"
+    found = value(flight, text) if protocol != "memcached" else text
+    if isinstance(found, Unknown) and found.candidates:
+        found = flight.pin(found, node)
+    if isinstance(found, Unknown):
+        return _Url(found.shown, found, None, None, True)
+    target = parse_target(protocol, found, flight.model.groups("http"), runtime="$" in text)
+    upstream = target.upstream.name if target.upstream is not None else None
+    return _Url(found, found.partition("://")[2] or found, None, upstream)
+
+
+def proxy_host(flight: Flight) -> Value:
+    """``$proxy_host``."""
+    node = current(flight)
+    if node is None:
+        return ""
+    return _url(flight, node).host
+
+
+# -- the URI
+
+
+def _uri(flight: Flight, node: Directive, url: _Url) -> str:
+    if url.variable and url.path:
+        return url.path
+    if not url.path and flight.valid_raw:
+        return flight.raw
+    path = url.path or ""
+    cut = 0
+    if flight.valid_location and path:
+        cut = min(len(_location_name(flight.model, node)), len(flight.uri))
+    return (path if flight.valid_location else "") + _rest(flight, cut)
+
+
+def _rest(flight: Flight, cut: int) -> str:
+    rest = flight.uri[cut:]
+    if flight.quoted or flight.internal:
+        rest = escape_uri(rest)
+    return f"{rest}?{flight.args}" if flight.args else rest
+
+
+def _raw_or_made(flight: Flight) -> str:
+    return flight.raw if flight.valid_raw and flight.is_main else _rest(flight, 0)
+
+
+def _location_name(model: Model, node: Directive) -> str:
+    """The part of the URI that the URI part of a target replaces."""
+    location = model.location_of(node)
+    if location is None or location.is_regex or location.is_named or node.parent is not location.directive:
+        return ""
+    return location.pattern
+
+
+# -- headers
+
+
+def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str], ...]:
+    block, model = flight.block, flight.model
+    assert block is not None
+    found: list[tuple[str, str]] = []
+    names = set(_DROPPED)
+    written = model.effective(block, f"{protocol}_set_header")
+    own = {str(node.args[0]).lower() for node in written}
+    if "host" not in own:
+        found.append(("Host", shown(host)))
+    for node in written:
+        names.add(str(node.args[0]).lower())
+        text = shown(value(flight, node.args[1])) if len(node.args) > 1 else ""
+        if text:
+            found.append((str(node.args[0]), text))
+    if flight.ask.body is not None and flight.is_main and "content-length" not in own:
+        if model.flag(block, f"{protocol}_pass_request_body", True):
+            found.append(("Content-Length", str(flight.ask.body)))
+        else:
+            found.append(("Content-Length", str(flight.ask.body)))
+    if (model.value(block, f"{protocol}_cache") or "off") != "off":
+        names |= _CONDITIONAL
+    if model.flag(block, f"{protocol}_pass_request_headers", True):
+        if flight.host_header is not None and "host" not in names:
+            found.append(("Host", flight.host_header))
+        found += [each for each in flight.headers if each[0].lower() not in names]
+    return tuple(found)
+
+
+def _parameters(flight: Flight, name: str) -> tuple[tuple[str, str], ...]:
+    assert flight.block is not None
+    found: dict[str, str] = {}
+    for node in flight.model.effective(flight.block, name):
+        if len(node.args) < 2:
+            continue
+        text = shown(value(flight, node.args[1]))
+        if text or "if_not_empty" not in node.args[2:]:
+            found[str(node.args[0])] = text
+    return tuple(found.items())
+
+
+def script_name(flight: Flight) -> tuple[Value, Value]:
+    """``$fastcgi_script_name`` and ``$fastcgi_path_info``."""
+    assert flight.block is not None
+    model = flight.model
+    index = model.value(flight.block, "fastcgi_index") or ""
+    pattern = model.value(flight.block, "fastcgi_split_path_info")
+    uri = flight.uri
+    if pattern is None:
+        return (uri + str(index) if uri.endswith("/") else uri), ""
+    found = search(str(pattern), uri)
+    if not isinstance(found, Found) or len(found.groups) < 2:
+        return (uri + str(index) if uri.endswith("/") else uri), ""
+    name, info = found.groups[0], found.groups[1]
+    return (name + str(index) if name.endswith("/") else name), info
