@@ -187,13 +187,14 @@ def rules(model: Model, block: Directive) -> tuple[AccessRule, ...]:
 
 
 def is_internal(block: Directive) -> bool:
-    """Clients cannot ask for it: a named location, or ``internal`` (which locations inside do not inherit)."""
-    location = enclosing(block, "location")
-    if location is None:
-        return False
-    return location.first("internal") is not None or (
-        len(location.args) == 1 and location.args[0].startswith("@")
-    )
+    """Clients cannot ask for it: a named location, or ``internal``, which locations inside inherit
+    (``ngx_http_core_merge_loc_conf``)."""
+    at = enclosing(block, "location")
+    while at is not None and at.name == "location":
+        if at.first("internal") is not None or (len(at.args) == 1 and at.args[0].startswith("@")):
+            return True
+        at = at.parent
+    return False
 
 
 def logins(model: Model, block: Directive) -> list[Directive]:

@@ -190,15 +190,20 @@ def _basic(flight: Flight, block: Directive) -> int:
         flight.out.append(("WWW-Authenticate", f'Basic realm="{shown(text)}"'))
         flight.note("access", node, "401", "the request has no user and password")
         return UNAUTHORIZED
-    right = flight.world.user is not None or flight.yes(
-        ("password",), "user and password are right", "user or password is wrong", node
-    )
-    if right:
+    if _is_right(flight, node):
         flight.note("access", node, f"user {shown(user)} is let in", "the password is right")
         return OK
     flight.out.append(("WWW-Authenticate", f'Basic realm="{shown(text)}"'))
     flight.note("access", node, "401", "the password is wrong")
     return UNAUTHORIZED
+
+
+def _is_right(flight: Flight, node: Directive) -> bool:
+    world = flight.world
+    if world.password is not None:
+        return world.password
+    words = "user and password are right", "user or password is wrong"
+    return world.user is not None or flight.yes(("password",), *words, node)
 
 
 # -- subrequests

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from nginxaudit.request.errors import has_page
-from nginxaudit.request.evaluate import known, value
+from nginxaudit.request.evaluate import known
 from nginxaudit.request.files import NoPath, exists, find_root, full_path, is_dir, is_file, path_of
 from nginxaudit.request.flight import Finish, Flight, Goto, Lost, Reply, Result, Unknown
-from nginxaudit.request.passing import BadUrl, passed
+from nginxaudit.request.passing import BadUrl, Passed, passed
 from nginxaudit.request.uri import escape_uri, split_args
 from nginxaudit.syntax.tree import Directive
 
@@ -27,12 +27,11 @@ def try_files(flight: Flight, block: Directive) -> Result | None:
     if root.is_alias and not flight.valid_location:
         return Finish(500)
     base = full_path(flight, root.text)
-    base_text = base if root.cut is None or not root.is_alias else base
     for word in node.args[:-1]:
         text = str(word)
         folder = text.endswith("/")
         name = _name(flight, text[:-1] if folder else text, root.cut, node)
-        path = base_text + name
+        path = base + name
         if is_dir(flight, path, node) if folder else is_file(flight, path, node):
             _found(flight, name, root.cut, folder)
             flight.note("content", node, f"{path} is there", f"try_files: {text}")
@@ -176,17 +175,18 @@ def _handled(flight: Flight, block: Directive, handler: Directive) -> Result:
     uri = f" {found.method} {found.uri}" if found.uri is not None else ""
     flight.note("content", found.node, f"passed to {found.target}{uri}", _group(found.upstream))
     flight.sent = found
-    return _answered(flight, block, found.protocol, found.node)
+    return _answered(flight, block, found)
 
 
 def _group(name: str | None) -> str:
     return f"upstream {name}" if name else ""
 
 
-def _answered(flight: Flight, block: Directive, protocol: str, node: Directive) -> Result:
+def _answered(flight: Flight, block: Directive, sent: Passed) -> Result:
     """The backend's answer: known, or a branch for each error page that it may lead to."""
+    protocol, node = sent.protocol, sent.node
     intercept = protocol != "memcached" and bool(flight.model.flag(block, f"{protocol}_intercept_errors", False))
-    status = flight.world.backend_status
+    status = flight.world.backends.get(sent.target.rpartition("//")[2], flight.world.backend_status)
     if status is not None:
         if status >= 300 and intercept and has_page(flight, block, status):
             flight.note("content", node, f"the backend answers {status}", f"{protocol}_intercept_errors is on")
@@ -212,6 +212,3 @@ def _failures(flight: Flight, block: Directive, intercept: bool) -> list[tuple[i
         elif own:
             found.append((own[0], "the backend cannot be reached" if own[0] == 502 else "the backend is too slow"))
     return found
-
-
-__all__ = ["content", "try_files", "value"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nginxaudit.request.evaluate import known, shown, value
-from nginxaudit.request.flight import Finish, Flight, Goto, Reply, Result
+from nginxaudit.request.flight import Flight, Goto, Reply, Result
 from nginxaudit.request.uri import split_args
 from nginxaudit.syntax.tree import Directive
 
@@ -25,7 +25,7 @@ def special(flight: Flight, status: int) -> Result:
                 return _page(flight, node, status)
     if status in _AS_BAD:
         flight.err_status = 400
-    return Reply(flight.err_status)
+    return Reply(status)
 
 
 def has_page(flight: Flight, block: Directive, status: int) -> bool:
@@ -69,6 +69,3 @@ def _why(status: int, overwrite: int | None) -> str:
     if overwrite is None:
         return f"it is for {status}, which stays the status"
     return f"it is for {status}; the status is " + (str(overwrite) if overwrite else "that of the page")
-
-
-__all__ = ["Finish", "has_page", "special"]

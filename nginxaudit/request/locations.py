@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nginxaudit.model.access import is_internal
 from nginxaudit.model.location import Level, Location, match
-from nginxaudit.nginx.names import HTTP_METHODS, PASS_DIRECTIVES
+from nginxaudit.nginx.names import PASS_DIRECTIVES
 from nginxaudit.request.flight import Finish, Flight, Lost, Result
 from nginxaudit.request.uri import escape_uri
 from nginxaudit.syntax.tree import Directive
@@ -47,7 +48,7 @@ def _is_limited(method: str, node: Directive) -> bool:
     allowed = {str(word).upper() for word in node.args}
     if "GET" in allowed:
         allowed.add("HEAD")
-    return method in HTTP_METHODS and method not in allowed
+    return method not in allowed
 
 
 def find_location(flight: Flight) -> Result | None:
@@ -70,9 +71,9 @@ def find_location(flight: Flight) -> Result | None:
     if location is None:
         flight.block = server.directive
         return None
-    if not flight.internal and location.directive.first("internal") is not None:
-        enter(flight, location.directive)
-        flight.note("location", location.directive.first("internal"), "404", "the location is for internal redirects only")
+    if not flight.internal and is_internal(location.directive):
+        flight.block = location.directive
+        flight.note("location", location.directive, "404", "the location is for internal redirects only")
         return Finish(404)
     enter(flight, location.directive)
     too_large = _too_large(flight)

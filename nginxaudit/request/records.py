@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from nginxaudit.syntax.tree import Directive
-
-if TYPE_CHECKING:
-    from nginxaudit.model.server import Server
 
 
 class Ask(Struct, frozen=True):
@@ -50,8 +47,9 @@ class World(Struct, frozen=True):
     """What is known beside the configuration.
 
     ``files`` exist (directories end with ``/``), ``missing`` do not; with ``complete`` everything else does not, too.
-    ``backend_status`` is what every backend answers, ``user`` the one who logs in with the right password.
-    ``prefix`` is what relative paths begin with. ``backends`` gives the status of single targets.
+    ``backend_status`` is what every backend answers, but for those in ``backends``: targets as ``host:port`` with their
+    status. ``user`` is the one who logs in; ``password`` says whether passwords are right. ``prefix`` is what relative
+    paths begin with.
     """
 
     files: frozenset[str] = frozenset()
@@ -59,7 +57,9 @@ class World(Struct, frozen=True):
     complete: bool = False
     backend_status: int | None = None
     user: str | None = None
+    password: bool | None = None
     prefix: str = ""
+    backends: Mapping[str, int] = {}
 
 
 NOTHING_KNOWN = World()
@@ -120,10 +120,3 @@ class Trace(Struct, frozen=True):
     steps: tuple[Step, ...]
     outcomes: tuple[Outcome, ...]
     more: bool = False
-
-
-class Chosen(Struct, frozen=True):
-    """The server for a request, and why."""
-
-    server: Server
-    why: str

@@ -21,6 +21,11 @@ _METHOD = re.compile(r"[A-Z_-]+")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _NAME_UNDERSCORE = re.compile(r"[A-Za-z0-9_-]+")
 
+_WITH_PAGE = frozenset(
+    {301, 302, 303, 307, 308, *range(400, 417), 421, 429, 494, 495, 496, 497, 498, *range(500, 506), 507}
+)
+"""Statuses for which nginx has a text of its own."""
+
 
 def trace(
     model: Model, ask: Ask, world: World = NOTHING_KNOWN, *, explain: bool = True, most: int = MOST
@@ -94,17 +99,18 @@ def _request_line(flight: Flight) -> Result | None:
     assert block is not None
     try:
         if not _METHOD.fullmatch(flight.ask.method):
+            flight.method = ""
             raise BadTarget("the method has other characters than capital letters, - and _")
         merge = flight.model.flag(block, "merge_slashes", True) is not False
         target = parse_target(flight.ask.target, merge_slashes=merge)
     except BadTarget as bad:
+        flight.raw = ""
         flight.note("request line", block, "400", str(bad))
         return Finish(400)
     flight.uri, flight.args, flight.raw = target.uri, target.args, target.raw
     flight.quoted, flight.plus, flight.valid_raw = target.quoted, target.plus, target.valid_raw
     if target.host is not None:
         flight.host_header = target.host
-    flight.headers = _headers(flight, block)
     if flight.explain and target.uri != target.raw.partition("?")[0]:
         flight.note("request line", None, f"the URI is {target.uri}", "decoded and normalised")
     return None
@@ -127,12 +133,17 @@ def _headers(flight: Flight, block: Directive) -> list[tuple[str, str]]:
 def _host(flight: Flight) -> Result | None:
     ask, socket = flight.ask, flight.socket
     assert socket is not None
-    if flight.host_header is not None:
-        try:
-            flight.host = normal_host(flight.host_header)
-        except BadHost as bad:
-            flight.note("server", socket.default.directive, "400", str(bad))
-            return Finish(400)
+    absolute_host = flight.host_header if flight.host_header != ask.host else None
+    try:
+        for name in (absolute_host, ask.host):
+            if name is not None:
+                found = normal_host(name)
+                flight.host = flight.host or found
+    except BadHost as bad:
+        if absolute_host is not None and flight.host:
+            _enter_server(flight, choose_server(flight, socket, flight.host, "the host"))
+        flight.note("server", flight.block, "400", str(bad))
+        return Finish(400)
     if not (ask.tls and ask.sni and flight.host == ask.sni.lower()):
         before = flight.server
         server = choose_server(flight, socket, flight.host, "the host")
@@ -140,7 +151,9 @@ def _host(flight: Flight) -> Result | None:
         if ask.tls and ask.sni and server is not before and _verifies(flight, server.directive):
             flight.note("server", server.directive, "421", "the TLS name leads to another server")
             return Finish(421)
-    if flight.host_header is None and ask.version != "1.0":
+    assert flight.block is not None
+    flight.headers = _headers(flight, flight.block)
+    if ask.host is None and ask.version != "1.0":
         flight.note("server", flight.block, "400", "HTTP/1.1 needs a Host header")
         return Finish(400)
     if flight.method in ("TRACE", "CONNECT"):
@@ -320,6 +333,6 @@ def _client_headers(flight: Flight, reply: Reply, block: Directive, status: int 
         if status != 204:
             listing = reply.file is not None and reply.file.endswith("/")
             found.append(("Content-Type", "text/html" if listing else content_type(flight, block)))
-    elif reply.passed is None and status is not None and status >= 300:
+    elif reply.passed is None and reply.status in _WITH_PAGE:
         found.append(("Content-Type", "text/html"))
     return tuple(found + added(flight, block, status))

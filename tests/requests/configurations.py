@@ -1,0 +1,405 @@
+"""Random configurations of one port: a few servers with nested locations, rewrites, conditions and access rules.
+
+What nginx would refuse is not written. Names that are global in nginx (variables, upstreams) begin with the case's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+FILES = (
+    "index.html", "a.txt", "a/index.html", "a/b.txt", "a/c/index.php", "dir/index.html", "dir/x.php", "dir/sub/deep.txt",
+    "img/logo.png", "img/A.PNG", "private/secret.txt", "private/run.php", "404.html", "50x.html", "api/index.html",
+    "sp ace/x y.txt", "maintenance.html", "é/ü.txt", "x.php", "a.txt.html",
+)  # fmt: skip
+FOLDERS = ("empty", "a/hollow")
+
+_PREFIXES = (
+    "/", "/a", "/a/", "/a/c/", "/dir", "/dir/", "/dir/sub/", "/img/", "/api", "/api/", "/api/v1/", "/private/", "/A/", "/é/",
+    "/empty/", "/sp ace/", "/old", "/x.php", "/internal/",
+)  # fmt: skip
+_EXACT = ("/", "/a", "/a/", "/dir/", "/api", "/a.txt", "/404.html", "/index.html", "/auth")
+_REGEXES = (
+    r"~ \.php$", r"~ \.(?<ext>php|html)$", r"~* \.(txt|html|png)$", r"~ ^/a/(.*)$", r"~ ^/(?<seg>[a-z]+)/(.*)$", r"~* ^/API",
+    r"~ /$", r"~ ^/(dir|img)/", r"~* /a", r"~ ^/private/.*\.php", r"~ [^a-z/.]", r"~ ^/([^/]*)/([^/]*)", r"~ b", r"~* \.PHP",
+)  # fmt: skip
+_TEXTS = (
+    "$uri", "$request_uri", "$args", "$is_args$args", "$host", "$http_host", "$scheme", "$request_method", "$arg_x", "$arg_Y",
+    "$cookie_c", "$http_x_test", "$remote_addr", "$server_port", "$1", "$2", "/$1", "$1-$2", "$seg", "$ext", "plain", "",
+    "$document_root", "$request_filename", "$query_string", "$server_name", "$content_length", "$remote_user", "$http_user_agent",
+    "$proxy_add_x_forwarded_for", "$proxy_host", "$uri/$args", "a b", "${uri}x", "$https", "$server_protocol", "$content_type",
+)  # fmt: skip
+_REWRITES = (
+    (r"^/a/(.*)$", "/dir/$1"), (r"^/a/(.*)$", "/img/$1?from=a"), (r"^/(.*)\.html$", "/$1.txt"), (r"^/old(.*)$", "/new$1"),
+    (r"^(/.*)$", "/api$1?"), (r"^/dir/(.+)$", "/dir/?p=$1"), (r"/sub/", "/a/"), (r"^/x", "/a.txt"), (r"\.php$", "/x.php?q=$uri"),
+    (r"^/api/(.*)$", "/private/$1"), (r"^/(?<seg>\w+)/(.*)$", "/$2/$seg"), (r".", "/index.html"), (r"^/img/(.*)", "$1"),
+    (r"^/é/(.*)$", "/a/$1"), (r"^/sp ace/(.*)$", "/private/$1?s=$1"), (r"^/(.*)$", "/$arg_x/$1"), (r"^/a", "/a/a"),
+    (r"^(.*)/$", "$1"), (r"^/([^/]+)$", "/$1/"), (r"^/.*$", "/dir/x.php?a=1&b=$args"),
+)  # fmt: skip
+_REDIRECTS = (
+    (r"^/a/(.*)$", "http://other.example/$1"), (r"^/(.*)$", "https://$host/$1"), (r"^/dir/(.*)$", "$scheme://x.example/$1?k=$1"),
+    (r"^/old(.*)$", "/new$1"), (r"^/(.*)$", "/r/$1?"), (r"^/é/(.*)$", "/ä/$1"), (r"(.*)", "/to$1?u=$uri"),
+)  # fmt: skip
+_CODES = (403, 404, 405, 500, 502, 503)
+
+
+@dataclass
+class Backends:
+    """Ports of the echo servers, by the status that they answer with."""
+
+    by_status: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class Case:
+    """One generated configuration: what stands in ``http`` for it, and the names that its servers have."""
+
+    number: int
+    port: int
+    text: str
+    names: tuple[str, ...]
+
+
+class Generator:
+    """Writes one case."""
+
+    def __init__(self, random: Random, number: int, port: int, root: str, backends: Backends) -> None:
+        self.random = random
+        self.number = number
+        self.port = port
+        self.root = root
+        self.backends = backends
+        self.variables: list[str] = []
+        self.lines: list[str] = []
+
+    def case(self) -> Case:
+        """The whole case."""
+        http = self._maps() + self._upstreams()
+        servers: list[str] = []
+        names: list[str] = []
+        for at in range(self.random.choice((1, 1, 1, 2, 3))):
+            own = self._names(at)
+            names += own
+            servers += self._server(at, own)
+        return Case(self.number, self.port, "\n".join(http + servers), tuple(names))
+
+    # -- http level
+
+    def _maps(self) -> list[str]:
+        random, found = self.random, []
+        for at in range(random.randrange(3)):
+            name = f"m{self.number}_{at}"
+            source = random.choice(("$uri", "$arg_x", "$host", "$http_x_test", "$request_method", "$cookie_c", "$args"))
+            lines = [f"    {key} {value};" for key, value in random.sample(_MAP_LINES, 3)]
+            default = [f"    default {random.choice(('0', '1', 'd', '$uri', '/a/b.txt'))};"] if random.random() < 0.7 else []
+            flags = ["    hostnames;"] if source == "$host" else []
+            found += [f"map {source} ${name} {{", *flags, *default, *lines, "}"]
+            self.variables.append(f"${name}")
+        if random.random() < 0.3:
+            name = f"g{self.number}"
+            found += [
+                f"geo ${name} {{", "    default out;", "    127.0.0.0/8 home;", "    10.0.0.0/8 ten;", "    10.1.0.0/16 one;", "}",
+            ]
+            self.variables.append(f"${name}")
+        if random.random() < 0.3:
+            name = f"s{self.number}"
+            found += [f'split_clients "{random.choice(("$uri", "$arg_x", "$remote_addr$uri"))}" ${name} {{']
+            found += ["    33.3% a;", "    20% b;", f"    {random.choice(('*', '10%'))} c;", "}"]
+            self.variables.append(f"${name}")
+        return found
+
+    def _upstreams(self) -> list[str]:
+        port = self.backends.by_status[200]
+        return [f"upstream u{self.number} {{ server 127.0.0.1:{port}; }}"]
+
+    def _names(self, at: int) -> list[str]:
+        number = self.number
+        pool = [
+            f"www{at}.c{number}.example", f"*.c{number}.example", f".d{at}.c{number}.example", f"c{number}.*",
+            rf"~^(?<sub>\w+)\.r{at}\.example$", f"Mixed{at}.Example",
+        ]  # fmt: skip
+        return self.random.sample(pool, self.random.choice((0, 1, 1, 2)))
+
+    # -- servers
+
+    def _server(self, at: int, names: list[str]) -> list[str]:
+        random = self.random
+        default = " default_server" if at and random.random() < 0.2 and not any("default_server" in x for x in self.lines) else ""
+        self.lines.append(default)
+        lines = [f"server {{ listen 127.0.0.1:{self.port}{default};"]
+        if names:
+            lines.append(f"server_name {' '.join(names)};")
+        lines.append(f"root {self.root}{random.choice(('', '', '/', '/a'))};")
+        lines += self._common(0.2)
+        if random.random() < 0.12:
+            lines.append("merge_slashes off;")
+        if random.random() < 0.1:
+            lines.append("underscores_in_headers on;")
+        if random.random() < 0.15:
+            lines.append(f"set_real_ip_from {random.choice(('127.0.0.1', '10.0.0.0/8'))};")
+            lines.append(f"real_ip_header {random.choice(('X-Forwarded-For', 'X-Real-IP'))};")
+            lines.append(f"real_ip_recursive {random.choice(('on', 'off'))};")
+        lines += self._redirect_settings()
+        lines += self._rewrites(in_server=True)
+        if random.random() < 0.1:
+            lines.append("try_files $uri $uri/ =404;")
+        lines += self._locations("", 0)
+        lines += self._named()
+        lines += self._auth()
+        lines.append("}")
+        return lines
+
+    def _redirect_settings(self) -> list[str]:
+        random, found = self.random, []
+        for name in ("absolute_redirect", "port_in_redirect"):
+            if random.random() < 0.1:
+                found.append(f"{name} off;")
+        if random.random() < 0.1:
+            found.append("server_name_in_redirect on;")
+        return found
+
+    def _auth(self) -> list[str]:
+        return [
+            "location = /auth { internal; "
+            + self.random.choice(
+                (
+                    "return 204;", "return 403;", "return 401;", "return 200 ok;", "if ($arg_x) { return 403; } return 204;",
+                    f"proxy_pass http://127.0.0.1:{self.backends.by_status[200]};",
+                    f"proxy_pass http://127.0.0.1:{self.backends.by_status[404]};", "return 500;",
+                )
+            )
+            + " }"
+        ]  # fmt: skip
+
+    # -- locations
+
+    def _locations(self, parent: str, depth: int) -> list[str]:
+        random = self.random
+        found: list[str] = []
+        used: set[str] = {"= /auth"}
+        for _ in range(random.choice((1, 2, 3, 4, 5)) if not depth else random.choice((0, 0, 0, 1, 2))):
+            head = self._head(parent)
+            if head is None or head in used or head.replace("^~ ", "") in used or f"^~ {head}" in used:
+                continue
+            used.add(head)
+            found += self._location(head, depth)
+        return found
+
+    def _head(self, parent: str) -> str | None:
+        random = self.random
+        kind = random.random()
+        if kind < 0.4 or parent.startswith("~"):
+            return random.choice(_REGEXES)
+        prefix = parent.replace("^~ ", "")
+        pool = [each for each in (_EXACT if kind < 0.5 else _PREFIXES) if each.startswith(prefix)]
+        if not pool or parent.startswith("="):
+            return None
+        path = random.choice(pool)
+        if kind < 0.5:
+            return f"= {path}"
+        return f"^~ {path}" if kind < 0.6 else path
+
+    def _location(self, head: str, depth: int) -> list[str]:
+        random = self.random
+        lines = [f"location {_written(head)} {{"]
+        if random.random() < 0.06:
+            lines.append("internal;")
+        lines += self._common(0.15)
+        lines += self._access()
+        lines += self._rewrites(in_server=False)
+        lines += self._content(head)
+        if random.random() < 0.07:
+            lines.append(self._limit_except())
+        if not head.startswith("=") and depth < 2:
+            lines += self._locations(head, depth + 1)
+        lines.append("}")
+        return lines
+
+    def _limit_except(self) -> str:
+        inside = self.random.choice(("deny all;", "allow 127.0.0.1; deny all;", "allow 10.0.0.0/8; deny all;", "deny 127.0.0.1;"))
+        return f"limit_except {self.random.choice(('GET', 'GET POST', 'POST', 'PUT DELETE'))} {{ {inside} }}"
+
+    def _named(self) -> list[str]:
+        found: list[str] = []
+        for name in ("@one", "@two"):
+            if self.random.random() < 0.8:
+                found += [f"location {name} {{", *self._common(0.15), *self._rewrites(in_server=False), *self._content(name), "}"]
+        return found
+
+    # -- what stands in blocks
+
+    def _common(self, often: float) -> list[str]:
+        random, found = self.random, []
+        if random.random() < often:
+            found += [f"add_header X-{name} {self._text()}{random.choice(('', ' always'))};" for name in random.sample("ABC", 2)]
+        if random.random() < often:
+            found.append(f"proxy_set_header X-P{random.randrange(3)} {self._text()};")
+            if random.random() < 0.5:
+                found.append(f"proxy_set_header Host {random.choice(('$host', '$http_host', 'fixed', '$proxy_host'))};")
+        if random.random() < often:
+            found += self._error_pages()
+        if random.random() < often / 2:
+            found.append(f"expires {random.choice(('1h', 'off', 'max', 'epoch', '-1', '10', '$arg_x', '0'))};")
+        if random.random() < often / 2:
+            found.append(f"index {random.choice(('index.php index.html', 'b.txt', '/a.txt', 'none /index.html', 'deep.txt sub'))};")
+        if random.random() < often / 2:
+            found.append(f"autoindex {random.choice(('on', 'off'))};")
+        if random.random() < often / 3:
+            found.append(f"default_type {random.choice(('text/x-a', 'application/x-b'))};")
+        return found
+
+    def _error_pages(self) -> list[str]:
+        random, found = self.random, []
+        for _ in range(random.choice((1, 1, 2))):
+            codes = " ".join(map(str, random.sample(_CODES, random.choice((1, 2)))))
+            extra = random.choice(("", "", "", " =", " =200", " =404", " =302"))
+            target = random.choice(
+                (
+                    "/404.html", "/50x.html", "/maintenance.html", "@one", "@two", "http://errors.example/e", "/api/error?c=1",
+                    "/missing.html", "/dir/", "/a$uri", "@none",
+                )
+            )  # fmt: skip
+            found.append(f"error_page {codes}{extra} {target};")
+        if random.random() < 0.3:
+            found.append("recursive_error_pages on;")
+        if random.random() < 0.5:
+            found.append("proxy_intercept_errors on;")
+        return found
+
+    def _access(self) -> list[str]:
+        random, found = self.random, []
+        if random.random() < 0.15:
+            rules = ("allow 127.0.0.1;", "deny 127.0.0.1;", "allow 10.0.0.0/8;", "deny all;", "allow all;", "deny 192.0.2.1;")
+            found += random.sample(rules, random.choice((1, 2, 3)))
+        if random.random() < 0.08:
+            found.append(f"auth_basic {random.choice(('closed', 'off', '$arg_x'))};")
+        if random.random() < 0.08:
+            found.append(f"auth_request {random.choice(('/auth', '/auth', 'off', '/a/b.txt', '/missing'))};")
+        if random.random() < 0.1:
+            found.append(f"satisfy {random.choice(('any', 'all'))};")
+        return found
+
+    def _text(self) -> str:
+        pool = self.variables if self.variables and self.random.random() < 0.25 else _TEXTS
+        return f'"{self.random.choice(pool)}"'
+
+    def _rewrites(self, *, in_server: bool) -> list[str]:
+        random, found = self.random, []
+        count = random.choice((0, 0, 0, 0, 1)) if in_server else random.choice((0, 0, 1, 1, 2))
+        for _ in range(count):
+            found += random.choice((self._rewrite, self._rewrite, self._set, self._condition, self._condition))()
+        return found
+
+    def _rewrite(self) -> list[str]:
+        random = self.random
+        if random.random() < 0.25:
+            pattern, to = random.choice(_REDIRECTS)
+            flag = random.choice((" redirect", " permanent")) if to.startswith("/") else random.choice(("", " permanent"))
+        else:
+            pattern, to = random.choice(_REWRITES)
+            flag = random.choice(("", "", " last", " last", " break", " break"))
+        return [f'rewrite "{pattern}" "{to}"{flag};']
+
+    def _set(self) -> list[str]:
+        name = f"v{self.number}_{self.random.randrange(2)}"
+        line = f"set ${name} {self._text()};"
+        self.variables.append(f"${name}")
+        if self.random.random() < 0.1:
+            line += f" set $args {self._text()};"
+        return [line]
+
+    def _condition(self) -> list[str]:
+        random = self.random
+        variable = random.choice(("$uri", "$args", "$arg_x", "$request_method", "$host", "$http_x_test", *self.variables))
+        condition = random.choice(
+            (
+                variable, f"{variable} = {random.choice(('GET', 'a', '1', '/a/'))}", f"{variable} != POST", f'{variable} ~ "^/(a|dir)(.*)"',
+                f"{variable} ~* A", f"{variable} !~ b", '$uri ~ "^/([^/]+)/"', f"-f {self.root}$uri", f"!-e {self.root}$uri",
+                "-d $request_filename", "!-f $document_root/a.txt", "-f $request_filename", '$request_uri ~ "//"',
+            )
+        )  # fmt: skip
+        body = random.choice((self._return, self._rewrite, self._set, self._set, self._break, self._header, self._pass_in_if))()
+        return [f"if ({condition}) {{", *body, "}"] if body != ["-"] else []
+
+    def _break(self) -> list[str]:
+        return ["break;"]
+
+    def _header(self) -> list[str]:
+        self_text = self._text()
+        return [f"set $v{self.number}_0 {self_text};"]
+
+    def _pass_in_if(self) -> list[str]:
+        return ["return 418;"]
+
+    def _return(self) -> list[str]:
+        random = self.random
+        return [
+            random.choice(
+                (
+                    "return 403;", "return 404;", "return 503;", "return 444;", f"return 200 {self._text()};", "return 204;",
+                    f"return 404 {self._text()};", "return 301 /moved$uri;", "return 302 http://x.example$request_uri;",
+                    "return https://$host$uri;", "return 307 /é?$args;", f"return 301 {self._text()};", "return 200;", "return 410;",
+                    "return 500;",
+                )
+            )
+        ]  # fmt: skip
+
+    def _content(self, head: str) -> list[str]:
+        choices = [self._return, self._pass, self._pass, self._try, self._nothing, self._nothing, self._other_root]
+        if not head.startswith("@"):
+            choices.append(lambda: self._alias(head))
+        chosen = self.random.choice(choices)
+        return chosen(head) if chosen == self._pass else chosen()  # type: ignore[arg-type, call-arg]
+
+    def _nothing(self) -> list[str]:
+        return []
+
+    def _other_root(self) -> list[str]:
+        return [f"root {self.root}{self.random.choice(('/a', '/dir/', '', '/$host', '/missing'))};"]
+
+    def _alias(self, head: str) -> list[str]:
+        random = self.random
+        if head.startswith("~"):
+            found = [f"alias {self.root}/{random.choice(('$1', 'dir/$1', 'a.txt', '$uri', 'a$uri', '$seg'))};"]
+        else:
+            found = [f"alias {self.root}/{random.choice(('a/', 'dir/', 'img', '', 'private/', 'a.txt'))};"]
+        return found + (self._try() if random.random() < 0.2 else [])
+
+    def _try(self) -> list[str]:
+        random = self.random
+        pool = ("$uri", "$uri/", "$uri.html", "/a.txt", "/dir/", "$uri/index.html", "/a$uri", "/empty/", "b.txt")
+        last = ("=404", "=403", "@one", "@two", "/index.html", "/x.php?q=$uri&$args", "/api/$uri", "=503", "/a/", "$uri/index.html")
+        return [f"try_files {' '.join(random.sample(pool, random.choice((1, 1, 2))))} {random.choice(last)};"]
+
+    def _pass(self, head: str) -> list[str]:
+        random = self.random
+        status = random.choice((200, 200, 200, 404, 503))
+        base = f"http://127.0.0.1:{self.backends.by_status[status]}"
+        if random.random() < 0.2:
+            base = f"http://u{self.number}"
+        variables = ("$uri", "$request_uri", "/v$uri$is_args$args", "/w?u=$uri", "/$1", "$arg_x")
+        if random.random() < 0.2:
+            return [f"proxy_pass {base}{random.choice(variables)};"]
+        with_uri = not head.startswith(("~", "@")) and random.random() < 0.5
+        uri = random.choice(("/", "/b", "/b/", "/é/", "/q?z=1", "/a%20b/")) if with_uri else ""
+        lines = [f"proxy_pass {base}{uri};"]
+        if random.random() < 0.1:
+            lines.append("proxy_method PUT;")
+        if random.random() < 0.1:
+            lines.append("proxy_pass_request_headers off;")
+        return lines
+
+
+def _written(head: str) -> str:
+    """A location's head with its text in quotes where it needs them."""
+    modifier, space, text = head.partition(" ")
+    if modifier not in ("=", "~", "~*", "^~"):
+        return f'"{head}"'
+    return f'{modifier} "{text}"'
+
+
+_MAP_LINES = (
+    ("a", "one"), ('"~^/a/(.*)$"', "$1"), ("~*php", "php"), ("/dir/", "$arg_x"), ('""', "none"), ("1", "0"), ("GET", "get"),
+    ('"~(?<ext>txt)"', "$ext"), ("*.example", "wild"), ("x=1", "/x.php"), ("~/$", "slash"), ("POST", "post"),
+)  # fmt: skip

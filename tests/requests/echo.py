@@ -1,0 +1,67 @@
+"""Backends that tell in a header of their answer what they received."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+
+
+class _Echo(asyncio.Protocol):
+    """One connection: one request, one answer."""
+
+    def __init__(self, port: int, status: int) -> None:
+        self.port = port
+        self.status = status
+        self.data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        head, end, rest = self.data.partition(b"\r\n\r\n")
+        if not end:
+            return
+        lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+        headers = [tuple(line.split(": ", 1)) for line in lines[1:] if ": " in line]
+        length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
+        if len(rest) < length:
+            return
+        method, uri, _ = lines[0].split(" ", 1)[0], lines[0].split(" ", 1)[1].rpartition(" ")[0], 0
+        told = json.dumps({"port": self.port, "method": method, "uri": uri, "headers": headers})
+        body = b"" if method == "HEAD" else b"echo"
+        text = f"HTTP/1.1 {self.status} X\r\nContent-Length: 4\r\nX-Echo: {base64.b64encode(told.encode()).decode()}\r\n"
+        self.transport.write(f"{text}Connection: close\r\n\r\n".encode() + body)
+        self.transport.close()
+
+
+@contextlib.contextmanager
+def echoes(*statuses: int) -> Iterator[dict[int, int]]:
+    """Running backends: their ports by the status that they answer with."""
+    loop = asyncio.new_event_loop()
+    ports: dict[int, int] = {}
+    servers = []
+    for status in statuses:
+        holder: list[int] = []
+        server = loop.run_until_complete(
+            loop.create_server(lambda status=status, holder=holder: _Echo(holder[0], status), "127.0.0.1", 0, backlog=512)
+        )
+        holder.append(server.sockets[0].getsockname()[1])
+        ports[status] = holder[0]
+        servers.append(server)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield ports
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        for server in servers:
+            server.close()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

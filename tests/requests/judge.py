@@ -1,0 +1,260 @@
+"""Runs cases on an nginx, and compares its answers with what the walk says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
+from nginxaudit.model import Model
+from nginxaudit.nginx import Target
+from nginxaudit.request.records import Ask, Outcome, World
+from nginxaudit.request.walk import trace
+from tests.model.model_support import model_of
+from tests.requests.asks import PASSWORD, USER, random_ask, right
+from tests.requests.configurations import FILES, FOLDERS, Backends, Case, Generator
+from tests.support import nginx
+
+STATUSES = (200, 404, 503)
+_AT_LINE = re.compile(r"\[emerg\].* in \S+:(\d+)")
+_HIDDEN = frozenset({"connection", "content-length"})
+
+
+@dataclass
+class Answer:
+    """What nginx answered. ``status`` 0: it closed the connection."""
+
+    status: int = 0
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: str = ""
+
+    def all(self, name: str) -> list[str]:
+        return [value for each, value in self.headers if each.lower() == name]
+
+    def echo(self) -> dict[str, Any] | None:
+        told = self.all("x-echo")
+        return json.loads(base64.b64decode(told[0])) if told else None
+
+
+@dataclass
+class Disagreement:
+    """A request about which nginx and the walk differ."""
+
+    case: Case
+    ask: Ask
+    what: str
+    answer: Answer
+    outcome: Outcome
+
+
+@dataclass
+class Count:
+    """What came out of many requests."""
+
+    requests: int = 0
+    refused: list[str] = field(default_factory=list)
+    unknown: int = 0
+    branched: int = 0
+    outside: int = 0
+    disagreements: list[Disagreement] = field(default_factory=list)
+
+
+def write_tree(root: Path) -> World:
+    """The small tree of files, each with its own path in it."""
+    for name in FILES:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"file {name}")
+    for name in FOLDERS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    files = frozenset(f"{root}/{name}" for name in FILES) | frozenset(f"{root}/{name}/" for name in FOLDERS)
+    return World(files=files, complete=True, prefix=str(root.parent))
+
+
+def judge(directory: Path, first: int, count: int, per_case: int, seed: int, ports: dict[int, int]) -> Count:
+    """Ask one nginx about some cases, started once for all of them."""
+    found = Count()
+    root = directory / "files"
+    world = replace(write_tree(root), backends={f"127.0.0.1:{port}": status for status, port in ports.items()})
+    (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+    listening = nginx.free_ports(count)
+    cases = [
+        Generator(Random(f"{seed}-{number}"), number, port, str(root), Backends(ports)).case()
+        for number, port in zip(range(first, first + count), listening, strict=True)
+    ]
+    cases = _accepted(directory, cases, found)
+    names = {f"u{case.number}": 200 for case in cases}
+    world = replace(world, backends={**world.backends, **names})
+    with nginx.running(directory, _http(directory, cases)):
+        model = _model(directory)
+        for case in cases:
+            random = Random(f"{seed}-{case.number}-asks")
+            for _ in range(per_case):
+                _one(found, case, model, random_ask(random, case.port, case.names), world)
+    return found
+
+
+def _one(found: Count, case: Case, model: Model, ask: Ask, world: World) -> None:
+    login = next((text for name, text in ask.headers if name == "Authorization"), None)
+    told = replace(world, password=login == right())
+    answer = send(ask)
+    outcomes = trace(model, ask, told, explain=False).outcomes
+    found.requests += 1
+    if any(outcome.unknown for outcome in outcomes):
+        found.unknown += 1
+        return
+    if len(outcomes) > 1:
+        found.branched += 1
+    differences = [difference(answer, outcome, told, ask) for outcome in outcomes]
+    if all(differences):
+        if len(outcomes) > 1:
+            found.outside += 1
+        found.disagreements.append(Disagreement(case, ask, str(differences[0]), answer, outcomes[0]))
+
+
+# -- running
+
+
+def _http(directory: Path, cases: list[Case]) -> str:
+    head = (
+        f"auth_basic_user_file {directory}/users;\nserver_names_hash_bucket_size 128;\nserver_names_hash_max_size 8192;\n"
+        "variables_hash_max_size 65536;\nmap_hash_bucket_size 128;\nmap_hash_max_size 8192;\nlog_not_found off;\n"
+        "map $host $groups { '~(?<seg>0)(?<ext>1)(?<sub>2)' 1; }\n"
+    )
+    return head + "\n".join(case.text for case in cases)
+
+
+def _accepted(directory: Path, cases: list[Case], found: Count) -> list[Case]:
+    """The cases that this nginx loads."""
+    while True:
+        text = f"{nginx.load_modules()}events {{}}\nhttp {{ access_log off;\n{_http(directory, cases)}\n}}\n"
+        (directory / "logs").mkdir(exist_ok=True)
+        answer = nginx.check(directory, text)
+        if answer.accepted:
+            return cases
+        at = _AT_LINE.search(answer.output)
+        if at is None or not cases:
+            raise AssertionError(answer.output[-2000:])
+        bad = _case_at(text, int(at[1]), cases)
+        found.refused.append(answer.output.strip().splitlines()[0][-200:])
+        cases = [case for case in cases if case is not bad]
+
+
+def _case_at(text: str, line: int, cases: list[Case]) -> Case:
+    offset = sum(len(each) + 1 for each in text.split("\n")[: line - 1])
+    found = next((case for case in reversed(cases) if text.index(case.text) <= offset), None)
+    assert found is not None, text.split("\n")[line - 1]
+    return found
+
+
+def _model(directory: Path) -> Model:
+    text = (directory / "nginx.conf").read_text()
+    return model_of(text, target=Target(nginx.version()))
+
+
+def send(ask: Ask) -> Answer:
+    """Send a request as it is, and read the answer to its end."""
+    lines = [f"{ask.method} {ask.target} HTTP/1.1"]
+    if ask.host is not None:
+        lines.append(f"Host: {ask.host}")
+    lines += [f"{name}: {value}" for name, value in ask.headers]
+    if ask.body is not None:
+        lines.append(f"Content-Length: {ask.body}")
+    data = "\r\n".join([*lines, "Connection: close", "", ""]).encode() + b"x" * (ask.body or 0)
+    with socket.create_connection(("127.0.0.1", ask.port), timeout=5) as client:
+        client.sendall(data)
+        received = b""
+        try:
+            while part := client.recv(65536):
+                received += part
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            return Answer(-1)
+    return _read(received)
+
+
+def _read(data: bytes) -> Answer:
+    if not data:
+        return Answer()
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines[1:])]
+    answer = Answer(int(lines[0].split(" ")[1]), headers, "")
+    if answer.all("transfer-encoding"):
+        body = b"".join(_chunks(body))
+    answer.body = body.decode("utf-8", "surrogateescape")
+    return answer
+
+
+def _chunks(data: bytes) -> Iterator[bytes]:
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        yield data[: int(size, 16)]
+        data = data[int(size, 16) + 2 :]
+
+
+# -- comparing
+
+
+def difference(answer: Answer, outcome: Outcome, world: World, ask: Ask) -> str | None:
+    """What differs between an answer and an outcome; None if nothing does."""
+    if outcome.closed or not answer.status:
+        return None if outcome.closed == (not answer.status) else f"closed: {outcome.closed}, nginx {answer.status}"
+    if answer.status != outcome.status:
+        return f"status: {outcome.status}, nginx {answer.status}"
+    location = answer.all("location")
+    if location != ([outcome.redirect] if outcome.redirect is not None else []):
+        return f"location: {outcome.redirect}, nginx {location}"
+    return _passing(answer, outcome) or _headers(answer, outcome) or _body(answer, outcome, world, ask)
+
+
+def _passing(answer: Answer, outcome: Outcome) -> str | None:
+    echo = answer.echo()
+    if (echo is None) != (outcome.passed is None):
+        return f"passed: {outcome.passed}, nginx {echo}"
+    if echo is None:
+        return None
+    assert outcome.passed is not None
+    target = outcome.passed.rpartition("//")[2]
+    if outcome.upstream is None and target != f"127.0.0.1:{echo['port']}":
+        return f"target: {target}, nginx {echo['port']}"
+    if outcome.upstream_method != echo["method"]:
+        return f"method: {outcome.upstream_method}, nginx {echo['method']}"
+    if outcome.upstream_uri != echo["uri"]:
+        return f"uri: {outcome.upstream_uri}, nginx {echo['uri']}"
+    ours = sorted((name.lower(), value.strip()) for name, value in outcome.upstream_headers if name.lower() not in _HIDDEN)
+    theirs = sorted((name.lower(), value.strip()) for name, value in echo["headers"] if name.lower() not in _HIDDEN)
+    return None if ours == theirs else f"sent headers: {ours}, nginx {theirs}"
+
+
+def _headers(answer: Answer, outcome: Outcome) -> str | None:
+    wanted = ("cache-control", "www-authenticate", *(() if outcome.passed else ("content-type",)))
+    ours = sorted((name.lower(), value.strip()) for name, value in outcome.headers)
+    theirs = sorted(
+        (name.lower(), value.strip())
+        for name, value in answer.headers
+        if (name.lower().startswith("x-") and name.lower() != "x-echo") or name.lower() in wanted
+    )
+    return None if ours == theirs else f"headers: {ours}, nginx {theirs}"
+
+
+def _body(answer: Answer, outcome: Outcome, world: World, ask: Ask) -> str | None:
+    if ask.method == "HEAD" or outcome.passed is not None or outcome.status in (204, 304):
+        return None
+    if outcome.file is not None:
+        if outcome.file.endswith("/"):
+            return None if "Index of" in answer.body else f"list of {outcome.file}, nginx {answer.body[:80]}"
+        name = next(name for name in FILES if re.sub("/+", "/", outcome.file).endswith(f"/files/{name}"))
+        return None if answer.body == f"file {name}" else f"file {name}, nginx {answer.body[:80]}"
+    if outcome.body is not None:
+        return None if answer.body == outcome.body else f"body {outcome.body[:80]!r}, nginx {answer.body[:80]!r}"
+    return None
