@@ -188,7 +188,8 @@ def rules(model: Model, block: Directive) -> tuple[AccessRule, ...]:
 
 def is_internal(block: Directive) -> bool:
     """Clients cannot ask for it: a named location, or ``internal``, which locations inside inherit
-    (``ngx_http_core_merge_loc_conf``)."""
+    (``ngx_http_core_merge_loc_conf``).
+    """
     at = enclosing(block, "location")
     while at is not None and at.name == "location":
         if at.first("internal") is not None or (len(at.args) == 1 and at.args[0].startswith("@")):

@@ -52,7 +52,7 @@ class Undecided(Enum):
 UNDECIDED = Undecided.UNDECIDED
 
 
-def search(pattern: str, text: str, *, caseless: bool = False) -> Found | None | Undecided:
+def search(pattern: str, text: str, *, caseless: bool = False) -> Found | Undecided | None:
     """What nginx captures where it finds ``pattern`` in ``text``; None where it does not."""
     import pcre2
 
@@ -69,7 +69,9 @@ def search(pattern: str, text: str, *, caseless: bool = False) -> Found | None |
         return _PLAIN
     groups = tuple([(group or b"").decode("utf-8", "surrogateescape") for group in found.groups()])
     named = expression.groupindex
-    return Found(groups, tuple([(_name(name), groups[at - 1]) for name, at in named.items()]) if named else ())
+    return Found(
+        groups, tuple([(_name(name), groups[at - 1]) for name, at in named.items()]) if named else ()
+    )
 
 
 _PLAIN = Found((), ())

@@ -22,7 +22,7 @@ from nginxaudit.syntax.tree import Directive
 if TYPE_CHECKING:
     Subrequest = Callable[[Flight, str, Directive], int | None]
 
-_CODE = tuple([f"access{kind}" for kind in LUA]) + ("js_access",)
+_CODE = (*[f"access{kind}" for kind in LUA], "js_access")
 _OTHERS = (
     "auth_jwt", "auth_oidc", "auth_pam", "auth_ldap", "auth_gss", "auth_digest", "akita_mode", "modsecurity",
 )  # fmt: skip
@@ -36,7 +36,9 @@ def preaccess(flight: Flight, block: Directive) -> None:
     for name in flight.model.written(_LIMITS):
         for node in flight.model.effective(block, name):
             zone = " ".join(node.args)
-            flight.note("limits", node, f"{name} {zone}", "beyond the limit: limit_req_status or limit_conn_status")
+            flight.note(
+                "limits", node, f"{name} {zone}", "beyond the limit: limit_req_status or limit_conn_status"
+            )
 
 
 def access(flight: Flight, block: Directive, subrequest: Subrequest) -> Result | None:
@@ -74,7 +76,9 @@ def _answers(flight: Flight, block: Directive, subrequest: Subrequest) -> Iterat
         text = model.value(block, name)
         if text is not None and text.lower() != "off":
             node = model.effective(block, name)[0]
-            passed = flight.yes((name, node.start), f"{name} lets the request through", f"{name} refuses it", node)
+            passed = flight.yes(
+                (name, node.start), f"{name} lets the request through", f"{name} refuses it", node
+            )
             yield OK if passed else UNAUTHORIZED
 
 
@@ -180,7 +184,9 @@ def _basic(flight: Flight, block: Directive) -> int:
     node = model.effective(block, "auth_basic")[0]
     text = value(flight, realm)
     if isinstance(text, Unknown) and not text.candidates:
-        off = flight.yes(("is", text.shown, "off"), f'{text.shown} is "off"', f'{text.shown} is not "off"', node)
+        off = flight.yes(
+            ("is", text.shown, "off"), f'{text.shown} is "off"', f'{text.shown} is not "off"', node
+        )
         text = "off" if off else text
     if (flight.pin(text, node) if isinstance(text, Unknown) and text.candidates else text) == "off":
         flight.note("access", node, "no password is asked for", "auth_basic is off")
@@ -229,9 +235,11 @@ def _request(flight: Flight, block: Directive, subrequest: Subrequest) -> int:
         if len(each.args) > 1:
             name = str(each.args[0])[1:].lower()
             found = value(flight, each.args[1])
-            flight.values[name] = Unknown(f"${name}", "the subrequest's answer has it", name=name) if isinstance(
-                found, Unknown
-            ) else found
+            flight.values[name] = (
+                Unknown(f"${name}", "the subrequest's answer has it", name=name)
+                if isinstance(found, Unknown)
+                else found
+            )
     if 200 <= status < 300:
         flight.note("access", node, "allowed", f"the subrequest was answered with {status}")
         return OK

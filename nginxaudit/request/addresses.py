@@ -55,9 +55,7 @@ def real_ip(flight: Flight, block: Directive) -> None:
     _replace(flight, trusted, values, recursive, node)
 
 
-def _replace(
-    flight: Flight, trusted: list[str], values: list[str], recursive: bool, node: Directive
-) -> None:
+def _replace(flight: Flight, trusted: list[str], values: list[str], recursive: bool, node: Directive) -> None:
     client = flight.client
     assert client is not None
     for text in reversed(values):

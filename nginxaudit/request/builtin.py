@@ -1,4 +1,4 @@
-"""Variables that nginx itself defines: ``$uri``, ``$host``, ``$arg_NAME``, …
+"""Variables that nginx itself defines: ``$uri``, ``$host``, ``$arg_NAME`` and others.
 
 src/http/ngx_http_variables.c says what they are and which of them are computed anew at every use.
 """
@@ -31,7 +31,6 @@ def _remote_addr(flight: Flight) -> Value:
 
 
 def _server_name(flight: Flight) -> Value:
-    assert flight.server is not None
     names = flight.server.names
     if not names or names[0].token is None:
         return ""
@@ -80,7 +79,9 @@ def _remote_user(flight: Flight) -> Value:
 
 def _server_addr(flight: Flight) -> Value:
     if flight.ask.address is None:
-        return Unknown("$server_addr", "the address that the client connects to is not known", name="server_addr")
+        return Unknown(
+            "$server_addr", "the address that the client connects to is not known", name="server_addr"
+        )
     return flight.ask.address
 
 
@@ -98,12 +99,6 @@ def _binary_addr(flight: Flight) -> Value:
 
 def _nginx_version(flight: Flight) -> Value:
     return format_version(flight.model.target.version)
-
-
-def _proxy_host(flight: Flight) -> Value:
-    from nginxaudit.request.passing import proxy_host
-
-    return proxy_host(flight)
 
 
 def _forwarded(flight: Flight) -> Value:
@@ -145,14 +140,14 @@ BUILTIN: dict[str, Builtin] = {
     "is_args": Builtin(_is_args),
     "request_uri": Builtin(lambda flight: flight.raw),
     "request": Builtin(_request),
-    "request_method": Builtin(lambda flight: flight.method),
+    "request_method": Builtin(lambda flight: flight.main.method),
     "request_filename": Builtin(_request_filename),
     "document_root": Builtin(_document_root),
     "realpath_root": Builtin(_document_root),
     "host": Builtin(_host),
     "scheme": Builtin(lambda flight: flight.ask.scheme),
     "https": Builtin(lambda flight: "on" if flight.ask.tls else ""),
-    "server_protocol": Builtin(lambda flight: f"HTTP/{flight.ask.version}"),
+    "server_protocol": Builtin(lambda flight: flight.protocol),
     "server_name": Builtin(_server_name),
     "server_port": Builtin(lambda flight: str(flight.ask.port)),
     "server_addr": Builtin(_server_addr),
@@ -164,7 +159,7 @@ BUILTIN: dict[str, Builtin] = {
     "content_type": Builtin(lambda flight: header(flight, "content-type")),
     "nginx_version": Builtin(_nginx_version),
     "http2": Builtin(lambda flight: "h2" if flight.ask.version == "2.0" else ""),
-    "proxy_host": Builtin(_proxy_host),
+    "proxy_host": Builtin(lambda flight: flight.proxy_host),
     "proxy_add_x_forwarded_for": Builtin(_forwarded),
     "fastcgi_script_name": Builtin(_script_name),
     "fastcgi_path_info": Builtin(_path_info),
@@ -216,8 +211,12 @@ def prefixed(flight: Flight, name: str) -> Value:
         return argument(flight, name[4:])
     if name.startswith("cookie_"):
         return cookie(flight, name[7:])
-    if name.startswith(_LATER) or name.startswith(("upstream_", "body_bytes", "bytes_sent", "request_time", "status")):
+    if name.startswith(_LATER) or name.startswith(
+        ("upstream_", "body_bytes", "bytes_sent", "request_time", "status")
+    ):
         return Unknown(f"${name}", "it is known when the answer is there", name=name)
-    if name.startswith(("ssl_", "geoip", "proxy_protocol_", "time_", "msec", "request_id", "connection", "pid")):
+    if name.startswith(
+        ("ssl_", "geoip", "proxy_protocol_", "time_", "msec", "request_id", "connection", "pid")
+    ):
         return Unknown(f"${name}", "it depends on the connection or the time", name=name)
     return Unknown(f"${name}", "its value is not in the configuration", name=name)

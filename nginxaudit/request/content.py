@@ -15,7 +15,12 @@ from nginxaudit.syntax.tree import Directive
 
 _READING = frozenset({"GET", "HEAD", "POST"})
 _CODE = frozenset({"perl", "js_content", "content_by_lua", "content_by_lua_block", "content_by_lua_file"})
-_OWN = {"stub_status": "the status page", "empty_gif": "an empty picture", "api": "the API", "status": "the status"}
+_OWN = {
+    "stub_status": "the status page",
+    "empty_gif": "an empty picture",
+    "api": "the API",
+    "status": "the status",
+}
 
 
 def try_files(flight: Flight, block: Directive) -> Result | None:
@@ -102,26 +107,48 @@ def _index(flight: Flight, block: Directive) -> Result | None:
     for each in names:
         name = known(flight, each, node)
         if name.startswith("/"):
-            flight.note("content", node, f"internal redirect to {name}", "index: an absolute name is not looked for")
+            flight.note(
+                "content", node, f"internal redirect to {name}", "index: an absolute name is not looked for"
+            )
             return Goto(name, flight.args)
-        if exists(flight, folder + name, node) if flight.world.complete else is_file(flight, folder + name, node):
-            flight.note("content", node, f"internal redirect to {flight.uri}{name}", f"index: {folder}{name} is there")
+        if (
+            exists(flight, folder + name, node)
+            if flight.world.complete
+            else is_file(flight, folder + name, node)
+        ):
+            flight.note(
+                "content", node, f"internal redirect to {flight.uri}{name}", f"index: {folder}{name} is there"
+            )
             return Goto(flight.uri + name, flight.args)
         if not tested:
-            if not is_dir(flight, folder.rstrip("/") or "/", node):
-                flight.note("content", node, "404", f"index: there is no directory {folder}")
-                return Finish(404)
+            missing = _no_folder(flight, folder, node)
+            if missing is not None:
+                return missing
             tested = True
     return _listing(flight, block)
+
+
+def _no_folder(flight: Flight, folder: str, node: Directive | None) -> Result | None:
+    """What is answered where the directory of an index is none (``ngx_http_index_test_dir``)."""
+    if is_dir(flight, folder.rstrip("/") or "/", node):
+        return None
+    if not folder.endswith("/") and is_file(flight, folder, node):
+        flight.note("content", node, "500", f"index: {folder} is a file")
+        return Finish(500)
+    flight.note("content", node, "404", f"index: there is no directory {folder}")
+    return Finish(404)
 
 
 def _listing(flight: Flight, block: Directive) -> Result | None:
     if not flight.model.flag(block, "autoindex", False) or flight.method == "POST":
         return None
     node = flight.model.effective(block, "autoindex")[0]
-    path = _path(flight, node)
+    path = _path(flight, node)[:-1]  # nginx takes the last character for a slash, whatever it is
+    if not is_dir(flight, path or "/", node):
+        flight.note("content", node, "404", f"autoindex: there is no directory {path}")
+        return Finish(404)
     flight.note("content", node, f"a list of {path}", "autoindex: no index file is there")
-    return Reply(200, file=path)
+    return Reply(200, file=f"{path}/")
 
 
 def _path(flight: Flight, node: Directive | None) -> str:
@@ -169,9 +196,9 @@ def _handled(flight: Flight, block: Directive, handler: Directive) -> Result:
         return Reply(200)
     try:
         found = passed(flight, handler)
-    except BadUrl:
-        flight.note("content", handler, "500", "the value is no URL")
-        return Finish(500)
+    except BadUrl as bad:
+        flight.note("content", handler, str(bad.status), str(bad))
+        return Finish(bad.status)
     uri = f" {found.method} {found.uri}" if found.uri is not None else ""
     flight.note("content", found.node, f"passed to {found.target}{uri}", _group(found.upstream))
     flight.sent = found
@@ -185,11 +212,15 @@ def _group(name: str | None) -> str:
 def _answered(flight: Flight, block: Directive, sent: Passed) -> Result:
     """The backend's answer: known, or a branch for each error page that it may lead to."""
     protocol, node = sent.protocol, sent.node
-    intercept = protocol != "memcached" and bool(flight.model.flag(block, f"{protocol}_intercept_errors", False))
+    intercept = protocol != "memcached" and bool(
+        flight.model.flag(block, f"{protocol}_intercept_errors", False)
+    )
     status = flight.world.backends.get(sent.target.rpartition("//")[2], flight.world.backend_status)
     if status is not None:
         if status >= 300 and intercept and has_page(flight, block, status):
-            flight.note("content", node, f"the backend answers {status}", f"{protocol}_intercept_errors is on")
+            flight.note(
+                "content", node, f"the backend answers {status}", f"{protocol}_intercept_errors is on"
+            )
             return Finish(status)
         return Reply(status, passed=node)
     options: list[tuple[int | None, str]] = [(None, "the backend's answer is passed on")]
@@ -202,13 +233,15 @@ def _answered(flight: Flight, block: Directive, sent: Passed) -> Result:
 
 
 def _failures(flight: Flight, block: Directive, intercept: bool) -> list[tuple[int | None, str]]:
-    found: list[tuple[int | None, str]] = []
+    """Statuses that have an error page: any of the backend with ``…_intercept_errors``, else those of nginx itself."""
+    found: dict[int | None, str] = {}
     for page in flight.model.effective(block, "error_page"):
-        codes = [int(word) for word in page.args[:-1] if word.isdigit()]
-        own = [code for code in codes if code in (502, 504)]
-        if intercept and codes:
-            words = " or ".join(map(str, codes))
-            found.append((codes[0], f"the backend answers {words}"))
-        elif own:
-            found.append((own[0], "the backend cannot be reached" if own[0] == 502 else "the backend is too slow"))
-    return found
+        for code in [int(word) for word in page.args[:-1] if word.isdigit()]:
+            if intercept:
+                found.setdefault(code, f"the backend answers {code}")
+            elif code in _UNREACHABLE:
+                found.setdefault(code, _UNREACHABLE[code])
+    return list(found.items())
+
+
+_UNREACHABLE = {502: "the backend cannot be reached", 504: "the backend is too slow"}

@@ -30,7 +30,10 @@ def special(flight: Flight, status: int) -> Result:
 
 def has_page(flight: Flight, block: Directive, status: int) -> bool:
     """Whether some error page is for a status (``proxy_intercept_errors``)."""
-    return any(str(status) in [str(word) for word in node.args[:-1]] for node in flight.model.effective(block, "error_page"))
+    return any(
+        str(status) in [str(word) for word in node.args[:-1]]
+        for node in flight.model.effective(block, "error_page")
+    )
 
 
 def _page(flight: Flight, node: Directive, status: int) -> Result:

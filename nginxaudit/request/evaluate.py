@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from nginxaudit.model.definitions import variable_name
 from nginxaudit.request.builtin import BUILTIN, prefixed
 from nginxaudit.request.flight import Flight, Unknown, Value
 from nginxaudit.request.mapping import map_value
@@ -17,7 +18,7 @@ from nginxaudit.syntax.tree import Directive
 
 _REFERENCE = re.compile(r"\$(?:([1-9])|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 _MAPPING = ("map", "geo", "split_clients", "num_map")
-_CODE = ("js_set", "js_var", "perl_set", "set_by_lua", "set_by_lua_block", "set_by_lua_file")
+_SETTING = ("set", "auth_request_set", "location", "server_name", "rewrite", "if")
 _PRODUCT = 64
 
 
@@ -111,22 +112,22 @@ def variable(flight: Flight, name: str) -> Value:
 
 
 def _defined(flight: Flight, name: str, directives: list[Directive]) -> Value:
-    """The value by the directive that defines a variable; empty before a ``set`` has been executed."""
-    last = directives[-1]
-    for each in reversed(directives):
-        if each.name in _MAPPING or each.name in _CODE:
-            last = each
-            break
-    if last.name in _CODE:
-        return Unknown(f"${name}", f"{last.name} computes it", name=name)
-    if last.name not in _MAPPING:
-        if last.name not in ("set", "auth_request_set", "location", "server_name", "rewrite", "if"):
-            return Unknown(f"${name}", f"{last.name} sets it", name=name)
+    """The value by the directive that defines a variable; empty before a ``set`` or a capture has given it one."""
+    own = [node for node in directives if node.name not in _SETTING and not _captures(node, name)]
+    if not own:
         return ""
+    last = own[-1]
+    if last.name not in _MAPPING:
+        return Unknown(f"${name}", f"{last.name} sets it", name=name)
     found = map_value(flight, last, name, value)
     if last.first("volatile") is None:
         flight.values[name] = found
     return found
+
+
+def _captures(node: Directive, name: str) -> bool:
+    """Whether only a group of an expression in the block has the name."""
+    return node.name in _MAPPING and (not node.args or variable_name(node.args[-1]) != name)
 
 
 def known(flight: Flight, text: str, node: Directive | None = None) -> str:

@@ -60,7 +60,6 @@ def _read(flight: Flight, node: Directive, block: Directive) -> Root:
 
 def root_of(flight: Flight) -> Value:
     """``$document_root``."""
-    assert flight.block is not None
     root = find_root(flight, flight.block)
     return _full(flight, value(flight, root.text))
 
@@ -75,15 +74,13 @@ def _full(flight: Flight, path: Value) -> Value:
 
 def path_of(flight: Flight) -> Value:
     """The path of the file for the URI. Raises `NoPath`."""
-    assert flight.block is not None
     root = find_root(flight, flight.block)
     if root.is_alias and not flight.valid_location:
         raise NoPath
     base = _full(flight, value(flight, root.text))
-    if root.cut is None:
-        rest = flight.uri if flight.add_uri_to_alias else ""
-    else:
-        rest = flight.uri[root.cut :]
+    rest = flight.uri[root.cut or 0 :]
+    if root.cut is None and not flight.add_uri_to_alias:
+        rest = ""
     if isinstance(base, Unknown):
         return Unknown(base.shown + rest, base.reason)
     return base + rest

@@ -13,11 +13,11 @@ from nginxaudit.request.records import Ask, Step, World
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
-    from nginxaudit.request.passing import Passed
     from nginxaudit.model import Model
     from nginxaudit.model.location import Location
     from nginxaudit.model.server import Server
     from nginxaudit.model.sockets import Socket
+    from nginxaudit.request.passing import Passed
 
 T = TypeVar("T")
 
@@ -85,11 +85,11 @@ class Flight:
         self.oracle = oracle
         self.explain = explain
         self.steps: list[Step] = []
-        self.is_main = True
-        self.socket: Socket | None = None
-        self.server: Server | None = None
+        self.main = self  # for a subrequest: the request that it belongs to
+        self.connected: Socket | None = None
+        self.found: Server | None = None
         self.location: Location | None = None
-        self.block: Directive | None = None  # r->loc_conf: a server, location, if or limit_except
+        self.block: Directive = model.config.top  # r->loc_conf: a server, location, if or limit_except
         self.handler: Directive | None = None  # r->content_handler: a pass directive
         self.method = ask.method
         self.uri = ""
@@ -97,6 +97,8 @@ class Flight:
         self.raw = ask.target
         self.host = ""  # r->headers_in.server: in lower case, without the port
         self.host_header = ask.host
+        self.named_host: str | None = None  # that of an absolute request target
+        self.protocol = f"HTTP/{ask.version}"
         self.headers: list[tuple[str, str]] = []
         self.client: str | None = ask.client
         self.real_ip_done = False
@@ -117,6 +119,24 @@ class Flight:
         self.out: list[tuple[str, str]] = []  # headers that phases add: WWW-Authenticate
         self.user: Value | None = None
         self.sent: Passed | None = None  # what the backend got
+        self.proxy_host: Value = ""  # empty before a request is passed on
+
+    @property
+    def is_main(self) -> bool:
+        """It is no subrequest."""
+        return self.main is self
+
+    @property
+    def socket(self) -> Socket:
+        """The socket that the client is connected to."""
+        assert self.connected is not None
+        return self.connected
+
+    @property
+    def server(self) -> Server:
+        """The server that answers."""
+        assert self.found is not None
+        return self.found
 
     # -- words
 

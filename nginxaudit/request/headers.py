@@ -89,7 +89,11 @@ def _types(model: Model, block: Directive) -> dict[str, str]:
     table = tables.get(key)
     if table is None:
         table = tables[key] = {
-            str(word).lower(): str(line.name) for each in blocks for line in each.children for word in line.args if line.name != "include"
+            str(word).lower(): str(line.name)
+            for each in blocks
+            for line in each.children
+            for word in line.args
+            if line.name != "include"
         }
     return table
 

@@ -54,7 +54,6 @@ def _is_limited(method: str, node: Directive) -> bool:
 def find_location(flight: Flight) -> Result | None:
     """Find the location of the URI and enter it; an answer where nginx gives one already here."""
     server = flight.server
-    assert server is not None
     flight.handler = None
     flight.uri_changed = False
 
@@ -62,7 +61,12 @@ def find_location(flight: Flight) -> Result | None:
         return flight.matches(location.pattern, flight.uri, location.modifier == "~*", location.directive)
 
     if flight.model.unknown_inside(server.directive, direct=True):
-        flight.note("location", server.directive, "a file included here could not be read", "it may hold other locations")
+        flight.note(
+            "location",
+            server.directive,
+            "a file included here could not be read",
+            "it may hold other locations",
+        )
     found = match(server.level, flight.uri, test)
     location = found.location
     flight.location = location
@@ -82,7 +86,9 @@ def find_location(flight: Flight) -> Result | None:
     if found.redirect:
         name = escape_uri(location.pattern)
         flight.redirect = f"{name}?{flight.args}" if flight.args else name
-        flight.note("location", location.directive, f"301 to {name}", "the URI lacks the final slash of the location")
+        flight.note(
+            "location", location.directive, f"301 to {name}", "the URI lacks the final slash of the location"
+        )
         return Finish(301)
     return None
 
@@ -95,14 +101,15 @@ def _too_large(flight: Flight) -> Result | None:
     limit = flight.model.size(block, "client_max_body_size", 1 << 20)
     if limit and size > limit:
         found = flight.model.effective(block, "client_max_body_size")
-        flight.note("location", found[0] if found else None, "413", f"the body of {size} bytes is larger than {limit}")
+        flight.note(
+            "location", found[0] if found else None, "413", f"the body of {size} bytes is larger than {limit}"
+        )
         return Finish(413)
     return None
 
 
 def find_named(flight: Flight, name: str) -> Location:
     """The named location of the server."""
-    assert flight.server is not None
     found = flight.server.named_locations.get(name)
     if found is None:
         raise Lost(f"there is no location {name}")
@@ -114,7 +121,6 @@ def find_named(flight: Flight, name: str) -> Location:
 
 def _explain(flight: Flight, chosen: Location | None, redirect: bool) -> None:
     server = flight.server
-    assert server is not None
     lost: list[str] = []
     _losers(server.level, chosen, flight, lost)
     more = f"; {len(lost) - _MOST_SHOWN} more" if len(lost) > _MOST_SHOWN else ""

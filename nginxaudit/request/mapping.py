@@ -67,7 +67,7 @@ def _read_map(block: Directive, complete: bool) -> _Map:
     default: Directive | None = None
     for line in block.children:
         key = str(line.name)
-        if not line.args and key in _FLAGS or (key == "include" and line.args):
+        if (not line.args and key in _FLAGS) or (key == "include" and line.args):
             continue
         if key == "default" and line.args:
             default = line
@@ -198,7 +198,7 @@ def _geos(model: object) -> dict[Directive, _Geo]:
 
 
 def _read_geo(block: Directive) -> _Geo:
-    networks: list[tuple[int, int, int, int, str]] = []
+    networks: list[tuple[int, int, int, str]] = []
     default, odd = "", False
     ranges = any(line.name == "ranges" and not line.args for line in block.children)
     for line in block.children:
@@ -234,7 +234,9 @@ def _range(text: str) -> tuple[int, int, int] | None:
 
 
 def _split(flight: Flight, block: Directive, name: str, evaluate: _Evaluate) -> Value:
-    shares = _shares(tuple([(str(line.name), str(line.args[0]) if line.args else "") for line in block.children]))
+    shares = _shares(
+        tuple([(str(line.name), str(line.args[0]) if line.args else "") for line in block.children])
+    )
     source = evaluate(flight, block.args[0])
     if isinstance(source, Unknown):
         texts = [text for _, text in shares] + ([] if shares and shares[-1][0] is None else [""])

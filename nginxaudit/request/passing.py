@@ -51,15 +51,19 @@ class _Url(Struct, frozen=True):
     upstream: str | None
     variable: bool = False
     bad: bool = False
+    resolved: bool = False  # a name that is looked up for every request
 
 
 class BadUrl(Exception):  # noqa: N818
-    """The value of a variable is no URL: nginx answers 500."""
+    """The value of a variable is no URL, or one that nginx cannot look up."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 def current(flight: Flight, name: str = "proxy_pass") -> Directive | None:
     """The pass directive in effect: its own, or in ``if`` and ``limit_except`` that around it."""
-    assert flight.block is not None
     found = flight.model.effective(flight.block, name)
     return found[-1] if found else None
 
@@ -86,9 +90,11 @@ def passed(flight: Flight, handler: Directive) -> Passed:
 def _proxy(flight: Flight, node: Directive) -> Passed:
     url = _url(flight, node)
     if url.bad:
-        raise BadUrl
+        raise BadUrl(500, "the value is no URL")
+    if url.resolved and not flight.model.effective(flight.block, "resolver"):
+        raise BadUrl(502, f"there is no resolver for the name in {url.shown}")
     block = flight.block
-    assert block is not None
+    flight.proxy_host = url.host
     method = flight.model.value(block, "proxy_method")
     made = shown(value(flight, method)) if method is not None else flight.method
     headers = _headers(flight, "proxy", url.host)
@@ -147,7 +153,7 @@ def _of(target: PassTarget, variable: bool) -> _Url:
     if target.explicit_port and target.port == default:
         host = host.rpartition(":")[0]
     upstream = target.upstream.name if target.upstream is not None else None
-    return _Url(text, host, path, upstream, variable)
+    return _Url(text, host, path, upstream, variable, resolved=variable and target.kind == "hostname")
 
 
 def _plain_target(flight: Flight, node: Directive, protocol: str) -> _Url:
@@ -160,14 +166,6 @@ def _plain_target(flight: Flight, node: Directive, protocol: str) -> _Url:
     target = parse_target(protocol, found, flight.model.groups("http"), runtime="$" in text)
     upstream = target.upstream.name if target.upstream is not None else None
     return _Url(found, found.partition("://")[2] or found, None, upstream)
-
-
-def proxy_host(flight: Flight) -> Value:
-    """``$proxy_host``."""
-    node = current(flight)
-    if node is None:
-        return ""
-    return _url(flight, node).host
 
 
 # -- the URI
@@ -209,7 +207,6 @@ def _location_name(model: Model, node: Directive) -> str:
 
 def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str], ...]:
     block, model = flight.block, flight.model
-    assert block is not None
     found: list[tuple[str, str]] = []
     names = set(_DROPPED)
     written = model.effective(block, f"{protocol}_set_header")
@@ -221,11 +218,10 @@ def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str
         text = shown(value(flight, node.args[1])) if len(node.args) > 1 else ""
         if text:
             found.append((str(node.args[0]), text))
-    if flight.ask.body is not None and flight.is_main and "content-length" not in own:
-        if model.flag(block, f"{protocol}_pass_request_body", True):
-            found.append(("Content-Length", str(flight.ask.body)))
-        else:
-            found.append(("Content-Length", str(flight.ask.body)))
+    if (
+        flight.ask.body is not None and "content-length" not in own
+    ):  # that of a subrequest, too, which has no body
+        found.append(("Content-Length", str(flight.ask.body)))
     if (model.value(block, f"{protocol}_cache") or "off") != "off":
         names |= _CONDITIONAL
     if model.flag(block, f"{protocol}_pass_request_headers", True):
@@ -236,7 +232,6 @@ def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str
 
 
 def _parameters(flight: Flight, name: str) -> tuple[tuple[str, str], ...]:
-    assert flight.block is not None
     found: dict[str, str] = {}
     for node in flight.model.effective(flight.block, name):
         if len(node.args) < 2:
@@ -249,7 +244,6 @@ def _parameters(flight: Flight, name: str) -> tuple[tuple[str, str], ...]:
 
 def script_name(flight: Flight) -> tuple[Value, Value]:
     """``$fastcgi_script_name`` and ``$fastcgi_path_info``."""
-    assert flight.block is not None
     model = flight.model
     index = model.value(flight.block, "fastcgi_index") or ""
     pattern = model.value(flight.block, "fastcgi_split_path_info")

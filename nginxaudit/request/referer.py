@@ -9,8 +9,9 @@ def invalid_referer(flight: Flight) -> Value:
     """``1`` where the Referer header is none of ``valid_referers``, else empty."""
     from nginxaudit.request.builtin import header
 
-    assert flight.block is not None
-    words = [str(word) for node in flight.model.effective(flight.block, "valid_referers") for word in node.args]
+    words = [
+        str(word) for node in flight.model.effective(flight.block, "valid_referers") for word in node.args
+    ]
     if not words:
         return ""
     sent = header(flight, "referer")
@@ -20,7 +21,12 @@ def invalid_referer(flight: Flight) -> Value:
     if not scheme:
         return "" if "blocked" in words else "1"
     if any(word.startswith("~") or "/" in word for word in words):
-        return Unknown("$invalid_referer", "its regular expressions and paths are not followed", ("", "1"), "invalid_referer")
+        return Unknown(
+            "$invalid_referer",
+            "its regular expressions and paths are not followed",
+            ("", "1"),
+            "invalid_referer",
+        )
     host = sent[len(scheme) :].partition("/")[0].partition(":")[0].lower()
     names = [word.lower() for word in words if word not in ("none", "blocked", "server_names")]
     if "server_names" in words and flight.server is not None:

@@ -102,7 +102,9 @@ class _Engine:
         has_args = any("?" in piece for piece in parts(replacement) if type(piece) is not Part)
         args = f"{'&' if has_args else '?'}{flight.args}" if add_args and flight.args else ""
         if isinstance(found, Unknown):
-            found = Unknown(found.shown + args, found.reason, tuple([each + args for each in found.candidates]))
+            found = Unknown(
+                found.shown + args, found.reason, tuple([each + args for each in found.candidates])
+            )
         else:
             found = unescape_redirect(found) + args
         flight.redirect = found

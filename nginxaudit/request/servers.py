@@ -19,7 +19,11 @@ from nginxaudit.request.records import Ask
 from nginxaudit.request.uri import lower
 
 _HOST = re.compile(r"(?:\[[A-Za-z0-9:._~!$&'()*+,;=-]*\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::([0-9]*))?")
-_SETS: dict[str, str] = {"leading": "the wildcard {}", "trailing": "the wildcard {}", "dot": "{} (with its subdomains)"}
+_SETS: dict[str, str] = {
+    "leading": "the wildcard {}",
+    "trailing": "the wildcard {}",
+    "dot": "{} (with its subdomains)",
+}
 
 
 class BadHost(Exception):  # noqa: N818
@@ -57,7 +61,11 @@ def sockets_for(model: Model, ask: Ask) -> list[Socket]:
         return port
     if ask.address.startswith("unix:"):
         path = ask.address.removeprefix("unix:")
-        return [each for each in model.sockets("http").values() if each.key.kind == "unix" and each.key.host == path]
+        return [
+            each
+            for each in model.sockets("http").values()
+            if each.key.kind == "unix" and each.key.host == path
+        ]
     number = number_of(ask.address)
     exact = [each for each in port if number is not None and number_of(each.key.host) == number]
     if exact:

@@ -17,11 +17,18 @@ _REFUSED = re.compile(r"[\x00-\x20\x7f]")
 _COMPLEX = re.compile(r"%|//|/\.|#")
 _HEX = re.compile(rb"[0-9A-Fa-f]{2}")
 _UNSAFE = re.compile(r"(?:^|/)\.\.(?:/|$)")
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/? ]*)(.*)", re.S)
+_ABSOLUTE = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://((?:\[[A-Za-z0-9:._~!$&'()*+,;=-]*\]|[A-Za-z0-9.-]*)(?::[0-9]*)?)((?:[/?].*)?)",
+    re.S,
+)
 
 
 class BadTarget(Exception):  # noqa: N818 - it is an answer, not a failure
-    """Nginx answers 400 to such a target."""
+    """Nginx answers 400 to such a target; where ``early`` it has not even read the version of HTTP."""
+
+    def __init__(self, reason: str, *, early: bool = False) -> None:
+        super().__init__(reason)
+        self.early = early
 
 
 class Target(Struct, frozen=True):
@@ -50,21 +57,21 @@ def parse_target(target: str, *, merge_slashes: bool = True) -> Target:
     host = None
     valid = True
     if not target.startswith("/"):
-        absolute = _ABSOLUTE.match(target)
+        absolute = _ABSOLUTE.fullmatch(target)
         if absolute is None:
-            raise BadTarget("the target begins neither with / nor with a scheme")
+            raise BadTarget("the target begins neither with / nor with a scheme", early=True)
         host, target = absolute[1], absolute[2]
         if not target.startswith("/"):
             valid = not target
             target = f"/{target}"
     if _REFUSED.search(target):
-        raise BadTarget("the target has a space or a control character")
-    path, mark, args = target.partition("?")
+        raise BadTarget("the target has a space or a control character", early=True)
+    path, _, args = target.partition("?")
     if not _COMPLEX.search(path) and "#" not in args:
         return Target(path, args, target, plus="+" in path, host=host, valid_raw=valid)
     reader = _Reader(to_bytes(target), merge_slashes)
-    uri, args = reader.run()
-    return Target(text_of(uri), text_of(args), target, reader.quoted, reader.plus, host, valid)
+    found, rest = reader.run()
+    return Target(text_of(found), text_of(rest), target, reader.quoted, reader.plus, host, valid)
 
 
 class _Reader:
@@ -79,8 +86,8 @@ class _Reader:
 
     def run(self) -> tuple[bytes, bytes]:
         """Path and arguments."""
-        data, at, state = self.data, 0, "usual"
-        while at < len(data):
+        at, state = 0, "usual"
+        while at < len(self.data):
             char, at, literal = self._next(at)
             if not literal and char in b"?#":
                 self._end(state)
@@ -206,10 +213,9 @@ def split_args(text: str) -> tuple[str, str]:
 
 
 def extension(uri: str) -> str:
-    """What follows the last dot of the last segment."""
-    name = uri[uri.rfind("/") + 1 :]
-    dot = name.rfind(".")
-    return name[dot + 1 :] if dot >= 0 else ""
+    """What follows the last dot of the last segment; a dot that begins it is none (``ngx_http_set_exten``)."""
+    dot = uri.rfind(".")
+    return uri[dot + 1 :] if dot > 1 and dot > uri.rfind("/") + 1 else ""
 
 
 def lower(text: str) -> str:

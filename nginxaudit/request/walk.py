@@ -78,9 +78,9 @@ def _begin(flight: Flight) -> Result:
     """Connection, request line and Host header."""
     ask = flight.ask
     socket = find_socket(flight)
-    flight.socket = socket
+    flight.connected = socket
     default = socket.default
-    flight.server, flight.block = default, default.directive
+    flight.found, flight.block = default, default.directive
     if ask.tls and not socket.ssl:
         flight.note("socket", default.directive, "closed", "the socket does not speak TLS")
         return Reply(444)
@@ -96,21 +96,20 @@ def _begin(flight: Flight) -> Result:
 
 def _request_line(flight: Flight) -> Result | None:
     block = flight.block
-    assert block is not None
     try:
         if not _METHOD.fullmatch(flight.ask.method):
             flight.method = ""
-            raise BadTarget("the method has other characters than capital letters, - and _")
+            raise BadTarget("the method has other characters than capital letters, - and _", early=True)
         merge = flight.model.flag(block, "merge_slashes", True) is not False
         target = parse_target(flight.ask.target, merge_slashes=merge)
     except BadTarget as bad:
-        flight.raw = ""
+        flight.raw, flight.host_header = "", None
+        flight.protocol = "" if bad.early else flight.protocol
         flight.note("request line", block, "400", str(bad))
         return Finish(400)
     flight.uri, flight.args, flight.raw = target.uri, target.args, target.raw
     flight.quoted, flight.plus, flight.valid_raw = target.quoted, target.plus, target.valid_raw
-    if target.host is not None:
-        flight.host_header = target.host
+    flight.named_host = target.host
     if flight.explain and target.uri != target.raw.partition("?")[0]:
         flight.note("request line", None, f"the URI is {target.uri}", "decoded and normalised")
     return None
@@ -126,21 +125,24 @@ def _headers(flight: Flight, block: Directive) -> list[tuple[str, str]]:
     kept = [each for each in headers if valid.fullmatch(each[0])]
     for name, _ in headers:
         if not valid.fullmatch(name):
-            flight.note("request line", None, f"the header {name} is ignored", "its name is invalid, or has an underscore")
+            flight.note(
+                "request line",
+                None,
+                f"the header {name} is ignored",
+                "its name is invalid, or has an underscore",
+            )
     return kept
 
 
 def _host(flight: Flight) -> Result | None:
     ask, socket = flight.ask, flight.socket
-    assert socket is not None
-    absolute_host = flight.host_header if flight.host_header != ask.host else None
     try:
-        for name in (absolute_host, ask.host):
+        for name in (flight.named_host, ask.host):
             if name is not None:
                 found = normal_host(name)
                 flight.host = flight.host or found
     except BadHost as bad:
-        if absolute_host is not None and flight.host:
+        if flight.host:
             _enter_server(flight, choose_server(flight, socket, flight.host, "the host"))
         flight.note("server", flight.block, "400", str(bad))
         return Finish(400)
@@ -151,7 +153,6 @@ def _host(flight: Flight) -> Result | None:
         if ask.tls and ask.sni and server is not before and _verifies(flight, server.directive):
             flight.note("server", server.directive, "421", "the TLS name leads to another server")
             return Finish(421)
-    assert flight.block is not None
     flight.headers = _headers(flight, flight.block)
     if ask.host is None and ask.version != "1.0":
         flight.note("server", flight.block, "400", "HTTP/1.1 needs a Host header")
@@ -166,7 +167,7 @@ def _enter_server(flight: Flight, server: object) -> None:
     from nginxaudit.model.server import Server
 
     assert isinstance(server, Server)
-    flight.server, flight.block = server, server.directive
+    flight.found, flight.block = server, server.directive
 
 
 def _verifies(flight: Flight, block: Directive) -> bool:
@@ -176,7 +177,6 @@ def _verifies(flight: Flight, block: Directive) -> bool:
 def _secured(flight: Flight) -> Result | None:
     """What TLS asks for before the phases begin."""
     socket, block = flight.socket, flight.block
-    assert socket is not None and block is not None
     if not flight.ask.tls and socket.ssl:
         flight.note("server", block, "497", "a plain request on a TLS socket")
         return Finish(497)
@@ -200,6 +200,7 @@ def _go(flight: Flight, to: Goto) -> Result:
     flight.internal = True
     flight.valid_raw = False
     flight.add_uri_to_alias = False
+    flight.sent = None
     return _phases(flight)
 
 
@@ -208,13 +209,17 @@ def _go_named(flight: Flight, name: str) -> Result:
     flight.changes_left -= 1
     if not flight.changes_left:
         return _cycle(flight)
-    assert flight.server is not None
     location = flight.server.named_locations.get(name)
     if location is None or not flight.uri:
-        flight.note("location", None, "500", f"there is no location {name}" if location is None else "the URI is empty")
+        flight.note(
+            "location",
+            None,
+            "500",
+            f"there is no location {name}" if location is None else "the URI is empty",
+        )
         return Finish(500)
     flight.internal = True
-    flight.handler = None
+    flight.handler = flight.sent = None
     flight.uri_changed = False
     flight.location = location
     flight.note("location", location.directive, location.label, "by its name")
@@ -233,7 +238,6 @@ def _cycle(flight: Flight) -> Result:
 def _phases(flight: Flight) -> Result:
     """From the server's rewrite phase on."""
     server = flight.server
-    assert server is not None
     flight.block = server.directive
     flight.location = None
     flight.handler = None
@@ -249,7 +253,6 @@ def _phases(flight: Flight) -> Result:
 def _location_phases(flight: Flight) -> Result:
     """From the location's rewrite phase on."""
     server = flight.server
-    assert server is not None
     while True:
         block = flight.block
         assert block is not None
@@ -270,7 +273,6 @@ def _location_phases(flight: Flight) -> Result:
 
 def _after_rewrite(flight: Flight) -> Result:
     block = flight.block
-    assert block is not None
     real_ip(flight, block)
     access.preaccess(flight, block)
     if flight.is_main:
@@ -285,9 +287,14 @@ def _subrequest(flight: Flight, uri: str, node: Directive) -> int | None:
     """The status of a subrequest; None where a backend decides it."""
     sub = Flight(flight.model, flight.ask, flight.world, flight.oracle, flight.explain)
     sub.steps, sub.values, sub.headers = flight.steps, flight.values, flight.headers
-    sub.socket, sub.server, sub.host, sub.host_header = flight.socket, flight.server, flight.host, flight.host_header
+    sub.connected, sub.found, sub.host, sub.host_header = (
+        flight.socket,
+        flight.server,
+        flight.host,
+        flight.host_header,
+    )
     sub.client, sub.real_ip_done = flight.client, flight.real_ip_done
-    sub.is_main, sub.internal, sub.valid_raw, sub.raw = False, True, False, flight.raw
+    sub.main, sub.internal, sub.valid_raw, sub.raw = flight.main, True, False, flight.raw
     sub.method, sub.uri = "GET", uri
     try:
         reply = _settle(sub, _phases(sub))
@@ -301,11 +308,11 @@ def _subrequest(flight: Flight, uri: str, node: Directive) -> int | None:
 
 
 def _outcome(flight: Flight, reply: Reply | None, unknown: str | None = None) -> Outcome:
-    server, location, block = flight.server, flight.location, flight.block
+    server, location, block = flight.found, flight.location, flight.block
     when = flight.oracle.assumptions
     place = server.directive if server is not None else None
     inside = location.directive if location is not None else None
-    if reply is None or reply.status == 444 or block is None:
+    if reply is None or reply.status == 444:
         return Outcome(when, None, server=place, location=inside, closed=reply is not None, unknown=unknown)
     status = flight.err_status or reply.status
     redirect = shown(absolute(flight, block, flight.redirect)) if flight.redirect is not None else None
@@ -327,7 +334,9 @@ def _outcome(flight: Flight, reply: Reply | None, unknown: str | None = None) ->
     )
 
 
-def _client_headers(flight: Flight, reply: Reply, block: Directive, status: int | None) -> tuple[tuple[str, str], ...]:
+def _client_headers(
+    flight: Flight, reply: Reply, block: Directive, status: int | None
+) -> tuple[tuple[str, str], ...]:
     found = list(flight.out)
     if reply.file is not None or reply.body is not None:
         if status != 204:

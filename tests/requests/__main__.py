@@ -26,6 +26,9 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="only this case, in full")
     parser.add_argument("--batch", type=int, default=100, help="cases of one start of nginx")
     parser.add_argument("--show", type=int, default=10, help="disagreements that are shown")
+    parser.add_argument(
+        "--open", action="store_true", help="nothing is known of files, backends and passwords"
+    )
     parser.add_argument("--nginx", default="", help="only binaries with this in their name")
     options = parser.parse_args()
     failed = False
@@ -44,8 +47,15 @@ def _all(options: argparse.Namespace, ports: dict[int, int]) -> Count:
     first, last = (options.case, options.case + 1) if options.case is not None else (0, options.cases)
     for at in range(first, last, options.batch):
         with tempfile.TemporaryDirectory() as directory:
-            Path(directory).chmod(0o755)
-            found = judge(Path(directory), at, min(options.batch, last - at), options.requests, options.seed, ports)
+            found = judge(
+                Path(directory),
+                at,
+                min(options.batch, last - at),
+                options.requests,
+                options.seed,
+                ports,
+                knowing=not options.open,
+            )
         total.requests += found.requests
         total.refused += found.refused
         total.unknown += found.unknown
@@ -72,7 +82,9 @@ def _print(name: str, count: Count, seconds: float, options: argparse.Namespace)
             continue
         shown.add(each.case.number)
         ask = each.ask
-        print(f"  case {each.case.number}: {ask.method} {ask.target} host={ask.host} {ask.headers} body={ask.body}")
+        print(
+            f"  case {each.case.number}: {ask.method} {ask.target} host={ask.host} {ask.headers} body={ask.body}"
+        )
         print(f"    {each.what[:600]}")
     if options.case is not None and count.disagreements:
         print(count.disagreements[0].case.text)

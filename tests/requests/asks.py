@@ -12,8 +12,36 @@ _SEGMENTS = (
     "sp ace", "x y.txt", "A", "API", "logo.png", "A.PNG", "old", "404.html", "empty", "hollow", "c", "index.php", "a.txt", "none",
     "b+c", "q&r", "100%", "semi;x", "tilde~", "a'b", "x#y", "w?z", "internal", "auth", "50x.html", ".hidden", "..x", "new",
 )  # fmt: skip
-_ARGS = ("", "", "", "?", "?x=1", "?x=a&y=2", "?Y=q", "?x=", "?u=%2Fa%20b", "?x=1#frag", "?a?b", "?x=%61&x=2", "?x=/a/b.txt", "?x=0")
-_METHODS = ("GET",) * 12 + ("HEAD", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS", "FOO", "PATCH", "PROPFIND", "TRACE", "get")
+_ARGS = (
+    "",
+    "",
+    "",
+    "?",
+    "?x=1",
+    "?x=a&y=2",
+    "?Y=q",
+    "?x=",
+    "?u=%2Fa%20b",
+    "?x=1#frag",
+    "?a?b",
+    "?x=%61&x=2",
+    "?x=/a/b.txt",
+    "?x=0",
+)
+_METHODS = ("GET",) * 12 + (
+    "HEAD",
+    "HEAD",
+    "POST",
+    "POST",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "FOO",
+    "PATCH",
+    "PROPFIND",
+    "TRACE",
+    "get",
+)
 USER, PASSWORD = "joe", "secret"
 
 
@@ -42,8 +70,12 @@ def _target(random: Random) -> str:
     parts = [random.choice(_SEGMENTS) for _ in range(count)]
     text = ""
     for part in parts:
-        text += random.choice(("/",) * 12 + ("//", "/./", "/x/../", "/%2e/", "%2F", "///")) + _encoded(random, part)
-    text += random.choice(("/", "/", "", "", "", "//", "/.", "/..", "/../.."))  if random.random() < 0.6 else ""
+        text += random.choice(("/",) * 12 + ("//", "/./", "/x/../", "/%2e/", "%2F", "///")) + _encoded(
+            random, part
+        )
+    text += (
+        random.choice(("/", "/", "", "", "", "//", "/.", "/..", "/../..")) if random.random() < 0.6 else ""
+    )
     if not text.startswith(("/", "%")):
         text = f"/{text}"
     if text.startswith("%"):
@@ -67,7 +99,16 @@ def _encoded(random: Random, part: str) -> str:
 
 
 def _host(random: Random, port: int, names: tuple[str, ...]) -> str | None:
-    pool: list[str | None] = ["localhost", "other.example", "a", None, "bad/host", "x..y", f"localhost:{port}", "UPPER.example."]
+    pool: list[str | None] = [
+        "localhost",
+        "other.example",
+        "a",
+        None,
+        "bad/host",
+        "x..y",
+        f"localhost:{port}",
+        "UPPER.example.",
+    ]
     for name in names:
         if name.startswith("~"):
             pool += ["word.r0.example", "word.r1.example", "wo-rd.r0.example"] * 2
@@ -81,7 +122,12 @@ def _host(random: Random, port: int, names: tuple[str, ...]) -> str | None:
 def _headers(random: Random) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     if random.random() < 0.2:
-        found.append(("X-Forwarded-For", random.choice(("10.1.2.3", "1.2.3.4, 10.0.0.1", "192.0.2.1", "junk", "10.0.0.1,127.0.0.1"))))
+        found.append(
+            (
+                "X-Forwarded-For",
+                random.choice(("10.1.2.3", "1.2.3.4, 10.0.0.1", "192.0.2.1", "junk", "10.0.0.1,127.0.0.1")),
+            )
+        )
     if random.random() < 0.1:
         found.append(("X-Real-IP", random.choice(("10.9.9.9", "192.0.2.1"))))
     if random.random() < 0.2:

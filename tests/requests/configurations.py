@@ -90,16 +90,27 @@ class Generator:
         random, found = self.random, []
         for at in range(random.randrange(3)):
             name = f"m{self.number}_{at}"
-            source = random.choice(("$uri", "$arg_x", "$host", "$http_x_test", "$request_method", "$cookie_c", "$args"))
+            source = random.choice(
+                ("$uri", "$arg_x", "$host", "$http_x_test", "$request_method", "$cookie_c", "$args")
+            )
             lines = [f"    {key} {value};" for key, value in random.sample(_MAP_LINES, 3)]
-            default = [f"    default {random.choice(('0', '1', 'd', '$uri', '/a/b.txt'))};"] if random.random() < 0.7 else []
+            default = (
+                [f"    default {random.choice(('0', '1', 'd', '$uri', '/a/b.txt'))};"]
+                if random.random() < 0.7
+                else []
+            )
             flags = ["    hostnames;"] if source == "$host" else []
             found += [f"map {source} ${name} {{", *flags, *default, *lines, "}"]
             self.variables.append(f"${name}")
         if random.random() < 0.3:
             name = f"g{self.number}"
             found += [
-                f"geo ${name} {{", "    default out;", "    127.0.0.0/8 home;", "    10.0.0.0/8 ten;", "    10.1.0.0/16 one;", "}",
+                f"geo ${name} {{",
+                "    default out;",
+                "    127.0.0.0/8 home;",
+                "    10.0.0.0/8 ten;",
+                "    10.1.0.0/16 one;",
+                "}",
             ]
             self.variables.append(f"${name}")
         if random.random() < 0.3:
@@ -125,7 +136,11 @@ class Generator:
 
     def _server(self, at: int, names: list[str]) -> list[str]:
         random = self.random
-        default = " default_server" if at and random.random() < 0.2 and not any("default_server" in x for x in self.lines) else ""
+        default = (
+            " default_server"
+            if at and random.random() < 0.2 and not any("default_server" in x for x in self.lines)
+            else ""
+        )
         self.lines.append(default)
         lines = [f"server {{ listen 127.0.0.1:{self.port}{default};"]
         if names:
@@ -152,9 +167,8 @@ class Generator:
 
     def _redirect_settings(self) -> list[str]:
         random, found = self.random, []
-        for name in ("absolute_redirect", "port_in_redirect"):
-            if random.random() < 0.1:
-                found.append(f"{name} off;")
+        names = ("absolute_redirect", "port_in_redirect")
+        found += [f"{name} off;" for name in names if random.random() < 0.1]
         if random.random() < 0.1:
             found.append("server_name_in_redirect on;")
         return found
@@ -217,14 +231,22 @@ class Generator:
         return lines
 
     def _limit_except(self) -> str:
-        inside = self.random.choice(("deny all;", "allow 127.0.0.1; deny all;", "allow 10.0.0.0/8; deny all;", "deny 127.0.0.1;"))
+        inside = self.random.choice(
+            ("deny all;", "allow 127.0.0.1; deny all;", "allow 10.0.0.0/8; deny all;", "deny 127.0.0.1;")
+        )
         return f"limit_except {self.random.choice(('GET', 'GET POST', 'POST', 'PUT DELETE'))} {{ {inside} }}"
 
     def _named(self) -> list[str]:
         found: list[str] = []
         for name in ("@one", "@two"):
             if self.random.random() < 0.8:
-                found += [f"location {name} {{", *self._common(0.15), *self._rewrites(in_server=False), *self._content(name), "}"]
+                found += [
+                    f"location {name} {{",
+                    *self._common(0.15),
+                    *self._rewrites(in_server=False),
+                    *self._content(name),
+                    "}",
+                ]
         return found
 
     # -- what stands in blocks
@@ -232,17 +254,26 @@ class Generator:
     def _common(self, often: float) -> list[str]:
         random, found = self.random, []
         if random.random() < often:
-            found += [f"add_header X-{name} {self._text()}{random.choice(('', ' always'))};" for name in random.sample("ABC", 2)]
+            found += [
+                f"add_header X-{name} {self._text()}{random.choice(('', ' always'))};"
+                for name in random.sample("ABC", 2)
+            ]
         if random.random() < often:
             found.append(f"proxy_set_header X-P{random.randrange(3)} {self._text()};")
             if random.random() < 0.5:
-                found.append(f"proxy_set_header Host {random.choice(('$host', '$http_host', 'fixed', '$proxy_host'))};")
+                found.append(
+                    f"proxy_set_header Host {random.choice(('$host', '$http_host', 'fixed', '$proxy_host'))};"
+                )
         if random.random() < often:
             found += self._error_pages()
         if random.random() < often / 2:
-            found.append(f"expires {random.choice(('1h', 'off', 'max', 'epoch', '-1', '10', '$arg_x', '0'))};")
+            found.append(
+                f"expires {random.choice(('1h', 'off', 'max', 'epoch', '-1', '10', '$arg_x', '0'))};"
+            )
         if random.random() < often / 2:
-            found.append(f"index {random.choice(('index.php index.html', 'b.txt', '/a.txt', 'none /index.html', 'deep.txt sub'))};")
+            found.append(
+                f"index {random.choice(('index.php index.html', 'b.txt', '/a.txt', 'none /index.html', 'deep.txt sub'))};"
+            )
         if random.random() < often / 2:
             found.append(f"autoindex {random.choice(('on', 'off'))};")
         if random.random() < often / 3:
@@ -270,7 +301,14 @@ class Generator:
     def _access(self) -> list[str]:
         random, found = self.random, []
         if random.random() < 0.15:
-            rules = ("allow 127.0.0.1;", "deny 127.0.0.1;", "allow 10.0.0.0/8;", "deny all;", "allow all;", "deny 192.0.2.1;")
+            rules = (
+                "allow 127.0.0.1;",
+                "deny 127.0.0.1;",
+                "allow 10.0.0.0/8;",
+                "deny all;",
+                "allow all;",
+                "deny 192.0.2.1;",
+            )
             found += random.sample(rules, random.choice((1, 2, 3)))
         if random.random() < 0.08:
             found.append(f"auth_basic {random.choice(('closed', 'off', '$arg_x'))};")
@@ -288,14 +326,20 @@ class Generator:
         random, found = self.random, []
         count = random.choice((0, 0, 0, 0, 1)) if in_server else random.choice((0, 0, 1, 1, 2))
         for _ in range(count):
-            found += random.choice((self._rewrite, self._rewrite, self._set, self._condition, self._condition))()
+            found += random.choice(
+                (self._rewrite, self._rewrite, self._set, self._condition, self._condition)
+            )()
         return found
 
     def _rewrite(self) -> list[str]:
         random = self.random
         if random.random() < 0.25:
             pattern, to = random.choice(_REDIRECTS)
-            flag = random.choice((" redirect", " permanent")) if to.startswith("/") else random.choice(("", " permanent"))
+            flag = (
+                random.choice((" redirect", " permanent"))
+                if to.startswith("/")
+                else random.choice(("", " permanent"))
+            )
         else:
             pattern, to = random.choice(_REWRITES)
             flag = random.choice(("", "", " last", " last", " break", " break"))
@@ -311,7 +355,9 @@ class Generator:
 
     def _condition(self) -> list[str]:
         random = self.random
-        variable = random.choice(("$uri", "$args", "$arg_x", "$request_method", "$host", "$http_x_test", *self.variables))
+        variable = random.choice(
+            ("$uri", "$args", "$arg_x", "$request_method", "$host", "$http_x_test", *self.variables)
+        )
         condition = random.choice(
             (
                 variable, f"{variable} = {random.choice(('GET', 'a', '1', '/a/'))}", f"{variable} != POST", f'{variable} ~ "^/(a|dir)(.*)"',
@@ -319,7 +365,9 @@ class Generator:
                 "-d $request_filename", "!-f $document_root/a.txt", "-f $request_filename", '$request_uri ~ "//"',
             )
         )  # fmt: skip
-        body = random.choice((self._return, self._rewrite, self._set, self._set, self._break, self._header, self._pass_in_if))()
+        body = random.choice(
+            (self._return, self._rewrite, self._set, self._set, self._break, self._header, self._pass_in_if)
+        )()
         return [f"if ({condition}) {{", *body, "}"] if body != ["-"] else []
 
     def _break(self) -> list[str]:
@@ -346,7 +394,15 @@ class Generator:
         ]  # fmt: skip
 
     def _content(self, head: str) -> list[str]:
-        choices = [self._return, self._pass, self._pass, self._try, self._nothing, self._nothing, self._other_root]
+        choices = [
+            self._return,
+            self._pass,
+            self._pass,
+            self._try,
+            self._nothing,
+            self._nothing,
+            self._other_root,
+        ]
         if not head.startswith("@"):
             choices.append(lambda: self._alias(head))
         chosen = self.random.choice(choices)
@@ -361,15 +417,38 @@ class Generator:
     def _alias(self, head: str) -> list[str]:
         random = self.random
         if head.startswith("~"):
-            found = [f"alias {self.root}/{random.choice(('$1', 'dir/$1', 'a.txt', '$uri', 'a$uri', '$seg'))};"]
+            found = [
+                f"alias {self.root}/{random.choice(('$1', 'dir/$1', 'a.txt', '$uri', 'a$uri', '$seg'))};"
+            ]
         else:
             found = [f"alias {self.root}/{random.choice(('a/', 'dir/', 'img', '', 'private/', 'a.txt'))};"]
         return found + (self._try() if random.random() < 0.2 else [])
 
     def _try(self) -> list[str]:
         random = self.random
-        pool = ("$uri", "$uri/", "$uri.html", "/a.txt", "/dir/", "$uri/index.html", "/a$uri", "/empty/", "b.txt")
-        last = ("=404", "=403", "@one", "@two", "/index.html", "/x.php?q=$uri&$args", "/api/$uri", "=503", "/a/", "$uri/index.html")
+        pool = (
+            "$uri",
+            "$uri/",
+            "$uri.html",
+            "/a.txt",
+            "/dir/",
+            "$uri/index.html",
+            "/a$uri",
+            "/empty/",
+            "b.txt",
+        )
+        last = (
+            "=404",
+            "=403",
+            "@one",
+            "@two",
+            "/index.html",
+            "/x.php?q=$uri&$args",
+            "/api/$uri",
+            "=503",
+            "/a/",
+            "$uri/index.html",
+        )
         return [f"try_files {' '.join(random.sample(pool, random.choice((1, 1, 2))))} {random.choice(last)};"]
 
     def _pass(self, head: str) -> list[str]:
@@ -393,7 +472,7 @@ class Generator:
 
 def _written(head: str) -> str:
     """A location's head with its text in quotes where it needs them."""
-    modifier, space, text = head.partition(" ")
+    modifier, _, text = head.partition(" ")
     if modifier not in ("=", "~", "~*", "^~"):
         return f'"{head}"'
     return f'{modifier} "{text}"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -79,11 +80,25 @@ def write_tree(root: Path) -> World:
     return World(files=files, complete=True, prefix=str(root.parent))
 
 
-def judge(directory: Path, first: int, count: int, per_case: int, seed: int, ports: dict[int, int]) -> Count:
-    """Ask one nginx about some cases, started once for all of them."""
+def judge(
+    directory: Path,
+    first: int,
+    count: int,
+    per_case: int,
+    seed: int,
+    ports: dict[int, int],
+    *,
+    knowing: bool = True,
+) -> Count:
+    """Ask one nginx about some cases, started once for all of them.
+
+    Without ``knowing`` the walk is not told which files exist, what backends answer and whether passwords are right.
+    """
     found = Count()
     root = directory / "files"
-    world = replace(write_tree(root), backends={f"127.0.0.1:{port}": status for status, port in ports.items()})
+    world = replace(
+        write_tree(root), backends={f"127.0.0.1:{port}": status for status, port in ports.items()}
+    )
     (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
     listening = nginx.free_ports(count)
     cases = [
@@ -93,18 +108,18 @@ def judge(directory: Path, first: int, count: int, per_case: int, seed: int, por
     cases = _accepted(directory, cases, found)
     names = {f"u{case.number}": 200 for case in cases}
     world = replace(world, backends={**world.backends, **names})
-    with nginx.running(directory, _http(directory, cases)):
+    with nginx.running(directory, _http(directory, cases), main="user root;" if os.geteuid() == 0 else ""):
         model = _model(directory)
         for case in cases:
             random = Random(f"{seed}-{case.number}-asks")
             for _ in range(per_case):
-                _one(found, case, model, random_ask(random, case.port, case.names), world)
+                _one(found, case, model, random_ask(random, case.port, case.names), world, knowing)
     return found
 
 
-def _one(found: Count, case: Case, model: Model, ask: Ask, world: World) -> None:
+def _one(found: Count, case: Case, model: Model, ask: Ask, world: World, knowing: bool = True) -> None:
     login = next((text for name, text in ask.headers if name == "Authorization"), None)
-    told = replace(world, password=login == right())
+    told = replace(world, password=login == right()) if knowing else World(prefix=world.prefix)
     answer = send(ask)
     outcomes = trace(model, ask, told, explain=False).outcomes
     found.requests += 1
@@ -207,8 +222,14 @@ def _chunks(data: bytes) -> Iterator[bytes]:
 
 def difference(answer: Answer, outcome: Outcome, world: World, ask: Ask) -> str | None:
     """What differs between an answer and an outcome; None if nothing does."""
+    if outcome.status is None and outcome.passed is not None and answer.echo() is not None:
+        return _passing(answer, outcome)
     if outcome.closed or not answer.status:
-        return None if outcome.closed == (not answer.status) else f"closed: {outcome.closed}, nginx {answer.status}"
+        return (
+            None
+            if outcome.closed == (not answer.status)
+            else f"closed: {outcome.closed}, nginx {answer.status}"
+        )
     if answer.status != outcome.status:
         return f"status: {outcome.status}, nginx {answer.status}"
     location = answer.all("location")
@@ -231,14 +252,20 @@ def _passing(answer: Answer, outcome: Outcome) -> str | None:
         return f"method: {outcome.upstream_method}, nginx {echo['method']}"
     if outcome.upstream_uri != echo["uri"]:
         return f"uri: {outcome.upstream_uri}, nginx {echo['uri']}"
-    ours = sorted((name.lower(), value.strip()) for name, value in outcome.upstream_headers if name.lower() not in _HIDDEN)
-    theirs = sorted((name.lower(), value.strip()) for name, value in echo["headers"] if name.lower() not in _HIDDEN)
+    ours = sorted(
+        (name.lower(), value.strip())
+        for name, value in outcome.upstream_headers
+        if name.lower() not in _HIDDEN
+    )
+    theirs = sorted(
+        (name.lower(), value.strip()) for name, value in echo["headers"] if name.lower() not in _HIDDEN
+    )
     return None if ours == theirs else f"sent headers: {ours}, nginx {theirs}"
 
 
 def _headers(answer: Answer, outcome: Outcome) -> str | None:
     wanted = ("cache-control", "www-authenticate", *(() if outcome.passed else ("content-type",)))
-    ours = sorted((name.lower(), value.strip()) for name, value in outcome.headers)
+    ours = sorted((name.lower(), value.partition("\r\n")[0].strip()) for name, value in outcome.headers)
     theirs = sorted(
         (name.lower(), value.strip())
         for name, value in answer.headers
@@ -253,8 +280,11 @@ def _body(answer: Answer, outcome: Outcome, world: World, ask: Ask) -> str | Non
     if outcome.file is not None:
         if outcome.file.endswith("/"):
             return None if "Index of" in answer.body else f"list of {outcome.file}, nginx {answer.body[:80]}"
-        name = next(name for name in FILES if re.sub("/+", "/", outcome.file).endswith(f"/files/{name}"))
+        path = re.sub("/+", "/", outcome.file)
+        name = next((name for name in FILES if path.endswith(f"/files/{name}")), None)
         return None if answer.body == f"file {name}" else f"file {name}, nginx {answer.body[:80]}"
     if outcome.body is not None:
-        return None if answer.body == outcome.body else f"body {outcome.body[:80]!r}, nginx {answer.body[:80]!r}"
+        return (
+            None if answer.body == outcome.body else f"body {outcome.body[:80]!r}, nginx {answer.body[:80]!r}"
+        )
     return None

@@ -1,0 +1,187 @@
+"""What the walk says, without an nginx: ``tests/requests`` holds the same to a running one."""
+
+import pytest
+
+from nginxaudit.request.branches import Oracle, explore
+from nginxaudit.request.mapping import murmur2
+from nginxaudit.request.records import Ask, World
+from nginxaudit.request.walk import trace
+from tests.model.model_support import http
+
+FILES = World(files=frozenset({"/srv/index.html", "/srv/a.txt", "/srv/dir/b.php"}), complete=True)
+
+
+def outcomes(text, target="/", world=FILES, **ask):
+    model = http(f"server {{ listen 80; server_name x.example; root /srv;\n{text}\n}}")
+    return trace(model, Ask(target, "x.example", **ask), world).outcomes
+
+
+def one(*args, **kw):
+    found = outcomes(*args, **kw)
+    assert len(found) == 1
+    return found[0]
+
+
+def test_files_and_indexes():
+    assert one("", "/a.txt").file == "/srv/a.txt"
+    assert one("", "/").file == "/srv/index.html"
+    assert one("", "/none").status == 404
+    assert one("", "/dir/").status == 403
+    assert one("", "/dir?x").redirect == "http://x.example/dir/?x"
+    assert one("", "/a.txt", method="PUT").status == 405
+
+
+def test_an_access_rule_is_lost_to_a_regex():
+    text = r"location /private/ { deny all; } location ~ \.php$ { return 200 run; }"
+    assert one(text, "/private/a").status == 403
+    assert one(text, "/private/a.php").body == "run"
+
+
+def test_rewrites_leave_access_rules_behind():
+    assert one("location /a { deny all; rewrite . /a.txt last; } location = /a.txt { }", "/a").status == 200
+    assert one("location /a { deny all; rewrite . /a.txt break; }", "/a").status == 403
+    assert one("location /a { deny all; return 200 x; }", "/a").status == 200
+
+
+def test_ten_rewrites_are_a_cycle():
+    assert one("location / { rewrite ^ /x last; }", "/a").status == 500
+
+
+def test_an_if_drops_try_files():
+    text = "location / { set $x 1; if ($arg_a) { set $x 2; } try_files $uri /a.txt; }"
+    assert one(text, "/none").file == "/srv/a.txt"
+    assert one(text, "/none?a=1").status == 404
+
+
+def test_internal_is_inherited_by_nested_locations():
+    assert one("location /i/ { internal; location /i/n/ { return 200 x; } }", "/i/n/").status == 404
+
+
+@pytest.mark.parametrize(
+    ("target", "target_uri"),
+    [
+        ("/b/", "/b/x%20y?q=1"),
+        ("/b", "/bx%20y?q=1"),
+        ("", "/api//x%20y?q=1"),
+        ("/v$uri", "/v/api/x y"),
+        ("/v$arg_q", "/v1"),
+    ],
+)
+def test_the_uri_that_a_backend_gets(target, target_uri):
+    found = one(f"location /api/ {{ proxy_pass http://127.0.0.1:8080{target}; }}", "/api//x%20y?q=1")
+    assert (found.passed, found.upstream_uri) == ("http://127.0.0.1:8080", target_uri)
+    assert found.status is None
+
+
+def test_headers_to_a_backend():
+    text = "location / { proxy_pass http://127.0.0.1:8080; proxy_set_header X-A $arg_a; proxy_set_header Cookie ''; }"
+    headers = (("Cookie", "s=1"), ("Accept", "*/*"), ("Connection", "close"))
+    found = one(text, "/?a=1", headers=headers)
+    assert found.upstream_headers == (("Host", "127.0.0.1:8080"), ("X-A", "1"), ("Accept", "*/*"))
+
+
+def test_headers_to_a_client_depend_on_the_status():
+    text = "add_header X-A a; add_header X-B b always; location /e { return 404; } location /o { add_header X-C c; }"
+    assert [name for name, _ in one(text, "/a.txt").headers] == ["Content-Type", "X-A", "X-B"]
+    assert [name for name, _ in one(text, "/e").headers] == ["Content-Type", "X-B"]
+
+
+def test_error_pages():
+    assert one("error_page 404 /a.txt;", "/none").status == 404
+    assert one("error_page 404 =200 /a.txt;", "/none").status == 200
+    assert one("error_page 404 = /dir;", "/none").redirect == "http://x.example/dir/"
+    assert one("error_page 404 = @x; location @x { return 418; }", "/none").status == 418
+    assert one("error_page 404 http://e.example/;", "/none").status == 302
+    assert one("error_page 404 @none;", "/none").status == 500
+
+
+def test_passwords_and_satisfy():
+    text = "satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file f; location / { return 200 in; } location /f { }"
+    assert one(text, "/f", client="10.1.1.1").status == 404
+    assert one(text, "/f", client="192.0.2.1").status == 401
+    assert one(text, "/f", client="192.0.2.1", world=World(complete=True, user="joe")).status == 404
+
+
+def test_a_subrequest_decides():
+    text = "location / { auth_request /auth; } location = /auth { internal; if ($arg_no) { return 403; } return 204; }"
+    assert one(text, "/a.txt").status == 200
+    proxied = "location / { auth_request /auth; } location = /auth { proxy_pass http://127.0.0.1:1; }"
+    assert {each.status for each in outcomes(proxied, "/a.txt")} == {200, 401, 403, 500}
+
+
+def test_what_cannot_be_known_branches():
+    found = outcomes(
+        "location / { try_files $uri /index.php; } location = /index.php { return 200 php; }", "/x", World()
+    )
+    assert [each.when for each in found] == [("/srv/x is a file",), ("/srv/x is not a file",)]
+    assert [each.file or each.body for each in found] == ["/srv/x", "php"]
+
+
+def test_an_unknown_client_is_a_branch_only_where_it_decides():
+    assert one("location / { deny all; }").status == 403
+    assert one("location / { allow all; }").status == 200
+    found = outcomes("location / { allow 10.0.0.0/8; deny all; }")
+    assert [each.status for each in found] == [403, 200]
+
+
+def test_code_is_unknown_from_here_on():
+    for text in (
+        "content_by_lua_block { x }",
+        "access_by_lua_block { x }",
+        "rewrite_by_lua_block { x }",
+        "js_content a.b;",
+    ):
+        found = one(f"location / {{ {text} }}")
+        assert found.unknown
+        assert found.status is None
+
+
+def test_unknown_values_branch_over_what_a_map_can_give():
+    text = "map $geoip_country_code $to { default /a.txt; DE /de; }\nserver { listen 80; return 302 $to; }"
+    found = trace(http(text), Ask("/")).outcomes
+    assert [each.redirect for each in found] == ["$to"]
+    text = text.replace("return 302 $to", 'if ($to = /de) { return 403; } return 200 "ok"')
+    found = trace(http(text), Ask("/")).outcomes
+    assert [(each.when, each.status) for each in found] == [
+        (('$to is "/de"',), 403),
+        (('$to is "/a.txt"',), 200),
+    ]
+
+
+def test_tls_and_sockets():
+    text = (
+        "server { listen 443 ssl; server_name a.example; return 200 a; } server { listen 80; return 200 b; }"
+    )
+    model = http(text)
+    assert trace(model, Ask("/", "a.example", tls=True, port=443, sni="a.example")).outcomes[0].body == "a"
+    assert trace(model, Ask("/", "a.example", port=443)).outcomes[0].status == 400
+    assert trace(model, Ask("/", "a.example", tls=True, port=80)).outcomes[0].closed
+    assert trace(model, Ask("/", "a.example", port=81)).outcomes[0].unknown
+
+
+def test_an_address_that_is_not_known_branches_where_servers_differ():
+    text = "server { listen 10.0.0.1:80; return 200 a; } server { listen 80; return 200 b; }"
+    assert {each.body for each in trace(http(text), Ask("/")).outcomes} == {"a", "b"}
+    assert trace(http(text), Ask("/", address="10.0.0.1")).outcomes[0].body == "a"
+    assert trace(http(text), Ask("/", address="10.0.0.2")).outcomes[0].body == "b"
+
+
+def test_the_hash_of_split_clients():
+    assert murmur2(b"") == 0
+    text = 'split_clients "$arg_x" $v { 50% a; * b; }\nserver { listen 80; return 200 $v; }'
+    assert {trace(http(text), Ask(f"/?x={x}")).outcomes[0].body for x in range(20)} == {"a", "b"}
+
+
+def test_explore_takes_every_way_once():
+    def walk(oracle: Oracle) -> tuple[bool, ...]:
+        first, _ = oracle.ask("a", ((True, "a"), (False, "not a")), 0)
+        if not first:
+            return (first,)
+        second, _ = oracle.ask("b", ((True, "b"), (False, "not b")), 0)
+        assert oracle.ask("a", (), 0) == (True, None)
+        return (first, second)
+
+    found, more = explore(walk)
+    assert [each for each, _, _ in found] == [(True, True), (True, False), (False,)]
+    assert not more
+    assert explore(walk, 2)[1]
