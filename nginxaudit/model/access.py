@@ -143,6 +143,18 @@ class Access(Struct, frozen=True, dict=True):
         found = self.first_universal(family)
         return found if self.satisfy_any and self.logins and found is not None and found.allow else None
 
+    def never_asked(self, family: str) -> AccessRule | None:
+        """`opened`, where no rule before it leaves clients of the family to the login."""
+        found = self.opened(family)
+        if found is None:
+            return None
+        before = self.rules[: self.rules.index(found)]
+        asks = any(
+            not rule.allow and family in rule.families and not _covered(rule, before[:at])
+            for at, rule in enumerate(before)
+        )
+        return None if asks else found
+
     def restricts(self, family: str) -> bool:
         """Not everybody of a family gets in."""
         if self.internal or self.certificate or self.refusal or self.code:
@@ -161,6 +173,17 @@ class Access(Struct, frozen=True, dict=True):
         return self.denies or bool(
             self.logins or self.certificate or self.refusal or self.code or self.internal
         )
+
+
+def _covered(rule: AccessRule, earlier: Iterable[AccessRule]) -> bool:
+    """One of ``earlier`` decides about all clients of ``rule``."""
+    return any(
+        rule.network is not None
+        and each.network is not None
+        and rule.network.version == each.network.version
+        and rule.network.subnet_of(each.network)  # type: ignore[arg-type]
+        for each in earlier
+    )
 
 
 def access_of(model: Model, block: Directive) -> Access:

@@ -39,8 +39,8 @@ class Origin(Struct, frozen=True):
 
     ``variable`` is where it enters, such as ``$arg_next`` or ``$uri``; ``via`` the variable in the text itself.
     ``kind``: ``free`` (arguments, headers, cookies), ``host``, ``path``. ``newline``: it may contain one.
-    ``slash``: it begins with a slash whatever the client does; ``dot``: it may contain a dot; ``raw``: it is as
-    the client wrote it; ``offset`` is its place in the text.
+    ``slash``: it begins with a slash whatever the client does; ``leads``: it may begin with one; ``dot``: it may
+    contain a dot; ``raw``: it is as the client wrote it; ``offset`` is its place in the text.
     """
 
     variable: str
@@ -48,6 +48,7 @@ class Origin(Struct, frozen=True):
     kind: str
     newline: bool = False
     slash: bool = False
+    leads: bool = True
     dot: bool = True
     raw: bool = True
     offset: int = 0
@@ -214,23 +215,31 @@ class Taint:
         shape = _shape(expression, group)
         if shape is None:
             return
-        newline, dot, slash = shape
+        newline, dot, slash, leads = shape
         for origin in self._text(subject, scope, depth - 1) if depth > 0 else ():
-            yield replace(origin, newline=origin.newline and newline, dot=dot, slash=slash)
+            yield replace(origin, newline=origin.newline and newline, dot=dot, slash=slash, leads=leads)
 
 
 _NOT_SLASH = "".join(chr(code) for code in range(256) if chr(code) != "/")
 
 
 @lru_cache(maxsize=4096)
-def _shape(expression: Expression, group: int | str) -> tuple[bool, bool, bool] | None:
-    """Whether a group may hold a newline, may hold a dot, begins with a slash; None if it is a few texts, or not known."""
+def _shape(expression: Expression, group: int | str) -> tuple[bool, bool, bool, bool] | None:
+    """Whether a group may hold a newline, may hold a dot, begins with a slash, may begin with one.
+
+    None if it is a few texts, or not known.
+    """
     if expression.group(group) is None or expression.group_texts(group) is not None or expression.looks:
         return None
     slash = not expression.group_may_be_empty(group) and not expression.group_may_start_with(
         group, _NOT_SLASH
     )
-    return expression.group_may_contain(group, "\n"), expression.group_may_contain(group, "."), slash
+    return (
+        expression.group_may_contain(group, "\n"),
+        expression.group_may_contain(group, "."),
+        slash,
+        expression.group_may_start_with(group, "/"),
+    )
 
 
 class _Plain(Struct, frozen=True):

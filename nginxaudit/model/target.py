@@ -59,6 +59,7 @@ def split_scheme(protocol: str, text: str) -> tuple[str, str]:
     allowed = _SCHEMES.get(protocol)
     before, separator, behind = text.partition("://")
     written = separator and before[:1].isalpha() and _SCHEME.issuperset(before)
+    written = written and before.lower() != "unix"  # unix:///path: more slashes belong to the path
     scheme = before.lower() if written else ""
     if allowed is None:
         if scheme:

@@ -69,3 +69,17 @@ def test_a_trusted_client_chooses_its_address(tmp_path: Path) -> None:
         connection.request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7", "Connection": "close"})
         assert connection.getresponse().read() == b"192.0.2.7"
         connection.close()
+
+
+def test_who_is_denied_first_is_asked(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    (tmp_path / "users").write_text("nobody:x\n")
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; auth_basic closed; "
+        f"auth_basic_user_file {tmp_path}/users; satisfy any; "
+        f"location /a {{ deny 127.0.0.1; allow all; empty_gif; }} "
+        f"location = /b {{ allow 127.0.0.0/8; deny 127.0.0.1; allow all; empty_gif; }} "
+        f"location = /c {{ deny unix:; allow all; empty_gif; }} }}"
+    )
+    with nginx.running(tmp_path, server):
+        assert [ask(port, path)[0] for path in ("/a", "/b", "/c")] == [401, 200, 200]

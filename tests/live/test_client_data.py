@@ -83,3 +83,33 @@ def test_a_cache_gives_the_first_cookie_to_everybody(tmp_path: Path) -> None:
 def _cookie(response: str) -> str | None:
     found = [line for line in response.splitlines() if line.lower().startswith("set-cookie:")]
     return found[0] if found else None
+
+
+def test_a_target_with_two_slashes(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; server_name own.test; server_name_in_redirect on; port_in_redirect off; "
+        "if ($request_uri ~ ^/[ao](/.*)/index.html$) { set $target $1; } "
+        "location /a { return 301 $target; } location /o { absolute_redirect off; return 301 $target; } "
+        "location /arg { absolute_redirect off; return 302 /$arg_next; } "
+        "rewrite ^/r(/.+)/$ $1 permanent; }"
+    )
+    with nginx.running(tmp_path, server):
+        assert "\r\nLocation: http://own.test//evil.test\r\n" in raw(port, "/a//evil.test/index.html")
+        assert "\r\nLocation: //evil.test\r\n" in raw(port, "/o//evil.test/index.html")
+        assert "\r\nLocation: //evil.test\r\n" in raw(port, "/arg?next=/evil.test")
+        assert "\r\nLocation: http://own.test/evil.test\r\n" in raw(port, "/r//evil.test/")
+
+
+def test_names_of_arguments_and_cookies_in_if(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; if ($arg_go-get) {{ return 201; }} "
+        "if ($cookie_a.b = c) { return 202; } if ($http_x-go) { return 203; } if ($arg_m=fast) { return 204; } "
+        "return 200 plain; }"
+    )
+    with nginx.running(tmp_path, server):
+        assert ask(port, "/?go-get=1")[0] == 201
+        assert " 202 " in raw(port, "/ HTTP/1.1\r\nCookie: a.b=c\r\nX-Rest:")
+        assert " 200 " in raw(port, "/ HTTP/1.1\r\nX-Go: 1\r\nX-Rest:")
+        assert ask(port, "/?m=fast")[0] == ask(port, "/?m%3Dfast=1")[0] == 200

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.scope import family_of, is_directive
+from nginxaudit.model.uses import variable_uses
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import EXCHANGES, MAPPING
 from nginxaudit.syntax.tree import Directive, Token
@@ -42,19 +43,8 @@ _NEEDS_VALUE = _DECIDING | {
 }
 
 
-def _uses(ctx: CheckContext) -> dict[tuple[str, str], list[tuple[Directive, Token]]]:
-    """Where variables are used, by family and lower-case name."""
-    found: dict[tuple[str, str], list[tuple[Directive, Token]]] = {}
-    for node, token in ctx.model.texts:
-        family = family_of(node)
-        for reference in references(token):
-            found.setdefault((family, reference.name), []).append((node, token))
-    return found
-
-
 def map_without_default(ctx: CheckContext) -> Iterable[Hit]:
     """A map whose variable is empty for what it does not list, where emptiness does harm."""
-    uses: dict[tuple[str, str], list[tuple[Directive, Token]]] | None = None
     for name in ("map", "geo"):
         for block in ctx.model.config.named(name):
             if not block.is_block or not block.args or not is_directive(block) or block.first("default"):
@@ -62,7 +52,7 @@ def map_without_default(ctx: CheckContext) -> Iterable[Hit]:
             entries = [line for line in block.children if line.name not in _NO_ENTRIES]
             if len(entries) < 2 or ctx.model.unknown_inside(block) or _takes_all(entries):
                 continue
-            uses = _uses(ctx) if uses is None else uses
+            uses = ctx.once(variable_uses)
             variable = block.args[-1]
             places = [
                 node
@@ -113,7 +103,7 @@ def maybe_uninitialized_variable(ctx: CheckContext) -> Iterable[Hit]:
     sets = _conditional_sets(ctx)
     if not sets:
         return
-    uses = _uses(ctx)
+    uses = ctx.once(variable_uses)
     for (name, server), nodes in sets.items():
         for node, token in uses.get(("http", name), ()):
             if node.name not in _NEEDS_VALUE or ctx.model.enclosing(node, "server") is not server:

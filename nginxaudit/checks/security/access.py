@@ -175,7 +175,7 @@ def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:
         opening = [
             rule
             for family in sorted(listening(ctx.model.server_of(block)))
-            if (rule := found.opened(family)) is not None
+            if (rule := found.never_asked(family)) is not None
         ]
         if opening:
             asked = found.logins

@@ -102,22 +102,10 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
         if len(node.args) == 2 and node.name == "return" and node.args[0] not in REDIRECTS:
             continue
         _, separator, rest = token.partition("://")
-        head = rest if separator else token
-        for origin in ctx.model.taint.origins(head, node):
-            if origin.offset != 0:
-                continue  # something stands before it
-            chosen = origin.kind == "free" and origin.variable != "$http_host"
-            relative = (
-                origin.kind == "path" and not separator and not origin.slash and origin.via != origin.variable
-            )
-            doubled = (
-                origin.kind == "path"
-                and not separator
-                and origin.raw
-                and origin.slash
-                and origin.via != origin.variable
-            )
-            if chosen or (relative and origin.dot) or doubled:
+        for origin in ctx.model.taint.origins(rest if separator else token, node):
+            if _leads_anywhere(origin, bool(separator)) or (
+                not separator and _makes_two_slashes(ctx.model, node, token, origin)
+            ):
                 yield Hit(
                     arg(node, token),
                     f"{origin.variable} decides where this redirect leads: a link to this site takes visitors to any other",
@@ -125,6 +113,41 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
                     help="Redirect to a fixed host, or take the target from a map of those that are allowed.",
                 )
                 break
+
+
+def _leads_anywhere(origin: Origin, behind_scheme: bool) -> bool:
+    """Whether what a client writes begins the URL, or the host behind its scheme."""
+    if origin.offset != 0:
+        return False
+    if origin.kind == "free" and origin.variable != "$http_host":
+        return True
+    return (
+        origin.kind == "path"
+        and not behind_scheme
+        and not origin.slash
+        and origin.via != origin.variable
+        and origin.dot
+    )
+
+
+def _makes_two_slashes(model: Model, node: Directive, token: Token, origin: Origin) -> bool:
+    """Whether the target can be ``//host``, and is sent as it stands.
+
+    nginx puts its own scheme and host before a target with a slash at its beginning, also before two of them, unless
+    ``absolute_redirect`` is off (``ngx_http_header_filter``).
+    """
+    if model.flag(node, "absolute_redirect", True) is not False or not origin.dot:
+        return False
+    if origin.kind == "path":
+        # nginx has merged the slashes of a decoded path.
+        if not origin.raw and model.flag(node, "merge_slashes", True) is not False:
+            return False
+        alone = origin.offset == 0 and origin.slash and origin.via != origin.variable
+    else:
+        alone = False
+    before = token[: origin.offset]
+    joined = before == "/" and origin.leads and (origin.kind == "free" or origin.via != origin.variable)
+    return alone or joined or (before == "//" and origin.kind == "free")
 
 
 def ssrf(ctx: CheckContext) -> Iterable[Hit]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nginxaudit.checks.headers.values import added
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit.model.expressions import Written, condition
+from nginxaudit.model.uses import refused, rest_of, set_elsewhere, turns_away, variable_uses
 from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive
 
@@ -72,7 +74,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             or not expression.exact
         ):
             continue
-        if expression.matches_every_path:
+        if expression.matches_every_path or _keeps_out(ctx, written) or _only_logged(ctx, written):
             continue
         if subject == "$http_referrer":
             problem = "no client sends this header: it is spelt Referer"
@@ -88,6 +90,60 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             written.directive,
             help="Write ^https://example\\.com$ with all dots escaped.",
         )
+
+
+def _keeps_out(ctx: CheckContext, written: Written) -> bool:
+    """What matches is refused, and all else is not: who matches by chance gets less, not more."""
+    node = written.directive
+    if written.kind == "map":
+        block = node.parent
+        return block is not None and _worse(ctx, block.args[-1], node.args[0], [rest_of(block)], None)
+    asked = condition(node)
+    if asked is None or asked.left.lower() not in _ORIGINS:
+        return False
+    if turns_away(node):
+        return not asked.negated
+    server = ctx.model.enclosing(node, "server")
+    for each in node.named("set"):
+        if len(each.args) < 2:
+            continue
+        others = set_elsewhere(ctx.model, each.args[0][1:].lower(), each)
+        if asked.negated and all(
+            _worse(ctx, each.args[0], other, [each.args[1]], server) for other in others
+        ):
+            return True
+        if not asked.negated and _worse(ctx, each.args[0], each.args[1], others, server):
+            return True
+    return False
+
+
+def _worse(
+    ctx: CheckContext, variable: str, value: str, others: Sequence[str], server: Directive | None
+) -> bool:
+    """Requests for which the variable has ``value`` are turned away, those with any of ``others`` are not."""
+    name = variable[1:].lower()
+    return refused(ctx.model, name, value, server) and not any(
+        "$" in other or refused(ctx.model, name, other, server) for other in others
+    )
+
+
+def _only_logged(ctx: CheckContext, written: Written) -> bool:
+    """The variable that the check decides stands in logs and nowhere else."""
+    node = written.directive
+    block = node.parent
+    if written.kind == "map":
+        names = [block.args[-1][1:].lower()] if block is not None else []
+    elif any(child.name != "set" for child in node.children):
+        return False
+    else:
+        names = [each.args[0][1:].lower() for each in node.named("set") if each.args]
+    uses = [
+        use
+        for name in names
+        for use, _ in ctx.once(variable_uses).get(("http", name), ())
+        if use is not block
+    ]
+    return bool(uses) and all(use.name in ("access_log", "log_format") for use in uses)
 
 
 def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:

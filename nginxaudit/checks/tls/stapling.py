@@ -34,7 +34,7 @@ def _stapling(ctx: CheckContext) -> Iterator[tuple[Server, Directive]]:
 
 
 def stapling_without_resolver(ctx: CheckContext) -> Iterable[Hit]:
-    """Stapling that cannot look up whom to ask."""
+    """Stapling that looks up only once whom to ask."""
     if ctx.model.unread_files("http"):
         return
     for server, node in _stapling(ctx):
@@ -45,7 +45,7 @@ def stapling_without_resolver(ctx: CheckContext) -> Iterable[Hit]:
         if responder is None or not re.match(r"http://[\d.]+[:/]|http://\[", responder):
             yield Hit(
                 whole(node),
-                "without a resolver nginx cannot look up the OCSP responder: nothing is stapled",
+                "without a resolver the OCSP responder keeps the addresses that its name had when nginx started",
                 node,
                 help="Add resolver with the name servers of your network.",
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from nginxaudit import edits
+from nginxaudit.finding import Severity
 from nginxaudit.hit import Edits, FixIn
 from nginxaudit.load.base import Mistake, Use, invalid, misspelt, reads, replaced_by
 from nginxaudit.load.scripts import NEVER_DEFINED, expression, name_after_dollar, script, uses
@@ -18,6 +19,8 @@ _FILE_TESTS = frozenset({"-f", "!-f", "-d", "!-d", "-e", "!-e", "-x", "!-x"})
 _OTHER_LANGUAGES = {"==": "=", "===": "=", "eq": "=", "<>": "!=", "=~": "~", "!==": "!="}
 _GLUED = r"""\((\$\w+)(===|!==|==|=~|!=|!~\*|~\*|!~|=|~)("[^"\\]*"|'[^'\\]*'|[^\s"'\\=~][^\s"'\\]*)\)"""
 """A condition without spaces."""
+_NEVER_IN_ARGUMENT = r"[=&;#\s]"
+_NEVER_IN_HEADER = r"[^A-Za-z0-9_]"
 _CONDITION = "if-invalid-condition"
 _SHAPES = "Allowed: $variable, $variable = text, $variable != text, $variable ~ regex, -f file, -d file, -e file, -x file."
 
@@ -152,11 +155,35 @@ def _judge(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
 
 def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
     name = text[1:]
-    if not name.replace("_", "a").isalnum() or not name.isascii():
+    plain = name.isascii() and name.replace("_", "a").isalnum()
+    fact = None if plain else variable(name.lower(), use.family)
+    if fact is not None and fact.prefix:
+        yield from _named_by_client(word, text, fact.name)
+    elif not plain:
         message = f'nginx takes all of "{text}" for the name of a variable'
         yield _condition(word, message, partial(_spaced, word))
     else:
         uses(use, name, word)
+
+
+def _named_by_client(word: Token, text: str, prefix: str) -> Iterator[Mistake]:
+    """A variable such as ``$arg_go-get``, whose name is the one of an argument, a cookie or a header.
+
+    Every name is read; that of an argument or cookie may have any character but those that end it, while nginx
+    looks for a header with underscores in the place of its dashes (``ngx_http_variable_unknown_header``).
+    """
+    signs = compiled(_NEVER_IN_ARGUMENT if prefix in ("arg_", "cookie_") else _NEVER_IN_HEADER)
+    if signs.search(text[1:]):
+        message = f'all of "{text}" is the name of a variable, which is always empty'
+        yield Mistake(
+            _CONDITION,
+            message,
+            word,
+            _SHAPES,
+            rejected=False,
+            severity=Severity.WARNING,
+            make_fix=partial(_spaced, word),
+        )
 
 
 def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
