@@ -16,8 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nginxaudit.model.expressions import Written, condition, map_expression
+from nginxaudit.model.regex import matches
 from nginxaudit.model.scope import enclosing, family_of
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.syntax.tree import Directive
 
@@ -40,7 +42,7 @@ class Origin(Struct, frozen=True):
     ``variable`` is where it enters, such as ``$arg_next`` or ``$uri``; ``via`` the variable in the text itself.
     ``kind``: ``free`` (arguments, headers, cookies), ``host``, ``path``. ``newline``: it may contain one.
     ``slash``: it begins with a slash whatever the client does; ``leads``: it may begin with one; ``dot``: it may
-    contain a dot; ``raw``: it is as the client wrote it; ``offset`` is its place in the text.
+    contain a dot; ``anywhere``: it may be the name or address of any host; ``raw``: it is as the client wrote it; ``offset`` is its place in the text.
     """
 
     variable: str
@@ -50,6 +52,7 @@ class Origin(Struct, frozen=True):
     slash: bool = False
     leads: bool = True
     dot: bool = True
+    anywhere: bool = True
     raw: bool = True
     offset: int = 0
 
@@ -215,31 +218,76 @@ class Taint:
         shape = _shape(expression, group)
         if shape is None:
             return
-        newline, dot, slash, leads = shape
         for origin in self._text(subject, scope, depth - 1) if depth > 0 else ():
-            yield replace(origin, newline=origin.newline and newline, dot=dot, slash=slash, leads=leads)
+            yield replace(
+                origin,
+                newline=origin.newline and shape.newline,
+                dot=shape.dot,
+                slash=shape.slash or (shape.first and origin.slash),
+                leads=shape.leads,
+                anywhere=origin.anywhere and shape.anywhere,
+            )
 
 
 _NOT_SLASH = "".join(chr(code) for code in range(256) if chr(code) != "/")
 
 
-@lru_cache(maxsize=4096)
-def _shape(expression: Expression, group: int | str) -> tuple[bool, bool, bool, bool] | None:
-    """Whether a group may hold a newline, may hold a dot, begins with a slash, may begin with one.
+_HOSTS = ("evil.test", "www.evil.test", "evil-1.test", "127.0.0.1", "169.254.169.254")
+_ENDS_HOST = "/?#@:"
+_NOTHING_BEFORE = r"(?:\(\?i\)|\^|\((?:\?:|\?P?<\w+>)?)*"
 
-    None if it is a few texts, or not known.
-    """
+
+class _Shape(Struct, frozen=True):
+    """What a group can capture, in the words of `Origin`."""
+
+    newline: bool
+    dot: bool
+    slash: bool
+    leads: bool
+    anywhere: bool
+    first: bool  # it begins where the subject begins
+
+
+@lru_cache(maxsize=4096)
+def _shape(expression: Expression, group: int | str) -> _Shape | None:
+    """What a group can capture; None if it is a few texts, or not known."""
     if expression.group(group) is None or expression.group_texts(group) is not None or expression.looks:
         return None
-    slash = not expression.group_may_be_empty(group) and not expression.group_may_start_with(
-        group, _NOT_SLASH
+    dot = expression.group_may_contain(group, ".")
+    return _Shape(
+        newline=expression.group_may_contain(group, "\n"),
+        dot=dot,
+        slash=not expression.group_may_be_empty(group)
+        and not expression.group_may_start_with(group, _NOT_SLASH),
+        leads=expression.group_may_start_with(group, "/"),
+        anywhere=dot and may_be_any_host(expression, group),
+        first=_begins_subject(expression, group),
     )
-    return (
-        expression.group_may_contain(group, "\n"),
-        expression.group_may_contain(group, "."),
-        slash,
-        expression.group_may_start_with(group, "/"),
-    )
+
+
+def _begins_subject(expression: Expression, group: int | str) -> bool:
+    """Whether a group begins where the subject does: ``^(.*)/$``, and ``(.*)/$`` for which the search begins there."""
+    node = expression.group(group)
+    if node is None or node.end <= node.start:
+        return False
+    before, own = expression.text[: node.start], expression.text[node.start : node.end]
+    anchored = expression.starts_anchored or own.startswith((".*", ".+"))
+    return anchored and compiled(_NOTHING_BEFORE).fullmatch(before) is not None
+
+
+def may_be_any_host(expression: Expression, group: int | str) -> bool:
+    """Whether what a group (0: everything) captures can name any host, as far as its own part decides.
+
+    Not where its names end in a domain that is written out; with ``[^/]+`` before that domain they need not
+    end there, for a question mark ends the host as well.
+    """
+    node = expression.group(group)
+    if node is None or expression.group_texts(group) is not None:
+        return node is None
+    if node.end <= node.start or expression.group_may_contain(group, _ENDS_HOST):
+        return True
+    part = f"^(?:{expression.text[node.start : node.end]})$"
+    return any(matches(part, host, caseless=expression.caseless) is not False for host in _HOSTS)
 
 
 class _Plain(Struct, frozen=True):

@@ -113,3 +113,25 @@ def test_names_of_arguments_and_cookies_in_if(tmp_path: Path) -> None:
         assert " 202 " in raw(port, "/ HTTP/1.1\r\nCookie: a.b=c\r\nX-Rest:")
         assert " 200 " in raw(port, "/ HTTP/1.1\r\nX-Go: 1\r\nX-Rest:")
         assert ask(port, "/?m=fast")[0] == ask(port, "/?m%3Dfast=1")[0] == 200
+
+
+def test_which_host_a_server_sees(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    servers = (
+        f"server {{ listen 127.0.0.1:{port} default_server; server_name d.test; return 200 default:$host:$http_host; }} "
+        f"server {{ listen 127.0.0.1:{port}; server_name a.test b.test; return 200 own:$host:$http_host; }}"
+    )
+
+    def asked(target: str, host: str) -> str:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            received = b""
+            while chunk := client.recv(65536):
+                received += chunk
+        return received.decode("latin-1").rpartition("\r\n\r\n")[2]
+
+    with nginx.running(tmp_path, servers):
+        assert asked("/", "evil.test") == "default:evil.test:evil.test"
+        assert asked("/", "a.test") == "own:a.test:a.test"
+        assert asked("http://a.test/", "evil.test") == "own:a.test:evil.test"
+        assert asked("http://evil.test/", "a.test") == "default:evil.test:a.test"

@@ -8,9 +8,8 @@ from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.scope import family_of, is_directive
 from nginxaudit.model.uses import variable_uses
-from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import EXCHANGES, MAPPING
-from nginxaudit.syntax.tree import Directive, Token
+from nginxaudit.syntax.tree import Directive
 
 _NO_ENTRIES = frozenset(
     {"default", "include", "hostnames", "volatile", "ranges", "delete", "proxy", "proxy_recursive"}

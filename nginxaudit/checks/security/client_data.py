@@ -11,8 +11,6 @@ from nginxaudit.checks.routing.redirects import target_of
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg
 from nginxaudit.model import Model
-from nginxaudit.model.passes import split_authority
-from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import ABSOLUTE, REDIRECTS
@@ -148,49 +146,6 @@ def _makes_two_slashes(model: Model, node: Directive, token: Token, origin: Orig
     before = token[: origin.offset]
     joined = before == "/" and origin.leads and (origin.kind == "free" or origin.via != origin.variable)
     return alone or joined or (before == "//" and origin.kind == "free")
-
-
-def ssrf(ctx: CheckContext) -> Iterable[Hit]:
-    """A backend that the client chooses."""
-    for each in ctx.model.passes:
-        if each.target_kind != "variable" or each.family != "http" or not each.directive.args:
-            continue
-        if each.location is not None and (
-            each.location.directive.first("internal") or each.location.is_named
-        ):
-            continue
-        head, _ = split_authority(each.text)
-        scheme, separator, host = head.partition("://")
-        start = len(scheme) + len(separator) if separator else 0
-        for origin in ctx.model.taint.origins(head, each.directive):
-            if origin.slash or (origin.offset < start and separator and origin.kind != "free"):
-                continue
-            severity = _choice(origin, host if separator else head, origin.offset - start, each.server)
-            if severity is None:
-                continue
-            yield Hit(
-                arg(each.directive, each.directive.args[0]),
-                f"{origin.variable} decides which server gets the request: clients reach any address that this nginx reaches",
-                each.directive,
-                severity=severity,
-                help="Take the server from a map of those that are allowed.",
-            )
-            break
-
-
-def _choice(origin: Origin, host: str, offset: int, server: Server | None) -> Severity | None:
-    """How much of the host a client chooses; None if it is little."""
-    if origin.kind == "host":
-        open_names = server is None or any(
-            name.kind in ("empty", "regex", "catch-all") or name.is_wildcard for name in server.names
-        )
-        return Severity.ERROR if open_names and offset == 0 else Severity.INFO if offset == 0 else None
-    if origin.kind == "path" and not origin.dot:
-        return None
-    if origin.kind == "path" and origin.via == origin.variable:
-        return None
-    rest = host[offset:].partition("$")[2].lstrip("{").lstrip("abcdefghijklmnopqrstuvwxyz0123456789_}")
-    return Severity.WARNING if rest.startswith(".") else Severity.ERROR
 
 
 def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:

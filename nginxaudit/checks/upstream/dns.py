@@ -12,7 +12,8 @@ from nginxaudit.finding import Confidence, Edit, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
 from nginxaudit.load.upstream_zone import zone_of
 from nginxaudit.model import Model
-from nginxaudit.model.passes import Pass
+from nginxaudit.model.filled import is_filled
+from nginxaudit.model.passes import Pass, split_authority
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.target import PassTarget
 from nginxaudit.model.upstream import Upstream
@@ -35,13 +36,7 @@ _PRIVATE = (
     "internal", "lan", "corp", "local", "home", "intranet", "svc", "consul", "private", "test", "example",
     "invalid", "localdomain", "docker", "nomad",
 )  # fmt: skip
-_EXAMPLES = ("example.com", "example.org", "example.net")
-_ADDRESSES = frozenset(
-    {"server_addr", "remote_addr", "realip_remote_addr", "proxy_protocol_addr", "proxy_protocol_server_addr"}
-)
-"""Variables that hold an address, never a name."""
-
-_LOCAL = re.compile(r"(?:.*\.)?localhost", re.IGNORECASE)
+LOCAL = re.compile(r"(?:.*\.)?localhost", re.IGNORECASE)
 
 
 def _kind(host: str) -> str:
@@ -49,7 +44,7 @@ def _kind(host: str) -> str:
     host = host.lower().rstrip(".")
     if any(host == suffix or host.endswith(f".{suffix}") for suffix in _MOVING):
         return "moving"
-    private = "." not in host or host.rsplit(".", 1)[-1] in _PRIVATE or host.endswith(_EXAMPLES)
+    private = "." not in host or host.rsplit(".", 1)[-1] in _PRIVATE
     return "private" if private else "public"
 
 
@@ -63,7 +58,7 @@ def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
             and not peer.resolve
             and not peer.service
             and peer.address
-            and not _LOCAL.fullmatch(peer.address.host)
+            and not LOCAL.fullmatch(peer.address.host)
         ]
         if not named:
             continue
@@ -112,7 +107,7 @@ def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
     """A pass to a literal host name: looked up once, at start; nginx does not start without DNS."""
     seen: set[tuple[str, str]] = set()
     for each in ctx.model.passes:
-        if each.target_kind != "hostname" or each.runtime or _LOCAL.fullmatch(each.host):
+        if each.target_kind != "hostname" or each.runtime or LOCAL.fullmatch(each.host):
             continue
         kind = _kind(each.host)
         key = (each.family, each.host)
@@ -128,82 +123,32 @@ def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
-    """A name that only a resolver can look up at run time, and none in effect."""
-    static = {
-        _endpoint(each) for each in ctx.model.passes if not each.runtime and each.target_kind == "hostname"
-    }
-    for each in ctx.model.passes:
-        if not each.runtime or ctx.model.effective(each.scope, "resolver"):
-            continue
-        if ctx.model.unread_files(each.family) or ctx.model.variables(each.family).code:
-            continue
-        names = _names_at_run_time(each) - static
-        if names:
-            yield _no_resolver(
-                each, f"{listed(sorted(host for _, host, _ in names))} cannot be looked up", None
-            )
-        elif (
-            each.target_kind == "variable"
-            and not each.complete
-            and not each.candidates
-            and _may_be_name(each)
-        ):
-            yield _no_resolver(each, "a host name in it cannot be looked up", Confidence.MEDIUM)
-
-
-def _no_resolver(each: Pass, what: str, confidence: Confidence | None) -> Hit:
-    token = each.directive.args[0] if each.directive.args else each.directive.word
-    result = (
-        "every such request ends with 502" if each.family == "http" else "every such connection is closed"
-    )
-    return Hit(
-        arg(each.directive, token),
-        f'"{each.text}" is evaluated for every request, and there is no resolver: {what}, {result}',
-        each.directive,
-        severity=Severity.WARNING if confidence else None,
-        confidence=confidence,
-        help="Set a resolver in http, server or location.",
-    )
-
-
-def _may_be_name(each: Pass) -> bool:
-    """Whether the host of a target with variables can be a name: not if it is an address, or a variable for one."""
-    _, separator, rest = each.text.rpartition("://")
-    if not separator and not each.text.startswith("$") and each.protocol in ("proxy", "grpc"):
-        return False  # no URL
-    host = rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]
-    return not (
-        host.startswith(("[", "unix:")) or re.fullmatch(r"[0-9.]+", host) or host.strip("${}") in _ADDRESSES
-    )
-
-
-def _endpoint(each: Pass) -> tuple[str, str, int | None]:
+def endpoint(each: Pass) -> tuple[str, str, int | None]:
     return each.family, each.host, each.port
 
 
-def _names_at_run_time(each: Pass) -> set[tuple[str, str, int | None]]:
+def names_at_run_time(each: Pass) -> set[tuple[str, str, int | None]]:
     """Host names that nginx would have to look up while it serves."""
     if each.target.kind not in ("hostname", "variable"):
         return set()
     return {
         (each.family, target.host, target.port)
         for target in each.targets
-        if target.kind == "hostname" and not _LOCAL.fullmatch(target.host)
+        if target.kind == "hostname" and not LOCAL.fullmatch(target.host)
     }
 
 
 def implicit_upstream_reuse(ctx: CheckContext) -> Iterable[Hit]:
     """A variable pass to a host that a static pass has resolved at start already."""
     static = {
-        _endpoint(each): each
+        endpoint(each): each
         for each in ctx.model.passes
         if not each.runtime and each.target_kind == "hostname"
     }
     for each in ctx.model.passes:
         if not each.runtime:
             continue
-        for name in sorted(_names_at_run_time(each), key=str):
+        for name in sorted(names_at_run_time(each), key=str):
             other = static.get(name)
             if other is not None:
                 yield Hit(
@@ -224,7 +169,7 @@ def variable_target_bypasses_upstream(ctx: CheckContext) -> Iterable[Hit]:
     uses: dict[tuple[str, str, int | None], list[Pass]] = {}
     for each in ctx.model.passes:
         if each.runtime and each.complete and ctx.model.effective(each.scope, "resolver"):
-            for name in _names_at_run_time(each):
+            for name in names_at_run_time(each):
                 uses.setdefault(name, []).append(each)
     for (_, host, _), passes in uses.items():
         if len(passes) > 1:
@@ -290,6 +235,11 @@ def undefined_upstream_value(ctx: CheckContext) -> Iterable[Hit]:
         resolver = bool(ctx.model.effective(each.scope, "resolver"))
         if each.family not in groups:
             groups[each.family] = Suggestions(ctx.model.groups(each.family), 0.8)
+        if any(
+            is_filled(ctx.model, reference.name, each.scope)
+            for reference in references(split_authority(each.text)[0])
+        ):
+            continue
         for candidate in each.candidates:
             problem = _leads_nowhere(each, candidate.text, candidate.target, resolver, groups[each.family])
             if problem:
