@@ -64,7 +64,7 @@ def unreachable_directive(ctx: CheckContext) -> Iterable[Hit]:
         block = node.parent
         if block is None or block.inner not in ("server", "location") or not node.args:
             continue
-        if _may_be_skipped(block, node) or _goes_to_error_page(ctx, block, node):
+        if may_be_skipped(block, node) or _goes_to_error_page(ctx, block, node):
             continue
         dead = list(_never_reached(block, node))
         if dead:
@@ -78,7 +78,7 @@ def unreachable_directive(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _may_be_skipped(block: Directive, node: Directive) -> bool:
+def may_be_skipped(block: Directive, node: Directive) -> bool:
     """A rewrite with ``break`` or ``last``, or a ``break``, before it ends the rewrites without it."""
     for each in block.children:
         if each is node:

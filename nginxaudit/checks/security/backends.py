@@ -15,7 +15,6 @@ from nginxaudit.model.taint import Origin, may_be_any_host
 from nginxaudit.model.uses import turns_away
 from nginxaudit.model.variables import references
 from nginxaudit.pcre import Expression, parse
-from nginxaudit.syntax.tree import Directive
 
 _TRIED = frozenset({"uri", "document_uri", "fastcgi_script_name", "request_filename"})
 """Variables with the path of the request: a file of this name is there when ``try_files`` has found it."""
@@ -85,7 +84,7 @@ def _host_choice(model: Model, origin: Origin, server: Server | None) -> Severit
         sockets[listen.key].default is server for listen in server.listens
     )
     if is_default or origin.variable != "$host":
-        if exact and model.config.fragment and origin.variable == "$host":
+        if exact and model.is_part("http") and origin.variable == "$host":
             return Severity.INFO  # which server is the default one is written elsewhere
         return Severity.WARNING if exact else Severity.ERROR
     if any(map(_takes_any_domain, server.names)):
@@ -123,11 +122,8 @@ def _is_tried(each: Pass, origin: Origin) -> bool:
 
 def _is_checked(each: Pass, origin: Origin) -> bool:
     """An ``if`` refuses every value but some: ``if ($arg_site !~ ^(a|b)\\.example\\.org$) { return 403; }``."""
-    blocks = [each.scope, *(block for block in (each.server,) if block is not None)]
-    nodes = [block if isinstance(block, Directive) else block.directive for block in blocks]
-    if each.location is not None:
-        nodes.append(each.location.directive)
-    for node in (found for block in dict.fromkeys(nodes) for found in block.named("if")):
+    around = [block.directive for block in (each.location, each.server) if block is not None]
+    for node in (found for block in dict.fromkeys([each.scope, *around]) for found in block.named("if")):
         asked = condition(node) if turns_away(node) else None
         if asked is None or not asked.negated or asked.left.lower() not in (origin.variable, origin.via):
             continue

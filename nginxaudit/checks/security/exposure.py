@@ -9,12 +9,14 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.locations import has_handler
+from nginxaudit.checks.routing.serving import served_blocks
 from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location, Match
 from nginxaudit.model.server import Server
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive, Token
 
 _SYSTEM = (
@@ -34,6 +36,7 @@ _SYSTEM = (
 )
 _BELOW = ("/etc/", "/root/", "/proc/", "/sys/", "/var/log/", "/boot/", "/dev/")
 _FINE = ("/etc/letsencrypt/", "/etc/nginx/html", "/dev/null", "/etc/nginx/www", "/root/www")
+_CHALLENGE = r"(?i)/\\?\.well-known/|/[^/]*(?:acme|challenge)[^/]*/*$"
 _PICTURES = r"(?i)jpe?g|png|gif|webp|svg|mp4|webm|avi|mov|img|image|photo|video|media"
 _INNER = ("internal", "protected", "private")
 _INNER_NAMES = rf"(?i)^/_?(?:{'|'.join(_INNER)})(?:[/_-]|$)"
@@ -82,14 +85,11 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
         if not (normal in _SYSTEM or (normal + "/").startswith(_BELOW)) or normal.startswith(_FINE):
             continue
         location = ctx.model.location_of(node)
-        if location is not None and (location.is_exact or location.directive.first("internal")):
-            continue
         if node.name == "alias" and (
             location is None or location.is_regex or "." in posixpath.basename(normal)
         ):
             continue
-        block = node.parent
-        if block is None or not is_restricted(ctx.model, block):
+        if any(_shows(ctx.model, block, node) for block in served_blocks(ctx.model, node)):
             hit = Hit(
                 arg(node, path),
                 f"{normal} holds more than a site: its files can be read by anybody",
@@ -97,6 +97,28 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
                 help="Name the directory of the site.",
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
+
+
+def _shows(model: Model, block: Directive, node: Directive) -> bool:
+    """Whether anybody gets files of a block that has its files where ``node`` says."""
+    location = model.location_of(block)
+    if location is not None and location.directive is block:
+        if location.is_exact or location.directive.first("internal"):
+            return False
+        path = str(node.args[0]) if node.name == "alias" else f"{node.args[0]}{location.pattern}"
+        if _is_challenge(path, location):
+            return False
+    return not is_restricted(model, block)
+
+
+def _is_challenge(path: str, location: Location) -> bool:
+    """A directory for what ACME clients leave there: with ``root`` the path of the request is put behind it.
+
+    An expression must say that the path begins so; in others it could stand anywhere.
+    """
+    if location.is_regex and (location.expression is None or "well-known" not in location.expression.prefix):
+        return False
+    return compiled(_CHALLENGE).search(path) is not None
 
 
 def _is_inner(pattern: str) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from functools import partial
 
 from nginxaudit import edits
-from nginxaudit.checks.security.access import deny_others
+from nginxaudit.checks.routing.serving import served_blocks
+from nginxaudit.checks.security.access import deny_others, is_restricted
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
+from nginxaudit.model.access import access_of
 from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
@@ -26,7 +28,9 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
     """``location /files`` with ``alias /dir/``: ``/files../`` is one directory up."""
     for location in ctx.model.locations:
         alias = location.directive.first("alias")
-        if alias is None or not alias.args:
+        if alias is None or not alias.args or location.directive.first("internal"):
+            continue
+        if not any(_comes_in(ctx.model, block) for block in served_blocks(ctx.model, alias)):
             continue
         if location.is_regex:
             yield from _captured_traversal(location, alias)
@@ -53,6 +57,17 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 help="End both with a slash.",
                 make_fix=partial(_closed, location, alias),
             )
+
+
+def _comes_in(model: Model, block: Directive) -> bool:
+    """Whether any client gets past the addresses that a block allows."""
+    access = access_of(model, block)
+    return (
+        access.satisfy_any
+        or not access.rules
+        or any(rule.allow for rule in access.rules)
+        or not any(rule.directive.args[:1] == ["all"] for rule in access.rules)
+    )
 
 
 def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
@@ -156,6 +171,8 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
         if not node.args or node.args[0].lower() != "on" or node.parent is None:
             continue
         block = node.parent
+        if not any(_lists(ctx.model, each) for each in served_blocks(ctx.model, node)):
+            continue
         path = " ".join(block.args).lower() if block.inner == "location" else ""
         meant = any(word in path for word in _LISTINGS) or _is_guarded(ctx, block)
         yield Hit(
@@ -166,6 +183,13 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
             help="Delete it, unless the listing is what is offered.",
             make_fix=None if meant else partial(_unlisted, node, block, ctx.model),
         )
+
+
+def _lists(model: Model, block: Directive) -> bool:
+    """Whether clients see the listings of a block: it is neither internal nor closed to all but some."""
+    location = model.location_of(block)
+    inside = location is not None and location.directive is block and location.directive.first("internal")
+    return not inside and not is_restricted(model, block)
 
 
 def _unlisted(node: Directive, block: Directive, model: Model) -> Edits:

@@ -124,6 +124,7 @@ def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def endpoint(each: Pass) -> tuple[str, str, int | None]:
+    """What is looked up: family, host and port."""
     return each.family, each.host, each.port
 
 
