@@ -50,7 +50,9 @@ def test_they_stay_known_when_lines_move_and_the_file_is_renamed(tree: Path) -> 
 
 
 def test_a_new_one_fails_and_a_second_of_a_known_kind_is_new(tree: Path) -> None:
-    (tree / "nginx.conf").write_text(TEXT.replace("    server {\n", "    server {\n        autoindex on;\n"))
+    (tree / "nginx.conf").write_text(
+        TEXT.replace("    server {\n", "    server {\n        location /a/ { autoindex on; }\n")
+    )
     code, findings = _scan(tree, "nginx.conf", "--fail-on", "info")
     assert code == 1
     assert {each["rule"] for each in findings if each["suppressed"] is None} == {"autoindex-enabled"}
@@ -70,7 +72,9 @@ def test_check_and_prune(tree: Path) -> None:
 
 @pytest.mark.slow
 def test_sarif_says_so(tree: Path) -> None:
-    (tree / "nginx.conf").write_text(TEXT.replace("    server {\n", "    server {\n        autoindex on;\n"))
+    (tree / "nginx.conf").write_text(
+        TEXT.replace("    server {\n", "    server {\n        location /a/ { autoindex on; }\n")
+    )
     text = _run(tree, "scan", "--baseline", "nginxaudit-baseline.json", "-f", "sarif", "nginx.conf")[1]
     results = json.loads(text)["runs"][0]["results"]
     assert {(each["baselineState"], bool(each.get("suppressions"))) for each in results} == {

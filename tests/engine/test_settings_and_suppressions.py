@@ -129,7 +129,11 @@ def test_a_project_without_settings_is_fine(toml: str, tmp_path: Path) -> None:
 
 
 def test_what_the_command_line_selects_is_all_that_runs(tmp_path: Path) -> None:
-    (tmp_path / "nginx.conf").write_text(FLAWED.format("  autoindex on;\n", ""))
+    (tmp_path / "nginx.conf").write_text(
+        FLAWED.format("", "").replace(
+            "return 204;", "location /a/ { autoindex on; }\n    location / { return 204; }"
+        )
+    )
     (tmp_path / "nginxaudit.toml").write_text('extend-select = ["security"]\nignore = ["missing-listen"]\n')
 
     def found(*options: str) -> set[str]:
