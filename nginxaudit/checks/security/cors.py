@@ -12,7 +12,8 @@ from nginxaudit.model.uses import refused, rest_of, set_elsewhere, turns_away, v
 from nginxaudit.model.variables import references
 from nginxaudit.syntax.tree import Directive
 
-_ORIGINS = ("$http_origin", "$http_referer", "$http_referrer")
+_SENT = ("$http_origin", "$http_referer")
+_ORIGINS = (*_SENT, "$http_referrer")
 
 
 def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
@@ -74,7 +75,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             or not expression.exact
         ):
             continue
-        if expression.matches_every_path or _keeps_out(ctx, written) or _only_logged(ctx, written):
+        if expression.matches_every_path:
             continue
         if subject == "$http_referrer":
             problem = "no client sends this header: it is spelt Referer"
@@ -83,6 +84,8 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
         elif subject == "$http_origin" and not expression.ends_anchored and "." in expression.text:
             problem = "without $ an origin such as https://example.com.evil.test matches, too"
         else:
+            continue
+        if subject in _SENT and (_keeps_out(ctx, written) or _only_logged(ctx, written)):
             continue
         yield Hit(
             arg(written.directive, written.token),
