@@ -13,7 +13,10 @@ _MAIN_BLOCKS = frozenset({"events", *FAMILIES})
 _DECLARED = r"\s*nginxaudit:\s*context=([\w,-]*)"
 _PARTS = frozenset({*FAMILIES, "include"})
 _ANSWER = r"\d|https?://|\$scheme"  # what http returns without a text; of stream it is the text
-_STREAM_PATH = r"(?i)(?:\A|[/._-])(?:streams?|tcp|udp)(?:[/._-][^/]*)?(?:/[^/]*)?\Z"
+_STREAM_PATH = (
+    r"(?i)(?:\A|[/._-])(?:streams?|tcp|udp)"
+    r"(?:[._-][^/]*|(?:[._-](?:conf|conf\.d|d|enabled|available))?/[^/]*)?\Z"
+)
 # Of those that allow as much the first one is meant: a server takes nearly all that http takes for all servers.
 _CANDIDATES = (
     "main",

@@ -63,6 +63,9 @@ def test_the_path_says_stream_where_the_text_does_not(name: str, tmp_path: Path)
     assert model.config.top.inner == "stream"
     (model,) = examine([str(written(tmp_path, "location / { }", name))]).models
     assert model.config.top.inner == "server"
+    for other in ("stream-app/web.conf", "streaming.example.com", "upstream.conf"):
+        (model,) = examine([str(written(tmp_path, "upstream db { server 10.0.0.1:1; }", other))]).models
+        assert model.config.top.inner == "http"
 
 
 @pytest.mark.parametrize("block", ["http", "stream", "mail"])

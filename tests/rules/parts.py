@@ -1,12 +1,17 @@
 """Parts cut out of the examples of the rule pages, and what is found in them compared with what the whole has.
 
-Around a part everything is white space, so that every place in it is the same in both. What the whole has and the part
-has not, or has with another severity, confidence or message, is a *loss*; what only the part has is a *gain*.
+Around a part everything is white space, so that every place in it is the same in both. Three configurations are
+compared: the example, the part alone, and the part completed: in its blocks, in which nothing else is. What the part
+has as the example has it needs no word. What the completed part has not, either, rests on text outside of the part.
+All else is written down in ``parts.toml`` with its reason; ``python -m tests.rules.parts`` writes the lists anew.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,41 +21,49 @@ from nginxaudit.finding import Finding
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
 from nginxaudit.syntax.tree import Statement
-from tests.rules.examples import Case, clean, main_name, settings_of, texts
+from tests.rules.examples import Case, cases, clean, main_name, settings_of, texts
 
+KEPT = Path(__file__).with_name("parts.toml")
 _PART = "site.conf"
 _NOT_BLANK = re.compile(r"[^\n]")
+_ASSUMED = ", unless "
+
+Places = dict[tuple[int, int], Finding]
 
 
 class Cut(NamedTuple):
-    """A part of an example: ``kind`` is ``http``, ``server``, ``location``, …: the block whose content it is, or which it is."""
+    """A part of an example; ``around`` are the blocks in which it stands."""
 
     name: str
     text: str
     start: int
     end: int
-    around: tuple[str, ...]  # the blocks in which it stands
+    around: tuple[str, ...]
 
     @property
     def completed(self) -> tuple[str, int]:
-        """The part alone in the blocks in which it stands, and by how much its places are moved."""
+        """The part in its blocks, and by how much its places are moved."""
         before = "events {} " + "".join(f"{name} {{ " for name in self.around)
         return f"{before}{self.text}{' }' * len(self.around)}\n", len(before)
 
 
 class Difference(NamedTuple):
-    """What is found in only one of whole and part, or differently in both."""
+    """What a part has otherwise than its example.
 
-    cut: str
+    ``kind``: it is ``lost``; it is ``info``, with the words that say what is assumed; it is ``changed`` in another way;
+    or it is ``gained``: the example does not have it, and nothing is said to be assumed.
+    """
+
+    kind: str
     rule: str
-    line: int
-    whole: str  # severity, confidence and message; empty: nothing is found
-    completed: str  # the same where the part is alone in its blocks
-    part: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.kind} {self.where}"
 
 
 def cuts(case: Case) -> Iterator[Cut]:
-    """What is in each ``http`` and ``stream``, each of their servers, each location of these."""
+    """What is in each ``http`` and ``stream``, each of their servers, what is in it, and each of its locations."""
     text = clean(case.example.text)
     counts: dict[str, int] = {}
 
@@ -59,76 +72,105 @@ def cuts(case: Case) -> Iterator[Cut]:
         before, after = (_NOT_BLANK.sub(" ", part) for part in (text[:start], text[end:]))
         return Cut(f"{kind} {counts[kind]}", before + text[start:end] + after, start, end, around)
 
-    def inside(statement: Statement) -> tuple[int, int]:
-        assert statement.close is not None
-        return statement.end, statement.close
-
     for outer in _blocks(parse(SourceText("x", text)).statements, "http", "stream"):
+        close = outer.close or outer.end
         if outer.block:
-            yield cut(f"in {outer.name}", *inside(outer), outer.name)
+            yield cut(f"in {outer.name}", outer.end, close, outer.name)
         for server in _blocks(outer.block, "server"):
-            yield cut("server", server.start, inside(server)[1] + 1, outer.name)
+            close = server.close or server.end
+            yield cut("server", server.start, close + 1, outer.name)
             if outer.name == "http" and server.block:
-                yield cut("in server", *inside(server), "http", "server")
+                yield cut("in server", server.end, close, "http", "server")
             for location in _blocks(server.block, "location"):
-                yield cut("location", location.start, inside(location)[1] + 1, "http", "server")
+                yield cut("location", location.start, (location.close or 0) + 1, "http", "server")
 
 
 def _blocks(statements: list[Statement] | None, *names: str) -> list[Statement]:
-    return [
-        each
-        for each in statements or ()
-        if each.name in names and each.block is not None and each.close is not None
-    ]
+    return [each for each in statements or () if each.name in names and each.close is not None]
 
 
-def differences(case: Case, directory: Path) -> list[Difference]:
-    """Losses and gains of every part of an example, which are written below ``directory``."""
+def differences(case: Case, directory: Path) -> Iterator[Difference]:
+    """What the parts of an example have otherwise; its files are written below ``directory``."""
     for name, text in texts(case.example).items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(clean(text).encode("utf-8", "surrogateescape"))
-    whole = _found(case, directory, main_name(case.example))
-    (directory / main_name(case.example)).unlink()
-    found: list[Difference] = []
+        path.write_bytes(_bytes(clean(text)))
+    main = main_name(case.example)
+    whole = _found(case, directory, main, clean(case.example.text))
     for cut in cuts(case):
-        completed = _found_in(case, directory, main_name(case.example), *cut.completed)
-        part = _found_in(case, directory, _PART, cut.text)
-        places = [place for place in whole | part if cut.start <= place[0] < cut.end]
-        found += [
-            Difference(
-                cut.name,
-                case.rule.slug,
-                cut.text[: place[0]].count("\n") + 1,
-                whole.get(place, ""),
-                completed.get(place, ""),
-                part.get(place, ""),
-            )
-            for place in places
-            if whole.get(place) != part.get(place)
-        ]
-    return found
+        part = _found(case, directory, _PART, cut.text)
+        inside = sorted(place for place in whole | part if cut.start <= place[0] < cut.end)
+        different = [place for place in inside if not _alike(whole.get(place), part.get(place))]
+        completed = _found(case, directory, main, *cut.completed) if different else {}
+        for place in different:
+            kind = _kind(whole.get(place), completed.get(place), part.get(place))
+            if kind:
+                line = cut.text.count("\n", 0, place[0]) + 1
+                example = case.name.removeprefix(f"{case.rule.slug}-")
+                yield Difference(kind, case.rule.slug, f"{example}, {cut.name}, line {line}")
 
 
-def _found_in(
-    case: Case, directory: Path, name: str, text: str, moved: int = 0
-) -> dict[tuple[int, int], str]:
+def _kind(whole: Finding | None, completed: Finding | None, part: Finding | None) -> str:
+    if part is None:
+        return "lost" if completed is not None else ""
+    if _ASSUMED in part.message:
+        same = whole is None or part.message.startswith(f"{whole.message}{_ASSUMED}")
+        info = part.severity.label == "info" and not part.rejected_by_nginx
+        return ("info" if whole is not None else "") if same and info else "changed"
+    if whole is None:
+        return "gained"
+    return "" if _alike(completed, part) else "changed"
+
+
+def _alike(one: Finding | None, other: Finding | None) -> bool:
+    return one is not None and other is not None and _judgement(one) == _judgement(other)
+
+
+def _judgement(each: Finding) -> tuple[object, ...]:
+    return each.severity, each.confidence, each.message, each.rejected_by_nginx
+
+
+def _found(case: Case, directory: Path, name: str, text: str, moved: int = 0) -> Places:
     path = directory / name
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    found = _found(case, directory, name)
+    path.write_bytes(_bytes(text))
+    report = audit([str(path)], settings_of(case))
     path.unlink()
-    return {(start - moved, end - moved): said for (start, end), said in found.items()}
-
-
-def _found(case: Case, directory: Path, name: str) -> dict[tuple[int, int], str]:
-    report = audit([str(directory / name)], settings_of(case))
     assert not report.crashes, report.crashes
     return {
-        (each.span.start, each.span.end): _said(each, str(directory))
+        (each.span.start - moved, each.span.end - moved): each
         for each in report.findings
-        if each.rule == case.rule.slug and each.suppressed is None and each.span.file.endswith(name)
+        if each.rule == case.rule.slug and each.suppressed is None and each.span.file == str(path)
     }
 
 
-def _said(each: Finding, here: str) -> str:
-    return f"{each.severity.label}/{each.confidence.label}: {each.message.replace(here, '')}"
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def kept() -> dict[str, dict[str, list[str]]]:
+    """What is written down: by rule the reason, and by kind where something is different."""
+    if not KEPT.exists():
+        return {}
+    return tomllib.loads(KEPT.read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Write the lists anew; a rule that is new there has no reason yet."""
+    found: dict[str, dict[str, list[str]]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, case in enumerate(cases()):  # the names of files say what is in them
+            for each in differences(case, Path(scratch, str(number))):
+                found.setdefault(each.rule, {}).setdefault(each.kind, []).append(each.where)
+    old, lines = (
+        kept(),
+        [line for line in KEPT.read_text(encoding="utf-8").split("\n") if line.startswith("#")],
+    )
+    for rule, kinds in sorted(found.items()):
+        lines += ["", f"[{rule}]", f'reason = "{old.get(rule, {}).get("reason", "")}"']
+        for kind, places in sorted(kinds.items()):
+            lines += [f"{kind} = [", *(f'    "{place}",' for place in places), "]"]
+    KEPT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
