@@ -17,7 +17,7 @@ from pathlib import Path
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings, discover, load
 from tests import shown
-from tests.rules import pages, snapshot
+from tests.rules import pages, parts, snapshot
 
 ROOT = Path(__file__).parent.parent
 _TREES = ("etc-nginx", "nginx-plus")
@@ -69,11 +69,12 @@ def made() -> dict[Path, Callable[[], str]]:
 
 
 def write_rules() -> None:
-    """Words for the marks in the rule pages, and the expected findings of their examples."""
+    """Words for the marks in the rule pages, the expected findings of their examples, and what their parts lack."""
     for complaint in pages.fill_marks():
         print(complaint)
     for path, text in snapshot.written().items():
         path.write_text(text, encoding="utf-8")
+    parts.KEPT.write_text(parts.written(), encoding="utf-8")
 
 
 def write_shown() -> None:

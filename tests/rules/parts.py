@@ -3,13 +3,12 @@
 Around a part everything is white space, so that every place in it is the same in both. Three configurations are
 compared: the example, the part alone, and the part completed: in its blocks, in which nothing else is. What the part
 has as the example has it needs no word. What the completed part has not, either, rests on text outside of the part.
-All else is written down in ``parts.toml`` with its reason; ``python -m tests.rules.parts`` writes the lists anew.
+All else is written down in ``parts.toml`` with its reason; ``python -m tests.expected rules`` writes the lists anew.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from nginxaudit.finding import Finding
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse
 from nginxaudit.syntax.tree import Statement
-from tests.rules.examples import Case, cases, clean, main_name, settings_of, texts
+from tests.rules.examples import MORE, Case, cases, clean, main_name, settings_of, texts
 
 KEPT = Path(__file__).with_name("parts.toml")
 _PART = "site.conf"
@@ -154,11 +153,16 @@ def kept() -> dict[str, dict[str, list[str]]]:
     return tomllib.loads(KEPT.read_text(encoding="utf-8"))
 
 
-def main() -> None:
-    """Write the lists anew; a rule that is new there has no reason yet."""
+def in_pages() -> list[Case]:
+    """The examples that readers see; those for the tests alone have the same kinds of findings."""
+    return [case for case in cases() if case.path.parent != MORE]
+
+
+def written() -> str:
+    """The text of ``parts.toml`` as it would be written now; a rule that is new there has no reason yet."""
     found: dict[str, dict[str, list[str]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for number, case in enumerate(cases()):  # the names of files say what is in them
+        for number, case in enumerate(in_pages()):  # the names of files say what is in them
             for each in differences(case, Path(scratch, str(number))):
                 found.setdefault(each.rule, {}).setdefault(each.kind, []).append(each.where)
     old, lines = (
@@ -169,8 +173,4 @@ def main() -> None:
         lines += ["", f"[{rule}]", f'reason = "{old.get(rule, {}).get("reason", "")}"']
         for kind, places in sorted(kinds.items()):
             lines += [f"{kind} = [", *(f'    "{place}",' for place in places), "]"]
-    KEPT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return "\n".join(lines) + "\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.examples import Case, cases
-from tests.rules.parts import Difference, differences, kept
+from tests.rules.examples import Case
+from tests.rules.parts import Difference, differences, in_pages, kept
 
 KINDS = ("lost", "info", "changed", "gained")
 
@@ -25,12 +25,12 @@ def written_down(case: Case) -> set[Difference]:
     }
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", in_pages(), ids=lambda case: case.name)
 def test_parts_have_the_findings_of_the_whole(case: Case, tmp_path: Path) -> None:
     found, known = set(differences(case, tmp_path)), written_down(case)
     new, gone = sorted(map(str, found - known)), sorted(map(str, known - found))
-    assert not new, "\n".join(["give a reason (python -m tests.rules.parts), or correct the check:", *new])
-    assert not gone, "\n".join(["no longer so (python -m tests.rules.parts):", *gone])
+    assert not new, "\n".join(["give a reason (python -m tests.expected rules), or correct the check:", *new])
+    assert not gone, "\n".join(["no longer so (python -m tests.expected rules):", *gone])
 
 
 def test_every_difference_has_a_reason() -> None:
@@ -40,7 +40,7 @@ def test_every_difference_has_a_reason() -> None:
 
 
 def test_all_that_is_written_down_is_looked_for() -> None:
-    known = {each for case in cases() for each in written_down(case)}
+    known = {each for case in in_pages() for each in written_down(case)}
     assert {each.where for each in known} == {
         where for entry in kept().values() for kind in KINDS for where in entry.get(kind, [])
     }
