@@ -19,7 +19,7 @@ from nginxaudit.load.base import (
     invalid,
 )
 from nginxaudit.model import Model
-from nginxaudit.nginx import Availability, has_placeholder, variable, variables
+from nginxaudit.nginx import Availability, variable, variables
 from nginxaudit.syntax.tree import Directive, Token
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -129,14 +129,10 @@ def _compile(pattern: str) -> tuple[str, int | None]:
 @finally_
 def undefined_variables(load: LoadState) -> Iterator[Mistake]:
     """Variables that nobody defines: nginx looks for them when a family has been read."""
-    filled_in: dict[str, bool] = {}  # words: one may have thousands of variables
     for reference in load.undefined:
         if load.model.unread_files(reference.family):
             continue
-        token = reference.token
-        if token not in filled_in:
-            filled_in[token] = has_placeholder(token)
-        if filled_in[token]:
+        if reference.token.filled:
             continue  # told by unrendered-template
         near = _nearest(load, reference)
         reasons = load.lacking[reference.family, reference.name]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.nginx import Address, has_placeholder, parse_address
+from nginxaudit.nginx import Address, parse_address
 from nginxaudit.syntax.tree import Directive, Token
 
 MAX_RANGE = 1024  # ports of one range that are listed one by one
@@ -122,7 +122,13 @@ def parse_listen(directive: Directive, family: str) -> list[Listen]:
     """
     if not directive.args:
         raise ValueError('"listen" needs an address or a port')
+    _require_known(directive.args[0])
     return [replace(each, directive=directive) for each in _read(tuple(directive.args), family)]
+
+
+def _require_known(address: Token) -> None:
+    if "$" in address or address.filled:
+        raise ValueError(f'the address "{address}" is filled in by something else')
 
 
 @lru_cache(maxsize=1024)
@@ -135,8 +141,6 @@ def _read(words: tuple[Token, ...], family: str) -> tuple[Listen, ...]:
 
 
 def _address(text: Token, family: str) -> Address:
-    if "$" in text or has_placeholder(text):
-        raise ValueError(f'the address "{text}" is filled in by something else')
     return parse_address(text, 80 if family == "http" else 0, listen=True)
 
 

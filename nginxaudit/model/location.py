@@ -28,7 +28,8 @@ class Location:
     """One ``location`` block in its place.
 
     ``modifier`` is ``""``, ``=``, ``^~``, ``~``, ``~*``, or ``@`` for a named location (whose
-    ``pattern`` keeps the ``@``). ``server`` is the file level of a fragment in a server, None in one inside a location.
+    ``pattern`` keeps the ``@``), and ``?`` where a template engine fills it in: then nobody knows what it matches.
+    ``server`` is the file level of a fragment in a server, None in one inside a location.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Location:
         self.server = server
         self.parent = parent
         self.modifier, self.pattern = read_modifier([str(arg) for arg in directive.args])
+        if any(arg.filled for arg in directive.args):
+            self.modifier = "?"
         self.children: list[Location] = []
 
     @property

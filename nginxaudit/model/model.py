@@ -17,10 +17,11 @@ from nginxaudit.model.retries import Retry, retry_of
 from nginxaudit.model.scope import Scopes, enclosing, family_of, levels
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket, group_sockets
+from nginxaudit.model.templates import Templates
 from nginxaudit.model.topology import Declaration, Topology, find_declaration, topology
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import Values, Variables
-from nginxaudit.nginx import Asked, Stretch, Target, has_placeholder
+from nginxaudit.nginx import Asked, Stretch, Target
 from nginxaudit.nginx.names import BALANCED, FAMILIES, UPSTREAM_CONTEXTS
 from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.syntax.tree import Config, Directive, Statement, Token
@@ -195,22 +196,21 @@ class Model:
     def _unread_families(self) -> frozenset[str]:
         """There is one ``http`` in a configuration: what is missing at the top cannot bring more of it."""
         found = set(map(family_of, self._unread[0]))
+        if self.templates:  # what is filled in may name anything
+            found.update(family_of(node) for node in self.config.top.walk() if self.is_filled_in(node))
         if "main" in found:
             found |= {family for family in FAMILIES if self.config.top.first(family) is None}
         return frozenset(found)
 
     @Fact
-    def _templates(self) -> frozenset[str]:
-        """Paths of the files with places that something else fills in."""
-        sources = self.config.sources.values()
-        return frozenset(source.path for source in sources if has_placeholder(source.text))
+    def templates(self) -> Templates:
+        """What can be said of directives that stand in templates."""
+        return Templates(self.config)
 
     def is_filled_in(self, node: Directive) -> bool:
-        """Whether a word of ``node`` is filled in by something else before nginx reads it."""
-        templates = self._templates
-        if not templates or node.source.path not in templates:
-            return False
-        return any(has_placeholder(word, quoted=word.quoted) for word in (node.word, *node.args))
+        """Whether a part of ``node`` is filled in by something else before nginx reads it, or left out."""
+        templates = self.templates
+        return bool(templates) and templates.is_filled_in(node)
 
     # -- servers and locations
 
@@ -291,7 +291,7 @@ class Model:
         """Whether all servers of a group are known: none is in an unread file, none in a template."""
         if self.unknown_inside(block):
             return False
-        return not self._templates or not any(map(self.is_filled_in, block.children))
+        return not self.templates or not any(map(self.is_filled_in, block.children))
 
     def upstreams(self, family: str = "http") -> tuple[Upstream, ...]:
         """``upstream`` blocks of http or stream in reading order, duplicates included."""

@@ -127,6 +127,8 @@ def _pass(model: Model, directive: Directive, scope: Directive, family: str) -> 
         target, candidates, complete = _variable(model, protocol, text, scope, family)
     else:
         target = parse_target(protocol, text, groups)
+        if target.upstream is None and model.is_filled_in(directive):
+            target, complete = PassTarget(text, "variable"), False
     return Pass(
         directive=directive,
         scope=scope,

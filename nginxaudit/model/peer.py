@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nginxaudit.nginx import Address, has_placeholder, parameters, parse_address, parse_number, parse_time_s
+from nginxaudit.nginx import Address, parameters, parse_address, parse_number, parse_time_s
 from nginxaudit.syntax.tree import Directive, Token
 
 HTTP_PORT = 80  # default port of a server in an http group, whatever the scheme
@@ -136,7 +136,7 @@ def _settings(words: tuple[Token, ...], family: str) -> _Settings:
 
 
 def _address(text: Token, default_port: int | None) -> Address:
-    if has_placeholder(text):
+    if text.filled:
         raise ValueError(f'the address "{text}" is filled in by something else')
     address = parse_address(text, default_port)
     if address.kind == "name" and ("/" in address.host or "?" in address.host):

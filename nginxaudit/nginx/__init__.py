@@ -13,7 +13,6 @@ from nginxaudit.nginx.directives import (
     known_names,
 )
 from nginxaudit.nginx.parameters import BalancerFact, ParameterFact, balancer, parameters
-from nginxaudit.nginx.templates import has_placeholder
 from nginxaudit.nginx.values import (
     parse_flag,
     parse_number,
@@ -41,7 +40,7 @@ from nginxaudit.nginx.version import (
 __all__ = [
     "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
     "DirectiveFact", "Nginx", "ParameterFact", "Stretch", "Target", "VariableFact", "Version", "advisories", "after", "balancer",
-    "common", "context_family", "contexts", "directives", "facts_for", "format_version", "has_placeholder", "inner_context", "is_block",
+    "common", "context_family", "contexts", "directives", "facts_for", "format_version", "inner_context", "is_block",
     "is_inet6", "known_names", "merged", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
     "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
 ]  # fmt: skip

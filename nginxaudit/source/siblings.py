@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from nginxaudit.nginx.templates import SUFFIXES
+from nginxaudit.templates import SUFFIXES
 from nginxaudit.source.embedded import EmbeddedText
 from nginxaudit.source.globbing import is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised

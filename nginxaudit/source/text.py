@@ -7,6 +7,7 @@ from collections.abc import MutableSequence, Sequence
 from typing import TYPE_CHECKING
 
 from nginxaudit.finding import Span
+from nginxaudit.templates import Template, read_template
 
 if TYPE_CHECKING:
     from nginxaudit.nginx.secrets import Secret
@@ -23,7 +24,7 @@ class SourceText:
     encoding it again yields the original bytes. Line ends are as in the file.
     """
 
-    __slots__ = ("_line_starts", "_secrets", "path", "real", "text")
+    __slots__ = ("_line_starts", "_secrets", "_template", "path", "real", "text")
 
     def __init__(self, path: str, text: str, real: str | None = None) -> None:
         self.path = path
@@ -31,6 +32,7 @@ class SourceText:
         self.text = text
         self._line_starts: Sequence[int] | None = None
         self._secrets: Sequence[Secret] | None = None
+        self._template: Template | bool | None = False  # until it is asked for
 
     @property
     def line_starts(self) -> Sequence[int]:
@@ -39,6 +41,14 @@ class SourceText:
         if starts is None:
             starts = self._line_starts = _line_starts(self.text)
         return starts
+
+    @property
+    def template(self) -> Template | None:
+        """The text as a template; None where nothing in it is to be filled in before nginx reads it."""
+        found = self._template
+        if isinstance(found, bool):
+            found = self._template = read_template(self.text, self.path)
+        return found
 
     @property
     def host(self) -> SourceText:

@@ -15,7 +15,7 @@ from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import ParsedFile, parse
-from nginxaudit.syntax.tree import ROOT_STATEMENT, Block, Config, Directive, Problem, Statement
+from nginxaudit.syntax.tree import ROOT_STATEMENT, Block, Config, Directive, FilledToken, Problem, Statement
 
 
 @cache
@@ -127,12 +127,16 @@ class _Expansion:
                 append(node)
                 if name == "include" and len(statement.args) == 1:
                     self._include(node, parent)
+                elif type(name) is FilledToken:
+                    self.config.incomplete_includes.append(node)  # whatever is filled in there
                 continue
             inner = self._inner.get((context, name))
             if inner is None:
                 inner = self._inner[context, name] = inner_context(context, name)
             opened = Block(statement, parent, context, inner, via)
             append(opened)
+            if type(name) is FilledToken:
+                self.config.incomplete_includes.append(opened)
             if self._depth >= self._limits.max_depth:
                 self._too_deep(block, via)
                 continue
@@ -142,13 +146,18 @@ class _Expansion:
 
     def _include(self, node: Directive, parent: Directive) -> None:
         argument = node.args[0]
+        if argument.filled:
+            self.config.incomplete_includes.append(node)
+            return
         path = self._files.resolve(argument)
         try:
             paths = self._files.expand(path) if is_pattern(path) else [path]
         except ReadError as error:
             self._unread(node, argument, error)
             return
-        if not paths:
+        if not paths and node.source.template is not None:
+            self.config.incomplete_includes.append(node)  # files beside what is made of the template are not here
+        elif not paths:
             self.config.barren_includes.append(node)
         left: list[str] = []  # files that were included before, and are not again
         for each in paths:
@@ -232,6 +241,8 @@ class _Expansion:
     def _unread(self, node: Directive, shown: str, error: ReadError) -> None:
         self.config.incomplete_includes.append(node)
         missing = error.kind in (Unreadable.MISSING, Unreadable.DIRECTORY)
+        if missing and node.source.template is not None:
+            return  # beside what is made of the template it may well be
         if error.kind is Unreadable.OUTSIDE or (missing and not self._expected(shown)):
             self._problem(
                 node,

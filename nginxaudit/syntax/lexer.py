@@ -17,10 +17,9 @@ import re
 from collections.abc import Iterator
 
 from nginxaudit.nginx.patterns import compiled
-from nginxaudit.nginx.templates import SIGNS, marks
 from nginxaudit.source.text import SourceText
-from nginxaudit.syntax.lines import is_first, is_last
 from nginxaudit.syntax.tree import Comment, Problem, Token
+from nginxaudit.templates import FILLER
 
 BUFFER_BYTES = 4096  # NGX_CONF_BUFFER
 _BLANKS = frozenset(" \t\r\n")
@@ -38,11 +37,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Two mistakes that tear a word apart for nginx: an expression such as [0-9]{2,3} without quotes, and what a
-# template engine should have replaced. The texts that have one are read so that the word stays whole.
-_TORN = r"[^\s;{}$]\{[0-9]+(?:,[0-9]*)?\}|(?<![${])\{\{|\{%|<%"
+# A mistake that tears a word apart for nginx: an expression such as [0-9]{2,3} without quotes. The texts that have
+# one are read so that the word stays whole.
+_TORN = r"[^\s;{}$]\{[0-9]+(?:,[0-9]*)?\}"
 _BRACE_AND_DIGIT = re.compile(r"\{[0-9]")
-_WHOLE = r"(?<![${])\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|<%[^\n]*?%>|(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
+_WHOLE = r"(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
 _TOLERANT = rf"""
       (?!)(.)                                                                     # 1: never
     | (?!{_WHOLE})([;{{}}])                                                       # 2: punctuation
@@ -52,10 +51,6 @@ _TOLERANT = rf"""
     | (["'])                                                                      # 6: string gone wrong
     | (\\)                                                                        # 7: backslash before the end
     """
-_IN_VAIN = (
-    16  # for each character of a text, those that may be looked through for the ends of marks that have none
-)
-_QUANTIFIER = r"(?<=[^\s;{}$])\{[0-9]+(?:,[0-9]*)?\}"
 _STRING_END = {
     '"': r'(?:[^"\\]++|\\.)*+"',
     "'": r"(?:[^'\\]++|\\.)*+'",
@@ -79,13 +74,7 @@ def end_of_unclosed(text: str, start: int) -> int:
 
 
 def _may_be_torn(text: str) -> bool:
-    """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster.
-
-    A text of many marks without an end on long lines is no template: `_TOLERANT` would look for the ends from each.
-    """
-    if any(sign in text for sign in SIGNS):
-        in_vain = sum(mark.end - mark.start for mark in marks(text, one_line=True) if not mark.closed)
-        return in_vain <= _IN_VAIN * len(text)
+    """Whether `_TORN` matches; the signs it needs are looked for first, which is much faster."""
     return _BRACE_AND_DIGIT.search(text) is not None and compiled(_TORN).search(text) is not None
 
 
@@ -95,16 +84,16 @@ class Lexer:
     Iterating yields ``Token``s; punctuation is an unquoted token ``;``, ``{`` or ``}``.
     ``comments`` and ``problems`` fill up on the way. ``position`` may be moved by the reader of the
     tokens, to skip a body with a grammar of its own. ``torn`` says that the text may hold what only
-    `_TOLERANT` keeps whole.
+    `_TOLERANT` keeps whole. ``text`` is what a template says, where the source is one.
     """
 
     def __init__(self, source: SourceText, problems: list[Problem]) -> None:
         self.source = source
-        self.text = source.text
+        self.text = source.text if source.template is None else source.template.text
         self.position = 0
         self.comments: list[Comment] = []
         self.problems = problems
-        self.torn = _may_be_torn(source.text)
+        self.torn = _may_be_torn(self.text)
         if source.text.startswith("\ufeff"):
             self.position = 1
             self._report(
@@ -120,7 +109,7 @@ class Lexer:
         # kept where the reader may want to move it.
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
-        torn = self.torn
+        torn, filled = self.torn, self.source.template is not None
         pattern = self._pattern
         while self.position < len(text):
             for found in pattern.finditer(text, self.position):
@@ -130,7 +119,10 @@ class Lexer:
                     continue
                 value = found[0]
                 start, end = found.span()
-                if torn and kind == 5 and self._is_mark(value, start, end):
+                if torn and kind == 5:
+                    self._check_braces(value, start, end)
+                if filled and FILLER in value and kind != 6:
+                    yield self._filled(start, end, quoted=kind == 4)
                     continue
                 if kind == 4:
                     value = value[1:-1]
@@ -172,23 +164,13 @@ class Lexer:
     def _pattern(self) -> re.Pattern[str]:
         return compiled(_TOLERANT, re.VERBOSE | re.DOTALL) if self.torn else _TOKEN
 
-    def _is_mark(self, word: str, start: int, end: int) -> bool:
-        """Tell what nginx would have torn apart; whether ``word`` is a mark of a template and no word at all."""
-        template = next((mark for mark in marks(word, one_line=True) if mark.closed), None)
-        if template is not None:
-            self._report(
-                "unrendered-template",
-                f"{word[template.start : template.end]} is to be filled in by a template engine; nginx cannot read it",
-                start,
-                end,
-                "Scan the finished file, or give templates a name that says so (.template, .j2, .erb).",
-            )
-            alone = (template.start, template.end) == (0, len(word))
-            return alone and (
-                word.startswith(("{%", "<% ", "<%-"))
-                or (is_first(self.text, start) and is_last(self.text, end))
-            )
-        quantifier = compiled(_QUANTIFIER).search(word)
+    def _filled(self, start: int, end: int, *, quoted: bool) -> Token:
+        """A word of a template that is not known: it reads as it is written there."""
+        return Token.make_filled(self.source.text[start + quoted : end - quoted], start, end, quoted)
+
+    def _check_braces(self, word: str, start: int, end: int) -> None:
+        """Report what nginx would tear apart."""
+        quantifier = compiled(_WHOLE).search(word)
         if quantifier is not None:
             self._report(
                 "regex-unquoted-brace",
@@ -197,7 +179,6 @@ class Lexer:
                 end,
                 f'Put the expression in quotes: "{word}"',
             )
-        return False
 
     def comment(self, start: int, end: int) -> None:
         """Remember the comment at ``start``..``end``."""

@@ -19,6 +19,7 @@ from nginxaudit.source.limits import DEFAULTS, Limits
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.statements import Bounds, Piece, read_statements
 from nginxaudit.syntax.tree import Comment, Problem, Statement
+from nginxaudit.templates import Template
 
 MAX_PROBLEMS = 200  # per file; past that it is no nginx configuration, or one mistake told over and over
 
@@ -45,8 +46,27 @@ def parse(source: SourceText, limits: Limits = DEFAULTS) -> ParsedFile:
     """Parse one text. Never raises for bad input: see ``problems``."""
     reader, payload = read_statements(source, _crossplane, limits)
     statements = _Builder(source, reader.bounds).build(payload)
-    problems = _bounded(reader.problems)
+    problems = _bounded(reader.problems if source.template is None else _sure(reader.problems, source.template))
     return ParsedFile(source, statements, reader.comments, problems, len(reader.bounds.ends))
+
+
+def _sure(problems: list[Problem], template: Template) -> list[Problem]:
+    """Those of ``problems`` that are there however the template is filled in: nothing around them is."""
+    text = template.text
+
+    def is_sure(problem: Problem) -> bool:
+        if problem.kind in _OF_LIMITS:
+            return True
+        start = text.rfind("\n", 0, text.rfind("\n", 0, problem.start) + 1) + 1
+        end = text.find("\n", text.find("\n", problem.end) + 1)
+        near = template.touches(start, end if end >= 0 else len(text))
+        return problem.kind not in _OF_STRUCTURE and not near and template.branch(problem.start) is None
+
+    return list(filter(is_sure, problems))
+
+
+_OF_LIMITS = frozenset({"limit-exceeded", "invalid-encoding"})
+_OF_STRUCTURE = frozenset({"unmatched-braces"})
 
 
 def _bounded(problems: list[Problem]) -> list[Problem]:

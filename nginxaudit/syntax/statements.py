@@ -19,9 +19,10 @@ from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.braces import Diagnosis, Seen, brace_problems, diagnose, located
 from nginxaudit.syntax.lexer import BUFFER_BYTES, Lexer
-from nginxaudit.syntax.lua import end_of_lua_block
+from nginxaudit.nginx.lua import end_of_lua_block
 from nginxaudit.syntax.semicolons import split_point
 from nginxaudit.syntax.tree import Comment, Problem, Token, Words
+from nginxaudit.templates import FILLER
 
 _DATA_BLOCKS = frozenset(context.removesuffix("-block") for context in PSEUDO_CONTEXTS)
 _LUA_SUFFIX = "_by_lua_block"
@@ -77,9 +78,9 @@ class StatementReader:
         self, source: SourceText, diagnosis: Diagnosis | None = None, limits: Limits = DEFAULTS
     ) -> None:
         self.source = source
-        self.text = source.text
         self.problems: list[Problem] = []
         self.lexer = Lexer(source, self.problems)
+        self.text = self.lexer.text
         self.bounds = Bounds()
         self.braces: list[Seen] = []
         self.balanced = True
@@ -101,15 +102,20 @@ class StatementReader:
     def read(self) -> list[Piece]:
         """The words for crossplane. Reading them fills ``bounds``, ``problems`` and ``comments``."""
         words: list[Token] = []
-        plain = not self.lexer.torn and not self._closings and not self._extra
+        template = self.source.template is not None
+        plain = not self.lexer.torn and not self._closings and not self._extra and not template
         if plain:
             self._plain()
         for token in self.lexer:
             if token.quoted or token not in _PUNCTUATION:
                 if not words and self._closings:
                     self._virtual_closings(token.start)
+                if template and words and self._are_values(words, token.start):
+                    words = []
                 words.append(token)
                 continue
+            if template and words and token == "}" and self._are_values(words, token.start):
+                words = []
             if token == ";":
                 self._end(words, token)
             elif token == "{":
@@ -122,6 +128,8 @@ class StatementReader:
                 break
             if plain:
                 self._plain()
+        if template and words and self._are_values(words, len(self.text)):
+            words = []
         self._finish(words)
         read, self._out = self._out, []  # whoever consumes them shall be the last to hold them
         return read
@@ -165,6 +173,19 @@ class StatementReader:
 
     def _is_special_block(self, name: str) -> bool:
         return name.endswith(_LUA_SUFFIX) or len(self._stack) >= self._limits.max_depth
+
+    def _are_values(self, words: list[Token], before: int) -> bool:
+        """Whether ``words`` are values of a template on lines of their own, for statements that nobody knows.
+
+        Then they are passed on as one: a directive with a name that is filled in. ``before`` is where the next word begins.
+        """
+        if not words[0].filled or "\n" not in self.text[words[-1].end : before] + "\n" * (before >= len(self.text)):
+            return False
+        values = self.text[words[0].start : words[-1].end]
+        if values.strip(FILLER + " \t\r\n"):
+            return False
+        self._emit(words, words[-1].end, _SEMICOLON)
+        return True
 
     # -- the four ways a statement ends
 
@@ -246,7 +267,7 @@ class StatementReader:
         self.bounds.ends.append(end)
         self.bounds.closes.append(None)
         name = words[0]
-        as_read = name.end - name.start == len(name)
+        as_read = name.end - name.start == len(name) and not name.filled
         self._out.append((intern(str(name)) if as_read else name, name.start, name.quoted))
         if len(words) > 1:
             self._out.append((Words(words[1:]), 0, False))
@@ -280,7 +301,8 @@ class StatementReader:
                 analysed=False,
             )
             end = len(self.text)
-        body = Token.make(self.text[token.end : end], token.end, end, True)
+        make = Token.make_filled if FILLER in self.text[token.end : end] else Token.make
+        body = make(self.source.text[token.end : end], token.end, end, True)
         self.lexer.position = min(end + 1, len(self.text))
         self._emit([*words, body], self.lexer.position, _SEMICOLON)
 

@@ -18,13 +18,14 @@ class Token(str):
     """A word as nginx sees it (quotes removed, escapes resolved) that knows its place.
 
     ``start``/``end`` are code point offsets of the word as written, quotes included.
-    ``quoted`` says that it was written in quotes.
+    ``quoted`` says that it was written in quotes, ``filled`` that a template engine fills in a part of it.
     """
 
     # A word that is written as it reads knows its end by its length: of 100,000 words nearly all are.
     __slots__ = ("start",)
     start: int
     quoted = False
+    filled = False
 
     @property
     def end(self) -> int:
@@ -44,6 +45,15 @@ class Token(str):
         token.quoted = quoted
         return token
 
+    @staticmethod
+    def make_filled(value: str, start: int, end: int, quoted: bool) -> Token:
+        """Token that is filled in before nginx reads it, written as ``value`` in the template."""
+        token = str.__new__(FilledToken, value)
+        token.start = start
+        token.end = end
+        token.quoted = quoted
+        return token
+
 
 class _WrittenToken(Token):
     """A word in quotes or with escapes: longer in the text than it reads."""
@@ -51,6 +61,13 @@ class _WrittenToken(Token):
     __slots__ = ("end", "quoted")
     end: int
     quoted: bool
+
+
+class FilledToken(_WrittenToken):
+    """A word of a template of which at least a part is not known."""
+
+    __slots__ = ()
+    filled = True
 
 
 class Words(list[Token]):

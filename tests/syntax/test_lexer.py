@@ -296,16 +296,29 @@ def test_longest_comment(letter):
     [
         ("~ ^/x{2}$;", "regex-unquoted-brace", ["~", "^/x{2}$", ";"]),
         ("^/[0-9]{2,}{", "regex-unquoted-brace", ["^/[0-9]{2,}", "{"]),
-        ("name {{ a b }}.example;", "unrendered-template", ["name", "{{ a b }}.example", ";"]),
-        ("{% if x %}\na;", "unrendered-template", ["a", ";"]),
-        ("{{- range }}\na;", "unrendered-template", ["a", ";"]),
-        ("a <%= b %>;", "unrendered-template", ["a", "<%= b %>", ";"]),
     ],
 )
 def test_what_nginx_tears_apart_stays_whole_and_is_told(text, kind, expected):
     tokens, problems = lex(text)
     assert [str(token) for token in tokens] == expected
     assert [problem.kind for problem in problems] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name {{ a b }}.example;", ["name", "{{ a b }}.example", ";"]),
+        ("{% if x %}\na;", ["a", ";"]),
+        ("{{- if .X }}\na;{{ end }}", ["a", ";"]),
+        ("a <%= b %>;", ["a", "<%= b %>", ";"]),
+        ('a "x {{ b | d("c") }}" {{ d }};', ["a", 'x {{ b | d("c") }}', "{{ d }}", ";"]),
+    ],
+)
+def test_words_of_a_template(text, expected):
+    tokens, problems = lex(text)
+    assert [str(token) for token in tokens] == expected
+    assert [token.filled for token in tokens] == ["{{" in each or "<%" in each for each in expected]
+    assert not problems
 
 
 @pytest.mark.parametrize("text", ["a {2 b;}", "a{b}", "a { 2}", "{{", "a {{ b"])

@@ -22,8 +22,17 @@ def _secure_passes(ctx: CheckContext) -> Iterator[tuple[Pass, str]]:
         if each.protocol == "stream":
             if ctx.model.flag(each.scope, "proxy_ssl", False):
                 yield each, "proxy"
-        elif each.text.lower().startswith(f"{_SECURE.get(each.protocol)}://"):
+        elif each.protocol in _SECURE and _speaks_tls(each, _SECURE[each.protocol]):
             yield each, each.protocol
+
+
+def _speaks_tls(each: Pass, scheme: str) -> bool:
+    """Whether the text says so, or may say so when it is filled in."""
+    text = each.text.lower()
+    plain = scheme.replace("s", "", 1) if scheme == "suwsgi" else scheme[:-1]
+    return text.startswith(f"{scheme}://") or (
+        each.directive.args[0].filled and not text.startswith(f"{plain}://")
+    )
 
 
 def _is_inside(each: Pass) -> bool:
@@ -47,10 +56,13 @@ def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
     """Encrypted, and anybody on the way may be the one who answers."""
     for each, prefix in _secure_passes(ctx):
         if ctx.model.flag(each.scope, f"{prefix}_ssl_verify", False) is False:
+            # In a template what is written out is judged, and where to it is passed often is not.
+            explicit = ctx.model.effective(each.scope, f"{prefix}_ssl_verify")
+            at = explicit[-1] if explicit and ctx.model.is_filled_in(each.directive) else each.directive
             hit = Hit(
-                whole(each.directive),
+                whole(at),
                 "the certificate of the backend is not looked at: whoever gets in between can answer",
-                each.directive,
+                at,
                 severity=Severity.INFO if _is_inside(each) else None,
                 help=f"Write {prefix}_ssl_verify on; with {prefix}_ssl_trusted_certificate, {prefix}_ssl_name and {prefix}_ssl_server_name on;",
                 make_fix=partial(_verified, each, prefix, ctx.model),

@@ -14,7 +14,7 @@ from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
-from nginxaudit.nginx import has_placeholder, parse_address
+from nginxaudit.nginx import parse_address
 from nginxaudit.nginx.patterns import compiled
 
 _URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
@@ -157,7 +157,7 @@ def _address_only(upstream: Upstream, peer: Peer) -> Fix | None:
     scheme = match[1].lower() if match else ""
     rest = token[match.end() :] if match else str(token)
     bare, lost = _address_part(rest)
-    if has_placeholder(token) or lost.strip("/").isdigit():  # a network, as in 10.0.0.0/24, is no server
+    if token.filled or lost.strip("/").isdigit():  # a network, as in 10.0.0.0/24, is no server
         return None
     try:
         address = parse_address(bare)

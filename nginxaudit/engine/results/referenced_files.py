@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import Hit, arg
-from nginxaudit.nginx import has_placeholder
 from nginxaudit.nginx.names import ENCRYPTING
 from nginxaudit.syntax.tree import Config, Directive, Token
 
@@ -57,7 +56,7 @@ def is_on_disk(config: Config) -> bool:
 
 
 def _is_file_name(token: Token) -> bool:
-    return bool(token) and "$" not in token and not token.startswith(_NO_FILE) and not has_placeholder(token)
+    return bool(token) and "$" not in token and not token.startswith(_NO_FILE) and not token.filled
 
 
 def _readable(node: Directive, token: Token, path: str) -> Iterator[Hit]:

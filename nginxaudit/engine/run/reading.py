@@ -84,6 +84,7 @@ class Reading:
         found = self._outermost(roots.roots, reached)
         found += self._outermost(self._loose(roots, reached), reached)
         _told_once(found)
+        self.remarks += _templates(found)
         return found
 
     def _in_context(self, roots: Roots) -> None:
@@ -189,6 +190,16 @@ class Reading:
                 f"no configuration includes {names}{more}: not analysed (--fragments analyses them on their own)"
             )
         return []
+
+
+def _templates(works: list[Work]) -> list[str]:
+    """Which of the texts are templates: of those a part is judged."""
+    texts = {path: source for work in works for path, source in work.models[0].config.sources.items()}
+    return [
+        f"{path} is a template, judged in part: not what is filled in, and no alternatives against each other"
+        for path, source in texts.items()
+        if source.template is not None
+    ]
 
 
 def _told_once(works: list[Work]) -> None:

@@ -14,11 +14,9 @@ from nginxaudit.engine.fix.repair import Fixer, fixer
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.by_version import fix_for_all, joined
+from nginxaudit.engine.run.sure import is_fixable, is_sure
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
-
-_TEMPLATE_RULE = "unrendered-template"
-
 
 class Outcome(Struct):
     """What the rules found in one root."""
@@ -87,14 +85,15 @@ def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Itera
             continue
         places.add(key)
         most -= 1
-        yield replace(hit, fix=fix_for_all(hit, fixer, model), make_fix=None)
+        fix = fix_for_all(hit, fixer, model)
+        yield replace(hit, fix=fix if fix is None or is_fixable(fix, hit, model) else None, make_fix=None)
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
     """Whether the hit is about what is written, and not about what a template engine will still replace."""
     if not hit.place.source.path:
         return False  # a block that is assumed around a fragment, or a file that is known and not there
-    return hit.node is None or rule.slug == _TEMPLATE_RULE or not model.is_filled_in(hit.node)
+    return is_sure(rule, hit, model)
 
 
 def _joined(references: tuple[str, ...]) -> Check:

@@ -26,7 +26,6 @@ from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.nginx import (
     Availability,
-    has_placeholder,
     parameters,
     parse_number,
     parse_size,
@@ -50,7 +49,7 @@ _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 def listen(use: Use) -> Iterator[Mistake]:
     """The address and the parameters of one ``listen``."""
     first, *rest = use.args
-    if has_placeholder(first):
+    if first.filled:
         return
     yield from address(first, 80 if use.family == "http" else 0, listen=True)
     yield from _parameters(use, rest)

@@ -22,7 +22,7 @@ from nginxaudit.load.forms import network_error
 from nginxaudit.load.scripts import expression, regex_captures, script, scripts, uses
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
-from nginxaudit.nginx import has_placeholder, parse_address
+from nginxaudit.nginx import parse_address
 from nginxaudit.nginx.names import PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -48,7 +48,7 @@ def _target(load: LoadState, each: Pass, *, elsewhere: bool) -> Iterator[Mistake
     """``elsewhere``: another target has the same host with a port. If it comes first nginx takes that port here, too."""
     token = each.directive.args[0]
     node = each.directive
-    if "$" in token or has_placeholder(token):
+    if "$" in token or token.filled:
         return
     if each.target_kind == "invalid":
         reason = each.target.reason

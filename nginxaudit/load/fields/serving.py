@@ -38,7 +38,9 @@ def location(use: Use) -> Iterator[Mistake]:
     if modifier in ("~", "~*"):
         yield from expression(use, args[-1], pattern)
     outer = use.node.parent
-    if outer is not None and outer.inner == outer.name == "location":  # of a fragment the top has no name
+    if outer is None or any(word.filled for word in outer.args):
+        return
+    if outer.inner == outer.name == "location":  # of a fragment the top has no name
         yield from _nested(use, modifier, pattern, outer)
 
 

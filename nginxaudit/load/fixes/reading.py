@@ -9,7 +9,7 @@ from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Edits
 from nginxaudit.load.usage import usable_facts
 from nginxaudit.model import Model
-from nginxaudit.nginx import PSEUDO_CONTEXTS, has_placeholder
+from nginxaudit.nginx import PSEUDO_CONTEXTS
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.lexer import end_of_unclosed
@@ -34,7 +34,7 @@ def _semicolon(problem: Problem, model: Model) -> Fix | None:
     """The semicolon after the last word; unsafe where the directive is none of nginx as it stands then."""
     source, start, end = problem.source, problem.start, problem.end
     name = compiled(_WORD).match(source.text, start, end)
-    if name is None or has_placeholder(source.text[start:end]):
+    if name is None or (source.template is not None and source.template.touches(start, end)):
         return None
     nodes = model.once(_beginning_at).get((source, start), ())
     known = nodes and all(node.context in PSEUDO_CONTEXTS or usable_facts(model, node) for node in nodes)
