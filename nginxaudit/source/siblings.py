@@ -10,13 +10,13 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from nginxaudit.templates import SUFFIXES
 from nginxaudit.source.embedded import EmbeddedText
 from nginxaudit.source.globbing import is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import has_main_block
 from nginxaudit.source.text import SourceText
+from nginxaudit.templates import SUFFIXES
 
 _INCLUDE = re.compile(r"^[^#\n]*?\binclude\s+[\"']?([^\s;\"'*?\[{]+)[\"']?\s*;", re.MULTILINE)
 

@@ -156,7 +156,9 @@ class _Expansion:
             self._unread(node, argument, error)
             return
         if not paths and node.source.template is not None:
-            self.config.incomplete_includes.append(node)  # files beside what is made of the template are not here
+            self.config.incomplete_includes.append(
+                node
+            )  # files beside what is made of the template are not here
         elif not paths:
             self.config.barren_includes.append(node)
         left: list[str] = []  # files that were included before, and are not again

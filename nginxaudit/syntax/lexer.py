@@ -109,7 +109,7 @@ class Lexer:
         # kept where the reader may want to move it.
         text, new = self.text, str.__new__
         long_word = BUFFER_BYTES // 4  # in code points: below it no encoding reaches the limit
-        torn, filled = self.torn, self.source.template is not None
+        special = self.torn or self.source.template is not None
         pattern = self._pattern
         while self.position < len(text):
             for found in pattern.finditer(text, self.position):
@@ -119,10 +119,8 @@ class Lexer:
                     continue
                 value = found[0]
                 start, end = found.span()
-                if torn and kind == 5:
-                    self._check_braces(value, start, end)
-                if filled and FILLER in value and kind != 6:
-                    yield self._filled(start, end, quoted=kind == 4)
+                if special and (token := self._special(kind, start, end)) is not None:
+                    yield token
                     continue
                 if kind == 4:
                     value = value[1:-1]
@@ -164,8 +162,14 @@ class Lexer:
     def _pattern(self) -> re.Pattern[str]:
         return compiled(_TOLERANT, re.VERBOSE | re.DOTALL) if self.torn else _TOKEN
 
-    def _filled(self, start: int, end: int, *, quoted: bool) -> Token:
-        """A word of a template that is not known: it reads as it is written there."""
+    def _special(self, kind: int | None, start: int, end: int) -> Token | None:
+        """A word of a template that is not known: it reads as it is written there. None for all others."""
+        word = self.text[start:end]
+        if kind == 5 and self.torn:
+            self._check_braces(word, start, end)
+        if kind == 6 or FILLER not in word:
+            return None
+        quoted = kind == 4
         return Token.make_filled(self.source.text[start + quoted : end - quoted], start, end, quoted)
 
     def _check_braces(self, word: str, start: int, end: int) -> None:

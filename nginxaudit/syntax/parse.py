@@ -46,7 +46,9 @@ def parse(source: SourceText, limits: Limits = DEFAULTS) -> ParsedFile:
     """Parse one text. Never raises for bad input: see ``problems``."""
     reader, payload = read_statements(source, _crossplane, limits)
     statements = _Builder(source, reader.bounds).build(payload)
-    problems = _bounded(reader.problems if source.template is None else _sure(reader.problems, source.template))
+    problems = _bounded(
+        reader.problems if source.template is None else _sure(reader.problems, source.template)
+    )
     return ParsedFile(source, statements, reader.comments, problems, len(reader.bounds.ends))
 
 

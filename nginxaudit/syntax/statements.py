@@ -15,11 +15,11 @@ from typing import TypeVar
 from msgspec import Struct, field
 
 from nginxaudit.nginx import PSEUDO_CONTEXTS
+from nginxaudit.nginx.lua import end_of_lua_block
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.braces import Diagnosis, Seen, brace_problems, diagnose, located
 from nginxaudit.syntax.lexer import BUFFER_BYTES, Lexer
-from nginxaudit.nginx.lua import end_of_lua_block
 from nginxaudit.syntax.semicolons import split_point
 from nginxaudit.syntax.tree import Comment, Problem, Token, Words
 from nginxaudit.templates import FILLER
@@ -179,7 +179,9 @@ class StatementReader:
 
         Then they are passed on as one: a directive with a name that is filled in. ``before`` is where the next word begins.
         """
-        if not words[0].filled or "\n" not in self.text[words[-1].end : before] + "\n" * (before >= len(self.text)):
+        if not words[0].filled or "\n" not in self.text[words[-1].end : before] + "\n" * (
+            before >= len(self.text)
+        ):
             return False
         values = self.text[words[0].start : words[-1].end]
         if values.strip(FILLER + " \t\r\n"):

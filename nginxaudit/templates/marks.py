@@ -55,13 +55,13 @@ _OPENING = {  # to be closed
     "directives": r"(?<![%$\\])%\{",
 }
 _FORMAT = r"\{\{|\}\}"  # Python's str.format: a brace of nginx is written twice
-_EVIDENCE = rf"""
-      (?P<comment>(?<![^\s;{{}}])\#[^\n]*+)
-    | (?P<string>(?<![^\s;{{}}])(?:"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'))
-    | (?P<lua>_by_lua_block\s*+\{{)
-    | (?P<braces>(?<![${{])\{{\{{|\{{%(?=[-+\s\w])|^[ \t]*+\{{\#)
+_EVIDENCE = r"""
+      (?P<comment>(?<![^\s;{}])\#[^\n]*+)
+    | (?P<string>(?<![^\s;{}])(?:"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'))
+    | (?P<lua>_by_lua_block\s*+\{)
+    | (?P<braces>(?<![${])\{\{|\{%(?=[-+\s\w])|^[ \t]*+\{\#)
     | (?P<code><%)
-    | (?P<directives>(?<![%$\\])%\{{\s*+(?:if|for)\s)
+    | (?P<directives>(?<![%$\\])%\{\s*+(?:if|for)\s)
     """
 _WEAK = ("shell", "names", "percent", "at", "angle", "single", "ruby", "calls")
 _HINTS = {  # what a text without it need not be searched for; a search for words is faster than one for patterns
@@ -111,11 +111,16 @@ def dialects_of(text: str, *, named: bool) -> frozenset[str]:
     if named:
         found.update(name for name in _STRICT if name in hinted)
         found.update(name for name in ("shell", "names", "at") if name in hinted)
-    if "braces" in found and compiled(_LINE_END).search(text) and not compiled(_ONE_LINE).search(text):
-        if "{%" not in text:
-            found -= {"braces"}
-            found.update(("format", "single"))
+    if "single" in found and _is_format(text):
+        found -= {"braces"}
+        found.update(("format", "single"))
     return frozenset(found)
+
+
+def _is_format(text: str) -> bool:
+    """Whether double braces are those of nginx, for a program that takes single ones for its own."""
+    lonely = compiled(_LINE_END).search(text) and not compiled(_ONE_LINE).search(text)
+    return bool(lonely) and "{%" not in text
 
 
 def _evidence(text: str, hinted: list[str]) -> Iterator[str]:
@@ -136,6 +141,8 @@ def _evidence(text: str, hinted: list[str]) -> Iterator[str]:
         elif kind in _STRICT:
             sign = found[0].strip()[:2]
             close = following(_CLOSING[sign], position)
+            if sign == "{{" and close > following("\n", position) and not _comment_end(text, position, sign):
+                continue  # blocks of nginx in one another end on other lines, too
             if close < len(text):
                 yield kind
                 position = close + len(_CLOSING[sign])

@@ -58,7 +58,10 @@ def role_of_block(code: str) -> Role:
     word = _first_word(code)
     if word.startswith("end"):
         return Role.END
-    if word in ("set", "assign"):  # with a value it is an assignment, without one what follows is kept for later
+    if word in (
+        "set",
+        "assign",
+    ):  # with a value it is an assignment, without one what follows is kept for later
         return Role.NOTHING if "=" in code or word == "assign" else Role.HIDDEN
     return _JINJA.get(word, Role.NOTHING)
 
@@ -74,7 +77,7 @@ def role_of_braces(code: str) -> Role:
         return Role.IF if sign == "^" or name in ("if", "unless", "with", "ifequal") else Role.LOOP
     if sign == "^" or word == "else":
         return Role.ELSE
-    if sign == "/" or (word == "end" and not compiled(r"[\s-]*end[\s-]*\Z").match(code) is None):
+    if sign == "/" or (word == "end" and compiled(r"[\s-]*end[\s-]*\Z").match(code) is not None):
         return Role.END
     if word in _GO and compiled(_GO_STATEMENT).match(code):
         return _GO[word]

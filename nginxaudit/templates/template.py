@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from nginxaudit.nginx.patterns import compiled
@@ -14,9 +14,6 @@ from nginxaudit.templates.statements import Role
 FILLER = "\ue000"
 """Stands for each character of a value: in no text but by chance, and a part of words for nginx."""
 
-_TEXT = r"[^\s]"
-_NO_BRANCH = (Role.VALUE, Role.LITERAL)
-
 
 class Template:
     """What a template says.
@@ -27,7 +24,18 @@ class Template:
     ``named``: the name of the file says that it is a template.
     """
 
-    __slots__ = ("_branches", "_ends", "_marks_at", "_starts", "balanced", "dialects", "marks", "named", "text", "unread")
+    __slots__ = (
+        "_branches",
+        "_ends",
+        "_marks_at",
+        "_starts",
+        "balanced",
+        "dialects",
+        "marks",
+        "named",
+        "text",
+        "unread",
+    )
 
     def __init__(self, text: str, marks: list[Mark], dialects: frozenset[str], *, named: bool) -> None:
         self.named = named
@@ -52,10 +60,6 @@ class Template:
     def branch(self, offset: int) -> Branch | None:
         """The innermost condition, loop or macro around ``offset``; None outside of all."""
         return self._branches.at(offset)
-
-    def original(self, text: str, start: int, end: int) -> str:
-        """What stands at ``start``..``end`` in the template ``text``."""
-        return text[start:end]
 
 
 def read_template(text: str, path: str) -> Template | None:

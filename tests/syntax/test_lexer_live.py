@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from nginxaudit.templates import read_template
 from tests.support import nginx
 from tests.syntax.reading import lex, read
 
@@ -135,6 +136,7 @@ def test_words(soup, tmp_path):
     ).map("".join)
 )
 def test_any_words(tmp_path_factory, soup):
+    assume(read_template(config(soup), "") is None)
     assert_agrees(tmp_path_factory.getbasetemp(), soup)
 
 

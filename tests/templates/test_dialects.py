@@ -9,7 +9,13 @@ import pytest
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 
-WRITTEN = {"deprecated-tls-protocol", "autoindex-enabled", "upstream-tls-unverified", "alias-traversal", "invalid-value"}
+WRITTEN = {
+    "deprecated-tls-protocol",
+    "autoindex-enabled",
+    "upstream-tls-unverified",
+    "alias-traversal",
+    "invalid-value",
+}
 """Rules whose findings in these templates are compared; none needs anything but what is written out."""
 
 JINJA = """\
@@ -330,7 +336,9 @@ def test_a_template(name: str, text: str, expected: list[str], place: str, tmp_p
     lines = before.count("\n")
     found = [f"{each.rule}:{each.span.line - lines}" for each in report.active if each.rule in WRITTEN]
     assert found == expected
-    assert not [f"{each.span.line} {each.rule}: {each.message}" for each in report.active if each.rejected_by_nginx]
+    assert not [
+        f"{each.span.line} {each.rule}: {each.message}" for each in report.active if each.rejected_by_nginx
+    ]
     assert not [each for each in report.active if each.rule.startswith("duplicate")]
     assert [remark for remark in report.remarks if f"{name} is a template" in remark]
     assert not report.crashes

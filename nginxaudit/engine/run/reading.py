@@ -194,7 +194,7 @@ class Reading:
 
 def _templates(works: list[Work]) -> list[str]:
     """Which of the texts are templates: of those a part is judged."""
-    texts = {path: source for work in works for path, source in work.models[0].config.sources.items()}
+    texts = {path: source for work in works for path, source in work.model.config.sources.items()}
     return [
         f"{path} is a template, judged in part: not what is filled in, and no alternatives against each other"
         for path, source in texts.items()

@@ -63,6 +63,9 @@ def is_fixable(fix: Fix, hit: Hit, model: Model) -> bool:
         source = model.config.sources.get(edit.file)
         if source is None or templates.of(source) is None:
             continue
-        if templates.touches(source, edit.start - 1, edit.end + 1) or templates.branch(source, edit.start) is not branch:
+        if (
+            templates.touches(source, edit.start - 1, edit.end + 1)
+            or templates.branch(source, edit.start) is not branch
+        ):
             return False
     return True

@@ -18,6 +18,7 @@ from nginxaudit.engine.run.sure import is_fixable, is_sure
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
 
+
 class Outcome(Struct):
     """What the rules found in one root."""
 
