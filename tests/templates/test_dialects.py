@@ -117,7 +117,7 @@ GO = """\
 {{- $name := .Name }}
 {{- define "location" }}
 location {{ .Path }} {
-    proxy_pass http://{{ .Backend }};
+    root {{ .Root }};
     autoindex on;
 }
 {{- end }}
@@ -227,8 +227,8 @@ FORMAT = """\
 server {{
     listen {port};
     server_name {name} www.{name};
+    location /a {{ proxy_pass http://{host!s}:{port}; }}
     location / {{
-        proxy_pass http://{host!s}:{port};
         autoindex on;
     }}
 }}
