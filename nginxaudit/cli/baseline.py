@@ -11,7 +11,7 @@ import click
 
 from nginxaudit.cli.options import setting_options, settings_of
 from nginxaudit.cli.output import write_text
-from nginxaudit.cli.streams import say
+from nginxaudit.cli.streams import CommandError, say
 from nginxaudit.engine.settings.record import BASELINE_NAME, READ, RULES, TARGET
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 
     report, name, _ = _audited(paths, file, options, known=False)
     if report.incomplete:
-        raise click.UsageError(
+        raise CommandError(
             "some of the input could not be analysed: scan it first, a baseline would not know of it"
         )
     entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.active]
@@ -91,7 +91,7 @@ def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 
     report, name, home = _audited(paths, file, options, known=True)
     if report.incomplete:
-        raise click.UsageError("some of the input could not be analysed: what is gone cannot be told")
+        raise CommandError("some of the input could not be analysed: what is gone cannot be told")
     gone = Counter(report.gone)
     kept = []
     for entry in load(name, home):
@@ -125,7 +125,7 @@ def _audited(
         report = audit(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
         return report, name, settings.home_of(name)
     except (SettingsError, PageError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _replace(path: str, text: str, *, typed: bool) -> None:

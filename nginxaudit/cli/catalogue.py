@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from nginxaudit.cli.options import settings_of
+from nginxaudit.cli.streams import CommandError
 
 if TYPE_CHECKING:
     from nginxaudit.engine.rules.catalogue import Catalogue
@@ -21,4 +20,4 @@ def rules_of(options: dict[str, Any]) -> Catalogue:
     try:
         return catalogue_of(settings_of((), options))
     except (SettingsError, PageError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from nginxaudit.cli.output import write_text
-from nginxaudit.cli.streams import say
+from nginxaudit.cli.streams import CommandError, say
 
 _PROGRAM = "nginxaudit"
 _VARIABLE = "_NGINXAUDIT_COMPLETE"
@@ -44,7 +44,7 @@ def command(context: click.Context, shell: str | None, install: bool) -> int:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except OSError as error:
-        raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise CommandError(f"{path}: cannot be written: {error.strerror}") from None
     write_text(path, script)
     say(f"wrote {path}; it works in new shells")
     if name == "zsh":

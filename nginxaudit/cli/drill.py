@@ -11,6 +11,7 @@ from nginxaudit.cli.loads import LOAD_OPTIONS, load_of
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.drill.kinds import KINDS
 from nginxaudit.views.drill import FORMATS
 
@@ -103,7 +104,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
             output.write(tell, options["format_name"])
     except (SettingsError, PageError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     if examination.report.incomplete or drilled.unknown:
         return 3
     return int(_failed(drilled, options["fails_on"]))
@@ -126,7 +127,7 @@ def _drilled(examination: Examination, load: Any, target: Any, options: dict[str
     )
     progress.end()
     if wanted != "*" and not drilled.blocks and not drilled.skipped:
-        raise click.UsageError(f'there is no upstream called "{wanted}" in what was read')
+        raise CommandError(f'there is no upstream called "{wanted}" in what was read')
     return drilled
 
 

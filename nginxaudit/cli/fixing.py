@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from nginxaudit.cli.patches import write_patch
-from nginxaudit.cli.streams import say
+from nginxaudit.cli.streams import CommandError, say
 
 if TYPE_CHECKING:
     from nginxaudit.cli.output import Output
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 def tried(
     paths: Sequence[str], settings: Settings, *, unsafe: bool, stdin: bytes | None, writes: bool
 ) -> Fixed:
-    """Fix ``paths`` in memory. Raises `click.UsageError` for what is not fixed when that ``writes``."""
+    """Fix ``paths`` in memory. Raises `CommandError` for what is not fixed when that ``writes``."""
     from nginxaudit.engine.fix.fixing import fix
     from nginxaudit.engine.run.audit import default_paths
     from nginxaudit.source.directory import WriteError, require_direct
@@ -31,7 +29,7 @@ def tried(
             try:
                 require_direct(path)
             except WriteError as error:
-                raise click.UsageError(f"--fix: {path}: {error}") from None
+                raise CommandError(f"--fix: {path}: {error}") from None
     return fix(paths, settings, unsafe=unsafe, stdin=stdin)
 
 
@@ -51,7 +49,7 @@ def show_diff(fixed: Fixed, settings: Settings, stdin: bytes | None, output: Out
 def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes | None) -> Iterator[None]:
     """Within, the changed files are written; when the block fails, the old ones are put back.
 
-    Text from standard input is written to standard output. Raises `click.UsageError` when a file cannot be written;
+    Text from standard input is written to standard output. Raises `CommandError` when a file cannot be written;
     then none is.
     """
     from nginxaudit.engine.fix.fixing import fence_of
@@ -65,7 +63,7 @@ def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes
                 _write_text(stdin.decode("utf-8", "surrogateescape") if fixed.stdin is None else fixed.stdin)
             yield
     except WriteError as error:
-        raise click.UsageError(f"--fix: {error}") from None
+        raise CommandError(f"--fix: {error}") from None
     _tell(fixed, only_diff=False)
 
 
@@ -73,7 +71,7 @@ def _refuse_dumps(stdin: bytes | None) -> None:
     from nginxaudit.source.dump import is_dump
 
     if stdin is not None and is_dump(stdin.decode("utf-8", "surrogateescape")):
-        raise click.UsageError(
+        raise CommandError(
             "--fix: a dump of nginx -T holds many files and is not changed: give the files themselves"
         )
 
@@ -86,11 +84,11 @@ def _write_text(text: str) -> None:
 
     with Output(None) as output:
         if output.is_terminal and acts_on_terminal(text):
-            raise click.UsageError(
+            raise CommandError(
                 "--fix: the text has control characters that a terminal obeys: redirect standard output to a file"
             )
         if output.is_log and is_obeyed(text):
-            raise click.UsageError(
+            raise CommandError(
                 "--fix: the text has lines that GitHub Actions takes for commands: redirect standard output to a file"
             )
         output.write_bytes([text])

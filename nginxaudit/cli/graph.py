@@ -9,6 +9,7 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.graph import FORMATS
 
 
@@ -49,7 +50,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
             output.write(draw, options["format_name"])
     except (SettingsError, PageError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     return 3 if examination.report.incomplete else 0
 
 

@@ -8,7 +8,7 @@ import os
 import click
 
 from nginxaudit.cli.output import write_text
-from nginxaudit.cli.streams import say
+from nginxaudit.cli.streams import CommandError, say
 
 
 @click.command("init", short_help="Write a commented settings file.")
@@ -29,7 +29,7 @@ def command(directory: str, json_schema: bool) -> int:
         return 0
     path = os.path.join(directory, FILE_NAME)
     if os.path.lexists(path):
-        raise click.UsageError(f"{path} exists already and is left as it is")
+        raise CommandError(f"{path} exists already and is left as it is")
     write_text(path, sample())
     say(f"wrote {path}")
     return 0

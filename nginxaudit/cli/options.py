@@ -52,7 +52,7 @@ def rule_options(command: _F) -> _F:
 
 
 _FILE = [
-    click.option("--settings", "settings_file", metavar="FILE", help="Use this settings file."),
+    click.option("--settings", "--config", "settings_file", metavar="FILE", help="Use this settings file."),
     click.option("--no-settings", is_flag=True, help="Use no settings file."),
 ]
 

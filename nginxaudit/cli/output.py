@@ -9,12 +9,12 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
 
-from nginxaudit.cli.streams import writing
+from nginxaudit.cli.streams import CommandError, writing
 
 if TYPE_CHECKING:
     from nginxaudit.source.replace import WriteTarget
@@ -24,13 +24,25 @@ _STDOUT = (None, "-", "/dev/stdout")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+_EXTENSIONS = {
+    ".json": ("json",), ".sarif": ("sarif",), ".html": ("html",), ".htm": ("html",), ".txt": ("text",),
+    ".md": ("markdown",), ".mmd": ("mermaid",), ".mermaid": ("mermaid",), ".xml": ("junit",),
+    ".svg": ("svg",), ".dot": ("dot",), ".gv": ("dot",),
+}  # fmt: skip
+"""The formats that the extension of a file's name stands for, where nothing else is asked for."""
+
+
+def format_of_name(path: str | None, formats: Sequence[str]) -> str | None:
+    """The format, one of ``formats``, that the extension of ``path`` means; None where it means none."""
+    extension = os.path.splitext(path or "")[1].lower()
+    return next((name for name in _EXTENSIONS.get(extension, ()) if name in formats), None)
+
+
 def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
     """Like `output_options`, for a command that may write several reports at once."""
     return _adder(
         click.option(
-            "--format",
-            "-f",
-            "format_name",
+            *_FORMAT,
             type=click.Choice(formats),
             help="How standard output is written (default: text, or github inside GitHub Actions).",
         ),
@@ -40,38 +52,48 @@ def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
             "outputs",
             multiple=True,
             metavar="[FORMAT:]FILE",
-            help="Write a report to FILE, in --format or the FORMAT named. Repeat for several; standard output "
-            "is written, too, when every FILE has its own FORMAT.",
+            help="Write a report to FILE, in the FORMAT named, else in --format, else as its extension says. Repeat for "
+            "several; standard output is written, too, when every FILE has its own FORMAT.",
         ),
-        _color(),
+        *_color(),
     )
 
 
 def output_options(formats: Sequence[str]) -> Callable[[_F], _F]:
     """Options for how and where a command writes: ``format_name``, ``output``, ``color``."""
-    return _adder(
+    add = _adder(
         click.option(
-            "--format",
-            "-f",
-            "format_name",
+            *_FORMAT,
             type=click.Choice(formats),
-            default="text",
-            show_default=True,
-            help="How it is written.",
+            help="How it is written (default: as the extension of --output says, else text).",
         ),
         click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output."),
-        _color(),
+        *_color(),
     )
 
+    def with_format(command: _F) -> _F:
+        @wraps(command)
+        def filled(*arguments: Any, **options: Any) -> Any:
+            name = options["format_name"] or format_of_name(options["output"], formats) or "text"
+            return command(*arguments, **{**options, "format_name": name})
 
-def _color() -> Callable[[_F], _F]:
-    return click.option(
+        return add(cast(_F, filled))
+
+    return with_format
+
+
+_FORMAT = ("--format", "--output-format", "-f", "format_name")
+
+
+def _color() -> Iterator[Callable[[_F], _F]]:
+    yield click.option(
         "--color",
         type=click.Choice(list(COLORS)),
         default="auto",
         show_default=True,
-        help="Colours in the text; auto heeds NO_COLOR and FORCE_COLOR.",
+        help="Colours in the text; auto follows NO_COLOR and FORCE_COLOR.",
     )
+    yield click.option("--no-color", "color", flag_value="never", help="Like --color never.")
 
 
 def _adder(*choices: Callable[[Any], Any]) -> Callable[[_F], _F]:
@@ -120,7 +142,7 @@ class Output:
     def write(self, render: Callable[[TextIO], None], format_name: str = "text") -> None:
         """Let ``render`` write to where the output goes, in a format; no log of a CI server obeys what it writes.
 
-        Raises `click.UsageError` when that fails.
+        Raises `CommandError` when that fails.
         """
         from nginxaudit.report.logs import write_inert
 
@@ -132,7 +154,7 @@ class Output:
             stream.flush()
 
     def write_bytes(self, texts: Iterable[str]) -> None:
-        """Write ``texts`` as they are, bytes that were no UTF-8 included. Raises `click.UsageError` when that fails."""
+        """Write ``texts`` as they are, bytes that were no UTF-8 included. Raises `CommandError` when that fails."""
         stream = self._stream or sys.stdout
         with self._writing():
             stream.flush()
@@ -154,7 +176,7 @@ class Output:
         return writing(f"--output {self._path}" if self._path else "standard output")
 
     def commit(self) -> None:
-        """Put a file in place. Raises `click.UsageError`."""
+        """Put a file in place. Raises `CommandError`."""
         if self._target is not None:
             with _refused(f"--output {self._path}"):
                 self._target.commit()
@@ -183,7 +205,7 @@ class Reports:
     ) -> None:
         """Without ``stdout`` no report goes there that is not asked for by an ``--output``."""
         default = format_name or _usual_format()
-        targets = [_target(value, default, formats) for value in outputs]
+        targets = [_target(value, format_name, formats) for value in outputs]
         if stdout and all(own and path not in _STDOUT for _, path, own in targets):
             targets.append((default, None, False))
         self._outputs = [(name, Output(path)) for name, path, _ in targets]
@@ -237,7 +259,7 @@ def write_text(
     replaces: Callable[[bytes], bool] | None = None,
     kind: str = "",
 ) -> None:
-    """Write the file ``path``. Raises `click.UsageError`.
+    """Write the file ``path``. Raises `CommandError`.
 
     ``typed``: the user gave the name, so that a link to a file beside it is meant. ``replaces`` says of the content
     of a file that exists whether it is of the ``kind`` that is replaced; without it every file is.
@@ -260,7 +282,7 @@ def _refused(where: str) -> Iterator[None]:
     try:
         yield
     except WriteError as error:
-        raise click.UsageError(f"{where}: cannot be written: {error}") from None
+        raise CommandError(f"{where}: cannot be written: {error}") from None
 
 
 def _usual_format() -> str:
@@ -279,9 +301,9 @@ def _is_regular(stream: TextIO) -> bool:
         return False
 
 
-def _target(value: str, default: str, formats: Sequence[str]) -> tuple[str, str | None, bool]:
+def _target(value: str, format_name: str | None, formats: Sequence[str]) -> tuple[str, str | None, bool]:
     """Format, file and whether the format was named, of one ``--output``."""
     name, colon, file = value.partition(":")
     if colon and name in formats:
         return name, file, True
-    return default, value, False
+    return format_name or format_of_name(value, formats) or _usual_format(), value, False

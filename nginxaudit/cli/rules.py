@@ -9,7 +9,7 @@ import click
 
 from nginxaudit.cli.catalogue import rules_of
 from nginxaudit.cli.options import rule_options
-from nginxaudit.cli.streams import writing
+from nginxaudit.cli.streams import CommandError, writing
 from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def command(
     try:
         wanted = slugs(catalogue, names or ("ALL",), "rules")
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     rules = [
         rule
         for rule in catalogue

@@ -12,6 +12,7 @@ import click
 from nginxaudit.cli.options import jobs_of, setting_options, settings_of
 from nginxaudit.cli.output import COLORS, Output, Reports, report_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.engine.settings.record import READ, REPORTED, RULES, TARGET
 from nginxaudit.report import FORMATS
 
@@ -88,7 +89,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     try:
         return _scanned(paths, options, settings_of(paths, options))[0]
     except (SettingsError, PageError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:

@@ -10,11 +10,17 @@ from contextlib import contextmanager
 import click
 
 
+class CommandError(click.ClickException):
+    """What stops a command though it was called rightly: settings, files, a full disk. It is shown without the usage."""
+
+    exit_code = 2
+
+
 @contextmanager
 def writing(where: str = "standard output") -> Iterator[None]:
     """Within, a reader that leaves early (``| head``) is no error: the exit code stays the verdict.
 
-    Raises `click.UsageError` when ``where`` cannot be written for another reason, a full disk say.
+    Raises `CommandError` when ``where`` cannot be written for another reason, a full disk say.
     """
     try:
         yield
@@ -22,15 +28,19 @@ def writing(where: str = "standard output") -> Iterator[None]:
         discard_output()
     except OSError as error:
         discard_output()
-        raise click.UsageError(f"{where}: cannot be written: {error.strerror or error}") from None
+        raise CommandError(f"{where}: cannot be written: {error.strerror or error}") from None
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print one line for people, on standard error with ``error``; it may quote a path, a key or a name of a stranger."""
+    """Print one line for people, on standard error with ``error``; it may quote a path, a key or a name of a stranger.
+
+    Raises `CommandError`.
+    """
     from nginxaudit.report.logs import without_commands
     from nginxaudit.report.sanitize import visible
 
-    click.echo(without_commands(visible(text)), err=error)
+    with writing("standard error" if error else "standard output"):
+        click.echo(without_commands(visible(text)), err=error)
 
 
 def discard_output() -> None:

@@ -9,6 +9,7 @@ import click
 
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.upstreams import FORMATS
 
 
@@ -45,7 +46,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
                 if wanted is None or view.name.lower() == wanted.lower()
             ]
             if wanted is not None and not views:
-                raise click.UsageError(f'there is no upstream called "{wanted}" in what was read')
+                raise CommandError(f'there is no upstream called "{wanted}" in what was read')
             color = COLORS[options["color"]]
 
             def tell(stream: TextIO) -> None:
@@ -58,5 +59,5 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
             output.write(tell, options["format_name"])
     except (SettingsError, PageError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     return 3 if examination.report.incomplete else 0
