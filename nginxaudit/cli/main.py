@@ -14,6 +14,7 @@ from nginxaudit.cli.streams import discard_output, say
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
 _COMMANDS = ("scan", "upstreams", "drill", "graph", "baseline", "rules", "explain", "init", "completion")
+_ALIASES = {"check": "scan", "lint": "scan"}  # what other tools call it
 _ISSUES = f"{nginxaudit.HOME}/issues"
 
 
@@ -24,6 +25,7 @@ class _Commands(Untranslated, click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        name = _ALIASES.get(name, name)
         if name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"nginxaudit.cli.{name}").command
@@ -35,8 +37,11 @@ class _Commands(Untranslated, click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from nginxaudit.suggest import did_you_mean
+
+            near = did_you_mean(args[0], (*_COMMANDS, *_ALIASES)) or "."
             hint = f" To scan it: nginxaudit scan {args[0]}" if os.path.exists(args[0]) else ""
-            raise click.UsageError(f"{error.message}{hint}", ctx) from None
+            raise click.UsageError(f"{error.message.rstrip('.')}{near}{hint}", ctx) from None
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -46,7 +51,9 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--version",
@@ -57,7 +64,8 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     callback=_show_version,
     help="Show the version and exit.",
 )
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Find what is wrong in NGINX configurations, before the reload.
 
     nginxaudit reads configurations as nginx does and says whether they will load, whether they are
@@ -75,6 +83,8 @@ def main() -> None:
       nginxaudit explain missing-listen why a rule matters, with examples
 
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def run() -> int:

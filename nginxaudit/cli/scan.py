@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @report_options(FORMATS)
 @setting_options(TARGET, READ, RULES, REPORTED)
+@click.option(
+    "--exit-zero", "fail_on", flag_value="never", help="Exit with 0 also with findings; like --fail-on never."
+)
 @click.option("--all", "show_all", is_flag=True, help="Show every place of a rule, however many there are.")
 @click.option(
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."

@@ -24,13 +24,17 @@ class Sectioned(Untranslated):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        records = {param.name: record for param in options if (record := param.get_help_record(ctx))}
+        records: dict[str | None, list[tuple[str, str]]] = {}
+        for param in options:
+            record = param.get_help_record(ctx)
+            if record is not None:
+                records.setdefault(param.name, []).append(record)
         for heading, others in _SECTIONS.items():
             names = [each.name for each in all_settings() if each.heading == heading]
-            rows = [records.pop(name) for name in (*names, *others) if name in records]
+            rows = [row for name in (*names, *others) for row in records.pop(name, ())]
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
         if records:
             with formatter.section("Other options"):
-                formatter.write_dl(list(records.values()))
+                formatter.write_dl([row for rows in records.values() for row in rows])

@@ -1,0 +1,115 @@
+"""What users of other linters expect of a command line: aliases, formats by extension, short errors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import nginxaudit
+
+TEXT = "events {}\nhttp {\n    server {\n        listen 8080;\n        autoindex on;\n    }\n}\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "nginx.conf").write_text(TEXT)
+    return tmp_path
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    run = nginxaudit()
+    assert run.returncode == 0
+    assert run.stdout.startswith("Usage: nginxaudit") and "\\n" not in run.stdout and not run.stderr
+
+
+@pytest.mark.parametrize("alias", ["check", "lint"])
+def test_aliases_scan(alias: str, tree: Path) -> None:
+    assert (
+        nginxaudit(alias, "nginx.conf", cwd=tree).stdout == nginxaudit("scan", "nginx.conf", cwd=tree).stdout
+    )
+
+
+def test_a_misspelt_command_is_suggested() -> None:
+    run = nginxaudit("scna", "x")
+    assert run.returncode == 2
+    assert run.stderr.endswith("Error: No such command 'scna'; did you mean \"scan\"?\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "begin"),
+    [
+        ("scan", "report.html", "<!doctype html>"),
+        ("scan", "report.HTML", "<!doctype html>"),
+        ("scan", "report.json", '{\n  "schema_version"'),
+        ("scan", "report.sarif", '{\n  "$schema"'),
+        ("scan", "report.xml", '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites'),
+        ("scan", "report.md", "### nginxaudit"),
+        ("scan", "report.txt", "nginx.conf ("),
+        ("scan", "report.svg", "nginx.conf ("),  # no format of reports
+        ("scan", "report", "nginx.conf ("),
+        ("graph", "graph.svg", "<svg"),
+        ("graph", "graph.dot", "digraph"),
+        ("graph", "graph.mmd", "flowchart"),
+        ("graph", "graph.html", "<!doctype html>"),
+        ("graph", "graph.txt", "nginx.conf"),
+        ("drill", "drill.json", "{"),
+        ("upstreams", "upstreams.json", "{"),
+    ],
+)  # fmt: skip
+def test_the_format_follows_the_extension(command: str, name: str, begin: str, tree: Path) -> None:
+    run = nginxaudit(command, "--output", name, "nginx.conf", cwd=tree)
+    assert run.stdout == ""
+    assert (tree / name).read_text().startswith(begin)
+
+
+def test_a_format_that_is_given_wins(tree: Path) -> None:
+    nginxaudit("scan", "-f", "json", "-o", "a.html", "nginx.conf", cwd=tree)
+    nginxaudit("scan", "-o", "concise:b.html", "nginx.conf", cwd=tree)
+    nginxaudit("graph", "--output-format", "dot", "-o", "c.svg", "nginx.conf", cwd=tree)
+    assert (tree / "a.html").read_text().startswith("{")
+    assert (tree / "b.html").read_text().startswith("nginx.conf:5:9:")
+    assert (tree / "c.svg").read_text().startswith("digraph")
+
+
+def test_findings_may_be_no_failure(tree: Path) -> None:
+    assert nginxaudit("scan", "nginx.conf", cwd=tree).returncode == 1
+    assert nginxaudit("scan", "--exit-zero", "nginx.conf", cwd=tree).returncode == 0
+    assert nginxaudit("scan", "--exit-zero", "missing.conf", cwd=tree).returncode == 3
+
+
+def test_colours_can_be_switched_off(tree: Path) -> None:
+    colours = {**os.environ, "FORCE_COLOR": "1"}
+    assert "\x1b[" in nginxaudit("scan", "nginx.conf", cwd=tree, env=colours).stdout
+    assert "\x1b[" not in nginxaudit("scan", "--no-color", "nginx.conf", cwd=tree, env=colours).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("scan", "--config", "none.toml"), "Error: none.toml: cannot be read: there is no such file\n"),
+        (("scan", "--settings", "none.toml"), "Error: none.toml: cannot be read: there is no such file\n"),
+        (("scan", "-o", "none/x.json", "nginx.conf"), "Error: --output none/x.json: cannot be written: "),
+        (("scan", "-o", "/dev/full", "nginx.conf"), "Error: --output /dev/full: cannot be written: No space left on device\n"),
+        (("upstreams", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream called "none"'),
+    ],
+)  # fmt: skip
+def test_errors_of_the_surroundings_show_no_usage(arguments: tuple[str, ...], error: str, tree: Path) -> None:
+    run = nginxaudit(*arguments, cwd=tree)
+    assert run.returncode == 2
+    assert run.stderr.startswith(error)
+
+
+@pytest.mark.parametrize("command", ["scan", "upstreams", "graph", "drill", "rules", "baseline write"])
+def test_a_full_disk_is_no_bug(command: str, tree: Path) -> None:
+    paths = [] if command == "rules" else ["nginx.conf"]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "nginxaudit", *command.split(), *paths],
+            cwd=tree, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr == "Error: standard output: cannot be written: No space left on device\n"
