@@ -19,6 +19,7 @@ from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
+    from nginxaudit.engine.rules.rule import Rule
     from nginxaudit.finding import Finding, Fix, Span
     from nginxaudit.source.text import SourceText
 
@@ -34,6 +35,7 @@ def document(report: Report) -> dict[str, Any]:
     """The report as plain data, keys in the order they are written."""
     counts = Counter(finding.severity for finding in report.active)
     files = list(_files(report))
+    rules = {rule.slug: rule for rule in report.rules}
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {
@@ -43,7 +45,9 @@ def document(report: Report) -> dict[str, Any]:
             **({} if report.nginx_versions is None else {"nginx_versions": list(report.nginx_versions)}),
             "edition": report.edition,
         },
-        "findings": [_finding(finding, report.sources) for finding in report.findings],
+        "findings": [
+            _finding(finding, report.sources, rules.get(finding.rule)) for finding in report.findings
+        ],
         "files": files,
         "summary": {
             **{severity.label: counts[severity] for severity in sorted(Severity, reverse=True)},
@@ -55,7 +59,7 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding, sources: Mapping[str, SourceText]) -> dict[str, Any]:
+def _finding(finding: Finding, sources: Mapping[str, SourceText], rule: Rule | None) -> dict[str, Any]:
     suppressed = finding.suppressed
     return {
         "id": finding.id,
@@ -64,6 +68,10 @@ def _finding(finding: Finding, sources: Mapping[str, SourceText]) -> dict[str, A
         "severity": finding.severity.label,
         "confidence": finding.confidence.label,
         "message": finding.message,
+        "why": "" if rule is None else rule.why,
+        "help": finding.help or ("" if rule is None else rule.remedy),
+        "url": "" if rule is None else rule.url,
+        "cwe": [] if rule is None else list(rule.cwe),
         "rejected_by_nginx": finding.rejected_by_nginx,
         "fingerprint": finding.fingerprint,
         "location": _location(finding.span),

@@ -38,7 +38,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
     """Write one run with all findings; suppressed ones are marked as such."""
     data = _plain(log(report, options))
     ordered = {key: data[key] for key in ("$schema", "version", "runs")}  # who reads it decides by these
-    write(stream, ordered, depth=6)
+    write(stream, ordered, depth=6, dense=True)  # it lists hundreds of rules
 
 
 def log(report: Report, options: RenderOptions) -> om.SarifLog:
@@ -46,6 +46,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
     findings, cut = _most_severe(report)
     rules = _rules(report)
     index = {rule.slug: number for number, rule in enumerate(rules)}
+    found = {finding.rule for finding in findings}
     places = Places(report.sources)
     run = om.Run(
         tool=om.Tool(
@@ -54,7 +55,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
                 version=nginxaudit.__version__,
                 semantic_version=nginxaudit.__version__,
                 information_uri=nginxaudit.HOME,
-                rules=[descriptor(rule) for rule in rules],
+                rules=[descriptor(rule, with_page=rule.slug in found) for rule in rules],
             )
         ),
         invocations=[_invocation(report, options, index, cut)],

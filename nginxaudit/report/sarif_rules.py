@@ -18,26 +18,47 @@ _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO:
 # Bands of GitHub: from 7.0 high, from 4.0 medium, below low.
 _SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
 _SECURITY_CATEGORIES = frozenset({"security", "tls"})
+_ELSEWHERE = om.MultiformatMessageString(text="See the URL.")
 _MOST_WORDS = 1024  # GitHub cuts a description there
 
 
-def descriptor(rule: Rule) -> om.ReportingDescriptor:
-    """``rule`` with its page as help."""
+def descriptor(rule: Rule, *, with_page: bool) -> om.ReportingDescriptor:
+    """``rule``, ``with_page`` as its help; without, the help says where the page is.
+
+    A log lists all rules that ran, and with the pages of hundreds it would have a megabyte for a few results.
+    """
+    if not with_page:
+        return _short(rule)
     body = _body(rule)
     return om.ReportingDescriptor(
         id=rule.id,
-        name="".join(word[:1].upper() + word[1:] for word in rule.slug.split("-")),
+        name=_name(rule),
         short_description=om.MultiformatMessageString(text=sentence(rule.title)),
         full_description=om.MultiformatMessageString(
             text=" ".join(sentence(text) for text in (rule.what, rule.why) if text)[:_MOST_WORDS]
             or sentence(rule.title)
         ),
         message_strings={MESSAGE_ID: om.MultiformatMessageString(text="Found: '{0}'.")},
-        help=om.MultiformatMessageString(text=_plain(body), markdown=body),
+        help=om.MultiformatMessageString(text=sentence(rule.remedy or rule.title), markdown=body),
         help_uri=rule.url or None,
         default_configuration=om.ReportingConfiguration(level=LEVELS[rule.severity]),
         properties=_properties(rule),
     )
+
+
+def _short(rule: Rule) -> om.ReportingDescriptor:
+    return om.ReportingDescriptor(
+        id=rule.id,
+        name=_name(rule),
+        short_description=om.MultiformatMessageString(text=sentence(rule.title)),
+        full_description=_ELSEWHERE,
+        help=_ELSEWHERE,
+        help_uri=rule.url or None,
+    )
+
+
+def _name(rule: Rule) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in rule.slug.split("-"))
 
 
 def stand_in(finding: Finding) -> Rule:
@@ -99,9 +120,3 @@ def _body(rule: Rule) -> str:
     if references:
         body += "\n\n## References\n\n" + "\n".join(f"- <{link}>" for link in references)
     return body
-
-
-def _plain(markdown: str) -> str:
-    """``markdown`` for viewers that show plain text: no fences, no heading marks."""
-    text = re.sub(r"^```.*\n?", "", markdown, flags=re.MULTILINE)
-    return _ended(re.sub(r"^#+ (.*)$", r"\1:", text, flags=re.MULTILINE).strip())

@@ -12,30 +12,32 @@ from typing import Any, TextIO
 
 from nginxaudit.report.sanitize import unicode_only
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
-_encode_ascii = json.JSONEncoder(ensure_ascii=True, separators=(", ", ": ")).encode
+_SPACED = (", ", ": ")
+_DENSE = (",", ":")
 
 
-def compact(value: Any) -> str:
+def compact(value: Any, separators: tuple[str, str] = _SPACED) -> str:
     """``value`` on one line."""
-    line = _encode(value)
-    return line if line.isascii() else _encode_ascii(json.loads(unicode_only(line)))
+    line = json.JSONEncoder(ensure_ascii=False, separators=separators).encode(value)
+    if line.isascii():
+        return line
+    return json.JSONEncoder(separators=separators).encode(json.loads(unicode_only(line)))
 
 
-def write(stream: TextIO, value: Any, depth: int) -> None:
-    """Write ``value`` with its outer ``depth`` levels over several lines and the rest compact.
+def write(stream: TextIO, value: Any, depth: int, *, dense: bool = False) -> None:
+    """Write ``value`` with its outer ``depth`` levels over several lines and the rest compact, ``dense`` without spaces.
 
     An iterator within these levels is written as an array, as it comes.
     """
-    stream.writelines(_pieces(value, depth, ""))
+    stream.writelines(_pieces(value, depth, "", _DENSE if dense else _SPACED))
     stream.write("\n")
 
 
-def _pieces(value: Any, depth: int, indent: str) -> Iterator[str]:
+def _pieces(value: Any, depth: int, indent: str, separators: tuple[str, str]) -> Iterator[str]:
     if depth == 0 or not value or not isinstance(value, dict | list | Iterator):
-        yield compact(value)
+        yield compact(value, separators)
         return
-    inner = f"{indent}  "
+    inner = indent + separators[0].replace(",", " ")
     items: Iterable[tuple[str, Any]]
     if isinstance(value, dict):
         opening, closing = "{", "}"
@@ -47,6 +49,6 @@ def _pieces(value: Any, depth: int, indent: str) -> Iterator[str]:
     separator = "\n"
     for label, item in items:
         yield f"{separator}{inner}{label}"
-        yield from _pieces(item, depth - 1, inner)
+        yield from _pieces(item, depth - 1, inner, separators)
         separator = ",\n"
     yield f"\n{indent}{closing}"

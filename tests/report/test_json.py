@@ -49,7 +49,8 @@ def test_keys_in_the_order_of_the_contract():
         "edition": "oss",
     }
     assert list(data["findings"][0]) == [
-        *("id", "rule", "category", "severity", "confidence", "message", "rejected_by_nginx"),
+        *("id", "rule", "category", "severity", "confidence", "message", "why", "help", "url", "cwe"),
+        "rejected_by_nginx",
         *("fingerprint", "location", "related", "fix", "suppressed"),
     ]
     assert list(data["summary"].items()) == [

@@ -15,6 +15,7 @@ from nginxaudit.source.text import SourceText
 from tests.report.samples import (
     MAIN,
     MISMATCH,
+    RULES,
     SHARED,
     TRAVERSAL,
     at,
@@ -25,6 +26,7 @@ from tests.report.samples import (
     report,
     troubled,
 )
+from tests.support.command import nginxaudit as nginxaudit_command
 
 GOLDEN = Path(__file__).parent / "golden" / "report.sarif"
 
@@ -75,8 +77,50 @@ def test_tool_and_run():
     assert run["originalUriBaseIds"]["%SRCROOT%"]["description"]["text"].endswith(".")
 
 
-def test_every_rule_that_ran_is_described():
+FIVE = """events {}
+http {
+    upstream b { server 10.0.0.1:80; server 10.0.0.2:80 fail_timeout=0; }
+    server {
+        autoindex on;
+        location / { proxy_pass http://b; proxy_set_header Host $host; proxy_connect_timeout 2s; }
+        location /i { alias /srv/i/; }
+    }
+}
+"""
+
+
+def found(*rules):
+    """A report with a finding of each rule."""
+    return report(*(finding(rule, "m", at(MAIN, "backend")) for rule in rules), rules=rules)
+
+
+def test_rules_without_results_are_listed_without_their_pages():
     rules = run_of(report())["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["NGX2007", "NGX4002", "NGX5001"]
+    assert rules[0] == {
+        "id": "NGX2007",
+        "name": "UpstreamSettingsMismatch",
+        "shortDescription": {"text": "Servers of an upstream have different settings."},
+        "fullDescription": {"text": "See the URL."},
+        "help": {"text": "See the URL."},
+        "helpUri": rules[0]["helpUri"],
+    }
+    assert rules[0]["helpUri"].endswith("/upstream/upstream-settings-mismatch.md")
+
+
+def test_all_rules_and_few_results_are_no_megabyte(tmp_path):
+    (tmp_path / "nginx.conf").write_text(FIVE)
+    run = nginxaudit_command("scan", "--format", "sarif", "nginx.conf", cwd=tmp_path)
+    sarif = json.loads(run.stdout)["runs"][0]
+    rules = sarif["tool"]["driver"]["rules"]
+    assert len(rules) > 200
+    assert len({result["ruleId"] for result in sarif["results"]}) == 5
+    assert sum("markdown" in rule["help"] for rule in rules) == 5
+    assert len(run.stdout) < 100_000
+
+
+def test_every_rule_with_results_is_described():
+    rules = run_of(found(*RULES))["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == ["NGX2007", "NGX4002", "NGX5001"]
     rule = rules[2]
     assert rule["name"] == "AliasTraversal"
@@ -95,7 +139,7 @@ def test_every_rule_that_ran_is_described():
 
 
 def test_only_security_rules_have_a_security_severity():
-    rules = run_of(report())["tool"]["driver"]["rules"]
+    rules = run_of(found(*RULES))["tool"]["driver"]["rules"]
     assert ["security-severity" in rule["properties"] for rule in rules] == [False, False, True]
     assert ["security" in rule["properties"]["tags"] for rule in rules] == [False, False, True]
     assert rules[1]["properties"]["problem.severity"] == "recommendation"
@@ -103,7 +147,7 @@ def test_only_security_rules_have_a_security_severity():
 
 
 def test_tls_counts_as_security_for_github():
-    (rule,) = run_of(report(rules=(replace(MISMATCH, category="tls"),)))["tool"]["driver"]["rules"]
+    (rule,) = run_of(found(replace(MISMATCH, category="tls")))["tool"]["driver"]["rules"]
     assert rule["properties"]["tags"] == ["tls", "high-availability", "security"]
     assert rule["properties"]["security-severity"] == "5.5"
 
@@ -111,16 +155,18 @@ def test_tls_counts_as_security_for_github():
 def test_help_is_the_page_of_the_rule(monkeypatch):
     body = "# Title\n\n## What it does\nFinds `x`.\n\n```nginx bad\na b; # finding\n```\n"
     monkeypatch.setattr(pages, "body_of", lambda rule: body)
-    rule = run_of(report())["tool"]["driver"]["rules"][2]
+    rule = run_of(found(*RULES))["tool"]["driver"]["rules"][2]
     assert rule["help"]["markdown"] == (
         "## What it does\nFinds `x`.\n\n```nginx bad\na b; # finding\n```\n\n## References\n\n"
         "- <https://nginx.org/en/docs/http/ngx_http_core_module.html#alias>"
     )
-    assert rule["help"]["text"].startswith("What it does:\nFinds `x`.\n\na b; # finding\n\nReferences:\n")
+    assert rule["help"]["text"].startswith(
+        "Finds a location without a final slash whose alias has one. A client"
+    )
 
 
 def test_rule_whose_page_is_gone_still_has_help():
-    rule = run_of(report())["tool"]["driver"]["rules"][0]
+    rule = run_of(found(MISMATCH))["tool"]["driver"]["rules"][0]
     assert rule["help"]["markdown"].startswith("Finds servers of one upstream whose failure settings differ.")
 
 
