@@ -101,7 +101,12 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
             given[name] = value + (before or ())
         elif isinstance(value, dict):
             given[name] = {**before, **value}
-    return replace(settings, **given, given=frozenset(given))
+    settings = replace(settings, **given, given=frozenset(given))
+    if settings.nginx_v is None:
+        return settings
+    from nginxaudit.cli.built import as_built
+
+    return as_built(settings, settings.nginx_v, paths)
 
 
 def _given(options: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -161,3 +161,14 @@ def module_of_file(path: str) -> str | None:
     if any(own in stem + "_" or own == stem for own in _OWN):
         return ""
     return _FILES.get(stem)
+
+
+def module_of_source(path: str) -> str | None:
+    """The module whose source is in ``path``, as ``--add-module`` names it: ``../lua-nginx-module-0.10.26``."""
+    words = path.lower().replace("_", "-").rstrip("/").split("/")[-2:]
+    known = sorted({*_PREFIXES.values(), *_NAMES.values(), *_FILES.values()}, key=len, reverse=True)
+    for word in reversed(words):
+        for name in known:
+            if f"-{name}-" in f"-{word}-":
+                return name
+    return None

@@ -87,12 +87,14 @@ class Target(Struct, frozen=True):
 
     Without ``oldest`` it is ``version`` alone. ``edition`` is ``oss`` or ``plus`` (for Plus, ``version`` is the open
     source version it is based on). ``modules`` names third-party modules known to be loaded (``lua``, ``headers-more``…).
+    ``vendor``: it is the package of a distribution, which may have fixes of later versions.
     """
 
     version: Version = NEWEST
     edition: str = "oss"
     modules: frozenset[str] = frozenset()
     oldest: Version | None = None
+    vendor: bool = False
 
     @property
     def first(self) -> Version:
@@ -183,7 +185,7 @@ class Asked:
     def with_modules(self, names: frozenset[str]) -> Asked:
         """The same with more modules; what is asked of one is asked of both."""
         target = self.target
-        more = Target(target.version, target.edition, target.modules | names, target.oldest)
+        more = Target(target.version, target.edition, target.modules | names, target.oldest, target.vendor)
         return Asked(more, self._answered)
 
     def parts(self, judge: Callable[[], T]) -> list[tuple[Stretch, T]]:

@@ -10,8 +10,9 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.source.compressed import is_archive_name
-from nginxaudit.source.files import INSTALL_PREFIXES
+from nginxaudit.source.files import INSTALL_PREFIXES, System
 from nginxaudit.source.globbing import is_pattern, name_matches
+from nginxaudit.source.installed import LARGEST, system_of
 from nginxaudit.source.prefix import Places, inferred
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import (
@@ -249,6 +250,23 @@ class ArchiveFiles:
                 text = self._by_real[real] = self._archive.text(real, posixpath.normpath(path))
             self._texts[path] = text
         return text
+
+    def system(self) -> System | None:
+        """The system whose file system this is, or a copy of it."""
+        found = system_of(f"/{self._main_dir}")
+        if found is None:
+            return None
+        top, prefix = found
+
+        def read(path: str) -> bytes | None:
+            try:
+                return self._archive.bytes(self._follow(f"{top}{path}".lstrip("/")), LARGEST)
+            except ReadError as error:
+                if error.kind is Unreadable.LIMIT:
+                    raise
+                return None
+
+        return System(prefix, f"{self._archive.display}!{top.lstrip('/')}", read)
 
     def _follow(self, path: str) -> str:
         return self._archive.follow(path, self._places)

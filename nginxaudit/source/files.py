@@ -7,15 +7,17 @@ configuration file, and a pattern's matches sorted bytewise.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Protocol
+
+from msgspec import Struct
 
 from nginxaudit.source.fence import Fence, read_file, real_path
 from nginxaudit.source.globbing import Globs, TooManyError, is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
 from nginxaudit.source.prefix import Places
-from nginxaudit.source.read import ReadError, Unreadable
+from nginxaudit.source.read import ReadError, Unreadable, read_bounded
 from nginxaudit.source.text import SourceText
 
 INSTALL_PREFIXES = (
@@ -56,6 +58,20 @@ class Files(Protocol):
 
     def read(self, path: str) -> SourceText:
         """Text of one resolved path. Raises `ReadError`."""
+
+    def system(self) -> System | None:
+        """The system that the tree is a part of, where that may be asked."""
+
+
+class System(Struct, frozen=True):
+    """The system in which a tree is where a package of nginx has its configuration, in ``prefix``.
+
+    ``top`` is its directory as people know it, to put before absolute paths; ``read`` gives the bytes of one of the files of `installed.DATABASES`.
+    """
+
+    prefix: str
+    top: str
+    read: Callable[[str], bytes | None]
 
 
 class Texts:
@@ -166,6 +182,32 @@ class DiskFiles:
             self._texts[path] = text
         return text
 
+    def system(self) -> System | None:
+        """This machine for what is installed on it, or the copy of a system that is scanned as a whole."""
+        real = real_path(self._main_dir)
+        if not real.endswith(INSTALL_PREFIXES):
+            return None
+        from nginxaudit.source.installed import DATABASES, LARGEST, system_of  # few runs have a system
+
+        found = system_of(real)
+        if found is None or (not found[0] and not self.installed):
+            return None
+        top, prefix = found
+        fence = self._fence if top else Fence(map(real_path, DATABASES))
+
+        def read(path: str) -> bytes | None:
+            try:
+                file = fence.open(f"{top}{path}")[0]
+            except ReadError as error:
+                if error.kind in (Unreadable.MISSING, Unreadable.OUTSIDE):
+                    return None
+                raise
+            with file:
+                return read_bounded(file, LARGEST)
+
+        shown = os.path.normpath(self._main_dir)
+        return System(prefix, shown[: -len(prefix)] if shown.endswith(prefix) else top, read)
+
 
 class DumpFiles:
     """The files inside an ``nginx -T`` dump; nothing on this machine is read. ``origin`` is what holds the dump."""
@@ -193,6 +235,10 @@ class DumpFiles:
             return self.texts[path]
         except KeyError:
             raise ReadError(Unreadable.MISSING, "the dump does not contain it") from None
+
+    def system(self) -> System | None:
+        """A dump has the configuration alone."""
+        return None
 
 
 def _matches(path: list[str], pattern: list[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from nginxaudit.source.compressed import is_tar, kept, method_of
 from nginxaudit.source.files import INSTALL_PREFIXES
+from nginxaudit.source.installed import DATABASES
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.tartree import FileData, Wary, entry_of, read_headers
 from nginxaudit.source.tree import Tree
@@ -24,6 +25,7 @@ _BLOCK = 512
 _CHUNK = 1 << 18
 _LARGEST_KEPT = 1 << 20
 _MOST_KEPT = 64 << 20
+_DATABASES = frozenset(path[1:] for path in DATABASES)
 _LIKELY = tuple(f"{prefix[1:]}/" for prefix in INSTALL_PREFIXES)
 
 
@@ -59,6 +61,8 @@ class _Packed:
 
     def wants(self, name: str, size: int) -> bool:
         """Whether the file ``name`` should be kept."""
+        if name in _DATABASES:
+            return size <= self._left
         return size <= min(_LARGEST_KEPT, self._left) and (name.endswith(".conf") or name.startswith(_LIKELY))
 
     def keep(self, start: int, data: bytes) -> None:

@@ -127,6 +127,9 @@ class Siblings:
         """Where it is installed says nothing: the argument itself."""
         return argument
 
+    def system(self) -> None:
+        """A manifest has the configuration alone."""
+
     def expand(self, pattern: str) -> list[str]:
         """Names that stand for the keys matching the last part of ``pattern``."""
         directory, last = posixpath.split(pattern)

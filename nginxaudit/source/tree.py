@@ -307,14 +307,19 @@ class Tree:
 
     def text(self, path: str, shown: str) -> SourceText:
         """Text of the file ``path`` (as `follow` gives it), shown as ``shown``. Raises `ReadError`."""
-        entry = self.entry(path, shown)
-        require_small(entry.size, self.limits.max_file_size)
+        data = self.bytes(path, self.limits.max_file_size, shown)
+        return SourceText(f"{self.display}!{shown}", decode(data), f"archive:{self._real}!{path}")
+
+    def bytes(self, path: str, limit: int, shown: str = "") -> bytes:
+        """Bytes of the file ``path`` (as `follow` gives it), ``limit`` of them at most. Raises `ReadError`."""
+        entry = self.entry(path, shown or path)
+        require_small(entry.size, limit)
         data = entry.data.read(entry.start, entry.size) if entry.data is not None else b""
         if len(data) < entry.size:
             raise ReadError(
                 Unreadable.REFUSED, f"the {self.noun} ends in the middle of it", f"Make the {self.noun} anew."
             )
-        return SourceText(f"{self.display}!{shown}", decode(data), f"archive:{self._real}!{path}")
+        return data
 
     def hint(self) -> ReadError:
         """Why no configuration is in it."""

@@ -34,6 +34,11 @@ def _affected(ctx: CheckContext, cve: str) -> bool:
     return any(each.cve == cve and each.affects(ctx.target) for each in advisories())
 
 
+def _doubt(ctx: CheckContext) -> Confidence | None:
+    """Little is sure of the package of a distribution: it may be patched, with the same version."""
+    return Confidence.LOW if ctx.target.target.vendor else None
+
+
 def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
     """Flaws of the target in what the configuration uses; once per directive."""
     found: dict[Directive | None, list[tuple[Advisory, tuple[Stretch, ...]]]] = {}
@@ -65,12 +70,14 @@ def _that_version(
 ) -> Hit:
     """The version is known, and has them."""
     newest = flaws[0][0]
+    worst = max(_SEVERITIES.get(flaw.severity, Severity.INFO) for flaw, _ in flaws)
     return Hit(
         whole(node) if node is not None else _top(ctx),
         f"{ctx.target.label} has {listed([flaw.cve for flaw, _ in flaws], limit=6)}"
         + (f" in what {node.name} does" if node is not None else ", whatever the configuration says"),
         node,
-        severity=max(_SEVERITIES.get(flaw.severity, Severity.INFO) for flaw, _ in flaws),
+        severity=Severity.INFO if ctx.target.target.vendor else worst,
+        confidence=_doubt(ctx),
         help=f"Upgrade to {newest.fixed[0]} or newer, unless the vendor has patched it."
         if newest.fixed
         else "",
@@ -153,6 +160,7 @@ def rewrite_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
                     child,
                     related=(("the rewrite with arguments", whole(armed)),),
                     help="Upgrade to nginx 1.30.1, or use named captures in both.",
+                    confidence=_doubt(ctx),
                     make_fix=partial(_captures_named, armed, child, ctx.model),
                 )
                 armed = None
@@ -218,6 +226,7 @@ def rewrite_overlapping_captures(ctx: CheckContext) -> Iterable[Hit]:
                 "a group and one inside it, both in this target, overflow a buffer (CVE-2026-9256)",
                 node,
                 help="Upgrade to nginx 1.30.2, or use named captures.",
+                confidence=_doubt(ctx),
                 make_fix=partial(_inner_group_named, node, expression, ctx.model),
             )
 
@@ -250,12 +259,12 @@ def map_regex_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
                 numbered = numbered or (reference.name.isdigit() and reference.name != "0")
                 if numbered and reference.name in maps and reference.name not in told:
                     told.add(reference.name)
-                    yield _overflow(maps[reference.name], node, whole(node), "CVE-2026-42533")
+                    yield _overflow(ctx, maps[reference.name], node, "CVE-2026-42533")
     copies = [node for name in _COPIES for node in ctx.model.config.named(name) if node.args[:1] == ["on"]]
     copies += [node for node in ctx.model.config.named("slice") if node.args[:1] != ["0"]]
     if copies and _affected(ctx, "CVE-2026-60005"):
         for key in maps.values():
-            yield _overflow(key, copies[0], whole(copies[0]), "CVE-2026-60005")
+            yield _overflow(ctx, key, copies[0], "CVE-2026-60005")
 
 
 def _capturing(block: Directive) -> Directive | None:
@@ -268,12 +277,13 @@ def _capturing(block: Directive) -> Directive | None:
     return None
 
 
-def _overflow(key: Directive, node: Directive, place: Place, cve: str) -> Hit:
+def _overflow(ctx: CheckContext, key: Directive, node: Directive, cve: str) -> Hit:
     return Hit(
         arg(key, key.word),
         f"the groups of this key replace captures that are being read (by {node.name}): memory beside them is read ({cve})",
         key,
-        related=(("while this is evaluated", place),),
+        related=(("while this is evaluated", whole(node)),),
+        confidence=_doubt(ctx),
         help="Upgrade to nginx 1.30.4, or write (?:…) where nothing is to be captured.",
         make_fix=partial(_groups_dropped, key.parent),
     )

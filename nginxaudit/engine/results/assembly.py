@@ -20,7 +20,7 @@ from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.hit import Hit, Place
 from nginxaudit.model.comments import MARK
-from nginxaudit.nginx import format_version
+from nginxaudit.nginx import Target, format_version
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Config
@@ -36,14 +36,14 @@ class Assembly:
     ``in_place`` are the report's findings at their places in the analysed texts, which may be embedded in files.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, rules: list[Rule]) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, rules: list[Rule], target: Target) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._rules = rules
         self._by_slug = {rule.slug: rule for rule in catalogue}
         self._ignored = ignored_per_file(catalogue, settings)  # slugs, by glob of files
         self._ignores: Ignores | None = None  # until a comment speaks of nginxaudit
-        self._target = settings.target
+        self._target = target
         self._collector = Collector(self._target.stretch)
         self._sources: dict[str, SourceText] = {}
         self._troubles: dict[str, dict[str, None]] = {}  # file -> why it was not wholly analysed
@@ -196,7 +196,7 @@ class Assembly:
             return findings
         ran = {rule.slug: rule for rule in self._rules}
         extra = Collector(self._target.stretch)
-        for flaw in [*self._ignores.flaws, *self._ignores.unused(ran, self._settings.target)]:
+        for flaw in [*self._ignores.flaws, *self._ignores.unused(ran, self._target)]:
             rule = ran.get(flaw.rule)
             if rule is not None:
                 comment = flaw.comment

@@ -84,7 +84,7 @@ def examine(
             works = reading.works(chosen, stdin)
         models = tuple(work.model for work in works)
         outcomes = run(models, tasks, settings.limits, jobs, clock)
-        assembly = Assembly(settings, catalogue, rules)
+        assembly = Assembly(settings, catalogue, rules, reading.target)
         for done, work in enumerate(works):
             if progress is not None:
                 progress(done, len(works), work.root.source.path)

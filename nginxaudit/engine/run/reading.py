@@ -13,8 +13,10 @@ from nginxaudit.engine.results.bounds import too_long
 from nginxaudit.engine.run.clock import Clock
 from nginxaudit.engine.run.context import Contexts
 from nginxaudit.engine.run.outermost import outermost
+from nginxaudit.engine.run.targets import Targets
 from nginxaudit.engine.settings import Settings, SettingsError
 from nginxaudit.model import Model
+from nginxaudit.nginx import Target
 from nginxaudit.source.files import Texts
 from nginxaudit.source.root import Root, Roots, Unread
 from nginxaudit.source.roots import ReadOptions, find_roots
@@ -46,7 +48,8 @@ class Reading:
     ``named`` says that the user named the paths.
 
     ``given`` are the real paths of files of which only they themselves are asked for; ``unread`` is what could
-    not be read, ``notes`` say what was found and is not analysed, ``remarks`` how the input was read.
+    not be read, ``notes`` say what was found and is not analysed, ``remarks`` how the input was read,
+    ``target`` all versions of nginx that it is judged for.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class Reading:
         )
         self._cache = ParseCache(settings.limits, clock.timed("parse", parse))
         self._timing = partial(clock.phase, "model")
+        self._targets = Targets(settings)
         self._context_only: set[str] = set()  # roots that are read for the sake of a file they include
         self.given: set[str] = set()
         self.unread: list[Unread] = []
         self.notes: list[str] = []
         self.remarks: list[str] = []
+        self.target = settings.target
 
     @property
     def in_context(self) -> bool:
@@ -84,7 +89,8 @@ class Reading:
         found = self._outermost(roots.roots, reached)
         found += self._outermost(self._loose(roots, reached), reached)
         _told_once(found)
-        self.remarks += _templates(found)
+        self.target = self._targets.whole
+        self.remarks += [*self._targets.remarks, *_templates(found)]
         return found
 
     def _in_context(self, roots: Roots) -> None:
@@ -136,7 +142,8 @@ class Reading:
     def _work(self, root: Root, reached: set[str]) -> Work:
         config = self._expand(root, self._context(root), fragment=self._is_fragment(root))
         reached.update(source.real for source in config.sources.values())
-        return Work(root, self._model(config), root.source.real not in self._context_only)
+        model = self._model(config, self._targets.of(root))
+        return Work(root, model, root.source.real not in self._context_only)
 
     def _is_fragment(self, root: Root) -> bool:
         """Whether the rest of the configuration is elsewhere."""
@@ -172,9 +179,9 @@ class Reading:
     def _expand(self, root: Root, context: str, *, fragment: bool = False) -> Config:
         return expand(root.source, root.files, self._cache, context, fragment=fragment)
 
-    def _model(self, config: Config) -> Model:
+    def _model(self, config: Config, target: Target) -> Model:
         settings = self._settings
-        model = Model(config, settings.target, settings.topologies, settings.limits, self._timing)
+        model = Model(config, target, settings.topologies, settings.limits, self._timing)
         config.problems.extend(too_long(model))
         return model
 

@@ -203,6 +203,14 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     ``origin`` is that file (None: there is none), and ``given`` what the command line sets, too.
     """
 
+    nginx_v: Annotated[
+        str | None,
+        about(
+            "Take version, edition, modules and prefix from this output of nginx -V (- for standard input).",
+            "--nginx-v FILE",
+            TARGET,
+        ),
+    ] = None
     context: Annotated[
         str | None,
         about("Where a fragment belongs, e.g. http,server.", "--context BLOCKS", READ, check=_context_path),
@@ -231,10 +239,15 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     origin: str | None = None
 
     @property
+    def knows_version(self) -> bool:
+        """Whether the version of nginx is said, and need not be found."""
+        return self.nginx_version not in (None, AUTO)
+
+    @property
     def target(self) -> Target:
-        """The nginx that the configuration is for."""
+        """The nginx that the configuration is for: all supported versions where its version is not said."""
         modules = frozenset(self.modules)
-        if self.nginx_version in (None, AUTO):
+        if not self.knows_version:
             return Target(NEWEST, self.edition, modules, OLDEST)
         return Target(parse_version(str(self.nginx_version)), self.edition, modules)
 
