@@ -98,7 +98,7 @@ def _binary_addr(flight: Flight) -> Value:
 
 
 def _nginx_version(flight: Flight) -> Value:
-    return format_version(flight.model.target.version)
+    return format_version(flight.model.target.example)
 
 
 def _forwarded(flight: Flight) -> Value:
@@ -174,7 +174,7 @@ def header(flight: Flight, name: str) -> str:
     values = [text for each, text in flight.headers if each.lower() == name]
     if name == "cookie":
         return "; ".join(values)
-    if len(values) > 1 and name != "x-forwarded-for" and flight.model.target.version < _JOINED_SINCE:
+    if len(values) > 1 and name != "x-forwarded-for" and not flight.model.target.since(_JOINED_SINCE):
         return values[0]
     return ", ".join(values)
 

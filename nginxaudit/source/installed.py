@@ -7,7 +7,6 @@ run, and nothing is read but the files that are named here.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
@@ -115,22 +114,29 @@ class _DamagedError(Exception):
 def _of_dpkg(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """``Package: nginx``, ``Status: install ok installed``, ``Version: 1.22.1-9``; a paragraph a package."""
     for name in names:
-        pattern = rb"(?:^|\n\n)Package: " + re.escape(name).encode() + rb"\n(?:(?!\n\n)[\s\S])*?(?=\n\n|\Z)"
-        paragraph = re.search(pattern, data)
-        if paragraph is None:
-            continue
-        fields = dict(re.findall(rb"^(Status|Version): *([^\n]*)$", paragraph[0], re.MULTILINE))
-        if fields.get(b"Status", b"").endswith(b" installed") and b"Version" in fields:
-            yield name, _text(fields[b"Version"])
+        for paragraph in _paragraphs(data, f"Package: {name}"):
+            fields = dict(
+                line.split(": ", 1) for line in paragraph if line.startswith(("Status: ", "Version: "))
+            )
+            if fields.get("Status", "").endswith(" installed") and "Version" in fields:
+                yield name, _printable(fields["Version"])
 
 
 def _of_apk(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """``P:nginx`` and ``V:1.26.3-r0``; a paragraph a package."""
     for name in names:
-        pattern = rb"(?:^|\n)P:" + re.escape(name).encode() + rb"\nV:([^\n]+)"
-        match = re.search(pattern, data)
-        if match is not None:
-            yield name, _text(match[1])
+        for paragraph in _paragraphs(data, f"P:{name}"):
+            yield from ((name, _printable(line[2:])) for line in paragraph if line.startswith("V:"))
+
+
+def _paragraphs(data: bytes, line: str) -> Iterator[list[str]]:
+    """The lines of each paragraph that has ``line``."""
+    text, wanted = b"\n\n" + data + b"\n\n", f"\n{line}\n".encode()
+    at = text.find(wanted)
+    while at >= 0:
+        end = text.index(b"\n\n", at)
+        yield text[text.rindex(b"\n\n", 0, at + 1) : end].decode("utf-8", "replace").splitlines()
+        at = text.find(wanted, end)
 
 
 def _of_rpm(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -179,5 +185,9 @@ def _tag(header: object, wanted: int) -> str:
 
 
 def _text(data: bytes) -> str:
+    return _printable(data[:100].decode("ascii", "replace"))
+
+
+def _printable(text: str) -> str:
     """A word of a database, which anything may have written: printable, and not long."""
-    return "".join(filter(str.isprintable, data[:100].decode("ascii", "replace"))).strip()
+    return "".join(filter(str.isprintable, text[:100])).strip()
