@@ -85,7 +85,7 @@ def _common_fix(fixes: Sequence[Fix | None]) -> Fix | None:
     return fixes[0] if all(fix == fixes[0] for fix in fixes) else None
 
 
-_WRITTEN = r"(?:^|[;{}\n])\s*([a-z]\w*)(?=[\s;{])"
+_WRITTEN = r"(?:^|[;{}\n])[^\S\n]*+([a-z]\w*+)(?=[\s;{])"
 
 
 def fix_for_all(hit: Hit, fixer: Fixer, model: Model) -> Fix | None:
