@@ -168,9 +168,14 @@ class Output:
         return self._path is None and sys.stdout.isatty()
 
     @property
+    def may_be_log(self) -> bool:
+        """Whether what is written may be the log of a CI server, which need not say so: it obeys certain lines."""
+        return self._path is None and not _is_regular(sys.stdout)
+
+    @property
     def is_log(self) -> bool:
-        """Whether a job of GitHub Actions may read what is written: it obeys certain lines."""
-        return self._path is None and in_actions() and not _is_regular(sys.stdout)
+        """Whether a job of GitHub Actions may read what is written."""
+        return self.may_be_log and in_actions()
 
     def _writing(self) -> AbstractContextManager[None]:
         return writing(f"--output {self._path}" if self._path else "standard output")

@@ -1,8 +1,8 @@
 """``nginxaudit scan --diff``: a patch of files that may be a stranger's, which has to keep their bytes.
 
-In a file or a pipe nothing of it is changed. On a terminal the patch of a file with bytes that a terminal obeys is not shown. In the
-log of GitHub Actions a patch with lines that the runner obeys is put between two commands that tell it to obey nothing; programs
-that apply patches pass over lines before and after one.
+Nothing of it is changed. On a terminal the patch of a file with bytes that a terminal obeys is not shown. Where standard output is
+no file, a patch with lines that the runner of GitHub Actions obeys is put between two commands that tell it to obey nothing: a
+pipe may be its log, and a container is not told. Programs that apply patches pass over lines before and after one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def write_patch(changes: Sequence[Change], output: Output) -> None:
             )
         else:
             shown.append(text)
-    obeyed = output.is_log and any(map(is_obeyed, shown))
+    obeyed = output.may_be_log and any(map(is_obeyed, shown))
     output.write_bytes(between_stops(shown) if obeyed else shown)
 
 

@@ -11,14 +11,16 @@ from tests.growth.measure import COMMANDS, exponent
 def main() -> None:
     """Parse the options and measure."""
     parser = argparse.ArgumentParser(prog="python -m tests.growth", description=__doc__)
-    parser.add_argument("--only", default="", help="dimensions whose name contains this")
+    parser.add_argument(
+        "--only", default="", help="dimensions whose name contains one of these, with commas between"
+    )
     parser.add_argument("--commands", default="scan", help="some of " + ",".join(COMMANDS))
     parser.add_argument("--sizes", default="1000,2000,4000,8000")
     parser.add_argument("--one-line", action="store_true", help="everything on one line")
     options = parser.parse_args()
     sizes = [int(each) for each in options.sizes.split(",")]
     for name, make in DIMENSIONS.items():
-        if options.only not in name:
+        if not any(part in name for part in options.only.split(",")):
             continue
         build = (lambda count, make=make: on_one_line(make(count))) if options.one_line else make
         for command in options.commands.split(","):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nginxaudit.model import Model
     from nginxaudit.model.peer import Peer
     from nginxaudit.model.upstream import Upstream
+    from nginxaudit.source.text import SourceText
 
 _ALWAYS = {"http": "a failed connection, a timeout or an invalid answer", "stream": "a failed connection"}
 _NO_FAILURES = frozenset({"http_403", "http_404"})  # tried again, but never counted
@@ -54,19 +56,33 @@ class UpstreamView(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def view_of(upstream: Upstream, model: Model, findings: Iterable[Finding]) -> UpstreamView:
-    """What is to be told about ``upstream``; ``findings`` are those of the files it stands in, at least."""
+class _Places:
+    """Findings by where they stand: thousands of groups may have thousands of findings, on one line too."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._files: dict[str, list[Finding]] = {}
+        for finding in sorted(findings, key=_place):
+            self._files.setdefault(finding.span.file, []).append(finding)
+
+    def within(self, source: SourceText, start: int, end: int) -> list[Finding]:
+        """Those that begin between two offsets."""
+        found = self._files.get(source.path, [])
+        first = bisect_left(found, source.position(start), key=_place)
+        return found[first : bisect_right(found, source.position(end), lo=first, key=_place)]
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return finding.span.line, finding.span.column
+
+
+def view_of(upstream: Upstream, model: Model, places: _Places) -> UpstreamView:
+    """What is to be told about ``upstream``; ``places`` has the findings."""
     block = upstream.directive
     path, source = block.source.path, block.source
-    first = source.position(block.start)[0]
-    last = source.position(block.statement.close or block.statement.end)[0]
-    files = {(line.source.path, line.source.position(line.start)[0]) for line in block.children}
-    own = [
-        finding
-        for finding in findings
-        if (finding.span.file == path and first <= finding.span.line <= last)
-        or (finding.span.file, finding.span.line) in files
-    ]
+    own = places.within(source, block.start, block.statement.close or block.statement.end)
+    for line in block.children:
+        if line.source is not source:
+            own += places.within(line.source, line.start, line.statement.end)
     passes = model.passes_to(upstream)
     retries = [retry for each in passes if (retry := model.retry(each))]
     topology = model.topology(upstream)
@@ -74,7 +90,7 @@ def view_of(upstream: Upstream, model: Model, findings: Iterable[Finding]) -> Up
         name=upstream.name,
         family=upstream.family,
         file=path,
-        line=first,
+        line=source.position(block.start)[0],
         topology=topology.kind.value,
         intent=_intent(upstream, model),
         method=_method(upstream),
@@ -174,13 +190,8 @@ def _user(each: Pass) -> str:
 
 def views_of(models: Iterable[Model], findings: Iterable[Finding]) -> Iterator[UpstreamView]:
     """All groups of all configurations, in reading order."""
-    known: dict[str, list[Finding]] = {}
-    for finding in findings:
-        known.setdefault(finding.span.file, []).append(finding)
+    places = _Places(findings)
     for model in models:
         for upstream in model.all_upstreams:
-            paths = dict.fromkeys(
-                [upstream.directive.source.path, *(line.source.path for line in upstream.directive.children)]
-            )
-            view = view_of(upstream, model, [each for path in paths for each in known.get(path, ())])
+            view = view_of(upstream, model, places)
             yield replace(veiled_fields(view), peers=tuple(map(veiled_fields, view.peers)))
