@@ -161,3 +161,21 @@ def test_nothing_is_found_in_a_stock_file_that_is_not_there(tmp_path: Path) -> N
     related = {place.span.file for each in report.findings for place in each.related}
     assert related <= {str(path)}
     assert [each.path for each in report.files] == [str(path)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("server_tokens on;", "server-tokens"),
+        ("server { listen 80; include missing.conf; server_tokens on; }", "server-tokens"),
+        ("ssl_protocols TLSv1 TLSv1.2;", "deprecated-tls-protocol"),
+        ("proxy_ssl_protocols TLSv1;", "deprecated-tls-protocol"),
+        ("set_real_ip_from 0.0.0.0/0;", "real-ip-trusts-all"),
+        ("return 301 https://$host$uri;", "http-splitting"),
+        ("location /a { alias /srv/a/; }", "alias-traversal"),
+        ("more_set_headers 'X-A: b\n  c';", "multiline-header-value"),
+    ],
+)
+def test_what_is_written_is_judged(text: str, rule: str, tmp_path: Path) -> None:
+    (each,) = found(written(tmp_path, text), rule)
+    assert "unless" not in each.message

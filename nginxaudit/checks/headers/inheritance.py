@@ -92,6 +92,17 @@ def multiline_header_value(ctx: CheckContext) -> Iterable[Hit]:
                         help="Write it on one line, or build it from variables.",
                         make_fix=partial(_joined, node, token),
                     )
+    for name in ("more_set_headers", "more_set_input_headers"):
+        for node in ctx.model.config.named(name):
+            for token in node.args:
+                header, colon, value = token.partition(":")
+                if colon and ("\n" in value or "\r" in value):
+                    yield Hit(
+                        arg(node, token),
+                        f"the value of {header} goes over several lines: HTTP/2 and many proxies refuse such a header",
+                        node,
+                        help="Write it on one line, or build it from variables.",
+                    )
 
 
 def _joined(node: Directive, token: Token) -> Edits:

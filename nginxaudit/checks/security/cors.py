@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from nginxaudit.checks.headers.values import added
@@ -10,9 +11,11 @@ from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.expressions import Written, condition
 from nginxaudit.model.uses import refused, rest_of, set_elsewhere, turns_away, variable_uses
 from nginxaudit.model.variables import references
+from nginxaudit.pcre import Expression
 from nginxaudit.syntax.tree import Directive
 
 _SENT = ("$http_origin", "$http_referer")
+_SCHEME = r"^.*?:\\?/\\?/"
 _ORIGINS = (*_SENT, "$http_referrer")
 
 
@@ -81,8 +84,12 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             problem = "no client sends this header: it is spelt Referer"
         elif not expression.starts_anchored and "." in expression.text:
             problem = "without ^ a site such as https://evil.test/?x=… or notexample.com matches, too"
-        elif subject == "$http_origin" and not expression.ends_anchored and "." in expression.text:
-            problem = "without $ an origin such as https://example.com.evil.test matches, too"
+        elif not _ends_host(expression) and "." in expression.text:
+            problem = (
+                "without $ an origin such as https://example.com.evil.test matches, too"
+                if subject == "$http_origin"
+                else "without / behind the host a site such as https://example.com.evil.test/ matches, too"
+            )
         else:
             continue
         if subject in _SENT and (_keeps_out(ctx, written) or _only_logged(ctx, written)):
@@ -93,6 +100,11 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             written.directive,
             help="Write ^https://example\\.com$ with all dots escaped.",
         )
+
+
+def _ends_host(expression: Expression) -> bool:
+    """Whether nothing that matches has a longer host: the end of the text or of the host is asked for."""
+    return expression.ends_anchored or "/" in re.sub(_SCHEME, "", expression.text)
 
 
 def _keeps_out(ctx: CheckContext, written: Written) -> bool:

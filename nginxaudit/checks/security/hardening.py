@@ -124,24 +124,25 @@ def _captured_from(location: Location, alias: Directive, token: Token) -> int | 
 
 
 def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
-    """The version of nginx in headers and error pages; once per http block.
+    """The version of nginx in headers and error pages; once.
 
     That it is not set at all is said when asked for: it holds for most configurations, and harms little.
     """
+    written = [node for node in ctx.model.config.named("server_tokens") if node.args]
+    shown = next((node for node in written if node.args[0].lower() in ("on", "build")), None)
+    if shown is not None:
+        yield Hit(
+            whole(shown),
+            "the version of nginx is sent with every response",
+            shown,
+            help="Write server_tokens off;",
+            make_fix=partial(_version_hidden, shown),
+        )
+        return
     for block in ctx.model.config.named("http"):
         if not block.is_block or ctx.model.unknown_inside(block):
             continue
-        written = [node for node in ctx.model.config.named("server_tokens") if node.args]
-        shown = next((node for node in written if node.args[0].lower() in ("on", "build")), None)
-        if shown is not None:
-            yield Hit(
-                whole(shown),
-                "the version of nginx is sent with every response",
-                shown,
-                help="Write server_tokens off;",
-                make_fix=partial(_version_hidden, shown),
-            )
-        elif (
+        if (
             ctx.options["unset"]
             and block.first("server_tokens") is None
             and any(

@@ -91,13 +91,13 @@ def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None
         return None
     for found in re.finditer(_PLAIN_DOT, text):
         word = found[1].lower()
-        known = (hosts and word in _TLD) or (paths and word in _FILE_TYPES)
+        known = (hosts and (word in _TLD or "\\." in text)) or (paths and word in _FILE_TYPES)
         if known and (hosts or text[found.end() :] in _CLOSINGS):
             return found.start() + len(found[0]) - len(found[1]) - 1, found[1]
     return None
 
 
-_PLAIN_DOT = r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\\\[(.-])"
+_PLAIN_DOT = r"(?:(?<=[A-Za-z0-9])|(?<=^)|(?<=\)))\.([A-Za-z]{2,})(?![A-Za-z0-9*+?{\[(.-]|\\[^/:.])"
 
 
 _CLOSINGS = ("", "$", ")", ")$")
