@@ -81,6 +81,7 @@ FIVE = """events {}
 http {
     upstream b { server 10.0.0.1:80; server 10.0.0.2:80 fail_timeout=0; }
     server {
+        listen 80;
         autoindex on;
         location / { proxy_pass http://b; proxy_set_header Host $host; proxy_connect_timeout 2s; }
         location /i { alias /srv/i/; }
