@@ -7,10 +7,13 @@ pipe may be its log, and a container is not told. Programs that apply patches pa
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nginxaudit.cli.streams import say
+from nginxaudit.source.read import is_below
 
 if TYPE_CHECKING:
     from nginxaudit.cli.output import Output
@@ -19,12 +22,14 @@ if TYPE_CHECKING:
 
 def write_patch(changes: Sequence[Change], output: Output) -> None:
     """Write ``changes`` as a unified diff. Raises `click.UsageError` when that fails."""
+    from nginxaudit.engine.fix.patch import unified_diff
     from nginxaudit.report.logs import between_stops, is_obeyed
     from nginxaudit.report.sanitize import acts_on_terminal
 
+    base = _base(changes)
     shown: list[str] = []
     for change in changes:
-        text = _patch_of(change)
+        text = "".join(unified_diff(change.before, change.after, _name(change, base)))
         if output.is_terminal and acts_on_terminal(text):
             say(
                 f"not shown {change.path}: its patch has control characters that a terminal obeys: write it with "
@@ -37,8 +42,33 @@ def write_patch(changes: Sequence[Change], output: Output) -> None:
     output.write_bytes(between_stops(shown) if obeyed else shown)
 
 
-def _patch_of(change: Change) -> str:
-    from nginxaudit.engine.fix.patch import unified_diff
-    from nginxaudit.report.sanitize import visible
+def _base(changes: Sequence[Change]) -> str:
+    """The directory that names are relative to; standard error says which, where it is not the working directory."""
+    here = os.path.realpath(".")
+    files = [change.real for change in changes if change.real]
+    if all(is_below(file, [here]) for file in files):
+        return here
+    base = os.path.commonpath([os.path.dirname(file) for file in files])
+    say(
+        f"the names in the patch are relative to {base}: apply it with patch -p0 -d {shlex.quote(base)}",
+        error=True,
+    )
+    return base
 
-    return "".join(unified_diff(change.before, change.after, visible(change.path)))
+
+def _name(change: Change, base: str) -> str:
+    """What a patch calls a file. A tab ends a name with spaces; one with control characters is quoted as git does it."""
+    name = os.path.relpath(change.real, base) if change.real else change.path
+    if any(
+        character in '"\\' or (not character.isprintable() and ord(character) < 0xA0) for character in name
+    ):
+        return '"' + "".join(map(_quoted, name)) + '"'
+    return f"{name}\t" if " " in name else name
+
+
+def _quoted(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable() or ord(character) >= 0xA0:
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode())

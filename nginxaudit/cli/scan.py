@@ -103,6 +103,8 @@ def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
         )
     if options["fix"] and options["diff"]:
         raise click.UsageError("--fix writes and --diff only shows: give one of them")
+    if options["diff"] and options["format_name"] is not None:
+        raise click.UsageError("--diff writes a patch, --format is for reports: give one of them")
     if options["profile"] and (options["fix"] or options["diff"] or options["watch"]):
         raise click.UsageError("--profile cannot be used with --fix, --diff or --watch")
     if options["watch"] and ("-" in paths or options["fix"] or options["diff"]):
