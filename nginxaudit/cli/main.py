@@ -13,7 +13,7 @@ from nginxaudit.cli.streams import discard_output, say
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
-_COMMANDS = ("scan", "upstreams", "drill", "graph", "baseline", "rules", "explain", "init", "completion")
+_COMMANDS = ("scan", "trace", "upstreams", "drill", "graph", "baseline", "rules", "explain", "init", "completion")
 _ALIASES = {"check": "scan", "lint": "scan"}  # what other tools call it
 _ISSUES = f"{nginxaudit.HOME}/issues"
 

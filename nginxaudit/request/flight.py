@@ -140,10 +140,12 @@ class Flight:
 
     # -- words
 
-    def note(self, phase: str, node: Directive | None, text: str, why: str = "") -> None:
+    def note(
+        self, phase: str, node: Directive | None, text: str, why: str = "", others: tuple[str, ...] = ()
+    ) -> None:
         """Add a step."""
         if self.explain:
-            self.steps.append(Step(phase, node, text, why))
+            self.steps.append(Step(phase, node, text, why, others))
 
     def choose(self, key: Hashable, options: Sequence[tuple[T, str]], node: Directive | None = None) -> T:
         """Ask what cannot be known."""

@@ -123,14 +123,13 @@ def _explain(flight: Flight, chosen: Location | None, redirect: bool) -> None:
     server = flight.server
     lost: list[str] = []
     _losers(server.level, chosen, flight, lost)
-    more = f"; {len(lost) - _MOST_SHOWN} more" if len(lost) > _MOST_SHOWN else ""
-    others = "; ".join(lost[:_MOST_SHOWN]) + more
+    if len(lost) > _MOST_SHOWN:
+        lost[_MOST_SHOWN:] = [f"{len(lost) - _MOST_SHOWN} more"]
     if chosen is None:
         why = "no location matches: the server itself answers"
-        flight.note("location", server.directive, "none", f"{why} ({others})" if others else why)
-        return
-    why = _reason(chosen, redirect)
-    flight.note("location", chosen.directive, chosen.label, f"{why}. Others: {others}" if others else why)
+        flight.note("location", server.directive, "none", why, tuple(lost))
+    else:
+        flight.note("location", chosen.directive, chosen.label, _reason(chosen, redirect), tuple(lost))
 
 
 def _reason(location: Location, redirect: bool) -> str:

@@ -68,13 +68,15 @@ NOTHING_KNOWN = World()
 class Step(Struct, frozen=True):
     """One thing that nginx does, where it is written, and why it does that.
 
-    ``node`` is None for what no directive says. ``branch`` counts the outcome in which the step first occurs.
+    ``node`` is None for what no directive says. ``others`` are what was considered and lost, with the reasons. ``branch``
+    counts the outcome in which the step first occurs.
     """
 
     phase: str
     node: Directive | None
     text: str
     why: str = ""
+    others: tuple[str, ...] = ()
     branch: int = 0
 
     @property

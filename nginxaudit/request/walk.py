@@ -47,7 +47,7 @@ def trace(
 
 
 def _numbered(step: Step, branch: int) -> Step:
-    return Step(step.phase, step.node, step.text, step.why, branch)
+    return Step(step.phase, step.node, step.text, step.why, step.others, branch)
 
 
 def _walk(flight: Flight) -> Outcome:

@@ -69,7 +69,7 @@ def examine(
     rules, None for as many as pay; ``clock`` is told what takes how long.
     """
     settings = settings or Settings()
-    with _paused_collector(), clock.phase("rules"):
+    with paused_collector(), clock.phase("rules"):
         catalogue = catalogue_of(settings)
         rules = selected(catalogue, settings)
         tasks = [
@@ -111,7 +111,7 @@ def default_paths(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _paused_collector() -> Iterator[None]:
+def paused_collector() -> Iterator[None]:
     """Without garbage collection: trees of 100,000 nodes make it half of the run time, in vain."""
     was_on = gc.isenabled()
     gc.disable()

@@ -28,13 +28,13 @@ def write(views: Sequence[GraphView], stream: TextIO) -> None:
             for at, node in enumerate(node for kind in LAYERS for node in view.layer(kind))
         }
         if len(views) > 1:
-            stream.write(f"  subgraph g{number}[{_quoted(_plain(view.name))}]\n")
+            stream.write(f"  subgraph g{number}[{_quoted(plain(view.name))}]\n")
         for kind in LAYERS:
             for node in view.layer(kind):
                 stream.write(f"  {ids[node.id]}{_shaped(view, node)}:::{name_of(node)}\n")
         for tail, head, edge in view.graph.edges(data="data"):
             arrow = "-.->" if edge.how in DASHED else "-->"
-            label = f"|{_quoted(_plain(edge.condition))}|" if edge.condition else ""
+            label = f"|{_quoted(plain(edge.condition))}|" if edge.condition else ""
             stream.write(f"  {ids[tail]} {arrow}{label} {ids[head]}\n")
         if len(views) > 1:
             stream.write("  end\n")
@@ -49,10 +49,10 @@ def _shaped(view: GraphView, node: Node) -> str:
     count = len(view.findings.get(node.id, ()))
     if count:
         words.append(f"⚠ {count} finding{'s' if count > 1 else ''}")
-    return f"{start}{_quoted('<br/>'.join(_plain(word) for word in words if word))}{end}"
+    return f"{start}{_quoted('<br/>'.join(plain(word) for word in words if word))}{end}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """``text`` without what Mermaid or the page around it would act on: entities, tags, ``%%{init}%%``."""
     text = visible(text).replace("#", "#35;").replace("&", "#amp;").replace("%", "#37;")
     return text.replace("<", "#lt;").replace(">", "#gt;").replace('"', "#quot;").replace("`", "#96;")

@@ -1,0 +1,81 @@
+"""Traces for a terminal: the steps with their places and reasons, then the outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from nginxaudit.report.paint import Line, paint, wants_color
+from nginxaudit.report.sanitize import visible
+from nginxaudit.views.trace.view import ShownOutcome, ShownStep, TraceView, Way
+from nginxaudit.views.trace.words import summary
+
+_WIDTH = 100
+
+
+def write(views: Sequence[TraceView], stream: TextIO, color: bool | None) -> None:
+    """Write all traces, one after the other."""
+    paint(_lines(views), stream, color=wants_color(stream, color), width=_WIDTH)
+
+
+def _lines(views: Sequence[TraceView]) -> Iterator[Line]:
+    for number, view in enumerate(views):
+        if number:
+            yield []
+        yield [(visible(view.title), "strong")]
+        width = min(max((len(step.place) for step in _steps(view.way)), default=0), 36)
+        yield from _way(view.way, width, "  ")
+        yield from _outcomes(view)
+
+
+def _steps(way: Way) -> Iterator[ShownStep]:
+    yield from way.steps
+    for each in way.ways:
+        yield from _steps(each)
+
+
+def _way(way: Way, width: int, indent: str) -> Iterator[Line]:
+    for step in way.steps:
+        place = visible(step.place)
+        if len(place) > width:
+            place = f"…{place[1 - width :]}"
+        yield [
+            (f"{indent}{step.phase:<13}", "label"),
+            (f"{place:<{width}}  ", "dim"),
+            (visible(step.text), ""),
+            (f" · {visible(step.why)}" if step.why else "", "dim"),
+        ]
+        for other in step.others:
+            yield [(f"{indent}{'':<13}{'':<{width}}  not {visible(other)}", "dim")]
+    for each in way.ways:
+        yield [(f"{indent}if {visible(each.assumption)}", "info")]
+        yield from _way(each, width, f"{indent}  ")
+
+
+def _outcomes(view: TraceView) -> Iterator[Line]:
+    several = len(view.outcomes) > 1
+    yield [("  Outcomes" if several else "  Outcome", "strong")]
+    for outcome in view.outcomes:
+        yield [("    ", ""), (visible(summary(outcome)), _style(outcome))]
+        if several:
+            yield [(f"      if {' and '.join(map(visible, outcome.when))}", "info")]
+        yield from _details(outcome)
+    if view.trace.more:
+        yield [("    … there are more: say what is known (--file-exists, --backend-status, --from)", "dim")]
+
+
+def _style(outcome: ShownOutcome) -> str:
+    if outcome.unknown is not None or outcome.closed:
+        return "warning"
+    if outcome.status is None:
+        return "strong"
+    return "good" if outcome.status < 400 else "error"
+
+
+def _details(outcome: ShownOutcome) -> Iterator[Line]:
+    if outcome.server is not None:
+        location = f", location {outcome.location}" if outcome.location else ""
+        yield [(f"      by server {visible(outcome.server)}{visible(location)}", "dim")]
+    for title, headers in (("sent", outcome.upstream_headers), ("answer", outcome.headers)):
+        for name, text in headers.items():
+            yield [(f"      {title:<7} {visible(name)}: {visible(text)}", "dim")]
