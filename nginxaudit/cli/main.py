@@ -13,7 +13,18 @@ from nginxaudit.cli.streams import discard_output, say
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
-_COMMANDS = ("scan", "trace", "upstreams", "drill", "graph", "baseline", "rules", "explain", "init", "completion")
+_COMMANDS = (
+    "scan",
+    "trace",
+    "upstreams",
+    "drill",
+    "graph",
+    "baseline",
+    "rules",
+    "explain",
+    "init",
+    "completion",
+)
 _ALIASES = {"check": "scan", "lint": "scan"}  # what other tools call it
 _ISSUES = f"{nginxaudit.HOME}/issues"
 
@@ -75,6 +86,7 @@ def main(ctx: click.Context) -> None:
     Start with:
       nginxaudit scan /etc/nginx        what is wrong on this machine
       nginx -T | nginxaudit scan -      the running configuration, from anywhere
+      nginxaudit trace URL              what happens to a request, and why
       nginxaudit upstreams /etc/nginx   how every group balances and fails over
       nginxaudit drill /etc/nginx       what is lost when a server dies or is restarted
       nginxaudit graph /etc/nginx       the way of a request, from socket to instance

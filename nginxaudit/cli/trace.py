@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -60,8 +61,11 @@ def command(words: tuple[str, ...], **options: Any) -> int:
         settings = settings_of(paths, options)
         with Output(options["output"]) as output:
             read = read_models(paths, settings, sys.stdin.buffer if "-" in paths else None)
-            _say(read.troubles)
-            views = _views(read.models, urls, options, settings.prefix)
+            _say(tuple([f"not analysed: {trouble}" for trouble in read.troubles]))
+            serving = [model for model in read.models if model.servers("http")]
+            if not serving:
+                _say(("there is no http server in what was read",))
+            views = _views(serving, urls, options, settings.prefix)
 
             def tell(stream: TextIO) -> None:
                 from nginxaudit.views.trace import render_traces
@@ -71,15 +75,13 @@ def command(words: tuple[str, ...], **options: Any) -> int:
             output.write(tell, options["format_name"])
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
-    return 3 if read.troubles or not views else 0
+    return 3 if read.troubles or not serving else 0
 
 
 def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     """The path before the URLs, if there is one, and the URLs."""
     first = words[0]
-    is_path = first == "-" or (
-        "://" not in first and not first.startswith("@") and (os.path.lexists(first) or len(words) > 1 and "." not in first.partition("/")[0] and not first.startswith("/"))
-    )
+    is_path = first == "-" or ("://" not in first and not first.startswith("@") and os.path.lexists(first))
     if is_path and len(words) == 1:
         raise click.UsageError(f"{first} is a path: add the URL of a request")
     return (words[:1], list(words[1:])) if is_path else ((), list(words))
@@ -90,22 +92,22 @@ def _say(troubles: tuple[str, ...]) -> None:
     from nginxaudit.report.sanitize import visible
 
     for trouble in troubles[:10]:
-        say(f"not analysed: {visible(trouble)}", error=True)
+        say(f"nginxaudit: {visible(trouble)}", error=True)
 
 
-def _views(models: tuple[Model, ...], urls: list[str], options: dict[str, Any], prefix: str | None) -> list[TraceView]:
+def _views(
+    models: list[Model], urls: list[str], options: dict[str, Any], prefix: str | None
+) -> Iterator[TraceView]:
+    """The traces, one when it is asked for: there may be many."""
     from nginxaudit.cli.asks import asks_of, world_of
     from nginxaudit.request.walk import trace
     from nginxaudit.views.trace.view import view_of
 
-    serving = [model for model in models if model.servers("http")]
-    if not serving:
-        from nginxaudit.cli.streams import say
-
-        say("there is no http server in what was read", error=True)
-        return []
     world = world_of(options, prefix)
-    return [view_of(trace(_model_for(serving, ask), ask, world)) for ask in asks_of(urls, options)]
+    asks = list(asks_of(urls, options))  # mistakes in URLs are told before the first trace
+    if models:
+        for ask in asks:
+            yield view_of(trace(_model_for(models, ask), ask, world))
 
 
 def _model_for(models: list[Model], ask: Ask) -> Model:

@@ -98,7 +98,10 @@ def _binary_addr(flight: Flight) -> Value:
 
 
 def _nginx_version(flight: Flight) -> Value:
-    return format_version(flight.model.target.example)
+    target = flight.model.target.target
+    if target.is_range:
+        return Unknown("$nginx_version", "the version is not known (--nginx-version)", name="nginx_version")
+    return format_version(target.version)
 
 
 def _forwarded(flight: Flight) -> Value:
@@ -174,7 +177,7 @@ def header(flight: Flight, name: str) -> str:
     values = [text for each, text in flight.headers if each.lower() == name]
     if name == "cookie":
         return "; ".join(values)
-    if len(values) > 1 and name != "x-forwarded-for" and not flight.model.target.since(_JOINED_SINCE):
+    if len(values) > 1 and name != "x-forwarded-for" and not flight.model.target.target.since(_JOINED_SINCE):
         return values[0]
     return ", ".join(values)
 

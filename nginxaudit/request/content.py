@@ -10,7 +10,7 @@ from nginxaudit.request.evaluate import known
 from nginxaudit.request.files import NoPath, exists, find_root, full_path, is_dir, is_file, path_of
 from nginxaudit.request.flight import Finish, Flight, Goto, Lost, Reply, Result, Unknown
 from nginxaudit.request.passing import BadUrl, Passed, passed
-from nginxaudit.request.uri import escape_uri, split_args
+from nginxaudit.request.uri import escape_uri, is_number, split_args
 from nginxaudit.syntax.tree import Directive
 
 _READING = frozenset({"GET", "HEAD", "POST"})
@@ -64,7 +64,7 @@ def _found(flight: Flight, name: str, cut: int | None, folder: bool) -> None:
 
 def _fallback(flight: Flight, node: Directive, cut: int | None) -> Result:
     last = str(node.args[-1])
-    if last.startswith("=") and last[1:].isdigit():
+    if last.startswith("=") and is_number(last[1:]):
         flight.note("content", node, last[1:], "try_files: nothing is there")
         return Finish(int(last[1:]))
     name = _name(flight, last, cut, node)
@@ -194,6 +194,8 @@ def _handled(flight: Flight, block: Directive, handler: Directive) -> Result:
     if not handler.name.endswith("_pass"):
         flight.note("content", handler, _OWN.get(handler.name, handler.name))
         return Reply(200)
+    if not handler.args and handler.name != "tunnel_pass":
+        raise Lost(f"nginx would not load this {handler.name}", handler)
     try:
         found = passed(flight, handler)
     except BadUrl as bad:
@@ -236,7 +238,7 @@ def _failures(flight: Flight, block: Directive, intercept: bool) -> list[tuple[i
     """Statuses that have an error page: any of the backend with ``…_intercept_errors``, else those of nginx itself."""
     found: dict[int | None, str] = {}
     for page in flight.model.effective(block, "error_page"):
-        for code in [int(word) for word in page.args[:-1] if word.isdigit()]:
+        for code in [int(word) for word in page.args[:-1] if is_number(word)]:
             if intercept:
                 found.setdefault(code, f"the backend answers {code}")
             elif code in _UNREACHABLE:

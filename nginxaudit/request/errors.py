@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nginxaudit.request.evaluate import known, shown, value
 from nginxaudit.request.flight import Flight, Goto, Reply, Result
-from nginxaudit.request.uri import split_args
+from nginxaudit.request.uri import is_number, split_args
 from nginxaudit.syntax.tree import Directive
 
 _AS_BAD = frozenset({494, 495, 496, 497})  # nginx's own codes that clients see as 400
@@ -15,7 +15,7 @@ def special(flight: Flight, status: int) -> Result:
     """What becomes of a request that ends with ``status``: an error page, a named location, or nginx's own text."""
     flight.err_status = status
     block = flight.block
-    pages = flight.model.effective(block, "error_page") if block is not None else []
+    pages = [node for node in flight.model.effective(block, "error_page") if len(node.args) > 1]
     if not flight.error_page and pages and flight.changes_left:
         assert block is not None
         if not flight.model.flag(block, "recursive_error_pages", False):
@@ -64,7 +64,7 @@ def _overwrite(node: Directive, status: int) -> int | None:
     """The status that clients see; 0: that of the page; None: the error's."""
     word = str(node.args[-2])
     if word.startswith("="):
-        return int(word[1:] or 0) if word[1:].isdigit() or word == "=" else None
+        return int(word[1:]) if is_number(word[1:]) else 0
     return 400 if status in _AS_BAD else None
 
 

@@ -15,7 +15,7 @@ from nginxaudit.model.access import read_network
 from nginxaudit.model.regex import to_bytes
 from nginxaudit.request.addresses import number_of
 from nginxaudit.request.flight import Flight, Unknown, Value
-from nginxaudit.request.uri import lower
+from nginxaudit.request.uri import is_number, lower
 from nginxaudit.syntax.tree import Directive
 
 _Evaluate = Callable[[Flight, str], Value]
@@ -37,6 +37,8 @@ class _Map(Struct, frozen=True):
 
 def map_value(flight: Flight, block: Directive, name: str, evaluate: _Evaluate) -> Value:
     """The value of the variable ``name`` that ``block`` defines."""
+    if len(block.args) < (1 if block.name == "geo" else 2):
+        return Unknown(f"${name}", f"nginx would not load this {block.name}", name=name)
     if block.name == "map":
         return _map(flight, block, name, evaluate)
     if block.name == "geo":
@@ -251,7 +253,7 @@ def _shares(lines: tuple[tuple[str, str], ...]) -> tuple[tuple[int | None, str],
     found: list[tuple[int | None, str]] = []
     total = last = 0
     for share, text in lines:
-        percent = 0 if share == "*" else round(float(share.removesuffix("%") or 0) * 100)
+        percent = 0 if share == "*" else _percent(share)
         total = total + percent if percent else 10000
         if not percent or total == 10000:
             found.append((None, text))
@@ -259,6 +261,13 @@ def _shares(lines: tuple[tuple[str, str], ...]) -> tuple[tuple[int | None, str],
         last += percent * 0xFFFFFFFF // 10000
         found.append((last, text))
     return tuple(found)
+
+
+def _percent(share: str) -> int:
+    """Hundredths of a percent; 0 for what nginx refuses."""
+    whole, _, part = share.removesuffix("%").partition(".")
+    part = f"{part}00"[:2]
+    return int(whole + part) if is_number(whole + part) else 0
 
 
 def murmur2(data: bytes) -> int:

@@ -209,13 +209,13 @@ def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str
     block, model = flight.block, flight.model
     found: list[tuple[str, str]] = []
     names = set(_DROPPED)
-    written = model.effective(block, f"{protocol}_set_header")
+    written = [node for node in model.effective(block, f"{protocol}_set_header") if len(node.args) > 1]
     own = {str(node.args[0]).lower() for node in written}
     if "host" not in own:
         found.append(("Host", shown(host)))
     for node in written:
         names.add(str(node.args[0]).lower())
-        text = shown(value(flight, node.args[1])) if len(node.args) > 1 else ""
+        text = shown(value(flight, node.args[1]))
         if text:
             found.append((str(node.args[0]), text))
     if (

@@ -11,10 +11,11 @@ from nginxaudit.request.evaluate import Part, joined, parts, shown, value
 from nginxaudit.request.files import exists, is_dir, is_file
 from nginxaudit.request.flight import Finish, Flight, Lost, Reply, Result, Unknown, Value
 from nginxaudit.request.locations import enter
-from nginxaudit.request.uri import unescape_redirect
+from nginxaudit.request.uri import is_number, unescape_redirect
 from nginxaudit.syntax.tree import Directive
 
-_RAN = frozenset({"rewrite", "return", "break", "set", "if"})
+_LEAST = {"rewrite": 2, "return": 1, "break": 0, "set": 2, "if": 1}
+"""The directives of the phase, and how many arguments they have at least."""
 _CODE = tuple([f"rewrite{kind}" for kind in LUA])
 
 
@@ -35,8 +36,12 @@ class _Engine:
 
     def run(self, block: Directive) -> None:
         for node in block.children:
-            if node.name in _RAN:
-                getattr(self, f"_{node.name}")(node)
+            least = _LEAST.get(node.name)
+            if least is None:
+                continue
+            if len(node.args) < least:
+                raise Lost(f"nginx would not load this {node.name}", node)
+            getattr(self, f"_{node.name}")(node)
 
     def _set(self, node: Directive) -> None:
         flight = self.flight
@@ -170,7 +175,7 @@ def _code(flight: Flight, block: Directive) -> None:
 def answer(flight: Flight, node: Directive) -> Result:
     """What ``return`` answers (``ngx_http_script_return_code``)."""
     first = str(node.args[0])
-    if not first.isdigit():
+    if not is_number(first):
         flight.redirect = value(flight, first)
         flight.note("rewrite", node, f"302 to {shown(flight.redirect)}")
         return Finish(302)

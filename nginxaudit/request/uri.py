@@ -218,6 +218,11 @@ def extension(uri: str) -> str:
     return uri[dot + 1 :] if dot > 1 and dot > uri.rfind("/") + 1 else ""
 
 
+def is_number(text: str) -> bool:
+    """Digits and nothing else, as nginx reads them."""
+    return text.isascii() and text.isdigit()
+
+
 def lower(text: str) -> str:
     """Lower case as nginx makes it: of ASCII letters only."""
     return text.lower() if text.isascii() else re.sub("[A-Z]+", lambda found: found[0].lower(), text)

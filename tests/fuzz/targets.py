@@ -52,8 +52,10 @@ COMMANDS = {
     "upstreams-json": ("upstreams", "-", "--format", "json"),
     "graph": ("graph", "-"),
     "graph-json": ("graph", "-", "--format", "json"),
+    "trace": ("trace", "-", "http://a/b/c.php?x=1", "b/%2e/", "https://localhost:8443/A//"),
+    "trace-json": ("trace", "-", "http://a/", "a/x", "--from", "10.0.0.1", "--only-files", "--format", "json"),
 }  # fmt: skip
-_JSON = ("json", "sarif", "gitlab", "rdjson", "upstreams-json", "graph-json")
+_JSON = ("json", "sarif", "gitlab", "rdjson", "upstreams-json", "graph-json", "trace-json")
 _XML = ("junit", "checkstyle")
 MARK = b"# fuzz: "
 _SMALL = b"events {}\nhttp { gzip on; upstream a { server b; } server { listen 80; location / { proxy_pass http://a; } } }\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,7 +13,9 @@ FORMATS = ("text", "json", "html", "mermaid")
 _MODULES = {"json": "data", "html": "page"}
 
 
-def render_traces(name: str, views: Sequence[TraceView], stream: TextIO, *, color: bool | None = None) -> None:
+def render_traces(
+    name: str, views: Iterable[TraceView], stream: TextIO, *, color: bool | None = None
+) -> None:
     """Write ``views`` in the format ``name``."""
     module = import_module(f"nginxaudit.views.trace.{_MODULES.get(name, name)}")
     if name == "text":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from nginxaudit.report.strict_json import write as write_json
@@ -10,7 +10,7 @@ from nginxaudit.request.records import Ask, Step
 from nginxaudit.views.trace.view import ShownOutcome, TraceView, shown_step
 
 
-def write(views: Sequence[TraceView], stream: TextIO) -> None:
+def write(views: Iterable[TraceView], stream: TextIO) -> None:
     """Write one array with an object for each request."""
     write_json(stream, (as_data(view) for view in views), 3)
 

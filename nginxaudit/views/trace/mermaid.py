@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from nginxaudit.report.sanitize import visible
@@ -11,7 +11,7 @@ from nginxaudit.views.trace.view import ShownStep, TraceView, Way
 from nginxaudit.views.trace.words import summary
 
 
-def write(views: Sequence[TraceView], stream: TextIO) -> None:
+def write(views: Iterable[TraceView], stream: TextIO) -> None:
     """Write one ``flowchart`` with a subgraph per request."""
     stream.write("flowchart TD\n")
     for number, view in enumerate(views):

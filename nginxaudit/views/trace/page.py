@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TextIO
 
@@ -27,7 +27,7 @@ section > p { margin: 0; font-weight: 600; color: #7a6514; }
 """
 
 
-def write(views: Sequence[TraceView], stream: TextIO) -> None:
+def write(views: Iterable[TraceView], stream: TextIO) -> None:
     """Write one page with all requests."""
     stream.write(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Requests – nginxaudit</title>'

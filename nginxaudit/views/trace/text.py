@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from nginxaudit.report.paint import Line, paint, wants_color
@@ -13,12 +13,12 @@ from nginxaudit.views.trace.words import summary
 _WIDTH = 100
 
 
-def write(views: Sequence[TraceView], stream: TextIO, color: bool | None) -> None:
+def write(views: Iterable[TraceView], stream: TextIO, color: bool | None) -> None:
     """Write all traces, one after the other."""
     paint(_lines(views), stream, color=wants_color(stream, color), width=_WIDTH)
 
 
-def _lines(views: Sequence[TraceView]) -> Iterator[Line]:
+def _lines(views: Iterable[TraceView]) -> Iterator[Line]:
     for number, view in enumerate(views):
         if number:
             yield []

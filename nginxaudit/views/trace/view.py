@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-
 from nginxaudit.report.masked import veiled
 from nginxaudit.request.records import Ask, Outcome, Step, Trace
 from nginxaudit.syntax.tree import Directive
