@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from heapq import nlargest
 
 SURE = 0.85  # of difflib: from here on a misspelt name can only mean the other one
 _LONGEST = 64  # letters of a name that is compared: the time that it takes is in the square of them
@@ -61,6 +60,8 @@ def near(word: str, known: Iterable[str], count: int, cutoff: float) -> list[str
     from difflib import get_close_matches
 
     if len(names) > _MOST_NAMES:
+        from heapq import nlargest
+
         names = nlargest(_MOST_NAMES, names)
     return get_close_matches(word, [name for _, name in names], count, cutoff)
 

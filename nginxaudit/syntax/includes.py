@@ -8,7 +8,6 @@ from functools import cache
 from msgspec.structs import replace
 
 from nginxaudit.nginx import inner_context
-from nginxaudit.nginx.stock import stock_text
 from nginxaudit.source.files import Files
 from nginxaudit.source.globbing import is_pattern
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -21,6 +20,8 @@ from nginxaudit.syntax.tree import ROOT_STATEMENT, Block, Config, Directive, Fil
 @cache
 def _stock(argument: str) -> ParsedFile | None:
     """The file of nginx's packages that ``argument`` names."""
+    from nginxaudit.nginx.stock import stock_text
+
     text = stock_text(argument)
     return None if text is None else parse(SourceText("", text, f"stock:{argument}"), DEFAULTS)
 

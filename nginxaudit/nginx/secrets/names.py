@@ -6,10 +6,11 @@ This is the only list of such names. `kind_of` splits a name into its words, so 
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
+
+from nginxaudit.nginx.patterns import compiled
 
 HINT = "pass|pw|psk|secret|token|key|cookie|auth|cred|private|jwt|sig|hmac|salt|bearer"
 """A regular expression: some part of it is in every name with a kind, in lower case."""
@@ -32,7 +33,7 @@ _STRONG = (
 _WEAK = frozenset(
     {"key", "auth", "private", "cred", "creds", "bearer", "sig", "signature", "hmac", "salt", "pw", "psk"}
 )
-_PASSES = re.compile(
+_PASSES = (
     r"(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel|redis2?|drizzle|postgres|internal|upstream)_pass\Z"
 )
 _NO_PASSWORDS = ("bypass", "compass", "trespass", "overpass", "underpass", "encompass", "surpass")
@@ -76,17 +77,15 @@ _TRAILING = frozenset(
         "raw",
     }
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_OF_NGINX = re.compile(
-    r"\$\{?(?:arg|cookie|http|sent_http|upstream_http|upstream_cookie|sent_trailer|upstream_trailer|jwt_claim|jwt_header)_"
-)
-_SESSION = re.compile(r"sess|auth|sid$")
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
+_OF_NGINX = r"\$\{?(?:arg|cookie|http|sent_http|upstream_http|upstream_cookie|sent_trailer|upstream_trailer|jwt_claim|jwt_header)_"
+_SESSION = r"sess|auth|sid$"
 
 
 @lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind | None:
     """What the value of ``name`` is, None for nothing that must be hidden. Variables are written with ``$``."""
-    words = [word.lower() for word in _WORD.findall(_OF_NGINX.sub("", name))]
+    words = [word.lower() for word in compiled(_WORD).findall(compiled(_OF_NGINX).sub("", name))]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in _TRAILING):
         words.pop()
     if not words:
@@ -103,7 +102,7 @@ def kind_of(name: str) -> Kind | None:
         return Kind.SECRET
     if last == "key" and not _LOOKED_UP.isdisjoint(words):
         return None
-    if last.endswith("pass") and not last.endswith(_NO_PASSWORDS) and not _PASSES.match(name):
+    if last.endswith("pass") and not last.endswith(_NO_PASSWORDS) and not compiled(_PASSES).match(name):
         return Kind.WEAK if words == ["pass"] else Kind.SECRET
     return Kind.WEAK if last in _WEAK else None
 
@@ -116,4 +115,4 @@ def is_personal(name: str) -> bool:
     """Whether the cookie, argument or header that the variable ``name`` holds lets its reader act as the client."""
     if kind_of(name) in (Kind.SECRET, Kind.AUTHORIZATION):
         return True
-    return not name.startswith("$http_") and _SESSION.search(name.lower()) is not None
+    return not name.startswith("$http_") and compiled(_SESSION).search(name.lower()) is not None
