@@ -22,11 +22,20 @@ def answer(case: Case, directory: Path, changed: Mapping[str, str] | None = None
         pytest.skip("NGINX Plus is not to be had here")
     files = {name: clean(text) for name, text in example.files.items()} | dict(changed or {})
     text = files.pop(main_name(example), clean(example.text))
+    if "part" in example.flags:
+        text = _whole(text)
     if not text.startswith("\ufeff"):
         text = nginx.load_modules() + text
     if f" {certificates.CERTIFICATE};" in text:
         files = {**certificates.made(), **files}
     return nginx.check(directory, text, files)
+
+
+def _whole(part: str) -> str:
+    """A configuration around what stands in http or in a server."""
+    if not part.startswith(("server ", "upstream ", "map ")):
+        part = f"server {{ listen 8080; {part} }}"
+    return f"events {{}} http {{ {part} }}"
 
 
 def is_refused(case: Case) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.hit import Hit, Place, arg, name_of, whole
+from nginxaudit.hit import Place, arg, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.retries import DEFAULT_CONNECT_MS, directive_of
 from nginxaudit.model.topology import has_health_checks
 from nginxaudit.model.upstream import Upstream
-from nginxaudit.syntax.tree import Directive
 
 AUTHORITY = r"[\"']?(?:[A-Za-z]+://)?(?P<host>[^:/?\"'$]+)(?P<port>:\d+)?"
 """Host and port of the target of a pass, as it is written."""
@@ -57,8 +56,3 @@ def connect_timeouts(model: Model, upstream: Upstream) -> Iterator[tuple[Pass, i
 def has_active_checks(model: Model, upstream: Upstream) -> bool:
     """Something probes the servers on its own, so passive accounting matters less."""
     return has_health_checks(upstream, model)
-
-
-def hit_on_block(node: Directive, message: str, **more: object) -> Hit:
-    """A hit on the name of a block."""
-    return Hit(name_of(node), message, node, **more)  # type: ignore[arg-type]

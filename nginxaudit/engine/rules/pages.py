@@ -27,7 +27,7 @@ _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"```nginx\b(.*)")
 _SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
 _EXAMPLE_OPTIONS = frozenset({"edition", "nginx-version", "since", "until", "openssl", "name"})
-_FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix"})
+_FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix", "part"})
 
 
 class Example(Struct, frozen=True):
@@ -37,7 +37,7 @@ class Example(Struct, frozen=True):
     ``options`` are ``key=value`` words of the fence: ``edition``, ``nginx-version``, ``name``; ``since``, ``until`` and
     ``openssl`` for examples that versions outside of these judge the other way; an option of the rule by its name;
     ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
-    than the rule says, ``needs-dns`` where its answer depends on the machine, ``no-fix`` where the rule's fix has
+    than the rule says, ``needs-dns`` where its answer depends on the machine, ``part`` for a file that is no whole configuration, ``no-fix`` where the rule's fix has
     nothing to offer. ``files`` maps a
     path relative to the example to its text. ``fixed`` is the main text after the rule's fix, None where the page does not show it.
     """

@@ -116,7 +116,7 @@ def geo_block(use: Use) -> Iterator[Mistake]:
     for line in use.node.children:
         if not line.args and _is_switch(use, line):
             if line.name == "ranges" and networks and not ranges:
-                yield Mistake(INVALID, '"ranges" must be the first line of "geo"', line.word, node=line)
+                yield Mistake(INVALID, '"ranges" must be the first line of "geo"', node=line)
             ranges = ranges or line.name == "ranges"
         elif len(line.args) != 1:
             yield Mistake(
