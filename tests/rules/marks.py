@@ -80,10 +80,9 @@ def by_line(findings: Iterable[Finding]) -> dict[Place, list[Finding]]:
 
 def refusal_differs(case: Case, findings: Sequence[Finding]) -> bool:
     """Whether the first bad example of a page is refused, or loads, against what the page says of its findings."""
-    if case.name != f"{case.rule.slug}-bad-1":
+    if case.name != f"{case.rule.slug}-bad-1" or "refused" in case.example.flags:
         return False
-    flags = case.example.flags
-    refused = (case.rule.rejected_by_nginx and "accepted" not in flags) or "refused" in flags
+    refused = case.rule.rejected_by_nginx and "accepted" not in case.example.flags
     return any(each.rejected_by_nginx for each in findings) is not refused
 
 
