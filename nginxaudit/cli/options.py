@@ -130,7 +130,7 @@ def _value(setting: Setting, words: tuple[str, ...]) -> Any:
     """The words of an option that may be repeated, as a settings file has them."""
     if setting.name == "upstreams":
         return dict(map(_topology, words)) or []
-    if setting.paths:
+    if setting.paths or setting.whole:
         return list(words)
     return [name.strip() for each in words for name in each.split(",") if name.strip()]
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
+from itertools import islice
 from typing import Protocol
 
 from msgspec import Struct
 
+from nginxaudit.source.envsubst import Filling
 from nginxaudit.source.fence import Fence, read_file, real_path
 from nginxaudit.source.globbing import Globs, TooManyError, is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -77,10 +79,17 @@ class System(Struct, frozen=True):
 class Texts:
     """The texts of one run by the paths that reports print: what several roots share is read, and parsed, once.
 
-    ``overlay`` maps real paths to texts that are read in place of what is on disk; ``limit`` is the most bytes of a file.
+    ``overlay`` maps real paths to texts that are read in place of what is on disk; ``limit`` is the most bytes of a file;
+    ``filling`` is what templates are filled in with.
     """
 
-    def __init__(self, overlay: Mapping[str, str] | None = None, limit: int = DEFAULTS.max_file_size) -> None:
+    def __init__(
+        self,
+        overlay: Mapping[str, str] | None = None,
+        limit: int = DEFAULTS.max_file_size,
+        filling: Filling | None = None,
+    ) -> None:
+        self.filling = filling
         self._overlay = overlay
         self._limit = limit
         self._texts: dict[tuple[str, str], SourceText] = {}  # by the path that is printed, and the real one
@@ -98,7 +107,10 @@ class Texts:
         shown = _shown(path, real)
         text = self._texts.get((shown, real))
         if text is None:
-            text = self._texts[shown, real] = self._text(path, real, shown, fence)
+            text = self._text(path, real, shown, fence)
+            if self.filling is not None and self.filling.is_template(path):
+                text = self.filling.filled(text)
+            self._texts[shown, real] = text
         return text
 
     def _text(self, path: str, real: str, shown: str, fence: Fence) -> SourceText:
@@ -142,6 +154,16 @@ class DiskFiles:
         self._texts: dict[str, SourceText] = {}  # by every spelling
         self._by_real: dict[str, SourceText] = {}
         self._globs = Globs(self._fence, limits.max_files)
+        self._most = limits.max_files
+
+    @cached_property
+    def _made(self) -> dict[str, str]:
+        """The files that the nginx image makes of templates, by their paths -> the template."""
+        filling = self._shared.filling
+        if filling is None:
+            return {}
+        found = islice(filling.templates_below(self.resolve(filling.directory)), self._most)
+        return {self.resolve(output): template for template, output in found}
 
     def resolve(self, argument: str) -> str:
         """Path on this machine; an absolute one below an install prefix maps into the tree."""
@@ -155,13 +177,15 @@ class DiskFiles:
     def expand(self, pattern: str) -> list[str]:
         """Matches of a glob, sorted as nginx's are (C locale)."""
         try:
-            return self._globs.expand(pattern)
+            found = self._globs.expand(pattern)
         except TooManyError:
             raise ReadError(
                 Unreadable.LIMIT,
                 "it matches too many files, or leads through too many directories",
                 f"Include less, {raised('max_files')}.",
             ) from None
+        made = [path for path in self._made if _matches(path.split("/"), pattern.split("/"))]
+        return sorted({*found, *made}, key=os.fsencode) if made else found
 
     def exists(self, path: str) -> bool:
         """Whether there is a file of this name that may be read, or one that a glob matches."""
@@ -175,6 +199,7 @@ class DiskFiles:
         """Text of ``path``; one for each real file, however often and by whatever names it is included."""
         text = self._texts.get(path)
         if text is None:
+            path = self._made.get(path, path)
             real = self._fence.real(path)
             text = self._by_real.get(real)
             if text is None:

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from nginxaudit.source.compressed import Content, content_of, plain_name
 from nginxaudit.source.dump import is_dump, refuse_failed, roots_of_dumps, tell_apart
+from nginxaudit.source.envsubst import Filling
 from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, real_path
 from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, Texts
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
@@ -193,8 +194,15 @@ def _of_text(source: SourceText, main_dir: str, fence: Fence, options: ReadOptio
         return roots_of_dumps(source)
     refuse_failed(source.text)
     found = Roots()
-    found.roots.append(Root(source, _placed(source, main_dir, [], fence, options, found)))
+    files = _placed(source, main_dir, [], fence, options, found)
+    found.roots.append(Root(source, files, context=_context(source, options)))
     return found
+
+
+def _context(source: SourceText, options: ReadOptions) -> str | None:
+    """Where the nginx image includes what it makes of a template; None for other files."""
+    filling = options.texts.filling
+    return "stream" if filling is not None and filling.is_stream(source.path) else None
 
 
 def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
@@ -208,7 +216,7 @@ def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
             return
     more = Roots()
     files = list(files_below(path, fence, _noting(more.unread), _is_skipped))
-    _take_configurations(path, _configurations(files), fence, options, more)
+    _take_configurations(path, _configurations(files, options.texts.filling), fence, options, more)
     names = [name for name, _ in files]
     if any(map(is_manifest_name, names)):
         from nginxaudit.source.kubernetes import roots_of_manifests
@@ -246,15 +254,17 @@ def _take_configurations(
             files_of = _placed(source, main_dir, _above(main_dir, path), fence, options, found)
             found.roots.append(Root(source, files_of, searched=True))
         else:  # its includes are relative to the configuration it belongs to: its root's directory
-            found.loose.append(Root(source, _disk(path, fence, options), searched=True))
+            place = _context(source, options)
+            found.loose.append(Root(source, _disk(path, fence, options), searched=True, context=place))
 
 
-def _configurations(files: list[tuple[str, str | None]]) -> list[str]:
+def _configurations(files: list[tuple[str, str | None]], filling: Filling | None) -> list[str]:
     """Those of the files that look like configurations, ``nginx.conf`` first, each once."""
     candidates = [
         (path, real)
         for path, real in files
         if is_configuration_name(os.path.basename(os.path.dirname(path)), os.path.basename(path))
+        or (filling is not None and filling.is_template(path))
     ]
     candidates.sort(key=lambda each: os.path.basename(each[0]) != "nginx.conf")
     first_names: dict[str, str] = {}

@@ -85,6 +85,9 @@ _DEFINES = (
     r"\s+\$\{?(\w+)|\(\?P?<(\w+)>"
 )
 _ONE_LINE = r"\{\{[^{}\n]++\}\}"
+_CAPITALS = r"\$[A-Z_][A-Z0-9_]++(?![a-z])"
+_PRINTS = r"\b(?:return|sub_filter|add_header|add_trailer|more_\w+|echo\w*|log_format|set|default|if|location)\b[^;{}]*+$"
+_NEAR = 80
 _LINE_END = r"\{\{[ \t]*+(?:\#[^\n]*+)?\n"
 
 
@@ -105,9 +108,12 @@ def dialects_of(text: str, *, named: bool) -> frozenset[str]:
     """
     hinted = [name for name, signs in _HINTS.items() if any(sign in text for sign in signs)]
     hinted = [name for name in hinted if name in _STRICT or compiled(_PLAIN[name]).search(text)]
-    if not hinted:
+    capitals = named and "$" in text and compiled(_CAPITALS).search(text) is not None
+    if not hinted and not capitals:
         return frozenset()
     found = set(_evidence(text, hinted))
+    if capitals:
+        found.add("shell")
     if named:
         found.update(name for name in _STRICT if name in hinted)
         found.update(name for name in ("shell", "names", "at") if name in hinted)
@@ -133,9 +139,7 @@ def _evidence(text: str, hinted: list[str]) -> Iterator[str]:
     while (found := search(text, position)) is not None:
         kind, position = found.lastgroup or "", found.end()
         if kind == "string":
-            for name in ("shell", "names"):
-                if name in weak and compiled(_PLAIN[name]).search(found[0]):
-                    yield name
+            yield from _in_string(found[0], text[max(0, found.start() - _NEAR) : found.start()], weak)
         elif kind == "lua":
             position = end_of_lua_block(text, position) or len(text)
         elif kind in _STRICT:
@@ -148,6 +152,15 @@ def _evidence(text: str, hinted: list[str]) -> Iterator[str]:
                 position = close + len(_CLOSING[sign])
         elif kind != "comment":
             yield kind
+
+
+def _in_string(string: str, before: str, weak: list[str]) -> Iterator[str]:
+    """What is seen in a ``string`` of nginx, which may well hold a text with marks for a browser."""
+    for name in ("shell", "names"):
+        if name in weak and compiled(_PLAIN[name]).search(string):
+            yield name
+    if "{{" in string and compiled(_ONE_LINE).search(string) and not compiled(_PRINTS).search(before):
+        yield "braces"
 
 
 class _Following:

@@ -366,3 +366,10 @@ def test_what_is_no_template(text: str, tmp_path: Path) -> None:
     path = tmp_path / "site.conf"
     path.write_text(text)
     assert not [remark for remark in audit([str(path)], Settings()).remarks if "template" in remark]
+
+
+def test_capitals_in_what_is_called_a_template(tmp_path: Path) -> None:
+    for name, refused in [("site.conf.template", False), ("site.conf", True)]:
+        path = tmp_path / name
+        path.write_text("server { listen 80; autoindex $FLAG; }")
+        assert any(each.rejected_by_nginx for each in audit([str(path)], Settings()).active) == refused

@@ -17,7 +17,9 @@ from nginxaudit.engine.run.targets import Targets
 from nginxaudit.engine.settings import Settings, SettingsError
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target
+from nginxaudit.source.envsubst import Filling, filling_of
 from nginxaudit.source.files import Texts
+from nginxaudit.source.read import ReadError
 from nginxaudit.source.root import Root, Roots, Unread
 from nginxaudit.source.roots import ReadOptions, find_roots
 from nginxaudit.syntax.fragments import (
@@ -60,7 +62,7 @@ class Reading:
             settings.prefix,
             settings.allow_outside,
             settings.stdin_filename,
-            Texts(overlay, settings.limits.max_file_size),
+            Texts(overlay, settings.limits.max_file_size, _filling(settings)),
             settings.limits,
             named,
             settings.base,
@@ -90,7 +92,7 @@ class Reading:
         found += self._outermost(self._loose(roots, reached), reached)
         _told_once(found)
         self.target = self._targets.whole
-        self.remarks += [*self._targets.remarks, *_templates(found)]
+        self.remarks += [*self._targets.remarks, *_templates(found, self._options.texts.filling)]
         return found
 
     def _in_context(self, roots: Roots) -> None:
@@ -199,14 +201,26 @@ class Reading:
         return []
 
 
-def _templates(works: list[Work]) -> list[str]:
-    """Which of the texts are templates: of those a part is judged."""
+def _filling(settings: Settings) -> Filling | None:
+    """What templates are filled in with; None for nothing. Raises `SettingsError`."""
+    try:
+        return filling_of(settings.env_file, settings.define) or None
+    except (ValueError, ReadError) as error:
+        raise SettingsError(str(error)) from None
+
+
+def _templates(works: list[Work], filling: Filling | None) -> list[str]:
+    """Which of the texts are templates, and that of those a part is judged."""
     texts = {path: source for work in works for path, source in work.model.config.sources.items()}
-    return [
-        f"{path} is a template, judged in part: not what is filled in, and no alternatives against each other"
-        for path, source in texts.items()
-        if source.template is not None
-    ]
+    found = []
+    for path, source in texts.items():
+        if source.template is not None:
+            found.append(
+                f"{path} is a template, judged in part: not what is filled in, and no alternatives against each other"
+            )
+        elif filling is not None and filling.is_template(path):
+            found.append(f"{path} is a template, filled in as the nginx image does it")
+    return found
 
 
 def _told_once(works: list[Work]) -> None:

@@ -43,6 +43,7 @@ def about(
     *,
     sample: str = "",
     paths: bool = False,
+    whole: bool = False,
     check: Callable[[str], object] | None = None,
     **bounds: Any,
 ) -> Meta:
@@ -50,9 +51,10 @@ def about(
 
     ``option`` is its spelling on the command line with a word for the value, ``--prefix DIR``, and ``heading`` the
     group of that option; ``sample`` is TOML to begin with; ``paths``: it names files, relative to the settings file;
+    ``whole``: an option is one value, whatever commas are in it;
     ``check`` raises `ValueError` for a value that cannot be used; ``bounds`` are those of `msgspec.Meta`.
     """
-    extra = {"option": option, "heading": heading, "sample": sample, "paths": paths}
+    extra = {"option": option, "heading": heading, "sample": sample, "paths": paths, "whole": whole}
     return Meta(description=description, extra={**extra, "check": check} if check else extra, **bounds)
 
 
@@ -218,6 +220,19 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     stdin_filename: Annotated[
         str | None, about("Name of the text read from standard input.", "--stdin-filename PATH", READ)
     ] = None
+    env_file: Annotated[
+        tuple[str, ...],
+        about(
+            "Fill in templates/*.template with the variables of this file, as the nginx image does.",
+            "--env-file FILE",
+            READ,
+            whole=True,
+        ),
+    ] = ()
+    define: Annotated[
+        tuple[str, ...],
+        about("Fill them in with this variable.", "--define NAME=VALUE", READ, whole=True),
+    ] = ()
     allow_outside: Annotated[
         bool, about("Let includes be read that lie outside the scanned directory.", "--allow-outside", READ)
     ] = False
@@ -289,6 +304,7 @@ class Setting(Struct, frozen=True):
     heading: str
     sample: str  # TOML
     paths: bool
+    whole: bool
 
     @property
     def key(self) -> str:
