@@ -92,7 +92,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
         settings = settings_of(paths, options)
         with Output(options["output"]) as output:
             examination = examine(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
-            drilled = _drilled(examination, load, settings.target, options)
+            drilled = _drilled(examination, load, examination.target, options)
             color = COLORS[options["color"]]
 
             def tell(stream: TextIO) -> None:

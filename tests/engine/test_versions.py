@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from nginxaudit.engine.results.report import Report
+from nginxaudit.engine.run import tasks
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding, Severity, Versions
+from nginxaudit.hit import Hit
+from nginxaudit.model import Model
 from nginxaudit.nginx import NEWEST, OLDEST, Asked, Stretch, Target, format_version, parse_version
 from tests.support.command import nginxaudit
 
@@ -241,6 +245,27 @@ def _holds(finding: Finding, version: tuple[int, int, int]) -> bool:
     return within and not any(
         parse_version(since) <= version < parse_version(before) for since, before in versions.gaps
     )
+
+
+# -- cost
+
+
+def test_what_does_not_depend_on_the_version_runs_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: Counter[str] = Counter()
+    found = tasks._found
+
+    def counted(task: tasks.Task, model: Model, most: int) -> list[Hit]:
+        ran[task.rule.slug] += 1
+        return found(task, model, most)
+
+    monkeypatch.setattr(tasks, "_found", counted)
+    _report(f"stream {{ server {{ listen 9; }} }}\n{_http(_RICH)}", tmp_path)
+    again = {slug for slug, times in ran.items() if times > 1}
+    assert "listen-http2-deprecated" in again
+    assert ran.total() < 1.3 * len(ran)
+    assert max(ran.values()) < 6
 
 
 # -- reports

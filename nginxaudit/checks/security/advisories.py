@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
@@ -42,6 +42,7 @@ def _doubt(ctx: CheckContext) -> Confidence | None:
 def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
     """Flaws of the target in what the configuration uses; once per directive."""
     found: dict[Directive | None, list[tuple[Advisory, tuple[Stretch, ...]]]] = {}
+    users = cache(partial(_users, ctx))
     for advisory in advisories():
         if (
             advisory.platform
@@ -52,7 +53,7 @@ def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
             continue
         versions = _vulnerable(ctx.target, advisory)
         if versions:
-            used = _trigger(ctx, advisory)
+            used = _trigger(users, advisory)
             if used:
                 found.setdefault(used[0], []).append((advisory, versions))
     for node, flaws in found.items():
@@ -108,13 +109,16 @@ def _top(ctx: CheckContext) -> Place:
     return Place(ctx.model.config.main, 0, 0)
 
 
-def _trigger(ctx: CheckContext, advisory: Advisory) -> list[Directive | None]:
-    """The directives by which the flaw can be reached; ``[None]`` where no feature is needed, empty where one is missing."""
-    if not all(_users(ctx, need) for need in advisory.needs_all):
+def _trigger(users: Callable[[str], list[Directive]], advisory: Advisory) -> list[Directive | None]:
+    """The directives by which the flaw can be reached; ``[None]`` where no feature is needed, empty where one is missing.
+
+    ``users`` gives those that use a feature.
+    """
+    if not all(map(users, advisory.needs_all)):
         return []
     if not advisory.needs:
-        return [next((user for need in advisory.needs_all for user in _users(ctx, need)), None)]
-    return [user for need in advisory.needs for user in _users(ctx, need)]
+        return [next((user for need in advisory.needs_all for user in users(need)), None)]
+    return [user for need in advisory.needs for user in users(need)]
 
 
 def _users(ctx: CheckContext, need: str) -> list[Directive]:

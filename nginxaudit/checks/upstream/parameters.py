@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.ports import has_url
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
-from nginxaudit.nginx import Availability, Nginx, ParameterFact, directives, parameters
+from nginxaudit.nginx import Availability, Nginx, ParameterFact, Target, directives, parameters
 from nginxaudit.nginx.names import BALANCED, PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -155,31 +155,43 @@ def lacking(
 ) -> Iterator[tuple[Directive, Token, ParameterFact]]:
     """Parameters that are written and that the target lacks for the reason ``why``."""
     for name in names:
-        written = [node for node in ctx.model.config.named(name) if node.args and not node.is_block]
+        words = _sometimes_absent(name, ctx.target.target)
+        written = [(node, tokens) for node in ctx.model.config.named(name) if (tokens := _in(words, node))]
         if not written:
             continue
-        lacking = {family: absent(name, family, ctx.target, why) for family in BALANCED}
-        words = {word for facts in lacking.values() for word in facts}
-        if not words:
-            continue
-        for node in written:
-            tokens = [token for token in node.args if token.partition("=")[0] in words]
-            facts = lacking.get(ctx.model.family_of(node), {}) if tokens else {}
+        lacking = cache(partial(_absent, name, ctx.target, why))
+        for node, tokens in written:
+            family = ctx.model.family_of(node)
             for token in tokens:
-                fact = facts.get(token.partition("=")[0])
+                fact = lacking(family, token.partition("=")[0])
                 if fact is not None and is_written(fact, token):
                     yield node, token, fact
 
 
-def absent(name: str, family: str, target: Nginx, why: Availability) -> dict[str, ParameterFact]:
-    """Parameters that the target lacks, wherever in the family the directive stands."""
-    facts = [fact for fact in parameters(name, family) if fact.name]
-    there = {fact.name for fact in facts if fact.available(target) is Availability.YES}
-    return {
-        fact.name: fact
-        for fact in facts
-        if fact.name and fact.name not in there and fact.available(target) is why
-    }
+def _in(words: frozenset[str], node: Directive) -> list[Token]:
+    if not words or node.is_block:
+        return []
+    return [token for token in node.args if token.partition("=")[0] in words]
+
+
+@cache
+def _sometimes_absent(name: str, target: Target) -> frozenset[str]:
+    """Parameters that not every version of the target has: only where one is written the version matters."""
+    ends = [Target(version, target.edition, target.modules) for version in (target.first, target.version)]
+    return frozenset(
+        fact.name
+        for family in BALANCED
+        for fact in parameters(name, family)
+        if fact.name and any(fact.available(end) is not Availability.YES for end in ends)
+    )
+
+
+def _absent(name: str, target: Nginx, why: Availability, family: str, word: str) -> ParameterFact | None:
+    """The parameter ``word`` if the target lacks it, wherever in the family the directive stands."""
+    facts = [fact for fact in parameters(name, family) if fact.name == word]
+    if any(fact.available(target) is Availability.YES for fact in facts):
+        return None
+    return next((fact for fact in facts if fact.available(target) is why), None)
 
 
 def is_written(fact: ParameterFact, token: Token) -> bool:

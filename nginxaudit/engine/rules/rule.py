@@ -145,7 +145,7 @@ class FrontMatter(
     edition: Literal["oss", "plus"] | None = None
     """the rule runs only for this edition of nginx"""
     nginx_since: Annotated[str | None, _VERSION] = None
-    """the rule runs only for this version of nginx and later ones"""
+    """the rule runs only for this version of nginx and later ones; of a range its findings say so"""
     nginx_until: Annotated[str | None, _VERSION] = None
     """the rule runs only for this version of nginx and earlier ones"""
     tags: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from nginxaudit.engine.run.tasks import prepare
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding
 from nginxaudit.model import Model
+from nginxaudit.nginx import Target
 
 _LOCAL = "nginx.conf"
 _INSTALLED = "/etc/nginx"
@@ -44,10 +45,11 @@ class Examination(Struct, frozen=True):
     """A report, and the meaning of every root that it speaks of.
 
     ``active`` are the report's findings that are not suppressed at their places in the models' texts, which may be
-    embedded in the files that the report names.
+    embedded in the files that the report names. ``target`` is the nginx that all of it was judged for.
     """
 
     report: Report
+    target: Target
     models: tuple[Model, ...]
     active: tuple[Finding, ...]
 
@@ -97,7 +99,7 @@ def examine(
                 assembly.unread(unread.path, unread.error)
             report = assembly.report(reading.given if reading.in_context else None)
         active = tuple(finding for finding in assembly.in_place if finding.suppressed is None)
-        return Examination(report, models, active)
+        return Examination(report, reading.target, models, active)
 
 
 def default_paths(settings: Settings) -> list[str]:
