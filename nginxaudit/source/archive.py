@@ -13,7 +13,8 @@ from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES, System
 from nginxaudit.source.globbing import is_pattern, name_matches
 from nginxaudit.source.installed import LARGEST, system_of
-from nginxaudit.source.prefix import Places, inferred
+from nginxaudit.source.links import Places
+from nginxaudit.source.prefix import inferred
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import (
     Root,
@@ -156,7 +157,7 @@ class _Search:
                 if real in self._seen:
                     continue
                 self._seen.add(real)
-                source = self._archive.text(real, name)
+                source = self._archive.text(real, real)
             except ReadError as error:
                 if self._matters(name, scope):
                     self.found.unread.append(Unread(f"{self._archive.display}!{name}", error))
@@ -247,7 +248,7 @@ class ArchiveFiles:
             real = self._follow(path)
             text = self._by_real.get(real)
             if text is None:
-                text = self._by_real[real] = self._archive.text(real, posixpath.normpath(path))
+                text = self._by_real[real] = self._archive.text(real, real)
             self._texts[path] = text
         return text
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from nginxaudit.source.limits import DEFAULTS
+from nginxaudit.source.links import changed, looped, real_path
 from nginxaudit.source.read import (
     ReadError,
     Unreadable,
@@ -35,12 +36,17 @@ _LONGEST = 4096  # bytes of a path, as on Linux
 
 
 class Fence:
-    """The places (real paths of directories, or of single files) in which files may be opened; None: everywhere."""
+    """The places (real paths of directories, or of single files) in which files may be opened; None: everywhere.
 
-    __slots__ = ("_places",)
+    ``resolve`` finds the real path of a path. It decides nothing: what it gives is judged, and opened without
+    following any link.
+    """
 
-    def __init__(self, places: Iterable[str] | None) -> None:
+    __slots__ = ("_places", "resolve")
+
+    def __init__(self, places: Iterable[str] | None, resolve: Callable[[str], str] = real_path) -> None:
         self._places = None if places is None else tuple(f"{place.rstrip('/')}/" for place in places)
+        self.resolve = resolve
 
     def __str__(self) -> str:
         return ", ".join(place.rstrip("/") or "/" for place in self._places or "/")
@@ -51,13 +57,22 @@ class Fence:
 
     def widened(self, places: Iterable[str]) -> Fence:
         """This fence around more places."""
-        return self if self._places is None else Fence([*self._places, *places])
+        return self if self._places is None else Fence([*self._places, *places], self.resolve)
+
+    def resolving(self, resolve: Callable[[str], str]) -> Fence:
+        """This fence for paths whose links lead as ``resolve`` says."""
+        return Fence(self._places, resolve)
+
+    @property
+    def places(self) -> tuple[str, ...] | None:
+        """The places; None: everywhere."""
+        return self._places and tuple(place.rstrip("/") or "/" for place in self._places)
 
     def real(self, path: str) -> str:
         """The real path of ``path``. Raises `ReadError` where it lies outside."""
-        real = real_path(path)
+        real = self.resolve(path)
         if not self.holds(real):
-            raise _outside()
+            raise outside()
         return real
 
     def open(self, path: str, real: str | None = None) -> tuple[BinaryIO, str]:
@@ -66,7 +81,13 @@ class Fence:
         ``real`` is what `real` gave for it, where that was asked for already.
         """
         real = real or self.real(path)
+        if not self.holds(real):
+            raise outside()
         try:
+            if self.resolve is not real_path and os.path.islink(real):
+                raise looped()
+            if self.resolve is not real_path and real != os.path.abspath(path) and real != real_path(path):
+                path = real  # a link that means another file than the system takes it for
             require_regular(os.stat(path))  # nothing else is opened: to open a device can do something
             # Where everything may be read, a path may lead to what has no other name: /dev/stdin, /proc/self/fd/3
             handle = os.open(path, _FILE) if self._places is None else _open(real, _FILE)
@@ -85,7 +106,7 @@ class Fence:
         An entry is to be asked what it is before the next one is taken: afterwards the directory is closed.
         """
         if not self.holds(real):
-            raise _outside()
+            raise outside()
         try:
             handle = _open(real, _LISTED)
         except OSError as error:
@@ -98,18 +119,6 @@ class Fence:
 
 
 EVERYWHERE = Fence(None)
-
-
-def real_path(path: str) -> str:
-    """``path`` without links and dots, as far as it exists. Raises `ReadError`."""
-    try:
-        return os.path.realpath(path)
-    except RecursionError:
-        raise ReadError(Unreadable.REFUSED, "it leads through too many symbolic links") from None
-    except ValueError:
-        raise ReadError(Unreadable.MISSING, "it contains a NUL byte: there is no such file") from None
-    except OSError:  # what was a link a moment ago is none any more
-        raise _changed() from None
 
 
 def read_file(
@@ -156,19 +165,16 @@ def _open(real: str, flags: int) -> int:
         return os.open(name or ".", flags | os.O_NOFOLLOW, dir_fd=at)
     except OSError as error:
         if error.errno in _SWAPPED:
-            raise _changed() from None
+            raise changed() from None
         raise
     finally:
         os.close(at)
 
 
-def _outside() -> ReadError:
+def outside(kind: Unreadable = Unreadable.OUTSIDE) -> ReadError:
+    """What is said of a file outside."""
     return ReadError(
-        Unreadable.OUTSIDE,
+        kind,
         "it lies outside the scanned directory",
         "Scan the directory that holds both, or allow it with --allow-outside.",
     )
-
-
-def _changed() -> ReadError:
-    return ReadError(Unreadable.REFUSED, "it was changed while it was read", "Scan again.")

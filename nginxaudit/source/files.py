@@ -15,11 +15,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from nginxaudit.source.envsubst import Filling
-from nginxaudit.source.fence import Fence, read_file, real_path
+from nginxaudit.source.fence import Fence, outside, read_file
 from nginxaudit.source.globbing import Globs, TooManyError, is_pattern, name_matches
 from nginxaudit.source.limits import DEFAULTS, Limits, raised
-from nginxaudit.source.prefix import Places
-from nginxaudit.source.read import ReadError, Unreadable, read_bounded
+from nginxaudit.source.links import Links, Places, debian_module, real_path
+from nginxaudit.source.read import ReadError, Unreadable, decode, is_below, read_bounded, read_start
 from nginxaudit.source.text import SourceText
 
 INSTALL_PREFIXES = (
@@ -120,8 +120,25 @@ class Texts:
 
 
 def _shown(path: str, real: str) -> str:
-    """``path`` without detours; as it is where ``..`` leaves a link, which is another way than the shortened one."""
+    """The path of the file ``real`` for people: ``path`` without detours and, where they can be left out, without links.
+
+    A finding stands at the file that a change of it changes, not at a link to it.
+    """
     shown = os.path.normpath(path)
+    if os.path.abspath(shown) == real:
+        return shown
+    directory = os.path.dirname(path)
+    while directory != "/":
+        top = real_path(directory or ".")
+        if is_below(real, [top]):
+            rest = os.path.relpath(real, top)
+            if rest.startswith("..") or "/.." in rest:
+                break  # Kubernetes keeps what it mounts in directories of such names, and changes them
+            return os.path.normpath(os.path.join(directory, rest))
+        if directory in ("", os.curdir) or os.path.basename(directory) == os.pardir:
+            break
+        directory = os.path.dirname(directory)
+    # ``..`` behind a link is another way than the shortened one.
     return shown if os.pardir not in path or real_path(shown) == real else path
 
 
@@ -148,7 +165,13 @@ class DiskFiles:
         self._shared = texts or Texts(limit=limits.max_file_size)
         self._main_dir = main_dir or "."
         self.installed = is_installed(self._main_dir)
-        self._fence = fence.widened(_system_places()) if self.installed else fence
+        prefixes = tuple(prefixes)
+        if self.installed:
+            self._links = None
+            self._fence = fence.widened(_system_places())
+        else:
+            self._links = Links(fence.places or [real_path(self._main_dir)], prefixes, moved)
+            self._fence = fence.resolving(self._links.real)
         own = tuple((prefix.rstrip("/"), self._main_dir) for prefix in prefixes)
         self._places: Places = () if self.installed else (*moved, *own)
         self._texts: dict[str, SourceText] = {}  # by every spelling
@@ -191,19 +214,38 @@ class DiskFiles:
         """Whether there is a file of this name that may be read, or one that a glob matches."""
         try:
             names = self.expand(path) if is_pattern(path) else [path]
-            return any(os.path.isfile(name) and self._fence.holds(real_path(name)) for name in names)
+            reals = map(self._fence.resolve, names)
+            return any(self._fence.holds(real) and os.path.isfile(real) for real in reals)
         except ReadError:
             return False
+
+    def real(self, path: str) -> str:
+        """The real path of ``path``, wherever it leads. Raises `ReadError`."""
+        return self._fence.resolve(path)
+
+    def head(self, path: str, size: int) -> str:
+        """The first ``size`` bytes of a text. Raises `ReadError`, also for what is no text."""
+        real = self._fence.real(path)
+        if self._shared.replaces(real):
+            return self.read(path).text[:size]
+        file, _ = self._fence.open(path, real)
+        with file:
+            return decode(read_start(file, size))
+
+    def is_written_link(self, path: str, text: str) -> bool:
+        """Whether ``text`` in the file ``path`` is that of a link to another file (`Links.written`)."""
+        target = None if self._links is None else self._links.written(text, self.real(path))
+        return target is not None and self._fence.holds(target) and os.path.isfile(target)
 
     def read(self, path: str) -> SourceText:
         """Text of ``path``; one for each real file, however often and by whatever names it is included."""
         text = self._texts.get(path)
         if text is None:
             path = self._made.get(path, path)
-            real = self._fence.real(path)
+            real = self._fence.resolve(path)
             text = self._by_real.get(real)
             if text is None:
-                text = self._by_real[real] = self._shared.read(path, self._fence, real)
+                text = self._by_real[real] = self._read(path, real)
             self._texts[path] = text
         return text
 
@@ -232,6 +274,26 @@ class DiskFiles:
 
         shown = os.path.normpath(self._main_dir)
         return System(prefix, shown[: -len(prefix)] if shown.endswith(prefix) else top, read)
+
+    def _read(self, path: str, real: str) -> SourceText:
+        if not self._fence.holds(real):
+            module = debian_module(real)
+            if module is not None and self._links is not None:
+                return SourceText(
+                    os.path.normpath(path), f"load_module modules/{module}.so;\n", f"link:{real}"
+                )
+            raise outside(Unreadable.LED_OUT if self._is_here(path) else Unreadable.OUTSIDE)
+        text = self._shared.read(path, self._fence, real)
+        target = None if self._links is None else self._links.written(text.text, real)
+        if target is None or target == real or not self._fence.holds(target) or not os.path.isfile(target):
+            return text
+        return self._shared.read(path, self._fence, target)
+
+    def _is_here(self, path: str) -> bool:
+        """Whether a resolved path is the name of something in the tree, wherever it leads."""
+        return not os.path.isabs(path) or (
+            os.path.isabs(self._main_dir) and path.startswith(f"{self._main_dir.rstrip('/')}/")
+        )
 
 
 class DumpFiles:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from nginxaudit.source.fence import Fence, read_file, real_path
+from nginxaudit.source.fence import Fence, read_file
+from nginxaudit.source.links import real_path
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.repository import repository_of
 

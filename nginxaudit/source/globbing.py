@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase, translate
 
-from nginxaudit.source.fence import Fence, real_path
+from nginxaudit.source.fence import Fence
 from nginxaudit.source.read import ReadError
 
 _MAGIC = frozenset("*?[")
@@ -53,8 +53,8 @@ class Globs:
         first = next(number for number, part in enumerate(parts) if is_pattern(part))
         start = "".join(f"{part}/" for part in parts[:first])
         found: list[str] = []
-        real = real_path(start or ".")
-        bases = [(start, real)] if not self._fence.holds(real) or os.path.isdir(start or ".") else []
+        real = self._fence.resolve(start or ".")
+        bases = [(start, real)] if not self._fence.holds(real) or os.path.isdir(real) else []
         steps: list[tuple[str, str]] = []
         for number in range(first, len(parts)):
             steps = []
@@ -77,7 +77,7 @@ class Globs:
         elif not is_pattern(part):
             there = os.path.join(real, part)
             if os.path.lexists(there):
-                yield base + part, real_path(there)
+                yield base + part, self._fence.resolve(there)
         else:
             for name, there in self._names(real, part):
                 yield base + name, there
@@ -107,7 +107,7 @@ class Globs:
                     break
                 if fits(entry.name) and (hidden or not entry.name.startswith(".")):
                     there = os.path.join(real, entry.name)
-                    names.append((entry.name, real_path(there) if entry.is_symlink() else there))
+                    names.append((entry.name, self._fence.resolve(there) if entry.is_symlink() else there))
         except (OSError, ReadError):
             pass  # no directory, or one that may not be listed
         return looked_at, names

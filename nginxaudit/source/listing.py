@@ -15,11 +15,11 @@ def files_below(
     directory: str,
     fence: Fence,
     unlisted: Callable[[str, ReadError], object],
-    is_skipped: Callable[[str], bool] = lambda name: False,
+    is_skipped: Callable[[str, str], bool] = lambda path, real: False,
 ) -> Iterator[tuple[str, str | None]]:
     """Paths below ``directory`` and their real paths (None for a link), sorted, each directory before those in it.
 
-    ``unlisted`` is called for each directory that could not be listed; those whose name ``is_skipped`` are left out.
+    ``unlisted`` is called for each directory that could not be listed; those that are ``is_skipped``, by path and real path, are left out.
     """
     todo = [(directory, fence.real(directory), 0)]
     while todo:
@@ -31,7 +31,9 @@ def files_below(
             continue
         for name, is_link in files:
             yield os.path.join(base, name), None if is_link else os.path.join(real, name)
-        directories = [name for name in directories if not is_skipped(name)]
+        directories = [
+            name for name in directories if not is_skipped(os.path.join(base, name), os.path.join(real, name))
+        ]
         if directories and depth >= _DEEPEST:
             unlisted(base, _too_deep())
             continue

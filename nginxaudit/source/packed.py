@@ -10,9 +10,10 @@ from typing import BinaryIO, cast
 from nginxaudit.source import image, tartree
 from nginxaudit.source.archive import roots_of_tree
 from nginxaudit.source.compressed import Content
-from nginxaudit.source.fence import Fence, real_path
+from nginxaudit.source.fence import Fence
 from nginxaudit.source.layers import apply_layer
 from nginxaudit.source.limits import DEFAULTS, Limits
+from nginxaudit.source.links import real_path
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.root import Roots, Unread
 from nginxaudit.source.tree import Directory, Tree

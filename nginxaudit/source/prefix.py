@@ -11,14 +11,11 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TypeAlias
 
 from msgspec import Struct
 
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.globbing import is_pattern
-
-Places: TypeAlias = "tuple[tuple[str, str], ...]"  # absolute directories, and the directories that they mean
 
 _INCLUDE = r"""include[ \t]+["']?(/[^\s;"'{}]+)["']?[ \t]*;"""
 _NO_STATEMENT = r"#|[^\s;{}]$"  # before the word: a comment, or the rest of another word

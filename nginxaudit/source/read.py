@@ -20,6 +20,8 @@ class Unreadable(Enum):
     MISSING = "missing"
     DIRECTORY = "directory"
     OUTSIDE = "outside"  # the read fence
+    LED_OUT = "led out"  # a name in the tree that leads out of it: a part of the configuration is missing
+    FOREIGN = "foreign"  # other software's
     REFUSED = "refused"  # permissions, special files, binary, I/O errors
     LIMIT = "limit"  # more than one of the `Limits` allows
 
@@ -55,6 +57,14 @@ def read_bounded(file: BinaryIO, limit: int = DEFAULTS.max_file_size) -> bytes:
     except OSError as error:
         raise explain(error) from None
     return b"".join(chunks)
+
+
+def read_start(file: BinaryIO, size: int) -> bytes:
+    """The first ``size`` bytes of ``file``. Raises `ReadError`."""
+    try:
+        return file.read(size)
+    except OSError as error:
+        raise explain(error) from None
 
 
 def decode(data: bytes) -> str:

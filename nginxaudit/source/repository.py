@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from nginxaudit.source.fence import Fence, real_path
+from nginxaudit.source.fence import Fence
+from nginxaudit.source.links import real_path
 from nginxaudit.source.read import is_below
 
 

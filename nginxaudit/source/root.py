@@ -11,7 +11,13 @@ from nginxaudit.source.read import ReadError
 from nginxaudit.source.text import SourceText
 
 _MAIN_BLOCK = r"^[^\S\n]*+(?:events|http|stream|mail)[^\S\n]*+(?:\{|$)"
-_SITE_DIRECTORIES = frozenset({"sites-enabled", "sites-available"})  # Debian: names without an extension
+_SITE_DIRECTORIES = frozenset(
+    {"sites-enabled", "sites-available"}
+)  # Debian: names of sites, without an extension
+_BACKUP = (
+    r"~$|^#.*#$|\.(?:bak|backup|old|orig|save|saved|swp|swo|rej|dpkg-\w+|ucf-\w+|rpm(?:save|new|orig))"
+    r"(?:[._-]?\d[\w.:-]*)?$"
+)
 
 
 YAML = (".yaml", ".yml")
@@ -70,10 +76,15 @@ def has_main_block(text: str) -> bool:
 
 
 def is_configuration_name(directory: str, name: str) -> bool:
-    """Whether a file called ``name`` in a directory called ``directory`` looks like a configuration."""
-    if name.startswith("."):
+    """Whether a file called ``name`` in a directory called ``directory`` is meant to be a configuration, of some software."""
+    if name.startswith(".") or is_backup_name(name):
         return False
-    return name.endswith(".conf") or (directory in _SITE_DIRECTORIES and "." not in name)
+    return name.endswith(".conf") or directory in _SITE_DIRECTORIES
+
+
+def is_backup_name(name: str) -> bool:
+    """Whether a file called ``name`` is a copy that an editor, a package manager or a person left beside the file in use."""
+    return re.search(_BACKUP, name) is not None
 
 
 def is_manifest_name(name: str) -> bool:

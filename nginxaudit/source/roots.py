@@ -4,86 +4,69 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from msgspec import Struct, field
-
 from nginxaudit.source.compressed import Content, content_of, plain_name
 from nginxaudit.source.dump import is_dump, refuse_failed, roots_of_dumps, tell_apart
-from nginxaudit.source.envsubst import Filling
-from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, real_path
-from nginxaudit.source.files import INSTALL_PREFIXES, DiskFiles, Texts
-from nginxaudit.source.limits import DEFAULTS, Limits, raised
-from nginxaudit.source.listing import files_below
-from nginxaudit.source.prefix import Places, inferred
+from nginxaudit.source.fence import EVERYWHERE, Fence
+from nginxaudit.source.ignoring import Ignoring
+from nginxaudit.source.looks import HEAD, Look, is_written_like_nginx, kind_of, look
+from nginxaudit.source.placing import ReadOptions, context_of, disk, placed
 from nginxaudit.source.read import ReadError, Unreadable, decode, read_bounded
-from nginxaudit.source.repository import home_of
-from nginxaudit.source.root import (
-    Root,
-    Roots,
-    Unread,
-    has_main_block,
-    is_configuration_name,
-    is_manifest_name,
-)
+from nginxaudit.source.root import Root, Roots, Unread, is_backup_name, is_manifest_name
+from nginxaudit.source.scanned import listed, roots_of_directory
 from nginxaudit.source.text import SourceText
 
 STDIN = "-"
 _MANIFEST = r"""\A\s*\{\s*(?:"(?:[^"\\]|\\.)*"\s*:|\})|^(?:apiVersion|kind)[ \t]*:[ \t]*["'{\w]"""
-_SKIPPED_DIRECTORIES = frozenset({"node_modules", "__pycache__", "venv"})
-
-
-class ReadOptions(Struct, frozen=True):
-    """How paths are turned into roots.
-
-    ``prefix`` is the absolute directory where the scanned tree is installed on its target.
-    ``texts`` are those that the run has read already.
-    ``named`` says that the user named the paths: what they lead to is meant. Other paths (changed files, what
-    is read without a PATH) may not lead out of their repository, or where there is none out of ``base``.
-    """
-
-    prefix: str | None = None
-    allow_outside: bool = False
-    stdin_filename: str | None = None
-    texts: Texts = field(default_factory=Texts)
-    limits: Limits = DEFAULTS
-    named: bool = True
-    base: str = "."
-
-    def home_of(self, path: str) -> Fence:
-        """What the path of the run ``path`` may lead to."""
-        return EVERYWHERE if self.named or self.allow_outside else home_of(path, self.base)
-
-    def fence_around(self, directories: Iterable[str]) -> Fence:
-        """What configurations in ``directories`` may include."""
-        return EVERYWHERE if self.allow_outside else Fence(dict.fromkeys(map(real_path, directories)))
 
 
 def find_roots(paths: Sequence[str], options: ReadOptions, stdin: BinaryIO | None = None) -> Roots:
     """Roots of ``paths``, in order. ``-`` reads ``stdin``. Never raises for bad input."""
     found = Roots()
+    passed: list[str] = []
+    paths = list(_wanted(paths, options, passed))
     fence = _fence(paths, options)
-    for path in dict.fromkeys(paths):
+    for path in paths:
         try:
             if path == STDIN:
                 found.take(_from_stdin(stdin, options))
                 continue
             _require_home(path, options)
             if os.path.isdir(path):
-                _from_directory(path, found, options)
+                found.take(_from_directory(path, options))
             else:
                 found.take(_from_file(path, fence, options))
         except ReadError as error:
-            found.unread.append(Unread(path, error))
+            if error.kind is Unreadable.FOREIGN and options.changed:
+                passed.append(path)
+            else:
+                found.unread.append(Unread(path, error))
     tell_apart(found.roots)
+    if passed:
+        noun = "changed file was" if len(passed) == 1 else "changed files were"
+        found.remarks.append(f"{len(passed):,} {noun} passed over, not nginx or excluded: {listed(passed)}")
     return found
+
+
+def _wanted(paths: Iterable[str], options: ReadOptions, passed: list[str]) -> Iterable[str]:
+    """The paths to be read, each once. Paths that the user names are; of changed files some are ``passed``."""
+    if not options.changed:
+        yield from dict.fromkeys(paths)
+        return
+    ignoring = Ignoring(options.base, options.exclude, options.base)
+    for path in dict.fromkeys(paths):
+        if path != STDIN and (is_backup_name(os.path.basename(path)) or ignoring.excludes_named(path)):
+            passed.append(path)
+        else:
+            yield path
 
 
 def root_of_file(path: str, home: Fence, fence: Fence, options: ReadOptions) -> Root:
     """The root that is the configuration file ``path`` in ``home``. Raises `ReadError`."""
-    return Root(_source(path, home, options), _disk(os.path.dirname(path), fence, options))
+    return Root(_source(path, home, options), disk(os.path.dirname(path), fence, options))
 
 
 def _source(path: str, home: Fence, options: ReadOptions) -> SourceText:
@@ -100,14 +83,16 @@ def _fence(paths: Iterable[str], options: ReadOptions) -> Fence:
     for path in paths:
         if path != STDIN:
             with suppress(ReadError):  # reported for the path itself
-                place = real_path(path if os.path.isdir(path) else os.path.dirname(path) or ".")
-                if options.home_of(path).holds(place):
+                home = options.home_of(path)
+                place = home.resolve(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+                if home.holds(place):
                     places.append(place)
     return Fence(dict.fromkeys(places))
 
 
 def _require_home(path: str, options: ReadOptions) -> None:
-    home, real = options.home_of(path), real_path(path)
+    home = options.home_of(path)
+    real = home.resolve(path)
     if not home.holds(real):
         raise ReadError(
             Unreadable.OUTSIDE,
@@ -127,7 +112,39 @@ def _from_file(path: str, fence: Fence, options: ReadOptions) -> Roots:
         content.file.close()
     if _is_manifest_name(path):
         return _from_manifest(options.texts.read(path, home), options)
-    return _of_text(_source(path, home, options), os.path.dirname(path), fence, options)
+    source = _source(path, home, options)
+    _require_nginx(source, options)
+    return _of_text(source, os.path.dirname(path), fence, options)
+
+
+def _from_directory(path: str, options: ReadOptions) -> Roots:
+    fence = options.fence_around([options.home_of(path).real(path)])
+    if any(os.path.isfile(os.path.join(path, name)) for name in ("manifest.json", "oci-layout")):
+        from nginxaudit.source.packed import roots_of_layout
+
+        images = roots_of_layout(path, fence, options.prefixes, options.limits)
+        if images is not None:
+            return images
+    return roots_of_directory(path, fence, options)
+
+
+def _require_nginx(source: SourceText, options: ReadOptions) -> None:
+    """Raise `ReadError` for a file that is another program's: what nginx would say of it helps nobody."""
+    head = source.text[:HEAD]
+    if (
+        options.is_part
+        or "nginxaudit:" in head
+        or look(head, source.path, named=True) is not Look.OTHER
+        or is_dump(source.text)
+    ):
+        return
+    kind = kind_of(head)
+    if kind or options.changed or not is_written_like_nginx(head, source.path):
+        raise ReadError(
+            Unreadable.FOREIGN,
+            "it does not look like nginx configuration" + (f" ({kind})" if kind else ""),
+            "If it is a part of one, say where it belongs: --context http,server",
+        )
 
 
 def _is_manifest_name(path: str) -> bool:
@@ -150,7 +167,7 @@ def _from_content(content: Content, display: str, real: str, fence: Fence, optio
     if content.kind != "text":
         from nginxaudit.source.packed import roots_of_archive
 
-        return roots_of_archive(content, display, real, _prefixes(options), options.limits)
+        return roots_of_archive(content, display, real, options.prefixes, options.limits)
     with content.file:
         source = SourceText(
             display,
@@ -194,136 +211,6 @@ def _of_text(source: SourceText, main_dir: str, fence: Fence, options: ReadOptio
         return roots_of_dumps(source)
     refuse_failed(source.text)
     found = Roots()
-    files = _placed(source, main_dir, [], fence, options, found)
-    found.roots.append(Root(source, files, context=_context(source, options)))
+    files = placed(source, main_dir, [], fence, options, found)
+    found.roots.append(Root(source, files, context=context_of(source, options)))
     return found
-
-
-def _context(source: SourceText, options: ReadOptions) -> str | None:
-    """Where the nginx image includes what it makes of a template; None for other files."""
-    filling = options.texts.filling
-    return "stream" if filling is not None and filling.is_stream(source.path) else None
-
-
-def _from_directory(path: str, found: Roots, options: ReadOptions) -> None:
-    fence = options.fence_around([options.home_of(path).real(path)])
-    if any(os.path.isfile(os.path.join(path, name)) for name in ("manifest.json", "oci-layout")):
-        from nginxaudit.source.packed import roots_of_layout
-
-        images = roots_of_layout(path, fence, _prefixes(options), options.limits)
-        if images is not None:
-            found.take(images)
-            return
-    more = Roots()
-    files = list(files_below(path, fence, _noting(more.unread), _is_skipped))
-    _take_configurations(path, _configurations(files, options.texts.filling), fence, options, more)
-    names = [name for name, _ in files]
-    if any(map(is_manifest_name, names)):
-        from nginxaudit.source.kubernetes import roots_of_manifests
-
-        limits = options.limits
-
-        def read(name: str) -> SourceText:
-            return read_file(name, os.path.normpath(name), fence, limits.max_file_size)
-
-        more.take(roots_of_manifests(names, read, limits))
-    if not more:
-        raise ReadError(
-            Unreadable.REFUSED,
-            "; but ".join(["the directory holds no nginx configuration (nginx.conf or *.conf)", *more.notes]),
-            "Give the path of the configuration file itself.",
-        )
-    found.take(more)
-
-
-def _take_configurations(
-    path: str, files: list[str], fence: Fence, options: ReadOptions, found: Roots
-) -> None:
-    limit = options.limits.max_files
-    if len(files) > limit:
-        found.unread.append(Unread(os.path.normpath(path), _too_many(len(files), limit)))
-    tree = _disk(path, fence, options)  # a link in the tree leads no further than an include
-    for file in files[:limit]:
-        try:
-            source = tree.read(file)
-        except ReadError as error:
-            found.unread.append(Unread(os.path.normpath(file), error))
-            continue
-        if has_main_block(source.text):
-            main_dir = os.path.dirname(file)
-            files_of = _placed(source, main_dir, _above(main_dir, path), fence, options, found)
-            found.roots.append(Root(source, files_of, searched=True))
-        else:  # its includes are relative to the configuration it belongs to: its root's directory
-            place = _context(source, options)
-            found.loose.append(Root(source, _disk(path, fence, options), searched=True, context=place))
-
-
-def _configurations(files: list[tuple[str, str | None]], filling: Filling | None) -> list[str]:
-    """Those of the files that look like configurations, ``nginx.conf`` first, each once."""
-    candidates = [
-        (path, real)
-        for path, real in files
-        if is_configuration_name(os.path.basename(os.path.dirname(path)), os.path.basename(path))
-        or (filling is not None and filling.is_template(path))
-    ]
-    candidates.sort(key=lambda each: os.path.basename(each[0]) != "nginx.conf")
-    first_names: dict[str, str] = {}
-    for path, real in candidates:
-        with suppress(ReadError):  # reported when the file is read
-            real = real or real_path(path)
-        first_names.setdefault(real or path, path)
-    return list(first_names.values())
-
-
-def _above(directory: str, top: str) -> list[str]:
-    """The directories above ``directory``, up to ``top``."""
-    found = []
-    while directory.rstrip("/") != top.rstrip("/") and len(directory) > len(top):
-        directory = os.path.dirname(directory)
-        found.append(directory)
-    return found
-
-
-def _noting(unread: list[Unread]) -> Callable[[str, ReadError], None]:
-    return lambda path, error: unread.append(Unread(os.path.normpath(path), error))
-
-
-def _is_skipped(name: str) -> bool:
-    return name.startswith(".") or name in _SKIPPED_DIRECTORIES
-
-
-def _too_many(count: int, limit: int) -> ReadError:
-    return ReadError(
-        Unreadable.LIMIT,
-        f"it holds {count:,} configuration files; those behind the first {limit:,} were not analysed",
-        f"Scan its parts, {raised('max_files')}.",
-    )
-
-
-def _placed(
-    source: SourceText, main_dir: str, above: list[str], fence: Fence, options: ReadOptions, found: Roots
-) -> DiskFiles:
-    """Files of the configuration ``source``; where its tree shows its place, absolute includes are there."""
-    files = _disk(main_dir, fence, options)
-    if files.installed or options.prefix or options.allow_outside:
-        return files
-    moved = inferred(source.text, [main_dir, *above], INSTALL_PREFIXES, files.exists)
-    if moved is None:
-        return files
-    found.remarks.append(moved.sentence(source.path))
-    return _disk(main_dir, fence, options, ((moved.prefix, moved.base),))
-
-
-def _disk(main_dir: str, fence: Fence, options: ReadOptions, moved: Places = ()) -> DiskFiles:
-    return DiskFiles(
-        main_dir,
-        fence,
-        prefixes=_prefixes(options),
-        moved=moved,
-        texts=options.texts,
-        limits=options.limits,
-    )
-
-
-def _prefixes(options: ReadOptions) -> tuple[str, ...]:
-    return (options.prefix,) if options.prefix else INSTALL_PREFIXES

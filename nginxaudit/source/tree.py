@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.limits import DEFAULTS, Limits
-from nginxaudit.source.prefix import Places
+from nginxaudit.source.links import Places
 from nginxaudit.source.read import ReadError, Unreadable, decode, require_small
 from nginxaudit.source.text import SourceText
 

@@ -246,12 +246,14 @@ class _Expansion:
         missing = error.kind in (Unreadable.MISSING, Unreadable.DIRECTORY)
         if missing and node.source.template is not None:
             return  # beside what is made of the template it may well be
-        if error.kind is Unreadable.OUTSIDE or (missing and not self._expected(shown)):
+        outside = error.kind in (Unreadable.OUTSIDE, Unreadable.LED_OUT)
+        if outside or (missing and not self._expected(shown)):
             self._problem(
                 node,
                 "include-not-analysed",
                 f"{shown} was not analysed: {error}",
                 error.remedy or "Scan the tree where it is installed, or give its place with --prefix.",
+                analysed=error.kind is not Unreadable.LED_OUT,
             )
         elif missing:
             reason = "it does not exist" if error.kind is Unreadable.MISSING else str(error)

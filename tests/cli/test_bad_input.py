@@ -151,9 +151,10 @@ def test_no_permission(tmp_path: Path) -> None:
         pytest.param(b"\xef\xbb\xbf" + GOOD, 1, "error[invalid-encoding]", id="byte order mark"),
         pytest.param(b"events {} http {" + b"server {" * 100_000 + b"}" * 100_001, 3, "nested more than 100", id="nesting"),
         pytest.param(b"events {} http {" + b"location / {\n" * 100_000, 3, "nested more than 100", id="nesting, unclosed"),
-        pytest.param(b"{" * 100_000, 3, "100,000 errors of structure", id="braces only"),
+        pytest.param(b"gzip " + b"{" * 100_000, 3, "100,000 errors of structure", id="braces only"),
         pytest.param(b"}" * 100_000, 3, "errors of structure", id="closing braces only"),
-        pytest.param(b"'" * 100_000, 3, "errors of structure", id="quotes only"),
+        pytest.param(b"gzip " + b"'" * 100_000, 3, "errors of structure", id="quotes only"),
+        pytest.param(b"{" * 100_000, 3, "does not look like nginx", id="not a word"),
     ],
 )  # fmt: skip
 def test_odd_texts(data: bytes, code: int, expected: str, tmp_path: Path) -> None:

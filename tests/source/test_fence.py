@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from nginxaudit.source import fence as module
-from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, read_utf8, real_path
+from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, read_utf8
+from nginxaudit.source.files import INSTALL_PREFIXES
 from nginxaudit.source.globbing import Globs
+from nginxaudit.source.links import Links
 from nginxaudit.source.listing import files_below
 from nginxaudit.source.read import ReadError, Unreadable
 
@@ -42,11 +44,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-@pytest.fixture(params=["O_PATH", "O_RDONLY"])
+@pytest.fixture(params=["O_PATH", "O_RDONLY", "copy"])
 def fence(request: pytest.FixtureRequest, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Fence:
-    """The fence of the tree, on a system that has O_PATH and on one that has not."""
+    """The fence of the tree: on a system that has O_PATH, on one that has not, and of a copy whose links mean itself."""
     if request.param == "O_RDONLY":
         monkeypatch.setattr(module, "_ENTERED", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if request.param == "copy":
+        return Fence([str(tree)], Links([str(tree)], INSTALL_PREFIXES).real)
     return Fence([str(tree)])
 
 
@@ -179,7 +183,7 @@ def test_swapped(swap: str, moment: str, tree: Path, fence: Fence, monkeypatch: 
         return run
 
     if moment == "judged":
-        monkeypatch.setattr(module, "real_path", swapping(real_path))
+        monkeypatch.setattr(fence, "resolve", swapping(fence.resolve))
     else:
         monkeypatch.setattr(module, "require_regular", swapping(module.require_regular))
     with pytest.raises(ReadError) as caught:

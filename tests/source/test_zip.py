@@ -57,8 +57,8 @@ def test_a_tree(top: str, name: str, tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {f"{top}nginx.conf": MAIN, f"{top}sites-available/shop": SITE}
     path = pack(tmp_path / name, files, {f"{top}sites-enabled/shop": "../sites-available/shop"})
     report = scan(path)
-    assert told(report) == [f"{top}sites-enabled/shop:1 missing-listen"]
-    assert report.active[0].span.file == f"{path}!{top}sites-enabled/shop"
+    assert told(report) == [f"{top}sites-available/shop:1 missing-listen"]
+    assert report.active[0].span.file == f"{path}!{top}sites-available/shop"
     data = Path(path).read_bytes()
     piped = audit(["-"], Settings(), stdin=io.BytesIO(data))
     assert told(piped) == told(report)

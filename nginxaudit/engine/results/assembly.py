@@ -100,6 +100,8 @@ class Assembly:
         source = SourceText(path, "")
         self._sources.setdefault(path, source)
         self._trouble(path, str(error))
+        if error.kind is Unreadable.FOREIGN:
+            return  # nothing is wrong with it
         remedy = error.remedy or ("Check the path." if error.kind is Unreadable.MISSING else "")
         hit = Hit(Place(source, 0, 0), f"{path} could not be read: {error}", help=remedy)
         rule = "limit-exceeded" if error.kind is Unreadable.LIMIT else "unreadable-file"

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from nginxaudit.source.fence import EVERYWHERE, Fence, real_path
+from nginxaudit.source.fence import EVERYWHERE, Fence
 from nginxaudit.source.files import is_installed
+from nginxaudit.source.links import real_path
+from nginxaudit.source.placing import ReadOptions
 from nginxaudit.source.read import ReadError
 from nginxaudit.source.repository import repository_of
 from nginxaudit.source.root import Root, has_main_block
-from nginxaudit.source.roots import ReadOptions, root_of_file
+from nginxaudit.source.roots import root_of_file
 from nginxaudit.syntax.tree import Config
 
 _MOST_CANDIDATES = 20  # configurations tried in one directory

@@ -19,9 +19,11 @@ from nginxaudit.model import Model
 from nginxaudit.nginx import Target
 from nginxaudit.source.envsubst import Filling, filling_of
 from nginxaudit.source.files import Texts
+from nginxaudit.source.placing import ReadOptions
 from nginxaudit.source.read import ReadError
 from nginxaudit.source.root import Root, Roots, Unread
-from nginxaudit.source.roots import ReadOptions, find_roots
+from nginxaudit.source.roots import find_roots
+from nginxaudit.source.scanned import listed
 from nginxaudit.syntax.fragments import (
     context_of_path,
     declared_context,
@@ -66,6 +68,9 @@ class Reading:
             settings.limits,
             named,
             settings.base,
+            settings.exclude,
+            settings.changed,
+            settings.context is not None,
         )
         self._cache = ParseCache(settings.limits, clock.timed("parse", parse))
         self._timing = partial(clock.phase, "model")
@@ -188,17 +193,25 @@ class Reading:
         return model
 
     def _loose(self, roots: Roots, reached: set[str]) -> list[Root]:
-        """Files of a scanned directory that no root includes: analysed when asked, or when alone."""
+        """Files of a scanned directory that no root includes.
+
+        Those in the directory of a configuration are not in use, and analysed when asked; all others are parts of
+        configurations that are elsewhere.
+        """
         fragments = [root for root in roots.loose if root.source.real not in reached]
-        if self._settings.fragments or not roots.roots:
+        if self._settings.fragments:
             return fragments
-        if fragments:
-            names = ", ".join(root.source.path for root in fragments[:5])
-            more = f" and {len(fragments) - 5} more" if len(fragments) > 5 else ""
+        tops = {f"{os.path.dirname(root.source.real)}/" for root in roots.roots}
+        unused = [root for root in fragments if root.source.real.startswith(tuple(tops))]
+        if unused:
+            count = len(unused)
+            verb = "file looks" if count == 1 else "files look"
             self.notes.append(
-                f"no configuration includes {names}{more}: not analysed (--fragments analyses them on their own)"
+                f"{count:,} {verb} like nginx, but no configuration includes {'it' if count == 1 else 'them'}: "
+                f"{listed(root.source.path for root in unused)}: not analysed (--fragments analyses each on its own)"
             )
-        return []
+        named = set(map(id, unused))
+        return [root for root in fragments if id(root) not in named]
 
 
 def _filling(settings: Settings) -> Filling | None:

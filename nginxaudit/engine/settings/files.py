@@ -8,7 +8,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from nginxaudit.engine.settings.record import FileSettings, Settings, SettingsError, described
-from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, read_utf8, real_path
+from nginxaudit.source.fence import EVERYWHERE, Fence, read_file, read_utf8
+from nginxaudit.source.links import real_path
 from nginxaudit.source.read import ReadError, Unreadable, is_below
 from nginxaudit.source.repository import home_of, is_own
 

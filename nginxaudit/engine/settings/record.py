@@ -122,6 +122,15 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
             READ,
         ),
     ] = False
+    exclude: Annotated[
+        tuple[str, ...],
+        about(
+            "Files and directories that a scanned directory is read without, as in .gitignore; named files are read.",
+            "--exclude GLOB",
+            READ,
+            sample='["*.sample", "tests/"]',
+        ),
+    ] = ()
     rules: Annotated[
         tuple[str, ...],
         about(
