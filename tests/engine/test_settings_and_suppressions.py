@@ -278,3 +278,19 @@ def test_a_page_whose_cwe_is_no_number_is_refused(tmp_path: Path) -> None:
     page.write_text(Path(page_of(rule)).read_text().replace("cwe = [22]", 'cwe = ["CWE-22"]'))
     with pytest.raises(PageError, match="cwe: a list of whole numbers"):
         parse_page(page)
+
+
+def test_a_fix_that_crashes_costs_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nginxaudit.engine.run import tasks
+
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(tasks, "fix_for_all", crash)
+    text = "events {}\nhttp { server { listen 80; autoindex on; } server { listen 81; autoindex on; } }\n"
+    report = audit(tmp_path, text)
+    assert slugs(report).count("autoindex-enabled") == 2
+    assert all(finding.fix is None for finding in report.findings)
+    (crash_of_rule,) = [each for each in report.crashes if each.rule == "autoindex-enabled"]
+    assert crash_of_rule.error.startswith("no fix: ZeroDivisionError: on purpose")
+    assert report.exit_code() == 4

@@ -53,26 +53,30 @@ def apply(task: Task, model: Model, most_fixed: int, outcome: Outcome) -> None:
     if task.on and not any(map(model.config.named, task.on)):
         return
     target = model.target
+    broken: list[str] = []
     try:
-        parts = target.parts(partial(_found, task, model, most_fixed))
+        parts = target.parts(partial(_found, task, model, most_fixed, broken))
         hits = joined(parts, task.rule, target.target) if target.is_range else parts[0][1]
         outcome.hits.extend((task.rule, hit) for hit in hits)
     except Exception as error:  # isolates a bug of ours: it is reported, exit code 4
-        outcome.crashes.append(RuleCrash(task.rule.slug, model.config.main.path, _describe(error)))
+        broken.append(_describe(error))
+    outcome.crashes += (
+        RuleCrash(task.rule.slug, model.config.main.path, each) for each in dict.fromkeys(broken)
+    )
 
 
-def _found(task: Task, model: Model, most_fixed: int) -> list[Hit]:
-    """What a rule finds for the version that is judged."""
+def _found(task: Task, model: Model, most_fixed: int, broken: list[str]) -> list[Hit]:
+    """What a rule finds for the version that is judged. A fix that breaks costs no finding: ``broken`` says why."""
     if not task.rule.applies_to(model.target):
         return []
     context = CheckContext(model, model.target, task.rule.slug, task.options)
     hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
     if task.fixer is not None:
-        hits = list(_with_fixes(hits, task.fixer, model, most_fixed))
+        hits = list(_with_fixes(hits, task.fixer, model, most_fixed, broken))
     return hits
 
 
-def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Iterator[Hit]:
+def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int, broken: list[str]) -> Iterator[Hit]:
     """``hits``, the first ``most`` places of which have a fix.
 
     A place of a shared file is one finding, whose fix is made once: it may look at all contexts of the file.
@@ -86,8 +90,13 @@ def _with_fixes(hits: list[Hit], fixer: Fixer, model: Model, most: int) -> Itera
             continue
         places.add(key)
         most -= 1
-        fix = fix_for_all(hit, fixer, model)
-        yield replace(hit, fix=fix if fix is None or is_fixable(fix, hit, model) else None, make_fix=None)
+        try:
+            fix = fix_for_all(hit, fixer, model)
+            fix = fix if fix is None or is_fixable(fix, hit, model) else None
+        except Exception as error:
+            broken.append(f"no fix: {_describe(error)}")
+            fix = None
+        yield replace(hit, fix=fix, make_fix=None)
 
 
 def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
