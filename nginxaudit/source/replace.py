@@ -21,6 +21,7 @@ from nginxaudit.source.directory import Directory, WriteError, open_directory
 
 _CLOSED = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
 _OWN_STREAM = re.compile(r"/dev/std(out|err)|(?:/dev|/proc/self)/fd/(\d+)")
+_OWN_NAME = re.compile(r"\.nginxaudit-[0-9a-f]{16}\.tmp")
 _KINDS = (
     (stat.S_ISDIR, "it is a directory"),
     (stat.S_ISLNK, "it is a symbolic link to another one"),
@@ -201,10 +202,24 @@ class Replacement(WriteTarget):
         if not stat.S_ISREG(status.st_mode):
             raise WriteError("it is not a regular file")
         if status.st_nlink > 1:
+            left = self._left_behind(status)
+            if left:
+                raise WriteError(
+                    f"a run that was killed left {left}, another name of the file: remove that name"
+                )
             raise WriteError(
                 f"it has {status.st_nlink} hard links, and the other names would lose or share the change: "
                 "give another path, or remove it first"
             )
+
+    def _left_behind(self, status: os.stat_result) -> str:
+        """The second name of the file that an earlier run gave it for `undo` and could not remove; else empty."""
+        for name in os.listdir(self._directory.path):
+            if _OWN_NAME.fullmatch(name):
+                other = self._directory.status(name)
+                if other is not None and os.path.samestat(status, other):
+                    return os.path.join(self._directory.path, name)
+        return ""
 
     def _open_new(self) -> BinaryIO:
         """A new file beside the old one and like it; else a buffer for what overwrites the old one."""

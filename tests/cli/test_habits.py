@@ -45,7 +45,7 @@ def test_a_misspelt_command_is_suggested() -> None:
         ("scan", "report.html", "<!doctype html>"),
         ("scan", "report.HTML", "<!doctype html>"),
         ("scan", "report.json", '{\n  "schema_version"'),
-        ("scan", "report.sarif", '{\n  "$schema"'),
+        ("scan", "report.sarif", '{\n "$schema"'),
         ("scan", "report.xml", '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites'),
         ("scan", "report.md", "### nginxaudit"),
         ("scan", "report.txt", "nginx.conf ("),

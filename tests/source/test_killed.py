@@ -1,0 +1,83 @@
+"""``kill -9`` in the middle of writing: every file is the old or the new one, and what is left is said."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from nginxaudit.source.directory import WriteError
+from nginxaudit.source.write import Change, written
+
+_FILES = 50
+_KILLS = 200
+_OLD, _NEW = "old\n" * 2_000, "new\n" * 3_000
+
+
+def _changes(directory: Path) -> list[Change]:
+    files = [directory / f"{number}.conf" for number in range(_FILES)]
+    for file in files:
+        file.write_text(_OLD)
+    return [Change(str(file), str(file), _OLD, _NEW) for file in files]
+
+
+def _write(changes: list[Change], directory: Path) -> None:
+    with written(changes, [str(directory)]):
+        pass
+
+
+def _killed(changes: list[Change], directory: Path, seconds: float, *, from_first: bool) -> None:
+    """Kill the writing after ``seconds``, counted ``from_first`` file that is the new one, else from the start."""
+    first = os.stat(changes[0].real).st_ino
+    child = os.fork()
+    if child == 0:
+        _write(changes, directory)
+        os._exit(0)
+    while from_first and os.stat(changes[0].real).st_ino == first:
+        pass
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.slow
+def test_every_file_is_old_or_new(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    begun = time.monotonic()
+    _write(_changes(tmp_path), tmp_path)
+    whole = time.monotonic() - begun
+    new_files = []
+    for number in range(_KILLS):
+        changes = _changes(tmp_path)
+        from_first = number % 2 == 0
+        _killed(
+            changes, tmp_path, chance.uniform(0, 0.002 if from_first else 1.2 * whole), from_first=from_first
+        )
+        texts = [Path(change.real).read_text() for change in changes]
+        assert set(texts) <= {_OLD, _NEW}
+        new_files.append(texts.count(_NEW))
+        for left in tmp_path.glob(".nginxaudit-*.tmp"):
+            left.unlink()
+    assert 0 in new_files
+    assert _FILES in new_files
+    assert any(0 < count < _FILES for count in new_files)
+
+
+def test_a_second_name_that_was_left_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text(_OLD)
+    left = tmp_path / ".nginxaudit-0123456789abcdef.tmp"
+    os.link(file, left)
+    changes = [Change(str(file), str(file), _OLD, _NEW)]
+    with pytest.raises(WriteError, match=f"a run that was killed left {left}, another name of the file"):
+        _write(changes, tmp_path)
+    assert file.read_text() == _OLD
+    left.unlink()
+    _write(changes, tmp_path)
+    assert file.read_text() == _NEW
