@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def tried(
-    paths: Sequence[str], settings: Settings, *, unsafe: bool, stdin: bytes | None, writes: bool
+    paths: Sequence[str],
+    settings: Settings,
+    *,
+    unsafe: bool,
+    stdin: bytes | None,
+    writes: bool,
+    jobs: int | None,
 ) -> Fixed:
     """Fix ``paths`` in memory. Raises `CommandError` for what is not fixed when that ``writes``."""
     from nginxaudit.engine.fix.fixing import fix
@@ -30,7 +36,7 @@ def tried(
                 require_direct(path)
             except WriteError as error:
                 raise CommandError(f"--fix: {path}: {error}") from None
-    return fix(paths, settings, unsafe=unsafe, stdin=stdin)
+    return fix(paths, settings, unsafe=unsafe, stdin=stdin, jobs=jobs)
 
 
 def show_diff(fixed: Fixed, settings: Settings, stdin: bytes | None, output: Output) -> None:
@@ -46,10 +52,12 @@ def show_diff(fixed: Fixed, settings: Settings, stdin: bytes | None, output: Out
 
 
 @contextmanager
-def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes | None) -> Iterator[None]:
+def applied(
+    fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes | None, *, left: bool = True
+) -> Iterator[None]:
     """Within, the changed files are written; when the block fails, the old ones are put back.
 
-    Text from standard input is written to standard output. Raises `CommandError` when a file cannot be written;
+    Text from standard input is written to standard output. What is not fixed is said where ``left`` is wanted, too. Raises `CommandError` when a file cannot be written;
     then none is.
     """
     from nginxaudit.engine.fix.fixing import fence_of
@@ -64,7 +72,8 @@ def applied(fixed: Fixed, paths: Sequence[str], settings: Settings, stdin: bytes
             yield
     except WriteError as error:
         raise CommandError(f"--fix: {error}") from None
-    _tell(fixed, only_diff=False)
+    if left or fixed.applied:
+        _tell(fixed, only_diff=False, left=left)
 
 
 def _refuse_dumps(stdin: bytes | None) -> None:
@@ -94,14 +103,14 @@ def _write_text(text: str) -> None:
         output.write_bytes([text])
 
 
-def _tell(fixed: Fixed, *, only_diff: bool) -> None:
+def _tell(fixed: Fixed, *, only_diff: bool, left: bool = True) -> None:
     """What was fixed, to standard error: standard output holds the report, the diff or the text."""
     word = "would fix" if only_diff else "fixed"
     for finding in fixed.applied:
         assert finding.fix is not None
         place = f"{finding.span.file}:{finding.span.line}"
         say(f"{word} {place}: {finding.rule}: {finding.fix.title}", error=True)
-    for finding, reason in fixed.rejected:
+    for finding, reason in fixed.rejected if left else ():
         place = f"{finding.span.file}:{finding.span.line}"
         text = f"not fixed {place}: {finding.rule}: {reason}"
         say(text, error=True)

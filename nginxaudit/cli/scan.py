@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
 @click.option("--fix", "fix", is_flag=True, help="Fix what fixable without changing the meaning.")
 @click.option(
+    "--fix-only", is_flag=True, help="Like --fix, without a report on what is left, which is no failure."
+)
+@click.option(
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also apply suggestions, which need a look."
 )
 @click.option(
@@ -97,6 +100,12 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
 def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
     """Refuse options that contradict each other."""
+    if options["fix_only"]:
+        if options["outputs"] or options["format_name"] is not None:
+            raise click.UsageError(
+                "--fix-only writes no report: leave out --format and --output, or use --fix"
+            )
+        options["fix"] = True
     if options["unsafe_fixes"] and not (options["fix"] or options["diff"]):
         raise click.UsageError(
             "--unsafe-fixes says which fixes are meant: add --fix to write them, or --diff to see them"
@@ -143,18 +152,23 @@ def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) 
     from nginxaudit.cli.fixing import applied, show_diff, tried
 
     piped = "-" in paths
-    unsafe = options["unsafe_fixes"]
+    unsafe, jobs = options["unsafe_fixes"], options["jobs"]
     data = sys.stdin.buffer.read() if piped else None
     if options["diff"]:
         with Output(_patch_file(options["outputs"])) as output:
-            fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=False)
+            fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=False, jobs=jobs)
             show_diff(fixed, settings, data, output)
         changed = bool(fixed.changes) or fixed.stdin is not None
         return (fixed.report.exit_code(None) or int(changed)), fixed.report
+    if options["fix_only"]:
+        fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=True, jobs=jobs)
+        with applied(fixed, paths, settings, data, left=False):
+            pass
+        return fixed.report.exit_code(None), fixed.report
     # Standard output holds the fixed text of standard input. The other reports are opened, and written, before
     # anything is changed: when that fails, nothing is.
     with Reports(options["format_name"], options["outputs"], FORMATS, stdout=not piped) as reports:
-        fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=True)
+        fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=True, jobs=jobs)
         write = _renderer(reports, fixed.report, (), options, settings)
         reports.write_files(write)
         with applied(fixed, paths, settings, data):

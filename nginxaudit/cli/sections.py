@@ -11,7 +11,7 @@ _SECTIONS = {
     "What happens": ("scenarios", "upstream", "rate", "methods", "workers", "response_time", "client_timeout", "restart", "pause", "slow_time", "error_status", "seed", "fails_on"),
     RULES: (),
     REPORTED: ("show_suppressed",),
-    "Fixing": ("fix", "unsafe_fixes", "diff"),
+    "Fixing": ("fix", "fix_only", "unsafe_fixes", "diff"),
     "Report": ("format_name", "outputs", "output", "color", "show_all", "statistics", "watch"),
     TARGET: (),
     READ: ("settings_file", "no_settings"),

@@ -113,3 +113,17 @@ def test_a_full_disk_is_no_bug(command: str, tree: Path) -> None:
         )  # fmt: skip
     assert run.returncode == 2
     assert run.stderr == "Error: standard output: cannot be written: No space left on device\n"
+
+
+def test_only_fixing_says_what_it_fixed_and_nothing_else(tree: Path) -> None:
+    (tree / "nginx.conf").write_text(TEXT.replace("listen 8080;", "listen 8080 default;"))
+    run = nginxaudit("scan", "--fix-only", "nginx.conf", cwd=tree)
+    assert (run.returncode, run.stdout) == (0, "")
+    first, last = run.stderr.splitlines()
+    assert first.startswith("fixed nginx.conf:4: listen-default-parameter: ")
+    assert last == "fixed 1 finding in 1 file"
+    assert "listen 8080 default_server;" in (tree / "nginx.conf").read_text()
+    again = nginxaudit("scan", "--fix-only", "nginx.conf", cwd=tree)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert nginxaudit("scan", "--fix-only", "-f", "json", "nginx.conf", cwd=tree).returncode == 2
+    assert nginxaudit("scan", "--fix-only", "none.conf", cwd=tree).returncode == 3

@@ -107,7 +107,9 @@ def test_what_can_be_fixed_is_fixed_and_then_passes(tree: Path) -> None:
     )
     done = _commit(tree)
     assert done.returncode == 1
-    assert "files were modified by this hook" in done.stdout + done.stderr
+    output = done.stdout + done.stderr
+    assert "files were modified by this hook" in output
+    assert "fixed nginx/conf.d/app.conf:" in output and "fixed 1 finding in 1 file" in output
     assert "listen 8080 default_server;" in (tree / "nginx/conf.d/app.conf").read_text()
     again = _commit(tree)
     assert again.returncode == 0, again.stdout + again.stderr

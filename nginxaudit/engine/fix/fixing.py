@@ -57,9 +57,13 @@ def fix(
     *,
     unsafe: bool = False,
     stdin: bytes | None = None,
+    jobs: int | None = 1,
 ) -> Fixed:
-    """Fix what can be fixed in ``paths``: files below the scanned directories, and ``stdin``."""
-    return _Fixing(list(paths), settings, unsafe, stdin).run()
+    """Fix what can be fixed in ``paths``: files below the scanned directories, and ``stdin``.
+
+    ``jobs`` is how many processes run rules, as `examine` takes it.
+    """
+    return _Fixing(list(paths), settings, unsafe, stdin, jobs).run()
 
 
 def fence_of(paths: Iterable[str]) -> list[str]:
@@ -95,8 +99,10 @@ class _Fixing:
         settings: Settings,
         unsafe: bool,
         stdin: bytes | None,
+        jobs: int | None,
     ) -> None:
         self._paths = paths
+        self._jobs = jobs
         self._settings = settings
         catalogue = catalogue_of(settings)
         self._wanted = {rule.slug for rule in selected(catalogue, settings)}
@@ -159,7 +165,11 @@ class _Fixing:
         )
         data = self._stdin if stdin is None else stdin
         examination: Examination = examine(
-            self._paths, settings, stdin=None if data is None else BytesIO(data), overlay=texts
+            self._paths,
+            settings,
+            stdin=None if data is None else BytesIO(data),
+            overlay=texts,
+            jobs=self._jobs,
         )
         return examination.report
 
