@@ -53,6 +53,17 @@ def _document_root(flight: Flight) -> Value:
     return root_of(flight)
 
 
+def _realpath_root(flight: Flight) -> Value:
+    """The root with its links followed; empty for one that does not exist."""
+    from nginxaudit.request.files import is_dir, is_file, root_of
+
+    root = root_of(flight)
+    if isinstance(root, Unknown) or not flight.world.complete:
+        return Unknown("$realpath_root", "links are not followed", name="realpath_root")
+    path = root.rstrip("/") or "/"
+    return path if is_dir(flight, path) or is_file(flight, path) else ""
+
+
 def _request_filename(flight: Flight) -> Value:
     from nginxaudit.request.files import NoPath, path_of
 
@@ -64,10 +75,6 @@ def _request_filename(flight: Flight) -> Value:
 
 def _request(flight: Flight) -> Value:
     return f"{flight.ask.method} {flight.ask.target} HTTP/{flight.ask.version}"
-
-
-def _content_length(flight: Flight) -> Value:
-    return "" if flight.ask.body is None else str(flight.ask.body)
 
 
 def _remote_user(flight: Flight) -> Value:
@@ -146,7 +153,7 @@ BUILTIN: dict[str, Builtin] = {
     "request_method": Builtin(lambda flight: flight.main.method),
     "request_filename": Builtin(_request_filename),
     "document_root": Builtin(_document_root),
-    "realpath_root": Builtin(_document_root),
+    "realpath_root": Builtin(_realpath_root),
     "host": Builtin(_host),
     "scheme": Builtin(lambda flight: flight.ask.scheme),
     "https": Builtin(lambda flight: "on" if flight.ask.tls else ""),
@@ -158,7 +165,7 @@ BUILTIN: dict[str, Builtin] = {
     "binary_remote_addr": Builtin(_binary_addr, cached=True),
     "realip_remote_addr": Builtin(lambda flight: flight.ask.client or _remote_addr(flight)),
     "remote_user": Builtin(_remote_user),
-    "content_length": Builtin(_content_length),
+    "content_length": Builtin(lambda flight: flight.length),
     "content_type": Builtin(lambda flight: header(flight, "content-type")),
     "nginx_version": Builtin(_nginx_version),
     "http2": Builtin(lambda flight: "h2" if flight.ask.version == "2.0" else ""),

@@ -100,6 +100,8 @@ class Flight:
         self.named_host: str | None = None  # that of an absolute request target
         self.protocol = f"HTTP/{ask.version}"
         self.headers: list[tuple[str, str]] = []
+        self.body: int | None = None  # r->headers_in.content_length_n, once the headers have been read
+        self.length = ""  # the header itself
         self.client: str | None = ask.client
         self.real_ip_done = False
         self.quoted = False

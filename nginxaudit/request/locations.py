@@ -74,7 +74,7 @@ def find_location(flight: Flight) -> Result | None:
         _explain(flight, location, found.redirect)
     if location is None:
         flight.block = server.directive
-        return None
+        return _too_large(flight)
     if not flight.internal and is_internal(location.directive):
         flight.block = location.directive
         flight.note("location", location.directive, "404", "the location is for internal redirects only")
@@ -94,9 +94,8 @@ def find_location(flight: Flight) -> Result | None:
 
 
 def _too_large(flight: Flight) -> Result | None:
-    size = flight.ask.body
-    block = flight.block
-    if size is None or not flight.is_main or block is None:
+    size, block = flight.body, flight.block
+    if not size:
         return None
     limit = flight.model.size(block, "client_max_body_size", 1 << 20)
     if limit and size > limit:
@@ -104,6 +103,7 @@ def _too_large(flight: Flight) -> Result | None:
         flight.note(
             "location", found[0] if found else None, "413", f"the body of {size} bytes is larger than {limit}"
         )
+        flight.body = 0  # it has been discarded
         return Finish(413)
     return None
 

@@ -70,7 +70,11 @@ def current(flight: Flight, name: str = "proxy_pass") -> Directive | None:
 
 def passed(flight: Flight, handler: Directive) -> Passed:
     """What is sent on. Raises `BadUrl`."""
-    node = current(flight, handler.name) or handler
+    node = current(flight, handler.name)
+    if (
+        node is None
+    ):  # of two if blocks that hold, the first one passes, and the settings of the second one count
+        raise BadUrl(500, f"{handler.name} is not in the block whose settings count")
     protocol = node.name.removesuffix("_pass")
     if protocol == "proxy":
         return _proxy(flight, node)
@@ -219,9 +223,9 @@ def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str
         if text:
             found.append((str(node.args[0]), text))
     if (
-        flight.ask.body is not None and "content-length" not in own
+        flight.body is not None and "content-length" not in own
     ):  # that of a subrequest, too, which has no body
-        found.append(("Content-Length", str(flight.ask.body)))
+        found.append(("Content-Length", str(flight.body)))
     if (model.value(block, f"{protocol}_cache") or "off") != "off":
         names |= _CONDITIONAL
     if model.flag(block, f"{protocol}_pass_request_headers", True):

@@ -98,13 +98,13 @@ def _socket_why(socket: Socket) -> str:
     return f"{tls}{count} servers listen on it" if count > 1 else f"{tls}one server listens on it"
 
 
-def choose_server(flight: Flight, socket: Socket, host: str, what: str) -> Server:
-    """The server for a name on a socket; a name that is a regular expression sets the captures."""
+def choose_server(flight: Flight, socket: Socket, host: str, what: str, *, capture: bool = True) -> Server:
+    """The server for a name on a socket; a name that is a regular expression sets the captures (not that of a handshake)."""
     choice = socket.choose(host)
     if not choice.certain:
         choice = _undecided(flight, socket, host)
     server = choice.server
-    if choice.name is not None and choice.name.kind == "regex":
+    if capture and choice.name is not None and choice.name.kind == "regex":
         found = search(choice.name.name, host, caseless=choice.name.name.lower() != choice.name.name)
         if isinstance(found, Found):
             flight.capture(found)

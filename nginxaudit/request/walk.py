@@ -85,7 +85,7 @@ def _begin(flight: Flight) -> Result:
         flight.note("socket", default.directive, "closed", "the socket does not speak TLS")
         return Reply(444)
     if ask.tls and ask.sni:
-        _enter_server(flight, choose_server(flight, socket, ask.sni, "the TLS name"))
+        _enter_server(flight, choose_server(flight, socket, ask.sni, "the TLS name", capture=False))
         assert flight.block is not None
         if flight.model.flag(flight.block, "ssl_reject_handshake", False):
             node = flight.model.effective(flight.block, "ssl_reject_handshake")[0]
@@ -146,14 +146,15 @@ def _host(flight: Flight) -> Result | None:
             _enter_server(flight, choose_server(flight, socket, flight.host, "the host"))
         flight.note("server", flight.block, "400", str(bad))
         return Finish(400)
-    if not (ask.tls and ask.sni and flight.host == ask.sni.lower()):
-        before = flight.server
-        server = choose_server(flight, socket, flight.host, "the host")
-        _enter_server(flight, server)
-        if ask.tls and ask.sni and server is not before and _verifies(flight, server.directive):
-            flight.note("server", server.directive, "421", "the TLS name leads to another server")
-            return Finish(421)
+    before = flight.server
+    server = choose_server(flight, socket, flight.host, "the host")
+    _enter_server(flight, server)
+    moved = ask.tls and ask.sni and flight.host != ask.sni and server is not before
+    if moved and _verifies(flight, server.directive):
+        flight.note("server", server.directive, "421", "the TLS name leads to another server")
+        return Finish(421)
     flight.headers = _headers(flight, flight.block)
+    flight.body, flight.length = ask.body, "" if ask.body is None else str(ask.body)
     if ask.host is None and ask.version != "1.0":
         flight.note("server", flight.block, "400", "HTTP/1.1 needs a Host header")
         return Finish(400)
@@ -200,7 +201,7 @@ def _go(flight: Flight, to: Goto) -> Result:
     flight.internal = True
     flight.valid_raw = False
     flight.add_uri_to_alias = False
-    flight.sent = None
+    flight.sent, flight.proxy_host = None, ""
     return _phases(flight)
 
 
@@ -220,6 +221,7 @@ def _go_named(flight: Flight, name: str) -> Result:
         return Finish(500)
     flight.internal = True
     flight.handler = flight.sent = None
+    flight.proxy_host = ""
     flight.uri_changed = False
     flight.location = location
     flight.note("location", location.directive, location.label, "by its name")
@@ -293,6 +295,7 @@ def _subrequest(flight: Flight, uri: str, node: Directive) -> int | None:
         flight.host,
         flight.host_header,
     )
+    sub.body, sub.length = flight.body, flight.length
     sub.client, sub.real_ip_done = flight.client, flight.real_ip_done
     sub.main, sub.internal, sub.valid_raw, sub.raw = flight.main, True, False, flight.raw
     sub.method, sub.uri = "GET", uri

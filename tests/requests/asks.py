@@ -6,6 +6,7 @@ import base64
 from random import Random
 
 from nginxaudit.request.records import Ask
+from tests.requests.configurations import Case
 
 _SEGMENTS = (
     "a", "b.txt", "dir", "img", "api", "v1", "private", "x.php", "run.php", "secret.txt", "index.html", "sub", "deep.txt", "é", "ü.txt",
@@ -50,19 +51,33 @@ def right() -> str:
     return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
-def random_ask(random: Random, port: int, names: tuple[str, ...]) -> Ask:
+def random_ask(random: Random, case: Case) -> Ask:
     """One request to a case."""
     method = random.choice(_METHODS)
+    secure = case.tls is not None and random.random() < 0.4
+    tls = secure and random.random() < 0.9
+    port = case.tls if secure and case.tls is not None else case.port
+    host = _host(random, port, case.names)
     return Ask(
         target=_target(random),
-        host=_host(random, port, names),
+        host=host,
         method=method,
         headers=_headers(random),
-        address="127.0.0.1",
+        tls=tls,
+        sni=_sni(random, host, port, case.names) if tls else None,
+        address="127.0.0.2" if case.other and not secure and random.random() < 0.4 else "127.0.0.1",
         port=port,
         client="127.0.0.1",
         body=random.randrange(20) if method in ("POST", "PUT", "PATCH") else None,
     )
+
+
+def _sni(random: Random, host: str | None, port: int, names: tuple[str, ...]) -> str | None:
+    """A name for the handshake: mostly that of the Host header."""
+    name = host if random.random() < 0.8 else _host(random, port, names)
+    if name is None or "/" in name or ".." in name or random.random() < 0.1:
+        return None
+    return name.partition(":")[0].removesuffix(".").lower()
 
 
 def _target(random: Random) -> str:
@@ -140,6 +155,9 @@ def _headers(random: Random) -> tuple[tuple[str, str], ...]:
         found.append(("Authorization", random.choice((right(), "Basic am9lOm5v", "Bearer x", "Basic !"))))
     if random.random() < 0.2:
         found.append(("User-Agent", random.choice(("bot", "curl"))))
+    if random.random() < 0.15:
+        referers = ("http://ok.example/x", "https://www.ok.example:8080", "http://bad.example/", "junk", "")
+        found.append(("Referer", random.choice(referers)))
     if random.random() < 0.1:
         found.append(("Content-Type", "text/x-c"))
     return tuple(found)

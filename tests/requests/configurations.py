@@ -8,40 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-FILES = (
-    "index.html", "a.txt", "a/index.html", "a/b.txt", "a/c/index.php", "dir/index.html", "dir/x.php", "dir/sub/deep.txt",
-    "img/logo.png", "img/A.PNG", "private/secret.txt", "private/run.php", "404.html", "50x.html", "api/index.html",
-    "sp ace/x y.txt", "maintenance.html", "é/ü.txt", "x.php", "a.txt.html",
-)  # fmt: skip
-FOLDERS = ("empty", "a/hollow")
-
-_PREFIXES = (
-    "/", "/a", "/a/", "/a/c/", "/dir", "/dir/", "/dir/sub/", "/img/", "/api", "/api/", "/api/v1/", "/private/", "/A/", "/é/",
-    "/empty/", "/sp ace/", "/old", "/x.php", "/internal/",
-)  # fmt: skip
-_EXACT = ("/", "/a", "/a/", "/dir/", "/api", "/a.txt", "/404.html", "/index.html", "/auth")
-_REGEXES = (
-    r"~ \.php$", r"~ \.(?<ext>php|html)$", r"~* \.(txt|html|png)$", r"~ ^/a/(.*)$", r"~ ^/(?<seg>[a-z]+)/(.*)$", r"~* ^/API",
-    r"~ /$", r"~ ^/(dir|img)/", r"~* /a", r"~ ^/private/.*\.php", r"~ [^a-z/.]", r"~ ^/([^/]*)/([^/]*)", r"~ b", r"~* \.PHP",
-)  # fmt: skip
-_TEXTS = (
-    "$uri", "$request_uri", "$args", "$is_args$args", "$host", "$http_host", "$scheme", "$request_method", "$arg_x", "$arg_Y",
-    "$cookie_c", "$http_x_test", "$remote_addr", "$server_port", "$1", "$2", "/$1", "$1-$2", "$seg", "$ext", "plain", "",
-    "$document_root", "$request_filename", "$query_string", "$server_name", "$content_length", "$remote_user", "$http_user_agent",
-    "$proxy_add_x_forwarded_for", "$proxy_host", "$uri/$args", "a b", "${uri}x", "$https", "$server_protocol", "$content_type",
-)  # fmt: skip
-_REWRITES = (
-    (r"^/a/(.*)$", "/dir/$1"), (r"^/a/(.*)$", "/img/$1?from=a"), (r"^/(.*)\.html$", "/$1.txt"), (r"^/old(.*)$", "/new$1"),
-    (r"^(/.*)$", "/api$1?"), (r"^/dir/(.+)$", "/dir/?p=$1"), (r"/sub/", "/a/"), (r"^/x", "/a.txt"), (r"\.php$", "/x.php?q=$uri"),
-    (r"^/api/(.*)$", "/private/$1"), (r"^/(?<seg>\w+)/(.*)$", "/$2/$seg"), (r".", "/index.html"), (r"^/img/(.*)", "$1"),
-    (r"^/é/(.*)$", "/a/$1"), (r"^/sp ace/(.*)$", "/private/$1?s=$1"), (r"^/(.*)$", "/$arg_x/$1"), (r"^/a", "/a/a"),
-    (r"^(.*)/$", "$1"), (r"^/([^/]+)$", "/$1/"), (r"^/.*$", "/dir/x.php?a=1&b=$args"),
-)  # fmt: skip
-_REDIRECTS = (
-    (r"^/a/(.*)$", "http://other.example/$1"), (r"^/(.*)$", "https://$host/$1"), (r"^/dir/(.*)$", "$scheme://x.example/$1?k=$1"),
-    (r"^/old(.*)$", "/new$1"), (r"^/(.*)$", "/r/$1?"), (r"^/é/(.*)$", "/ä/$1"), (r"(.*)", "/to$1?u=$uri"),
-)  # fmt: skip
-_CODES = (403, 404, 405, 500, 502, 503)
+from tests.requests.pools import CODES, EXACT, MAP_LINES, PREFIXES, REDIRECTS, REGEXES, REWRITES, TEXTS
 
 
 @dataclass
@@ -49,6 +16,7 @@ class Backends:
     """Ports of the echo servers, by the status that they answer with."""
 
     by_status: dict[int, int] = field(default_factory=dict)
+    fastcgi: int = 0
 
 
 @dataclass
@@ -59,12 +27,18 @@ class Case:
     port: int
     text: str
     names: tuple[str, ...]
+    tls: int | None = None  # a second port, with TLS
+    other: bool = False  # servers listen on 127.0.0.2, too
 
 
 class Generator:
     """Writes one case."""
 
-    def __init__(self, random: Random, number: int, port: int, root: str, backends: Backends) -> None:
+    def __init__(
+        self, random: Random, number: int, port: int, root: str, backends: Backends, tls: int | None = None
+    ) -> None:
+        self.tls = tls if random.random() < 0.3 else None
+        self.other = random.random() < 0.15
         self.random = random
         self.number = number
         self.port = port
@@ -82,7 +56,7 @@ class Generator:
             own = self._names(at)
             names += own
             servers += self._server(at, own)
-        return Case(self.number, self.port, "\n".join(http + servers), tuple(names))
+        return Case(self.number, self.port, "\n".join(http + servers), tuple(names), self.tls, self.other)
 
     # -- http level
 
@@ -93,7 +67,7 @@ class Generator:
             source = random.choice(
                 ("$uri", "$arg_x", "$host", "$http_x_test", "$request_method", "$cookie_c", "$args")
             )
-            lines = [f"    {key} {value};" for key, value in random.sample(_MAP_LINES, 3)]
+            lines = [f"    {key} {value};" for key, value in random.sample(MAP_LINES, 3)]
             default = (
                 [f"    default {random.choice(('0', '1', 'd', '$uri', '/a/b.txt'))};"]
                 if random.random() < 0.7
@@ -143,6 +117,7 @@ class Generator:
         )
         self.lines.append(default)
         lines = [f"server {{ listen 127.0.0.1:{self.port}{default};"]
+        lines += self._listens(at)
         if names:
             lines.append(f"server_name {' '.join(names)};")
         lines.append(f"root {self.root}{random.choice(('', '', '/', '/a'))};")
@@ -164,6 +139,14 @@ class Generator:
         lines += self._auth()
         lines.append("}")
         return lines
+
+    def _listens(self, at: int) -> list[str]:
+        found = []
+        if self.tls is not None and (not at or self.random.random() < 0.6):
+            found.append(f"listen 127.0.0.1:{self.tls} ssl;")
+        if self.other and (not at or self.random.random() < 0.5):
+            found.append(f"listen 127.0.0.2:{self.port};")
+        return found
 
     def _redirect_settings(self) -> list[str]:
         random, found = self.random, []
@@ -204,9 +187,9 @@ class Generator:
         random = self.random
         kind = random.random()
         if kind < 0.4 or parent.startswith("~"):
-            return random.choice(_REGEXES)
+            return random.choice(REGEXES)
         prefix = parent.replace("^~ ", "")
-        pool = [each for each in (_EXACT if kind < 0.5 else _PREFIXES) if each.startswith(prefix)]
+        pool = [each for each in (EXACT if kind < 0.5 else PREFIXES) if each.startswith(prefix)]
         if not pool or parent.startswith("="):
             return None
         path = random.choice(pool)
@@ -277,13 +260,21 @@ class Generator:
         if random.random() < often / 2:
             found.append(f"autoindex {random.choice(('on', 'off'))};")
         if random.random() < often / 3:
+            found.append(f"client_max_body_size {random.choice(('5', '10', '0'))};")
+        if random.random() < often / 3:
+            found.append("types { text/x-html html; text/x-text TXT text; }")
+        if random.random() < often / 3:
+            found.append(
+                f"valid_referers {random.choice(('none ok.example *.ok.example', 'ok.example', 'blocked .ok.example', 'none blocked server_names ok.example'))};"
+            )
+        if random.random() < often / 3:
             found.append(f"default_type {random.choice(('text/x-a', 'application/x-b'))};")
         return found
 
     def _error_pages(self) -> list[str]:
         random, found = self.random, []
         for _ in range(random.choice((1, 1, 2))):
-            codes = " ".join(map(str, random.sample(_CODES, random.choice((1, 2)))))
+            codes = " ".join(map(str, random.sample(CODES, random.choice((1, 2)))))
             extra = random.choice(("", "", "", " =", " =200", " =404", " =302"))
             target = random.choice(
                 (
@@ -319,29 +310,28 @@ class Generator:
         return found
 
     def _text(self) -> str:
-        pool = self.variables if self.variables and self.random.random() < 0.25 else _TEXTS
+        pool = self.variables if self.variables and self.random.random() < 0.25 else TEXTS
         return f'"{self.random.choice(pool)}"'
 
     def _rewrites(self, *, in_server: bool) -> list[str]:
         random, found = self.random, []
         count = random.choice((0, 0, 0, 0, 1)) if in_server else random.choice((0, 0, 1, 1, 2))
         for _ in range(count):
-            found += random.choice(
-                (self._rewrite, self._rewrite, self._set, self._condition, self._condition)
-            )()
+            kind = random.choice((self._rewrite, self._rewrite, self._set, self._condition, self._condition))
+            found += self._condition(in_server=in_server) if kind == self._condition else kind()
         return found
 
     def _rewrite(self) -> list[str]:
         random = self.random
         if random.random() < 0.25:
-            pattern, to = random.choice(_REDIRECTS)
+            pattern, to = random.choice(REDIRECTS)
             flag = (
                 random.choice((" redirect", " permanent"))
                 if to.startswith("/")
                 else random.choice(("", " permanent"))
             )
         else:
-            pattern, to = random.choice(_REWRITES)
+            pattern, to = random.choice(REWRITES)
             flag = random.choice(("", "", " last", " last", " break", " break"))
         return [f'rewrite "{pattern}" "{to}"{flag};']
 
@@ -353,7 +343,7 @@ class Generator:
             line += f" set $args {self._text()};"
         return [line]
 
-    def _condition(self) -> list[str]:
+    def _condition(self, *, in_server: bool = False) -> list[str]:
         random = self.random
         variable = random.choice(
             ("$uri", "$args", "$arg_x", "$request_method", "$host", "$http_x_test", *self.variables)
@@ -365,20 +355,28 @@ class Generator:
                 "-d $request_filename", "!-f $document_root/a.txt", "-f $request_filename", '$request_uri ~ "//"',
             )
         )  # fmt: skip
-        body = random.choice(
-            (self._return, self._rewrite, self._set, self._set, self._break, self._header, self._pass_in_if)
-        )()
-        return [f"if ({condition}) {{", *body, "}"] if body != ["-"] else []
+        bodies = [self._return, self._rewrite, self._set, self._set, self._break]
+        if not in_server:
+            bodies += [self._settings_in_if, self._settings_in_if]
+        return [f"if ({condition}) {{", *random.choice(bodies)(), "}"]
 
     def _break(self) -> list[str]:
         return ["break;"]
 
-    def _header(self) -> list[str]:
-        self_text = self._text()
-        return [f"set $v{self.number}_0 {self_text};"]
-
-    def _pass_in_if(self) -> list[str]:
-        return ["return 418;"]
+    def _settings_in_if(self) -> list[str]:
+        """What only an ``if`` of a location may have: it counts while the block of the ``if`` does."""
+        random = self.random
+        status = random.choice((200, 200, 404, 503))
+        return random.choice(
+            (
+                [f"proxy_pass http://127.0.0.1:{self.backends.by_status[status]};"],
+                [f"root {self.root}/a;"],
+                [f"add_header X-I {self._text()};"],
+                ["error_page 404 = /a.txt;"],
+                ["expires 2h;"],
+                [f"fastcgi_pass 127.0.0.1:{self.backends.fastcgi};"],
+            )
+        )
 
     def _return(self) -> list[str]:
         random = self.random
@@ -402,11 +400,28 @@ class Generator:
             self._nothing,
             self._nothing,
             self._other_root,
+            self._fastcgi,
         ]
         if not head.startswith("@"):
             choices.append(lambda: self._alias(head))
         chosen = self.random.choice(choices)
         return chosen(head) if chosen == self._pass else chosen()  # type: ignore[arg-type, call-arg]
+
+    def _fastcgi(self) -> list[str]:
+        random = self.random
+        lines = [
+            f"fastcgi_pass 127.0.0.1:{self.backends.fastcgi};",
+            "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;",
+            f"fastcgi_param Q {self._text()}{random.choice(('', ' if_not_empty'))};",
+        ]
+        if random.random() < 0.3:
+            lines.append("fastcgi_index index.php;")
+        if random.random() < 0.3:
+            lines += [
+                r"fastcgi_split_path_info ^(.+\.php)(/.*)$;",
+                "fastcgi_param PATH_INFO $fastcgi_path_info;",
+            ]
+        return lines
 
     def _nothing(self) -> list[str]:
         return []
@@ -476,9 +491,3 @@ def _written(head: str) -> str:
     if modifier not in ("=", "~", "~*", "^~"):
         return f'"{head}"'
     return f'{modifier} "{text}"'
-
-
-_MAP_LINES = (
-    ("a", "one"), ('"~^/a/(.*)$"', "$1"), ("~*php", "php"), ("/dir/", "$arg_x"), ('""', "none"), ("1", "0"), ("GET", "get"),
-    ('"~(?<ext>txt)"', "$ext"), ("*.example", "wild"), ("x=1", "/x.php"), ("~/$", "slash"), ("POST", "post"),
-)  # fmt: skip

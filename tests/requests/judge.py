@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,12 @@ from nginxaudit.request.records import Ask, Outcome, World
 from nginxaudit.request.walk import trace
 from tests.model.model_support import model_of
 from tests.requests.asks import PASSWORD, USER, random_ask, right
-from tests.requests.configurations import FILES, FOLDERS, Backends, Case, Generator
-from tests.support import nginx
+from tests.requests.configurations import Backends, Case, Generator
+from tests.requests.pools import FILES, FOLDERS
+from tests.support import certificates, nginx
 
-STATUSES = (200, 404, 503)
+STATUSES = (200, 404, 503, 0)
+"""What the echo servers answer; 0 is the one that speaks FastCGI."""
 _AT_LINE = re.compile(r"\[emerg\].* in \S+:(\d+)")
 _HIDDEN = frozenset({"connection", "content-length"})
 
@@ -97,13 +100,21 @@ def judge(
     found = Count()
     root = directory / "files"
     world = replace(
-        write_tree(root), backends={f"127.0.0.1:{port}": status for status, port in ports.items()}
+        write_tree(root), backends={f"127.0.0.1:{port}": status or 200 for status, port in ports.items()}
     )
     (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
-    listening = nginx.free_ports(count)
+    listening = nginx.free_ports(2 * count)
+    backends = Backends({status: port for status, port in ports.items() if status}, ports[0])
+    certified = bool(certificates.made())
+    for name, text in certificates.made().items():
+        (directory / name).write_text(text)
     cases = [
-        Generator(Random(f"{seed}-{number}"), number, port, str(root), Backends(ports)).case()
-        for number, port in zip(range(first, first + count), listening, strict=True)
+        Generator(
+            Random(f"{seed}-{number}"), number, port, str(root), backends, tls if certified else None
+        ).case()
+        for number, port, tls in zip(
+            range(first, first + count), listening[:count], listening[count:], strict=True
+        )
     ]
     cases = _accepted(directory, cases, found)
     names = {f"u{case.number}": 200 for case in cases}
@@ -113,7 +124,7 @@ def judge(
         for case in cases:
             random = Random(f"{seed}-{case.number}-asks")
             for _ in range(per_case):
-                _one(found, case, model, random_ask(random, case.port, case.names), world, knowing)
+                _one(found, case, model, random_ask(random, case), world, knowing)
     return found
 
 
@@ -140,6 +151,10 @@ def _one(found: Count, case: Case, model: Model, ask: Ask, world: World, knowing
 
 def _http(directory: Path, cases: list[Case]) -> str:
     head = (
+        f"ssl_certificate {directory}/{certificates.CERTIFICATE};\nssl_certificate_key {directory}/{certificates.KEY};\n"
+        if certificates.made()
+        else ""
+    ) + (
         f"auth_basic_user_file {directory}/users;\nserver_names_hash_bucket_size 128;\nserver_names_hash_max_size 8192;\n"
         "variables_hash_max_size 65536;\nmap_hash_bucket_size 128;\nmap_hash_max_size 8192;\nlog_not_found off;\n"
         "map $host $groups { '~(?<seg>0)(?<ext>1)(?<sub>2)' 1; }\n"
@@ -184,7 +199,7 @@ def send(ask: Ask) -> Answer:
     if ask.body is not None:
         lines.append(f"Content-Length: {ask.body}")
     data = "\r\n".join([*lines, "Connection: close", "", ""]).encode() + b"x" * (ask.body or 0)
-    with socket.create_connection(("127.0.0.1", ask.port), timeout=5) as client:
+    with _connected(ask) as client:
         client.sendall(data)
         received = b""
         try:
@@ -195,6 +210,16 @@ def send(ask: Ask) -> Answer:
         except TimeoutError:
             return Answer(-1)
     return _read(received)
+
+
+def _connected(ask: Ask) -> socket.socket:
+    client = socket.create_connection((ask.address or "127.0.0.1", ask.port), timeout=5)
+    if not ask.tls:
+        return client
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(client, server_hostname=ask.sni)
 
 
 def _read(data: bytes) -> Answer:
@@ -248,12 +273,21 @@ def _passing(answer: Answer, outcome: Outcome) -> str | None:
     target = outcome.passed.rpartition("//")[2]
     if outcome.upstream is None and target != f"127.0.0.1:{echo['port']}":
         return f"target: {target}, nginx {echo['port']}"
+    if "params" in echo:
+        params = sorted(
+            (name, value) for name, value in echo["params"].items() if not name.startswith("HTTP_")
+        )
+        return (
+            None
+            if params == sorted(outcome.upstream_headers)
+            else f"parameters: {outcome.upstream_headers}, nginx {params}"
+        )
     if outcome.upstream_method != echo["method"]:
         return f"method: {outcome.upstream_method}, nginx {echo['method']}"
     if outcome.upstream_uri != echo["uri"]:
         return f"uri: {outcome.upstream_uri}, nginx {echo['uri']}"
     ours = sorted(
-        (name.lower(), value.strip())
+        (name.lower(), value.partition("\r\n")[0].strip())
         for name, value in outcome.upstream_headers
         if name.lower() not in _HIDDEN
     )
