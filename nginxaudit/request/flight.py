@@ -49,6 +49,10 @@ class Lost(Exception):  # noqa: N818 - the walk ends here, which is an answer
         self.node = node
 
 
+class Closed(Exception):  # noqa: N818
+    """The connection is closed, whatever else would have been."""
+
+
 class Finish(Struct, frozen=True):
     """The request ends with a status that error pages may replace (``ngx_http_finalize_request``)."""
 

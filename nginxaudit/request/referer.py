@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nginxaudit.request.flight import Flight, Unknown, Value
 
+_SHORTEST = len("http://i.ru")
+
 
 def invalid_referer(flight: Flight) -> Value:
     """``1`` where the Referer header is none of ``valid_referers``, else empty."""
@@ -14,11 +16,11 @@ def invalid_referer(flight: Flight) -> Value:
     ]
     if not words:
         return ""
-    sent = header(flight, "referer")
-    if not sent:
+    if not any(name.lower() == "referer" for name, _ in flight.headers):
         return "" if "none" in words else "1"
+    sent = header(flight, "referer")
     scheme = next((each for each in ("http://", "https://") if sent.lower().startswith(each)), "")
-    if not scheme:
+    if not scheme or len(sent) < _SHORTEST:
         return "" if "blocked" in words else "1"
     if any(word.startswith("~") or "/" in word for word in words):
         return Unknown(

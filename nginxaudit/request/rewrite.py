@@ -180,7 +180,7 @@ def answer(flight: Flight, node: Directive) -> Result:
         flight.note("rewrite", node, f"302 to {shown(flight.redirect)}")
         return Finish(302)
     status = int(first)
-    if len(node.args) < 2:
+    if len(node.args) < 2 or (status >= 400 and not node.args[1]):
         flight.note("rewrite", node, f"return {status}")
         return Finish(status) if status >= 400 else _plain(flight, status, "")
     found = value(flight, node.args[1])

@@ -9,7 +9,7 @@ from nginxaudit.request import access, content, errors, rewrite
 from nginxaudit.request.addresses import real_ip
 from nginxaudit.request.branches import MOST, Oracle, explore
 from nginxaudit.request.evaluate import shown
-from nginxaudit.request.flight import Finish, Flight, Goto, Lost, Reply, Result
+from nginxaudit.request.flight import Closed, Finish, Flight, Goto, Lost, Reply, Result
 from nginxaudit.request.headers import absolute, added, content_type
 from nginxaudit.request.locations import enter, find_location
 from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, Step, Trace, World
@@ -54,6 +54,9 @@ def _walk(flight: Flight) -> Outcome:
     """One way from the connection to the answer."""
     try:
         return _outcome(flight, _settle(flight, _begin(flight)))
+    except Closed:
+        flight.note("access", None, "closed", "the subrequest's 444 closes the whole connection")
+        return _outcome(flight, Reply(444))
     except Lost as lost:
         flight.note("unknown", lost.node, "unknown from here on", lost.reason)
         return _outcome(flight, None, lost.reason)
@@ -304,6 +307,8 @@ def _subrequest(flight: Flight, uri: str, node: Directive) -> int | None:
     except Lost as lost:
         flight.note("unknown", lost.node or node, "the subrequest's status is unknown", lost.reason)
         return None
+    if reply.status == 444:
+        raise Closed
     return sub.err_status or reply.status
 
 

@@ -20,7 +20,7 @@ TEXTS = (
     "$uri", "$request_uri", "$args", "$is_args$args", "$host", "$http_host", "$scheme", "$request_method", "$arg_x", "$arg_Y",
     "$cookie_c", "$http_x_test", "$remote_addr", "$server_port", "$1", "$2", "/$1", "$1-$2", "$seg", "$ext", "plain", "",
     "$document_root", "$request_filename", "$query_string", "$server_name", "$content_length", "$remote_user", "$http_user_agent",
-    "$proxy_add_x_forwarded_for", "$proxy_host", "$uri/$args", "a b", "${uri}x", "$https", "$server_protocol", "$content_type", "$invalid_referer", "$fastcgi_script_name", "$http_cookie", "$realpath_root", "$document_uri", "$request",
+    "$proxy_add_x_forwarded_for", "$proxy_host", "$uri/$args", "a b", "${uri}x", "$https", "$server_protocol", "$content_type", "$invalid_referer", "$fastcgi_script_name", "$http_cookie", "$document_uri", "$request",
 )  # fmt: skip
 REWRITES = (
     (r"^/a/(.*)$", "/dir/$1"), (r"^/a/(.*)$", "/img/$1?from=a"), (r"^/(.*)\.html$", "/$1.txt"), (r"^/old(.*)$", "/new$1"),

@@ -185,3 +185,41 @@ def test_explore_takes_every_way_once():
     assert [each for each, _, _ in found] == [(True, True), (True, False), (False,)]
     assert not more
     assert explore(walk, 2)[1]
+
+
+def test_the_last_if_that_holds_decides_about_the_backend():
+    text = "location / { if ($arg_a) { proxy_pass http://127.0.0.1:1; } if ($arg_b) { set $x 1; } }"
+    assert one(text, "/?a=1").passed == "http://127.0.0.1:1"
+    assert one(text, "/?a=1&b=1").status == 500
+
+
+def test_a_large_body():
+    assert (
+        one(
+            "client_max_body_size 5; location /b { client_max_body_size 0; return 204; }",
+            "/a",
+            method="POST",
+            body=6,
+        ).status
+        == 413
+    )
+    assert (
+        one(
+            "client_max_body_size 5; location /b { client_max_body_size 0; return 204; }",
+            "/b",
+            method="POST",
+            body=6,
+        ).status
+        == 204
+    )
+
+
+def test_a_444_of_a_subrequest_closes_the_connection():
+    assert one("location / { auth_request /auth; } location /auth { return 444; }").closed
+
+
+def test_limit_except_keeps_the_rewrites_of_the_location_out():
+    text = "location / { limit_except GET { deny all; } return 200 x; }"
+    assert one(text, "/").body == "x"
+    assert one(text, "/", method="POST").status == 403
+    assert one(text, "/", method="BREW").status == 403
