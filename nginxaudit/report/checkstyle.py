@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 from xml.etree.ElementTree import Element, SubElement
 
 from nginxaudit.report.base import RenderOptions
-from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.coverage import crash_line, gaps, templates
 from nginxaudit.report.xml import attribute, write
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
         )
     for gap in gaps(report):
         _not_analysed(file(gap.place or "."), gap.text, "error" if gap.place else "info")
+    for template in templates(report):
+        _not_analysed(file(template.place), template.text, "info")
     for crash in report.crashes:
         _not_analysed(file(crash.root), crash_line(crash), "error")
     write(top, stream)

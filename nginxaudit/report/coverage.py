@@ -64,7 +64,7 @@ def verdict(report: Report) -> str:
     counts = Counter(finding.severity for finding in report.active)
     suppressed = len(report.findings) - len(report.active)
     aside = f" ({suppressed:,} suppressed)" if suppressed else ""
-    files = f" in {counted(analysed(report), 'file')} analysed, for {report.target}"
+    files = f" in {counted(analysed(report), 'file')} analysed{_in_part(report)}, for {report.target}"
     if counts:
         found = ", ".join(counted(counts[each], *NOUNS[each]) for each in sorted(counts, reverse=True))
         return f"{found}{aside}{files}"
@@ -73,6 +73,18 @@ def verdict(report: Report) -> str:
     if not analysed(report):
         return f"Nothing could be analysed{aside}"
     return f"No findings in what could be analysed{aside}:{files}"
+
+
+def templates(report: Report) -> list[Gap]:
+    """The templates among the files: for formats without remarks."""
+    found = (file for file in report.files if file.template and file.analysed)
+    return [Gap(file.path, "a template, judged in part") for file in found]
+
+
+def _in_part(report: Report) -> str:
+    """How many of the files are templates, in parentheses."""
+    count = sum(file.template and file.analysed for file in report.files)
+    return f" ({counted(count, 'template')} in part)" if count else ""
 
 
 NOUNS = {

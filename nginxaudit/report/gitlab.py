@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from nginxaudit.finding import Severity
 from nginxaudit.report.base import RenderOptions
-from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.coverage import crash_line, gaps, templates
 from nginxaudit.report.sanitize import visible
 from nginxaudit.report.strict_json import write
 
@@ -34,6 +34,8 @@ def _issues(report: Report) -> Iterator[dict[str, Any]]:
     for gap in gaps(report):
         severity = "blocker" if gap.place else "info"  # without a place: a note, nothing that was asked for
         yield _issue("not-analysed", str(gap), severity, gap.place or ".", 1, str(gap))
+    for each in templates(report):
+        yield _issue("not-analysed", str(each), "info", each.place, 1, str(each))
     for crash in report.crashes:
         yield _issue("internal-error", crash_line(crash), "blocker", crash.root, 1, crash_line(crash))
 

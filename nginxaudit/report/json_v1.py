@@ -110,6 +110,7 @@ def _files(report: Report) -> Iterator[dict[str, Any]]:
     for file in report.files:
         errors = [*file.errors, *crashes.pop(file.path, ())]
         broken = len(errors) > len(file.errors)
-        yield {"path": file.path, "analysed": file.analysed and not broken, "errors": errors}
+        entry = {"path": file.path, "analysed": file.analysed and not broken, "errors": errors}
+        yield {**entry, "template": True} if file.template else entry
     for root, errors in crashes.items():
         yield {"path": root, "analysed": False, "errors": errors}

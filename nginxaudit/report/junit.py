@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from xml.etree.ElementTree import Element, SubElement
 
 from nginxaudit.report.base import RenderOptions
-from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.coverage import crash_line, gaps, templates
 from nginxaudit.report.xml import attribute, write
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
         for finding in findings:
             _case(suite, finding, fails=finding in failing)
     lacking = [(str(gap), bool(gap.place)) for gap in gaps(report)]
+    lacking += [(str(each), False) for each in templates(report)]
     lacking += [(crash_line(crash), True) for crash in report.crashes]
     if lacking:
         errors = sum(is_error for _, is_error in lacking)

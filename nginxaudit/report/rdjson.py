@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from nginxaudit import HOME
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.report.base import RenderOptions
-from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.coverage import crash_line, gaps, templates
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.sanitize import visible
 from nginxaudit.report.strict_json import write
@@ -92,5 +92,7 @@ def _lacking(report: Report) -> Iterator[dict[str, Any]]:
             "location": {"path": gap.place or "."},
             "severity": "ERROR" if gap.place else "INFO",
         }
+    for each in templates(report):
+        yield {"message": each.text, "location": {"path": each.place}, "severity": "INFO"}
     for crash in report.crashes:
         yield {"message": crash_line(crash), "location": {"path": crash.root}, "severity": "ERROR"}

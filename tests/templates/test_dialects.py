@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
+from nginxaudit.report import FORMATS, render
 
 WRITTEN = {
     "deprecated-tls-protocol",
@@ -373,3 +376,15 @@ def test_capitals_in_what_is_called_a_template(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text("server { listen 80; autoindex $FLAG; }")
         assert any(each.rejected_by_nginx for each in audit([str(path)], Settings()).active) == refused
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_report_names_it(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "site.conf.j2"
+    path.write_text("server { listen 80; server_name {{ name }}; root /srv; }")
+    report = audit([str(path)], Settings())
+    stream = StringIO()
+    render(form, report, stream)
+    assert "a template" in stream.getvalue()
+    if form == "json":
+        assert json.loads(stream.getvalue())["files"][0]["template"] is True

@@ -151,7 +151,12 @@ class Assembly:
             edition=target.edition,
             findings=tuple(shown),
             files=tuple(
-                FileStatus(path, path not in self._troubles, tuple(self._troubles.get(path, ())))
+                FileStatus(
+                    path,
+                    path not in self._troubles,
+                    tuple(self._troubles.get(path, ())),
+                    path in self._sources and self._sources[path].template is not None,
+                )
                 for path in sorted(files)
             ),
             rules=tuple(self._rules),

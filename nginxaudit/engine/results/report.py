@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 class FileStatus(Struct, frozen=True):
-    """One input file. ``analysed`` is False when any part of it was not understood."""
+    """One input file. ``analysed`` is False when any part of it was not understood; a ``template`` is judged in part."""
 
     path: str
     analysed: bool
     errors: tuple[str, ...] = ()
+    template: bool = False
 
 
 class RuleCrash(Struct, frozen=True):
