@@ -39,13 +39,13 @@ _NAMES = (
 _CALLS = r"\$\{\s*+[A-Za-z_]\w*+[.(\[][^{}\n]*+\}"  # Terraform: ${join(",", names)}, ${each.value}
 _WORDS = r"|\$\$\{?\w*+\}?|\$[A-Z_][A-Z0-9_]*+(?![a-z])|\$\{[a-z]\w*+\}"
 """Beside `_SHELL` in texts that have such names: $PORT, $$host for $host, and ${name} if nginx has no such variable."""
-_PLAIN = {  # found as they are
+_PLAIN = {  # found as they are; what comes before is asked last, which is faster
     "shell": _SHELL,
     "names": _NAMES,
     "percent": r"%(?![0-9A-Fa-f]{2})[A-Za-z_]\w++%|%[a-z_]{3}\w*+%",  # not as in a URL
     "at": r"@@[A-Za-z_]\w*+@@|@[A-Za-z_]\w*+@",
-    "angle": r"(?<![?P(])<(?:[A-Z][A-Z0-9_-]++|(?:your|my|the|insert|replace)[-_ ][\w -]{1,40}+)>",
-    "single": r"(?<![$#%{\\])\{[A-Za-z_]\w[\w.]*+(?:![rs])?\}",
+    "angle": r"<(?<![?P(]<)(?:[A-Z][A-Z0-9_-]++|(?:your|my|the|insert|replace)[-_ ][\w -]{1,40}+)>",
+    "single": r"\{(?<![$#%{\\]\{)[A-Za-z_]\w[\w.]*+(?:![rs])?\}",
     "ruby": r"(?<=[^\s;{}])\#\{[^{}\n]++\}|(?<=[^\s;{}]\ )\#\{[^{}\n]++\}",
     "calls": _CALLS,
 }
