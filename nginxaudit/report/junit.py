@@ -23,7 +23,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
     by_file: dict[str, list[Finding]] = {file.path: [] for file in report.files if file.analysed}
     for finding in report.active:
         by_file.setdefault(finding.span.file, []).append(finding)
-    top = Element("testsuites", name="nginxaudit")
+    top = Element("testsuites", name=attribute(f"nginxaudit, for {report.target}"))
     totals = [0, 0, 0]
     for path, findings in by_file.items():
         failing = [

@@ -70,6 +70,10 @@ def split_dump(text: str) -> list[Dump]:
     return list(_dumps(body)) if body is not None else []
 
 
+_VERSION_LINE = "nginx version: "
+_LONGEST_BANNER = 1 << 16
+
+
 def roots_of_dumps(source: SourceText) -> Roots:
     """The configurations in the dumps that ``source`` consists of."""
     found = Roots()
@@ -80,8 +84,9 @@ def roots_of_dumps(source: SourceText) -> Roots:
     if len(dumps) > MAX_DUMPS:
         reason = f"it holds {len(dumps):,} outputs of nginx -T; those after the first {MAX_DUMPS} were not analysed"
         found.unread.append(Unread(name, ReadError(Unreadable.LIMIT, reason, "Scan them one by one.")))
+    banner = _banner(source.text)
     for dump in dumps[:MAX_DUMPS]:
-        found.roots.append(_root(dump.files, name))
+        found.roots.append(_root(dump.files, name, banner=banner))
         if dump.said:
             found.remarks.append(f"{name}: nginx printed {'; '.join(dump.said)}")
         if dump.left:
@@ -101,18 +106,24 @@ def tell_apart(roots: list[Root]) -> None:
                 count = counts[files.origin]
                 label = files.origin if count == 1 else f"{files.origin}#{count}"
                 roots[number] = _root(
-                    {path: text.text for path, text in files.texts.items()}, files.origin, label
+                    {path: text.text for path, text in files.texts.items()}, files.origin, label, root.banner
                 )
             taken.update(files.texts)
 
 
-def _root(texts: dict[str, str], origin: str, label: str = "") -> Root:
+def _banner(text: str) -> str:
+    """What ``nginx -V`` has printed before the first configuration."""
+    head = text[:_LONGEST_BANNER].partition("# configuration file ")[0]
+    return head[head.index(_VERSION_LINE) :] if _VERSION_LINE in head else ""
+
+
+def _root(texts: dict[str, str], origin: str, label: str = "", banner: str = "") -> Root:
     prefix = f"{label}!" if label else ""
     sources = {
         path: SourceText(f"{prefix}{path}", text, f"dump:{prefix}{path}") for path, text in texts.items()
     }
     main = next(iter(sources))
-    return Root(sources[main], DumpFiles(sources, main, origin), context="main")
+    return Root(sources[main], DumpFiles(sources, main, origin), context="main", banner=banner)
 
 
 def refuse_failed(text: str) -> None:

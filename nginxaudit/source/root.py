@@ -28,13 +28,15 @@ class Root(Struct, frozen=True):
 
     ``searched`` says that it was found in a directory rather than named: then it is a root only
     if no other root includes it. ``context`` is the path of blocks in which a fragment is known to stand
-    (``http,server``; ``main`` for the top), None where that has to be found out.
+    (``http,server``; ``main`` for the top), None where that has to be found out. ``banner`` is what ``nginx -V`` has printed
+    before it, if it has.
     """
 
     source: SourceText
     files: Files
     searched: bool = False
     context: str | None = None
+    banner: str = ""
 
 
 class Unread(Struct, frozen=True):

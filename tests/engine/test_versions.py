@@ -161,6 +161,34 @@ def test_a_variable_of_newer_versions_is_advice(tmp_path: Path) -> None:
     }
 
 
+# -- known vulnerabilities
+
+
+def test_vulnerabilities_of_some_versions_are_a_word_on_what_to_run(tmp_path: Path) -> None:
+    text = _http(
+        "server { listen 443 quic; listen 443 ssl; server_name a; ssl_certificate a; ssl_certificate_key b; }"
+    )
+    (found,) = _found(text, "vulnerable-nginx-version", tmp_path)
+    assert found.severity is Severity.INFO
+    assert found.versions is not None
+    assert found.versions.since == "1.25.0"
+    assert found.versions.before is not None
+    assert "fixed in" in found.message
+    (known,) = _found(text, "vulnerable-nginx-version", tmp_path, nginx_version="1.26.0")
+    assert known.message.startswith("nginx 1.26.0 has CVE-")
+    assert known.severity > Severity.INFO
+
+
+def test_a_branch_that_is_fixed_is_a_gap(tmp_path: Path) -> None:
+    text = _http("server { listen 80; server_name a; location / { rewrite ^/(a(b))$ /$1$2 redirect; } }")
+    (found,) = _found(text, "rewrite-overlapping-captures", tmp_path)
+    assert found.versions is not None
+    assert found.versions.gaps == (("1.30.2", "1.31.0"),)
+    assert "except 1.30.2 and later 1.30" in found.claim
+    for version, count in (("1.30.1", 1), ("1.30.2", 0), ("1.31.0", 1), ("1.31.1", 0)):
+        assert len(_found(text, "rewrite-overlapping-captures", tmp_path, nginx_version=version)) == count
+
+
 # -- fixes
 
 

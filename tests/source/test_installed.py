@@ -209,6 +209,17 @@ def test_an_image(tmp_path: Path) -> None:
     assert _scan(tmp_path / "image.tar").nginx_version == "1.24.0"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_dump_after_the_output_of_nginx_v(end: str, tmp_path: Path) -> None:
+    text = f"$ nginx -V; nginx -T\nnginx version: nginx/1.22.1\nbuilt with OpenSSL 3\n# configuration file /etc/nginx/nginx.conf:\n{_CONF}"
+    (tmp_path / "dump.txt").write_text(text.replace("\n", end), newline="")
+    report = _scan(tmp_path / "dump.txt")
+    assert report.nginx_version == "1.22.1"
+    assert "judged for nginx 1.22.1, as nginx -V says before the configuration" in report.remarks
+    (tmp_path / "dump.txt").write_text(text.replace("nginx version: nginx/1.22.1\n", ""))
+    assert _scan(tmp_path / "dump.txt").nginx_version is None
+
+
 def test_a_version_that_is_named_wins(tmp_path: Path) -> None:
     report = _scan(_system(tmp_path, {"var/lib/dpkg/status": _DPKG.encode()}), nginx_version="1.29.7")
     assert report.nginx_version == "1.29.7"

@@ -72,8 +72,8 @@ def _advised_once(hits: Iterable[Hit], target: Target) -> Iterator[Hit]:
             yield replace(
                 hit, rejected=False, severity=min(hit.severity or Severity.WARNING, Severity.WARNING)
             )
-        elif (key := (hit.place.source.path, hit.message)) not in told:
-            told.add(key)
+        elif "needs nginx" not in hit.message or (hit.place.source.path, hit.message) not in told:
+            told.add((hit.place.source.path, hit.message))
             yield replace(hit, rejected=False, severity=Severity.INFO)
 
 

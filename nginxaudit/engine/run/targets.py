@@ -26,7 +26,9 @@ class Targets:
     def of(self, root: Root) -> Target:
         """The target of one root."""
         target = self._settings.target
-        if not self._settings.knows_version:
+        if not self._settings.knows_version and root.banner:
+            target = self._as_printed(root)
+        elif not self._settings.knows_version:
             system = root.files.system()
             if system is not None:
                 target = self._installed(system)
@@ -46,6 +48,20 @@ class Targets:
         oldest, newest = min(target.first for target in targets), max(target.version for target in targets)
         known = self._settings.target
         return Target(newest, known.edition, known.modules, None if oldest == newest else oldest)
+
+    def _as_printed(self, root: Root) -> Target:
+        """What ``nginx -V`` says before a dump; its edition is left to the settings."""
+        from nginxaudit.nginx.build import parse_build
+
+        known = self._settings.target
+        try:
+            version = parse_build(root.banner).version
+        except ValueError:
+            return known
+        target = Target(version, known.edition, known.modules)
+        self._remark(f"judged for {target.label}, as nginx -V says before the configuration")
+        self._doubt(version)
+        return target
 
     def _installed(self, system: System) -> Target:
         key = f"{system.top}\0{system.prefix}"
