@@ -86,6 +86,10 @@ _DEFINES = (
 )
 _ONE_LINE = r"\{\{[^{}\n]++\}\}"
 _CAPITALS = r"\$[A-Z_][A-Z0-9_]++(?![a-z])"
+_FIXED = (  # a name in braces where nginx takes no variable
+    r"(?:^|[;{])[ \t]*+(?:listen|server|keepalive|client_max_body_size|worker_connections|worker_processes|zone|upstream)"
+    r"[ \t]++[^;{}$\n]*+\$\{[a-z]\w*+\}"
+)
 _PRINTS = r"\b(?:return|sub_filter|add_header|add_trailer|more_\w+|echo\w*|log_format|set|default|if|location)\b[^;{}]*+$"
 _NEAR = 80
 _LINE_END = r"\{\{[ \t]*+(?:\#[^\n]*+)?\n"
@@ -108,11 +112,12 @@ def dialects_of(text: str, *, named: bool) -> frozenset[str]:
     """
     hinted = [name for name, signs in _HINTS.items() if any(sign in text for sign in signs)]
     hinted = [name for name in hinted if name in _STRICT or compiled(_PLAIN[name]).search(text)]
-    capitals = named and "$" in text and compiled(_CAPITALS).search(text) is not None
-    if not hinted and not capitals:
+    names = named and "$" in text and compiled(_CAPITALS).search(text) is not None
+    names = names or ("${" in text and compiled(_FIXED, re.MULTILINE).search(text) is not None)
+    if not hinted and not names:
         return frozenset()
     found = set(_evidence(text, hinted))
-    if capitals:
+    if names:
         found.add("shell")
     if named:
         found.update(name for name in _STRICT if name in hinted)

@@ -388,3 +388,16 @@ def test_every_report_names_it(form: str, tmp_path: Path) -> None:
     assert "a template" in stream.getvalue()
     if form == "json":
         assert json.loads(stream.getvalue())["files"][0]["template"] is True
+
+
+@pytest.mark.parametrize(
+    "line", ["listen ${port};", "client_max_body_size ${max_body}m;", "listen 10.0.0.1:${port} ssl;"]
+)
+def test_small_letters_where_nginx_takes_no_variable(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    path.write_text(
+        f"server {{\n    {line}\n    ssl_certificate a.pem; ssl_certificate_key a.key;\n    proxy_set_header X ${{host}};\n}}"
+    )
+    report = audit([str(path)], Settings())
+    assert not [each for each in report.active if each.rejected_by_nginx]
+    assert [each.rule for each in report.active if each.rule == "unrendered-template"]
