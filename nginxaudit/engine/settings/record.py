@@ -60,7 +60,10 @@ def about(
 
 def _version(text: str) -> None:
     if text != AUTO:
-        parse_version(text)
+        try:
+            parse_version(text)
+        except ValueError as error:
+            raise ValueError(f"{error} or {AUTO}") from None
 
 
 def _context_path(path: str) -> None:
