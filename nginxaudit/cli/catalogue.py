@@ -18,6 +18,6 @@ def rules_of(options: dict[str, Any]) -> Catalogue:
     from nginxaudit.engine.settings import SettingsError
 
     try:
-        return catalogue_of(settings_of((), options))
+        return catalogue_of(settings_of((), options, reads=False))
     except (SettingsError, PageError) as error:
         raise CommandError(str(error)) from None

@@ -74,8 +74,8 @@ def _option(setting: Setting) -> Callable[[Any], Any]:
     )
 
 
-def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
-    """Settings of the file that belongs to the paths, with the command line over them.
+def settings_of(paths: tuple[str, ...], options: dict[str, Any], *, reads: bool = True) -> Settings:
+    """Settings of the file that belongs to the paths, with the command line over them; ``reads``: they are read then.
 
     What is a list or a table is added to that of the file. Rules that the command line selects are all that run:
     what the file adds to them or takes away does not count then.
@@ -84,6 +84,13 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any]) -> Settings:
 
     from nginxaudit.engine.settings import discover, load
 
+    if reads and not paths and options.get("nginx_v") != "-":
+        from nginxaudit.cli.streams import is_fed
+
+        if is_fed():
+            raise click.UsageError(
+                "standard input is a pipe, and no PATH is given: give - to read it, or . to scan this directory"
+            )
     if options["settings_file"]:
         settings = load(options["settings_file"])
     else:

@@ -66,7 +66,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     image (docker save, OCI layout), a Kubernetes manifest, or - for standard input; each of them may be
     compressed.
     Several paths are several independent configurations. Without PATH: the settings' `entry`, else
-    ./nginx.conf, else /etc/nginx.
+    what is found below ., else /etc/nginx (where standard input is a terminal).
 
     \b
     Exit codes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import click
 
@@ -14,6 +18,9 @@ class CommandError(click.ClickException):
     """What stops a command though it was called rightly: settings, files, a full disk. It is shown without the usage."""
 
     exit_code = 2
+
+
+_PATIENCE = 0.5  # seconds in which a pipe that nobody writes to is closed
 
 
 @contextmanager
@@ -41,6 +48,26 @@ def say(text: str, *, error: bool = False) -> None:
 
     with writing("standard error" if error else "standard output"):
         click.echo(without_commands(visible(text)), err=error)
+
+
+def is_fed() -> bool:
+    """Whether somebody writes to standard input, or has: a pipe that is not at its end, or a file with something in it."""
+    if sys.stdin is None:
+        return False
+    try:
+        status = os.fstat(sys.stdin.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size > os.lseek(sys.stdin.fileno(), 0, os.SEEK_CUR)
+        if not stat.S_ISFIFO(status.st_mode):
+            return False
+        ready, _, _ = select.select([sys.stdin], [], [], _PATIENCE)
+        return not ready or _holds_data(sys.stdin.buffer)
+    except (OSError, ValueError):  # closed, or not a file at all
+        return False
+
+
+def _holds_data(stream: BinaryIO) -> bool:
+    return isinstance(stream, io.BufferedReader) and bool(stream.peek(1))
 
 
 def discard_output() -> None:

@@ -36,7 +36,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
     option says it.
 
     PATH is a file, a directory, an archive, a dump or - as for scan. Without it: the settings'
-    entry, ./nginx.conf, else /etc/nginx. A URL may lack its scheme; /path alone asks localhost;
+    entry, what is below ., else /etc/nginx. A URL may lack its scheme; /path alone asks localhost;
     @FILE is a file with a URL on each line.
 
     \b

@@ -13,6 +13,7 @@ from functools import cache
 
 from nginxaudit.nginx.directives import directives, known_names
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.source.root import has_main_block
 from nginxaudit.templates import FILLER, read_template
 
 HEAD = 8192
@@ -29,7 +30,7 @@ class Look(Enum):
 
 # Comments, and quoted words, which may hold anything. Quotes are special at the start of a word.
 _HIDDEN = (
-    r"""(?:^|(?<=[\s;{}]))#[^\n]*|\$\{\w+\}"""
+    r"""(?:^|(?<=[\s;{}]))#[^\n]*|\$\{\w+\}|\{\d+,?\d*\}"""
     r"""|(?<![^\s;{}(=])(?:"(?:[^"\\]|\\.){0,999}+"|'(?:[^'\\]|\\.){0,999}+')"""
 )
 _WORD = r"[a-z@%$_x][\w.@%$*/-]*"
@@ -84,10 +85,11 @@ def look(head: str, path: str, *, named: bool = False) -> Look:
     if head.startswith("#!") or not compiled(_BEGINS).match(words[0]):
         return Look.OTHER
     sure, good, odd = _counted(text)
-    is_nginx = (sure and good >= odd) or (good and not odd and named)
-    if not is_nginx or (4 * odd > good and not _is_known_name(words[0].rstrip(";{"))):
-        return Look.OTHER
-    return Look.NGINX
+    begins = _is_known_name(words[0].rstrip(";{"))
+    is_nginx = (
+        (sure and good >= odd) or (good and not odd and named) or (sure and begins and has_main_block(text))
+    )
+    return Look.NGINX if is_nginx and (begins or 4 * odd <= good) else Look.OTHER
 
 
 def is_written_like_nginx(head: str, path: str) -> bool:

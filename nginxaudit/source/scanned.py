@@ -367,7 +367,7 @@ def _too_many(count: int, limit: int, noun: str) -> ReadError:
 
 def _left(found: _Found) -> Iterable[str]:
     """What was left out without a look."""
-    yield from _named(found.backups, "backup file was", "backup files were", "left out")
+    yield from _named(found.backups, "backup file was", "backup files were", "left out unless included")
     yield from _named(found.left_out, "path was", "paths were", "left out by .gitignore or --exclude")
 
 

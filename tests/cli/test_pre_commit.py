@@ -113,3 +113,20 @@ def test_what_can_be_fixed_is_fixed_and_then_passes(tree: Path) -> None:
     assert "listen 8080 default_server;" in (tree / "nginx/conf.d/app.conf").read_text()
     again = _commit(tree)
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("name", ["sites-available/shop.example.com", "nginx/shop.conf.sample", "shop.vhost"])
+def test_a_site_is_read_whatever_its_name_is(name: str, tree: Path) -> None:
+    (tree / name).parent.mkdir(exist_ok=True)
+    (tree / name).write_text("server {\n    listen 80;\n    location /files { alias /srv/files/; }\n}\n")
+    done = _commit(tree)
+    assert done.returncode == 1
+    assert f"{name}:3:" in done.stdout + done.stderr
+
+
+def test_files_of_other_software_pass(tree: Path) -> None:
+    (tree / "redis.conf").write_text("bind 127.0.0.1\nport 6379\n")
+    (tree / "notes.txt").write_text("The server is down; see below {\n")
+    (tree / "nginx" / "app.conf.bak").write_text("server {\n")
+    done = _commit(tree)
+    assert done.returncode == 0, done.stdout + done.stderr

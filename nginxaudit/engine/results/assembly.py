@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from nginxaudit.engine.results.suppress import Ignores
 
 
+_OF_PLUS = frozenset({"health-check-requires-plus", "plus-only-directive", "plus-only-upstream-feature"})
+"""What only somebody writes who has NGINX Plus, or takes open source nginx for it."""
+
+
 class Assembly:
     """Takes the outcomes of a run, one configuration after the other.
 
@@ -101,7 +105,7 @@ class Assembly:
         self._sources.setdefault(path, source)
         self._trouble(path, str(error))
         if error.kind is Unreadable.FOREIGN:
-            return  # nothing is wrong with it
+            return  # nothing is wrong with the file
         remedy = error.remedy or ("Check the path." if error.kind is Unreadable.MISSING else "")
         hit = Hit(Place(source, 0, 0), f"{path} could not be read: {error}", help=remedy)
         rule = "limit-exceeded" if error.kind is Unreadable.LIMIT else "unreadable-file"
@@ -124,6 +128,8 @@ class Assembly:
             if given is not None and path not in self._reported and source.real not in given
         }
         findings = [each for each in self._collector.findings() if each.span.file not in hidden]
+        if "edition" not in settings.given and any(finding.rule in _OF_PLUS for finding in findings):
+            self._remarks.append("it looks like NGINX Plus: --edition plus")
         findings = [self._silence(finding) for finding in findings]
         findings = [each for each in self._with_flaws(findings) if each.span.file not in hidden]
         gone: tuple[Entry, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -22,6 +23,8 @@ from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target
+from nginxaudit.source.placing import ReadOptions
+from nginxaudit.source.roots import find_roots
 
 _LOCAL = "nginx.conf"
 _INSTALLED = "/etc/nginx"
@@ -35,7 +38,8 @@ def audit(
 ) -> Report:
     """Audit ``paths``: files, directories, ``nginx -T`` dumps, ``-`` for ``stdin``.
 
-    Without paths: the settings' ``entry``, else ``./nginx.conf``, else ``/etc/nginx``. Bad input never
+    Without paths: the settings' ``entry``, else what is below the working directory, else ``/etc/nginx`` (where
+    standard input is a terminal). Bad input never
     raises, it is part of the report. Raises `SettingsError` for settings that cannot be used.
     """
     return examine(paths, settings, stdin=stdin).report
@@ -84,6 +88,8 @@ def examine(
         reading = Reading(settings, overlay, clock, named=named)
         with clock.phase("read"):
             works = reading.works(chosen, stdin)
+        if chosen == [_INSTALLED] and not paths:
+            reading.remarks.insert(0, f"nothing below . looks like nginx: {_INSTALLED} was read")
         models = tuple(work.model for work in works)
         outcomes = run(models, tasks, settings.limits, jobs, clock)
         assembly = Assembly(settings, catalogue, rules, reading.target)
@@ -103,13 +109,24 @@ def examine(
 
 
 def default_paths(settings: Settings) -> list[str]:
-    """What is audited when no path is given."""
+    """What is audited when no path is given: the installed configuration only where a person sees that it is."""
     if settings.entry:
         return list(settings.entry)
-    there = os.path.lexists(_LOCAL) or not os.path.exists(
-        _INSTALLED
-    )  # a broken link is reported, not skipped
-    return [_LOCAL if there else _INSTALLED]
+    if os.path.islink(_LOCAL):  # it may lead to a file elsewhere in the repository
+        return [_LOCAL]
+    if _is_interactive() and os.path.exists(_INSTALLED) and not os.path.exists(_LOCAL) and not _is_here():
+        return [_INSTALLED]
+    return [os.curdir]
+
+
+def _is_interactive() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _is_here() -> bool:
+    """Whether something below the working directory looks like nginx."""
+    found = find_roots([os.curdir], ReadOptions(named=False))
+    return bool(found.roots or found.loose)
 
 
 @contextmanager

@@ -19,8 +19,9 @@ from nginxaudit.model import Model
 from nginxaudit.nginx import Target
 from nginxaudit.source.envsubst import Filling, filling_of
 from nginxaudit.source.files import Texts
+from nginxaudit.source.links import real_path
 from nginxaudit.source.placing import ReadOptions
-from nginxaudit.source.read import ReadError
+from nginxaudit.source.read import ReadError, is_below
 from nginxaudit.source.root import Root, Roots, Unread
 from nginxaudit.source.roots import find_roots
 from nginxaudit.source.scanned import listed
@@ -98,6 +99,8 @@ class Reading:
         _told_once(found)
         self.target = self._targets.whole
         self.remarks += [*self._targets.remarks, *_templates(found, self._options.texts.filling)]
+        if self._settings.allow_outside:
+            self.remarks += _outside(found, paths)
         return found
 
     def _in_context(self, roots: Roots) -> None:
@@ -234,6 +237,16 @@ def _templates(works: list[Work], filling: Filling | None) -> list[str]:
         elif filling is not None and filling.is_template(path):
             found.append(f"{path} is a template, filled in as the nginx image does it")
     return found
+
+
+def _outside(works: list[Work], paths: list[str]) -> list[str]:
+    """Which files of this machine were read that are not in what was asked for."""
+    tops = [real_path(path if os.path.isdir(path) else os.path.dirname(path) or ".") for path in paths]
+    sources = (source for work in works for source in work.model.config.sources.values())
+    read = dict.fromkeys(
+        source.real for source in sources if os.path.isabs(source.real) and not is_below(source.real, tops)
+    )
+    return [f"--allow-outside: read from outside: {', '.join(read)}"] if read else []
 
 
 def _told_once(works: list[Work]) -> None:
