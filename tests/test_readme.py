@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from nginxaudit.engine.routes import read_routes
 from nginxaudit.engine.settings import load
 from tests.support.clock import HANG
 
@@ -110,12 +111,18 @@ def test_the_hooks_of_pre_commit_are_there() -> None:
 
 
 def test_the_settings_are_read(tmp_path: Path) -> None:
-    tables = [text for kind, text in FENCES if kind == "toml"]
+    tables = [text for kind, text in FENCES if kind == "toml" and not text.startswith("# nginx-routes.toml")]
     assert tables
     for text in tables:
         assert tomllib.loads(text)
         (tmp_path / "nginxaudit.toml").write_text(text)
         load(str(tmp_path / "nginxaudit.toml"))
+
+
+def test_routing_tests_are_read(tmp_path: Path) -> None:
+    (text,) = [text for kind, text in FENCES if kind == "toml" and text.startswith("# nginx-routes.toml")]
+    (tmp_path / "nginx-routes.toml").write_text(text)
+    assert len(read_routes(str(tmp_path / "nginx-routes.toml")).routes.route) == 2
 
 
 def test_python_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ EXIT_INTERNAL = 4
 _COMMANDS = (
     "scan",
     "trace",
+    "expect",
     "upstreams",
     "drill",
     "graph",

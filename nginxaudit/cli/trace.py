@@ -16,6 +16,7 @@ from nginxaudit.cli.sections import Sectioned
 from nginxaudit.views.trace import FORMATS
 
 if TYPE_CHECKING:
+    from nginxaudit.engine.settings import Settings
     from nginxaudit.model import Model
     from nginxaudit.request.records import Ask
     from nginxaudit.views.trace.view import TraceView
@@ -53,19 +54,14 @@ def command(words: tuple[str, ...], **options: Any) -> int:
       nginxaudit trace --from 10.0.0.7 --file-exists /srv/www/a.txt nginx.conf shop.example/a.txt
       nginxaudit trace --format json nginx.conf @urls.txt
     """
-    from nginxaudit.engine.run.models import read_models
     from nginxaudit.engine.settings import SettingsError
 
     paths, urls = _split(words)
     try:
         settings = settings_of(paths, options)
         with Output(options["output"]) as output:
-            read = read_models(paths, settings, sys.stdin.buffer if "-" in paths else None)
-            _say(tuple([f"not analysed: {trouble}" for trouble in read.troubles]))
-            serving = [model for model in read.models if model.servers("http")]
-            if not serving:
-                _say(("there is no http server in what was read",))
-            views = _views(serving, urls, options, settings.prefix)
+            models, incomplete = serving(paths, settings)
+            views = _views(models, urls, options, settings.prefix)
 
             def tell(stream: TextIO) -> None:
                 from nginxaudit.views.trace import render_traces
@@ -75,7 +71,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
             output.write(tell, options["format_name"])
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
-    return 3 if read.troubles or not serving else 0
+    return 3 if incomplete else 0
 
 
 def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
@@ -85,6 +81,18 @@ def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     if is_path and len(words) == 1:
         raise click.UsageError(f"{first} is a path: add the URL of a request")
     return (words[:1], list(words[1:])) if is_path else ((), list(words))
+
+
+def serving(paths: tuple[str, ...], settings: Settings) -> tuple[list[Model], bool]:
+    """The configurations with http servers, and whether something could not be analysed, which is said."""
+    from nginxaudit.engine.run.models import read_models
+
+    read = read_models(paths, settings, sys.stdin.buffer if "-" in paths else None)
+    _say(tuple([f"not analysed: {trouble}" for trouble in read.troubles]))
+    models = [model for model in read.models if model.servers("http")]
+    if not models:
+        _say(("there is no http server in what was read",))
+    return models, bool(read.troubles) or not models
 
 
 def _say(troubles: tuple[str, ...]) -> None:
@@ -107,10 +115,10 @@ def _views(
     asks = list(asks_of(urls, options))  # mistakes in URLs are told before the first trace
     if models:
         for ask in asks:
-            yield view_of(trace(_model_for(models, ask), ask, world))
+            yield view_of(trace(model_for(models, ask), ask, world))
 
 
-def _model_for(models: list[Model], ask: Ask) -> Model:
+def model_for(models: list[Model], ask: Ask) -> Model:
     """Of several configurations the one with a server for the name, else the first that listens on the port."""
     if len(models) == 1:
         return models[0]

@@ -50,6 +50,13 @@ def _annotation(finding: Finding) -> str:
     return f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.claim)}{_escape(help_)}"
 
 
+def annotation(level: str, values: dict[str, str], text: str) -> str:
+    """One command: ``file`` among its values is made relative to the checkout, lines of the text stay apart."""
+    shown = {name: _path(value) if name == "file" else value for name, value in values.items()}
+    named = ",".join(f"{name}={_value(value)}" for name, value in shown.items())
+    return f"::{level} {named}::{'%0A'.join(map(_text, text.splitlines()))}"
+
+
 def _path(path: str) -> str:
     """``path`` as GitHub wants it: relative to the checkout."""
     root = os.environ.get("GITHUB_WORKSPACE", "")

@@ -1,0 +1,95 @@
+"""Requests that a configuration itself suggests: one for each location of each server, where a path for it is found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nginxaudit.model import Model
+from nginxaudit.model.location import Location
+from nginxaudit.model.names import ServerName
+from nginxaudit.model.regex import matches
+from nginxaudit.model.server import Server
+from nginxaudit.request.records import Ask
+
+_GROUP = re.compile(r"\((?:\?(?:P?<\w+>|:|'\w+'))?([^()|]*)(?:\|[^()]*)?\)")
+_REPEATED = re.compile(r"(\[[^\]]*\]|\\[dwDWsS]|\.)(?:[*+]\??|\{\d+(?:,\d*)?\})?")
+_OPTIONAL = re.compile(r"(?:\\?.)\?")
+_CLASSES = {r"\d": "1", r"\w": "x", r"\s": "%20", ".": "x"}
+_MOST = 2000
+
+
+def candidates(model: Model) -> Iterator[Ask]:
+    """One request to each location of each server that clients can ask for."""
+    count = 0
+    for server in model.servers("http"):
+        for ask in _of_server(server):
+            yield ask
+            count += 1
+            if count >= _MOST:
+                return
+
+
+def _of_server(server: Server) -> Iterator[Ask]:
+    listen = next(
+        (each for each in server.listens if each.kind in ("inet", "inet6") and each.port and not each.quic),
+        None,
+    )
+    host = next(filter(None, map(_host, server.names)), None)
+    if listen is None or listen.port is None:
+        return
+    name = host or "localhost"
+    for path in dict.fromkeys(_paths(server)):
+        tls = listen.ssl
+        address = None if listen.is_wildcard else listen.host
+        yield Ask(path, name, tls=tls, sni=name if tls else None, port=listen.port, address=address)
+
+
+def _host(name: ServerName) -> str | None:
+    """A host that a name stands for."""
+    if name.kind == "exact":
+        return name.name
+    if name.kind == "dot":
+        return name.name[1:]
+    if name.kind == "leading":
+        return f"www{name.name[1:]}"
+    if name.kind == "trailing":
+        return f"{name.name[:-1]}example"
+    return None
+
+
+def _paths(server: Server) -> Iterator[str]:
+    if not server.locations:
+        yield "/"
+    for location in server.all_locations():
+        path = path_of(location)
+        if path is not None:
+            yield path
+
+
+def path_of(location: Location) -> str | None:
+    """A path that fits a location by itself; others may still win."""
+    if location.is_named:
+        return None
+    if not location.is_regex:
+        return location.pattern if location.pattern.startswith("/") else None
+    path = _sample(location.pattern)
+    parent = location.parent
+    if parent is not None and parent.is_prefix and not path.startswith(parent.pattern):
+        path = parent.pattern.rstrip("/") + path
+    return path if matches(location.pattern, path, caseless=location.modifier == "~*") else None
+
+
+def _sample(pattern: str) -> str:
+    """A text that a simple expression matches; it is tried before it is used."""
+    text = pattern.removeprefix("^").removesuffix("$")
+    for _ in range(4):
+        text, count = _GROUP.subn(lambda found: found[1], text)
+        if not count:
+            break
+    text = text.replace(r"\.", "\0").replace(r"\/", "/").replace(r"\-", "-")
+    text = _REPEATED.sub(lambda found: _CLASSES.get(found[1], "x"), text)
+    text = _OPTIONAL.sub("", text).replace("\0", ".").replace("+", "").replace("*", "")
+    if text.startswith("/"):
+        return text
+    return f"/index{text}" if text.startswith(".") else f"/{text}"
