@@ -13,10 +13,12 @@ from nginxaudit.hit import CheckContext, Hit, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.upstream import Upstream
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
+_TITLE = "Keep connections open (trade-off: a request that meets a closing connection may fail)"
 _NO_KEEPALIVE = frozenset({"uwsgi", "scgi"})
 
 
@@ -26,23 +28,27 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         pool = upstream.keepalive
         if pool is None or pool.args[:1] == ["0"]:
             continue
-        for each in ctx.model.passes_to(upstream):
-            reason, node, confidence = _reason(ctx, each)
-            if reason:
-                related = (("because of this", whole(node)),) if node is not None else ()
-                hit = Hit(
-                    whole(each.directive),
-                    f'connections to "{upstream.name}" are not used again here, in spite of its keepalive: {reason}',
-                    each.directive,
-                    related=(("the pool", whole(pool)), *related),
-                    confidence=confidence,
-                    help=_help(each),
-                    make_fix=partial(_kept, each, upstream, ctx.model),
-                )
-                yield unless(
-                    node is None and _may_be_kept(ctx.model, each), "a block around it changes that", hit
-                )
-                break
+        found = [
+            (each, *why) for each in ctx.model.passes_to(upstream) if (why := _reason(ctx, each)) and why[0]
+        ]
+        if not found:
+            continue
+        (each, reason, node, confidence), *others = found
+        related = (("because of this", whole(node)),) if node is not None else ()
+        hit = Hit(
+            whole(each.directive),
+            f'connections to "{upstream.name}" are not used again here, in spite of its keepalive: {reason}',
+            each.directive,
+            related=(
+                ("the pool", whole(pool)),
+                *related,
+                *(("and not here", whole(other.directive)) for other, *_ in others),
+            ),
+            confidence=confidence,
+            help=_help(each),
+            make_fix=partial(_all_kept, [each for each, *_ in found], upstream, ctx.model),
+        )
+        yield unless(node is None and _may_be_kept(ctx.model, each), "a block around it changes that", hit)
 
 
 def _may_be_kept(model: Model, each: Pass) -> bool:
@@ -104,16 +110,39 @@ def _connection_header(
 # -- the fix
 
 
+def _all_kept(passes: list[Pass], upstream: Upstream, model: Model) -> Fix | None:
+    """One fix for all passes that lack something; those that have none are left."""
+    fixes = [fix for each in passes if (fix := _kept(each, upstream, model)) is not None]
+    if not fixes:
+        return None
+    made = dict.fromkeys(edit for fix in fixes for edit in fix.edits)
+    return Fix(
+        fixes[0].title, Applicability.UNSAFE, tuple(sorted(made, key=lambda edit: (edit.file, edit.start)))
+    )
+
+
 def _kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
     """What the pass lacks to use the pool of its group."""
     if each.protocol in _NO_KEEPALIVE:
         return _without_pool(upstream, model)
     if each.scope.inner != "location":
         return None  # the lines are not allowed in "if" and limit_except
+    if _binds_logins(each, upstream):
+        return None  # a connection that is used again would carry the login of another client
     if each.protocol == "fastcgi":
         made = _set(each, model, "fastcgi_keep_conn", "on")
-        return Fix("Write fastcgi_keep_conn on", Applicability.UNSAFE, made)
+        title = "Write fastcgi_keep_conn on (trade-off: an idle connection occupies a worker of the pool)"
+        return Fix(title, Applicability.UNSAFE, made)
     return _http11(each, upstream, model)
+
+
+_NTLM = r"(?i)\b(?:ntlm|negotiate|kerberos|exchange|owa|ews|mapi|rpc|autodiscover|activesync|sharepoint|_vti_bin|iis)\b"
+
+
+def _binds_logins(each: Pass, upstream: Upstream) -> bool:
+    """Whether the servers are known for logins that hold for a connection (NTLM, Negotiate), not for a request."""
+    names = " ".join([upstream.name, *each.scope.args]).replace("_", " ").replace("-", " ")
+    return compiled(_NTLM).search(names) is not None
 
 
 def _without_pool(upstream: Upstream, model: Model) -> Fix | None:
@@ -133,18 +162,17 @@ def _set(each: Pass, model: Model, name: str, value: str) -> tuple[Edit, ...]:
 
 
 class _Change(Struct):
-    """Words exchanged, lines put in, and whether both leave alone what is written."""
+    """Words exchanged, and lines put in."""
 
     edits: list[Edit]
     lines: list[str]
-    safe: bool = True
 
 
 def _http11(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
     """HTTP/1.1 and an empty Connection header.
 
-    Safe where no one wrote another version or inherits the header lines, and nothing below or beside
-    the location gets them, too.
+    Never safe: servers see another protocol, and a connection that they close when it is used again costs requests
+    that are not repeated.
     """
     change = _Change([], [])
     shared = _is_shared(each, upstream, model)
@@ -156,17 +184,13 @@ def _http11(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
         return None  # no secret is written a second time
     if change.lines:
         change.edits.append(edits.after(each.directive, text))
-    safe = change.safe and not shared and not any(child.is_block for child in each.scope.children)
-    made = tuple(sorted(change.edits, key=lambda edit: (edit.file, edit.start)))
-    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
-    return Fix("Keep connections open", applicability, made) if made else None
+    return Fix(_TITLE, Applicability.UNSAFE, tuple(change.edits)) if change.edits else None
 
 
 def _version(each: Pass, model: Model, change: _Change) -> None:
     """Version 1.1, unless it is in effect."""
     written = model.effective(each.scope, "proxy_http_version")
     if written and written[0].args[:1] == ["1.0"]:
-        change.safe = False
         if written[0].parent is each.scope:
             change.edits.append(edits.exchanged(written[0], written[0].args[0], "1.1"))
         else:
@@ -180,7 +204,6 @@ def _connection(each: Pass, model: Model, change: _Change, *, shared: bool) -> b
     headers = [node for node in model.effective(each.scope, "proxy_set_header") if len(node.args) > 1]
     named = {node.args[0].lower(): node for node in headers}
     inherited = [node for node in headers if node.parent is not each.scope]
-    change.safe = change.safe and not inherited
     if shared and inherited:
         return False  # in another place it inherits others
     own = named.get("connection")
@@ -191,7 +214,6 @@ def _connection(each: Pass, model: Model, change: _Change, *, shared: bool) -> b
             change.lines += [*map(_line, inherited), 'proxy_set_header Connection "";']
         return True
     if own.args[1] == "close" and not inherited:
-        change.safe = False
         change.edits.append(edits.exchanged(own, own.args[1], '""'))
         return True
     return not own.args[1]
