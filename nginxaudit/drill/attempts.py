@@ -9,6 +9,7 @@ from __future__ import annotations
 from nginxaudit.drill.behaviour import BLACKHOLE, CUT, DROP_REUSED, HANG, REFUSE, RESET, STATUS, Backend
 from nginxaudit.drill.peers import Request
 from nginxaudit.drill.spec import Use
+from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
 DONE, ERROR, TIMEOUT, ANSWERED, BROKEN, ABORTED, LATE_ERROR = range(7)
 """Outcomes. ANSWERED: a header with an error status; BROKEN: a good header and half a body; ABORTED: the client
@@ -26,8 +27,7 @@ def plan_http(request: Request, backend: Backend, t: int, use: Use, *, large: bo
         request.outcome = ERROR
         return t
     if not cached and (kind == BLACKHOLE or (kind == HANG and use.tls)):
-        request.outcome = TIMEOUT  # the handshake of TLS has the connect timeout, too
-        return t + use.connect
+        return _connecting(request, kind, t, use)
     request.sent = True
     wait = use.send if large and request.once else use.read
     if kind in (HANG, BLACKHOLE):
@@ -41,6 +41,15 @@ def plan_http(request: Request, backend: Backend, t: int, use: Use, *, large: bo
         request.outcome, end = _OUTCOMES.get(kind, DONE), t + backend.ms
         request.status = backend.status if kind == STATUS else 200
     return _overtaken(request, backend, t, end, wait) if end > backend.until else end
+
+
+def _connecting(request: Request, kind: int, t: int, use: Use) -> int:
+    """A connection that is not made, or a handshake of TLS, which has the same timeout; but the kernel gives up only the first."""
+    if kind == BLACKHOLE and use.connect > CONNECT_LIMIT_MS:
+        request.outcome = ERROR
+        return t + CONNECT_LIMIT_MS
+    request.outcome = TIMEOUT
+    return t + use.connect
 
 
 def _overtaken(request: Request, backend: Backend, t: int, end: int, wait: int) -> int:
@@ -74,8 +83,7 @@ def plan_stream(request: Request, backend: Backend, t: int, use: Use, *, large: 
         request.outcome = ERROR
         return t
     if not use.udp and (kind == BLACKHOLE or (kind == HANG and use.tls)):
-        request.outcome = TIMEOUT
-        return t + use.connect
+        return _connecting(request, kind, t, use)
     request.sent = True
     request.status = 200
     if kind in (HANG, BLACKHOLE) or backend.ms > use.idle:

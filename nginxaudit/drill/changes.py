@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Traffic
 from nginxaudit.drill.results import Outcome, Scenario
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
+from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
 CONNECT = 2_000
 READ = 5_000
@@ -117,7 +118,9 @@ def _limits(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator[Chang
             _in_use("tries", live),
             lambda _, use: f"{use.prefix}_next_upstream_tries {use.tries};",
         )
-    slowest = {"hang": use.read, "slow": use.read, "blackhole": use.connect}.get(scenario.kind, 0)
+    slowest = {"hang": use.read, "slow": use.read, "blackhole": min(use.connect, CONNECT_LIMIT_MS)}.get(
+        scenario.kind, 0
+    )
     if 0 < use.budget <= slowest:
         yield Change(
             setting_of(use, "next_upstream_timeout", seconds(use.budget)),

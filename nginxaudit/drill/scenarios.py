@@ -17,6 +17,7 @@ from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
+from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
 WARM_UP = 10_000
 MANY = 8
@@ -109,7 +110,11 @@ def _fault(kind: str, target: _Target, group: UpstreamSpec, use: Use, load: Traf
 def _timeout(kind: str, group: UpstreamSpec, use: Use, load: Traffic) -> int:
     """The timeout in ms that ends an attempt in this scenario, 0 for none."""
     answer = use.read if group.family == "http" else use.idle
-    return {"hang": answer, "blackhole": use.connect, "slow": min(answer, load.slow_time)}.get(kind, 0)
+    return {
+        "hang": answer,
+        "blackhole": min(use.connect, CONNECT_LIMIT_MS),
+        "slow": min(answer, load.slow_time),
+    }.get(kind, 0)
 
 
 def behaviour_of(kind: str, load: Traffic) -> Behaviour:

@@ -17,6 +17,9 @@ from nginxaudit.syntax.tree import Directive
 if TYPE_CHECKING:
     from nginxaudit.model.model import Model
 
+CONNECT_LIMIT_MS = 134_000
+"""Linux gives up connecting about then: seven packets, 1, 2, 4, … s apart (tcp_syn_retries 6), with four more at first."""
+
 DEFAULT_CONNECT_MS = 60_000
 """Default of every ``…_connect_timeout`` of http and stream, in milliseconds."""
 
@@ -58,8 +61,9 @@ class Retry(Struct, frozen=True):
     def worst_connect(self, servers: int) -> int:
         """Longest time in ms that a request spends on dead servers before it may reach a live one."""
         tries = min(servers, self.tries) if self.tries else servers
-        spent = max(tries - 1, 0) * self.connect
-        return min(spent, self.budget + self.connect) if self.budget else spent
+        connect = min(self.connect, CONNECT_LIMIT_MS)
+        spent = max(tries - 1, 0) * connect
+        return min(spent, self.budget + connect) if self.budget else spent
 
 
 def retry_of(model: Model, each: Pass) -> Retry | None:

@@ -89,7 +89,7 @@ class _Expansion:
         self._cyclic: set[Directive] = set()  # includes of files that are being read
         self._inner: dict[tuple[str, str], str] = {}
         top = Block(ROOT_STATEMENT, None, context, context, None)
-        self.config = Config(top, main, {}, [], [], fragment=fragment)
+        self.config = Config(top, main, {}, [], [], fragment=fragment, in_place=files.installed)
         self._resolved = 0
         self._file(main, top, None)
         self.config.count = self._count
@@ -162,6 +162,7 @@ class _Expansion:
             )  # files beside what is made of the template are not here
         elif not paths:
             self.config.barren_includes.append(node)
+            self.config.beside_barren[node] = self._beside(path)
         left: list[str] = []  # files that were included before, and are not again
         for each in paths:
             shown = each if is_pattern(path) else argument
@@ -183,6 +184,17 @@ class _Expansion:
             self._file(source, parent, node)
         if left:
             self._left_out(node, left)
+
+    def _beside(self, pattern: str) -> list[str]:
+        """Names of the files where a pattern matches none, also of those that keep a directory in git."""
+        directory = pattern.rpartition("/")[0]
+        if not directory or is_pattern(directory):
+            return []
+        try:
+            found = [*self._files.expand(f"{directory}/*"), *self._files.expand(f"{directory}/.git*")]
+        except ReadError:
+            return []
+        return [path.rpartition("/")[2] for path in found]
 
     def _known(self, source: SourceText) -> SourceText:
         """The text that stands for what people know by this path: a text on standard input may be a file's, too."""

@@ -293,6 +293,10 @@ class Config(Struct):
     incomplete_includes: list[Directive] = field(default_factory=list)  # include whose content is unknown
     entered: dict[str, int] = field(default_factory=dict)  # path -> in how many contexts the file stands
     barren_includes: list[Directive] = field(default_factory=list)  # include whose pattern matches no file
+    beside_barren: dict[Directive, list[str]] = field(
+        default_factory=dict
+    )  # such an include -> files in its directory
+    in_place: bool = False  # it is read where it is installed
     fresh: Set[str] | None = None  # paths of texts that are in no earlier configuration of the run; None: all
     _index: dict[str, list[Directive]] | None = None
 

@@ -83,3 +83,23 @@ def test_who_is_denied_first_is_asked(tmp_path: Path) -> None:
     )
     with nginx.running(tmp_path, server):
         assert [ask(port, path)[0] for path in ("/a", "/b", "/c")] == [401, 200, 200]
+
+
+def test_a_key_with_a_part_of_the_client(tmp_path: Path) -> None:
+    import http.client
+
+    (port,) = nginx.free_ports(1)
+    server = (
+        "limit_req_zone $binary_remote_addr$http_user_agent zone=a:1m rate=1r/m; "
+        f"server {{ listen 127.0.0.1:{port}; limit_req zone=a; empty_gif; }}"
+    )
+
+    def asked(agent: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/", headers={"User-Agent": agent, "Connection": "close"})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    with nginx.running(tmp_path, server.replace("empty_gif;", "location / { empty_gif; }")):
+        assert [asked(agent) for agent in ("a", "a", "b", "c")] == [200, 503, 200, 200]

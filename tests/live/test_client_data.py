@@ -135,3 +135,14 @@ def test_which_host_a_server_sees(tmp_path: Path) -> None:
         assert asked("/", "a.test") == "own:a.test:a.test"
         assert asked("http://a.test/", "evil.test") == "own:a.test:evil.test"
         assert asked("http://evil.test/", "a.test") == "default:evil.test:a.test"
+
+
+def test_set_gives_variables_of_the_request_no_empty_value(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; if ($arg_x) {{ set $http_x_own set; set $arg_lang set; set $mine set; }} "
+        'return 200 "$http_x_own,$arg_lang,$mine"; }'
+    )
+    with nginx.running(tmp_path, server):
+        assert raw(port, "/?lang=en HTTP/1.1\r\nX-Own: sent\r\nX-Rest:").endswith("\r\n\r\nsent,en,")
+        assert raw(port, "/?x=1&lang=en HTTP/1.1\r\nX-Own: sent\r\nX-Rest:").endswith("\r\n\r\nset,set,set")

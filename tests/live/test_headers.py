@@ -46,3 +46,15 @@ def test_a_header_of_its_own_drops_the_outer_ones(tmp_path: Path) -> None:
     with nginx.running(tmp_path, servers):
         assert headers(port, "/a")["X-Seen"] == "a,"
         assert headers(port, "/b")["X-Seen"] == ",b"
+
+
+def test_content_type_of_an_empty_response(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"server {{ listen 127.0.0.1:{port}; add_header Content-Type text/own; "
+        'location /none { return 204; } location /empty { return 200 ""; } location /away { return 302 /x; } }'
+    )
+    with nginx.running(tmp_path, server):
+        assert headers(port, "/none").get_all("Content-Type") == ["text/own"]
+        assert headers(port, "/empty").get_all("Content-Type") == ["text/plain", "text/own"]
+        assert headers(port, "/away").get_all("Content-Type") == ["text/html", "text/own"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import nginx
+from tests.support.backends import ask
+from tests.support.certificates import CERTIFICATE, KEY, made
 
 pytestmark = [pytest.mark.live, nginx.live]
 
@@ -79,3 +82,32 @@ def test_stream_and_mail_refuse_a_server_without_listen(family: str, tmp_path: P
     answer = nginx.check(tmp_path, f"{nginx.load_modules()} events {{}} {body}")
     assert not answer.accepted
     assert 'no "listen" is defined for server' in answer.output
+
+
+def test_ssl_of_another_server(tmp_path: Path) -> None:
+    import ssl
+
+    for name, text in made().items():
+        (tmp_path / name).write_text(text)
+    if not (tmp_path / CERTIFICATE).exists():
+        pytest.skip("no openssl")
+    (port,) = nginx.free_ports(1)
+    servers = (
+        f"server {{ listen 127.0.0.1:{port} ssl; server_name a.test; return 200 a; "
+        f"ssl_certificate {tmp_path}/{CERTIFICATE}; ssl_certificate_key {tmp_path}/{KEY}; }} "
+        f"server {{ listen 127.0.0.1:{port}; server_name b.test; return 200 b; }}"
+    )
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with nginx.running(tmp_path, servers):
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="b.test") as client,
+        ):
+            assert client.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(made()[CERTIFICATE])
+            client.sendall(b"GET / HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n")
+            received = b""
+            while chunk := client.recv(65536):
+                received += chunk
+            assert received.endswith(b"\r\n\r\nb")
+        assert ask(port)[0] == 400

@@ -138,3 +138,19 @@ def _location(port: int, path: str) -> str:
         return connection.getresponse().getheader("Location") or ""
     finally:
         connection.close()
+
+
+def test_an_if_that_stays_drops_try_files(tmp_path: Path) -> None:
+    root = _tree(tmp_path)
+    (port,) = nginx.free_ports(1)
+    http = (
+        f"server {{ listen 127.0.0.1:{port}; root {root}; "
+        "location /set { if ($arg_x) { set $y 1; } try_files $uri /index.html; } "
+        "location /rate { if ($arg_x) { limit_rate 10k; } try_files $uri /index.html; } "
+        "location /break { if ($arg_x) { rewrite ^/(.*)$ /$1.html break; } try_files $uri /index.html; } "
+        "location /leaves { if ($arg_x) { rewrite ^ /index.html last; } try_files $uri /index.html; } }"
+    )
+    with nginx.running(tmp_path, http, main=f"user {getpass.getuser()};"):
+        for path in ("/set", "/rate", "/break"):
+            assert (ask(port, path)[0], ask(port, f"{path}?x=1")[0]) == (200, 404), path
+        assert ask(port, "/leaves?x=1")[0] == 200

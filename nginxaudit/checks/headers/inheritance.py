@@ -8,6 +8,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.inherited import again, merges
+from nginxaudit.checks.routing.serving import always_returns
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
@@ -130,7 +131,7 @@ def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
             for protocol in ANSWERING
             for hide in ctx.model.effective(node.parent, f"{protocol}_hide_header")
         )
-        if not hidden:
+        if not hidden and not _answers_204(node.parent):
             hit = Hit(
                 whole(node),
                 "nginx sends a Content-Type anyway: the response has two of them",
@@ -141,6 +142,12 @@ def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
             passed_on = any(each.protocol in ANSWERING for each in ctx.model.passes_in(node.parent))
             assumed = passed_on and ctx.model.may_be_set(node.parent, "proxy_hide_header")
             yield unless(assumed, "a block around it hides that of the backend", hit)
+
+
+def _answers_204(block: Directive) -> bool:
+    """Whether every response of a block is 204, which has no Content-Type of nginx."""
+    answer = block.first("return")
+    return answer is not None and answer.args[:1] == ["204"] and always_returns(block)
 
 
 def _default_type(node: Directive, block: Directive) -> Edits:

@@ -57,7 +57,7 @@ def low_keepalive_requests(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def keepalive_disabled(ctx: CheckContext) -> Iterable[Hit]:
-    """Connections of clients that are never, or nearly forever, kept."""
+    """Connections of clients that are never kept."""
     for node in ctx.model.config.named("keepalive_timeout"):
         if node.context not in ("http", "server") or not node.args:
             continue
@@ -65,12 +65,8 @@ def keepalive_disabled(ctx: CheckContext) -> Iterable[Hit]:
             time = parse_time_ms(node.args[0])
         except ValueError:
             continue
-        if time == 0 or time > _STREAMING_MS:
-            what = (
-                "every request needs a connection of its own, and a TLS handshake"
-                if time == 0
-                else "idle clients hold connections for very long"
-            )
+        if time == 0:
+            what = "every request needs a connection of its own, and a TLS handshake"
             yield Hit(whole(node), what, node, help="Use a minute or so.")
 
 

@@ -20,6 +20,14 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
             continue
         unsafe = [child for child in node.children if not _is_safe(child, node)]
         if not unsafe:
+            if location.first("try_files") and not _leaves(node):
+                yield Hit(
+                    name_of(node),
+                    "try_files of the location is not done for requests on which this if is true",
+                    node,
+                    related=(("not done", whole(location.named("try_files")[0])),),
+                    help="Use a map for the value, or write the if in the server.",
+                )
             continue
         names = listed(list(dict.fromkeys(str(child.name) for child in unsafe)))
         clash = _clash(location, node)
@@ -32,6 +40,19 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
             severity=None if clash else Severity.INFO,
             help="Use a map for the value, or rewrite to a location of its own.",
         )
+
+
+def _leaves(node: Directive) -> bool:
+    """Whether every request that enters an ``if`` goes elsewhere, or is answered."""
+    return any(
+        child.name == "return"
+        or (
+            child.name == "rewrite"
+            and child.args[:1] in (["^"], [".*"], ["^.*"], ["^(.*)$"], ["(.*)"])
+            and child.args[2:] != ["break"]
+        )
+        for child in node.children
+    )
 
 
 def _is_safe(child: Directive, block: Directive) -> bool:

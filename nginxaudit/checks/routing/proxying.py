@@ -19,6 +19,8 @@ from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.since import HTTP2_DIRECTIVE, KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
+_FILE = r"/[^/]*[A-Za-z0-9_-]\.[A-Za-z][A-Za-z0-9]{1,4}$"
+
 
 def proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
     """Passes of http by one protocol."""
@@ -108,7 +110,7 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
         head, path = split_authority(each.text)
         if path is None or not path.startswith("/") or "$" in path or "$" not in head:
             continue
-        if location is not None and location.pattern in helpers:
+        if location is not None and (location.pattern in helpers or _is_one_path(location, path)):
             continue
         hit = Hit(
             arg(each.directive, each.directive.args[0]),
@@ -117,6 +119,19 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
             help=f"Leave out {path}, or write $request_uri behind the host.",
         )
         yield unless(ctx.model.is_in_server, "only auth_request or mirror gets here", hit)
+
+
+def _is_one_path(location: Location, path: str) -> bool:
+    """Whether the written path is meant for everything that comes here.
+
+    The expression ends with it, or it names a file: the script or page that answers all.
+    """
+    plain = path.rstrip("/")
+    if location.is_regex and len(plain) > 1:
+        end = location.pattern.removesuffix("$").removesuffix("?").removesuffix("/").replace("\\", "")
+        if end.endswith(plain):
+            return True
+    return compiled(_FILE).search(path.partition("?")[0]) is not None
 
 
 def set_headers(model: Model, scope: Directive, name: str = "proxy_set_header") -> dict[str, str]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
+from nginxaudit.checks.routing.serving import always_returns
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg
-from nginxaudit.model import Model
+from nginxaudit.model import Model, access
 from nginxaudit.model.expressions import Written, condition
 from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
@@ -27,7 +28,7 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
         expression = written.expression
         if expression is None or expression.starts_anchored or not expression.exact or expression.looks:
             continue
-        if _ends_with_extension(expression.root):
+        if _ends_with_extension(expression.root) and not _may_go_on(ctx.model, written.directive):
             runs = any(written.directive.first(name) for name in _HANDLERS)
             yield Hit(
                 arg(written.directive, written.token),
@@ -37,6 +38,17 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
                 help=f"Write {written.text}$ if the path is to end there.",
                 make_fix=partial(_tied_to_end, written.directive, ctx.model),
             )
+
+
+def _may_go_on(model: Model, node: Directive) -> bool:
+    """Whether more of the path may follow: the location only refuses, or takes the path behind a script as path info."""
+    if model.effective(node, "fastcgi_split_path_info") and node.first("fastcgi_pass"):
+        return True
+    if always_returns(node):
+        answer = node.named("return")[0].args[0]
+        return answer.isdigit() and int(answer) >= 400
+    rules = access.rules(model, node)
+    return bool(rules) and all(not rule.allow for rule in rules) and rules[-1].directive.args[:1] == ["all"]
 
 
 def _tied_to_end(node: Directive, model: Model) -> Edits:

@@ -128,7 +128,7 @@ def _equal_expressions(socket: Socket) -> Iterator[tuple[Server, ServerName, Ser
 
 _SPOKEN = {
     "proxy_protocol": "every client must send the PROXY protocol then",
-    "ssl": "this server then speaks TLS, too, and has no certificate",
+    "ssl": "plain HTTP gets 400, and TLS clients of this server get a certificate of another one",
     "http2": "HTTP/2 is then on for all of them",
 }
 

@@ -8,6 +8,7 @@ from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model.scope import family_of, is_directive
 from nginxaudit.model.uses import variable_uses
+from nginxaudit.nginx import variable
 from nginxaudit.nginx.names import EXCHANGES, MAPPING
 from nginxaudit.syntax.tree import Directive
 
@@ -131,6 +132,8 @@ def _conditional_sets(ctx: CheckContext) -> dict[tuple[str, Directive], list[Dir
         if server is None or not node.args or node.parent is None or ctx.model.unknown_inside(server):
             continue
         name = node.args[0][1:].lower()
+        if variable(name, "http") is not None:
+            continue  # of the request: where set does not run it is what the client sent
         key = (name, server)
         if node.parent.name == "if":
             found.setdefault(key, []).append(node)

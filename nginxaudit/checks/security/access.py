@@ -53,14 +53,11 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
         if not guards or scope in told:
             continue
         told.add(scope)
-        inherited = guards[0].parent is not scope
-        redirects = node.args[0] in REDIRECTS or not node.args[0].isdigit()
         yield Hit(
             whole(node),
             f"return answers before {guards[0].name} is looked at: everybody gets this",
             node,
             related=(("this rule does not hold here", whole(guards[0])),),
-            severity=Severity.INFO if inherited and redirects else None,
             help="Answer from another location: try_files to it, or proxy_pass, comes after the access rules.",
         )
 
@@ -76,11 +73,23 @@ def _denials(model: Model, block: Directive) -> list[Directive]:
 
 
 def _gives_nothing(model: Model, node: Directive) -> bool:
-    """An error without a text, which no page of the configuration answers."""
-    code = node.args[0] if node.args else ""
-    if not code.isdigit() or code[0] not in "45" or len(node.args) > 1:
-        return not node.args
-    return not any(code in page.args for page in model.effective(node, "error_page"))
+    """Whether a ``return`` sends nothing that rules could protect: it leads elsewhere, is empty, or refuses.
+
+    An error without a text may be answered by a page: one that another location makes, with the rules there, or that
+    takes another status.
+    """
+    if not node.args:
+        return True
+    code, *text = node.args
+    if not code.isdigit() or code in REDIRECTS or not any(text):
+        pages = [page for page in model.effective(node, "error_page") if code in page.args]
+        return not any(_is_answer(page) for page in pages)
+    return code[0] in "45"
+
+
+def _is_answer(page: Directive) -> bool:
+    """Whether a page stands for something else than the error: its status is changed, or a named location makes it."""
+    return page.args[-1].startswith("@") or any(word.startswith("=") for word in page.args)
 
 
 def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:

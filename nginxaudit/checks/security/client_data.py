@@ -164,7 +164,7 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                     f"clients choose the host that the backend gets ({origin.variable}): links, mails and caches of the application carry it on",
                     node,
                     severity=Severity.INFO if bound and origin.variable == "$http_host" else None,
-                    help="Use $host, which is checked, and $host:$server_port where the port matters.",
+                    help="Use $host ($host:$server_port where the port matters), and let a default server refuse names that are not yours.",
                     make_fix=partial(_checked_host, node, node.args[1]),
                 )
                 break

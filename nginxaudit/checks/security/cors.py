@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from nginxaudit.checks.headers.values import added
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
-from nginxaudit.model.expressions import Written, condition
+from nginxaudit.model.expressions import Written, condition, map_expression
+from nginxaudit.model.regex import matches
 from nginxaudit.model.uses import refused, rest_of, set_elsewhere, turns_away, variable_uses
 from nginxaudit.model.variables import references
 from nginxaudit.pcre import Expression
@@ -16,6 +17,7 @@ from nginxaudit.syntax.tree import Directive
 
 _SENT = ("$http_origin", "$http_referer")
 _SCHEME = r"^.*?:\\?/\\?/"
+_ANY_ORIGIN = ("https://evil.test", "http://127.0.0.1:8080", "https://a-b.example")
 _ORIGINS = (*_SENT, "$http_referrer")
 
 
@@ -47,23 +49,52 @@ def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _unchecked(ctx: CheckContext, node: Directive) -> bool:
-    """The origin gets here without a comparison: directly, by ``set``, or as the default of a map."""
-    block = node.parent
-    if block is not None and block.name == "if":
-        return not any("$http_origin" in token.lower() for token in block.args)
+    """The origin gets here without a comparison: directly, by ``set``, or by a map that takes every one."""
+    if _in_comparison(ctx, node):
+        return False
     for reference in references(node.args[1]):
         if reference.name == "http_origin":
             return True
         for definition in ctx.model.variable_definitions("http").get(reference.name, ()):
-            if definition.name == "set" and "$http_origin" in definition.args[1].lower():
-                return definition.parent is None or definition.parent.name != "if"
+            if definition.name == "set" and "http_origin" in definition.args[1].lower():
+                return not _in_comparison(ctx, definition)
             if definition.name == "map":
-                return any(
-                    "$http_origin" in token.lower()
-                    for line in definition.named("default")
-                    for token in line.args
-                )
+                return any(map(_takes_all_origins, definition.children))
     return False
+
+
+def _takes_all_origins(line: Directive) -> bool:
+    """Whether a line of a map gives every origin: the default, or an expression that matches all of them."""
+    if not any("http_origin" in token.lower() for token in line.args):
+        return False
+    if not line.name.startswith("~"):
+        return line.name == "default"
+    caseless, pattern = map_expression(line.name)
+    return all(matches(pattern, origin, caseless=caseless) for origin in _ANY_ORIGIN)
+
+
+def _in_comparison(ctx: CheckContext, node: Directive) -> bool:
+    """Whether ``node`` stands in an ``if`` that asks for the origin, itself or in a variable that depends on it."""
+    block = node.parent
+    if block is None or block.name != "if":
+        return False
+    names = {reference.name for token in block.args for reference in references(token)}
+    return "http_origin" in names or any(
+        _depends_on_origin(definition)
+        for name in names
+        for definition in ctx.model.variable_definitions("http").get(name, ())
+    )
+
+
+def _depends_on_origin(definition: Directive) -> bool:
+    if definition.name == "map":
+        return any("http_origin" in token.lower() for token in definition.args[:1])
+    block = definition.parent
+    return (
+        block is not None
+        and block.name == "if"
+        and any("http_origin" in token.lower() for token in block.args)
+    )
 
 
 def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:

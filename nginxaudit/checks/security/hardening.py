@@ -13,6 +13,7 @@ from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import access_of
 from nginxaudit.model.location import Location
+from nginxaudit.model.scope import family_of
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
 from nginxaudit.pcre import parse
@@ -20,6 +21,16 @@ from nginxaudit.syntax.tree import Directive, Token
 
 _LISTINGS = ("download", "mirror", "pub", "repo", "archive", "dist", "files", "browse")
 _AUTHENTICATION = ("auth_basic", "auth_request", "auth_jwt", "auth_oidc")
+_LOOKING_UP = (
+    "auth_oidc",
+    "acme_issuer",
+    "otel_exporter",
+    "js_set",
+    "js_periodic",
+    "js_fetch_proxy",
+    "ssl_ocsp",
+)
+"""Directives of which some look names up with the resolver."""
 _CLOUD = frozenset({"169.254.169.253", "168.63.129.16", "169.254.169.254"})
 """Resolvers of clouds, reached from inside only."""
 
@@ -231,6 +242,8 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
 def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
     """Names are looked up with a name server on the Internet."""
     for node in ctx.model.config.named("resolver"):
+        if _asks_responders_only(ctx.model, node):
+            continue
         for token in node.args:
             if "=" in token:
                 continue
@@ -251,6 +264,31 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
                     make_fix=partial(_left_out, node, token),
                 )
                 break
+
+
+def _asks_responders_only(model: Model, node: Directive) -> bool:
+    """Whether a resolver looks up OCSP responders and nothing else: their answers are signed, whoever gives them."""
+    if family_of(node) != "http" or model.variables("http").code or not _staples(model, node):
+        return False
+    if any(node in model.effective(each.scope, "resolver") for each in model.passes if each.runtime):
+        return False
+    if any(
+        node in model.effective(each, "resolver") for name in _LOOKING_UP for each in model.config.named(name)
+    ):
+        return False
+    return not any(
+        peer.resolve and node in model.effective(each.directive, "resolver")
+        for each in model.upstreams("http")
+        for peer in each.peers
+    )
+
+
+def _staples(model: Model, node: Directive) -> bool:
+    return any(
+        model.flag(server.directive, "ssl_stapling", False) is True
+        and node in model.effective(server.directive, "resolver")
+        for server in model.servers("http")
+    )
 
 
 def _left_out(node: Directive, token: Token) -> Edits:

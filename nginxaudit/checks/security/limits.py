@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
-from nginxaudit.model.variables import references
+from nginxaudit.model import Model
+from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import parse_size
+from nginxaudit.syntax.tree import Directive
 
 _KEYS = ("api_key", "apikey", "authorization", "x_api", "token")
 
@@ -19,9 +21,6 @@ def rate_limit_key_spoofable(ctx: CheckContext) -> Iterable[Hit]:
             if not node.args or ctx.model.family_of(node) != "http":
                 continue
             key = node.args[0]
-            names = {reference.name for reference in references(key)}
-            if names & {"binary_remote_addr", "remote_addr", "remote_user", "jwt_claim_sub"}:
-                continue
             origin = next(
                 (
                     each
@@ -42,16 +41,44 @@ def rate_limit_key_spoofable(ctx: CheckContext) -> Iterable[Hit]:
 def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
     """Uploads without a limit."""
     for node in ctx.model.config.named("client_max_body_size"):
-        if node.args and node.context in ("http", "server", "location"):
-            try:
-                size = parse_size(node.args[0])
-            except ValueError:
-                continue
-            if size == 0:
-                yield Hit(
-                    whole(node),
-                    "any client may send as much as it likes: nginx keeps it on disk until the backend has it",
-                    node,
-                    severity=Severity.INFO if node.context == "location" else None,
-                    help="Set a limit, and lift it in the locations for uploads.",
-                )
+        if not node.args or node.context not in ("http", "server", "location"):
+            continue
+        try:
+            size = parse_size(node.args[0])
+        except ValueError:
+            continue
+        if size:
+            continue
+        passes = ctx.once(_passes_by_limit).get(node, ())
+        streamed = bool(passes) and all(_passes_on(ctx.model, each) for each in passes)
+        where = (
+            "the backend gets it as it arrives"
+            if streamed
+            else "nginx keeps it on disk until the backend has it"
+        )
+        yield Hit(
+            whole(node),
+            f"any client may send as much as it likes: {where}",
+            node,
+            severity=Severity.INFO if streamed or node.context == "location" else None,
+            help="Set a limit, unless the backend has one."
+            if streamed
+            else "Set a limit, and lift it in the locations for uploads.",
+        )
+
+
+def _passes_by_limit(model: Model) -> dict[Directive, list[Pass]]:
+    """Passes of http by the ``client_max_body_size`` in effect for them."""
+    found: dict[Directive, list[Pass]] = {}
+    for each in model.passes:
+        for node in model.effective(each.scope, "client_max_body_size")[:1]:
+            found.setdefault(node, []).append(each)
+    return found
+
+
+def _passes_on(model: Model, each: Pass) -> bool:
+    """Whether nginx sends a request on while it arrives; grpc and tunnels always do."""
+    return (
+        each.protocol in ("grpc", "tunnel")
+        or model.flag(each.scope, f"{each.protocol}_request_buffering", True) is False
+    )

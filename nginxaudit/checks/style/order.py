@@ -18,6 +18,8 @@ def location_order(ctx: CheckContext) -> Iterable[Hit]:
     for server in ctx.model.servers("http"):
         previous = None
         for location in server.locations:
+            if location.is_named:
+                continue  # it is not searched by path
             rank = _rank(location)
             if previous is not None and rank < previous[0] and rank != 2:
                 node = location.directive
@@ -25,7 +27,7 @@ def location_order(ctx: CheckContext) -> Iterable[Hit]:
                     Place(node.source, node.start, node.name_end, node.via),
                     f"{location.label} stands behind {previous[1].label}, which nginx looks at later",
                     node,
-                    help="Exact locations first, then prefixes, expressions in their order, named ones last.",
+                    help="Exact locations first, then prefixes, then regular expressions in their order.",
                     make_fix=partial(_ordered, server),
                 )
                 break

@@ -147,8 +147,8 @@ def implicit_upstream_reuse(ctx: CheckContext) -> Iterable[Hit]:
         if not each.runtime and each.target_kind == "hostname"
     }
     for each in ctx.model.passes:
-        if not each.runtime:
-            continue
+        if not each.runtime or each.target_kind != "variable":
+            continue  # with variables in the path only no look-up at run time is meant
         for name in sorted(names_at_run_time(each), key=str):
             other = static.get(name)
             if other is not None:

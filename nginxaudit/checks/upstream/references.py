@@ -11,6 +11,7 @@ from nginxaudit.checks.upstream.common import AUTHORITY, group_place
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.scope import family_of
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx.names import BALANCED
 from nginxaudit.nginx.patterns import compiled
@@ -132,8 +133,10 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A group that no pass directive of its family can reach."""
     if not ctx.model.config.is_whole:
         return
+    # What these include, and which upstreams it uses, is not in this copy.
+    barren = {family_of(node) for node in ctx.model.config.barren_includes}
     for family in BALANCED:
-        if ctx.model.may_reach_any_upstream(family):
+        if ctx.model.may_reach_any_upstream(family) or family in barren:
             continue
         mentioned = set(_mentioned(ctx, family))
         for upstream in ctx.model.upstreams(family):

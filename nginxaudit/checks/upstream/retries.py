@@ -14,7 +14,9 @@ from nginxaudit.checks.upstream.common import group_place, has_active_checks, pe
 from nginxaudit.finding import Confidence, Edit, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, unless, whole
 from nginxaudit.model import Model
+from nginxaudit.model.passes import Pass
 from nginxaudit.model.retries import Retry, directive_of, is_written
+from nginxaudit.model.target import PassTarget
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx.names import EXCHANGING
 from nginxaudit.syntax.tree import Directive
@@ -84,7 +86,7 @@ def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
             continue  # every call is a POST there
         for node in ctx.model.config.named(f"{protocol}_next_upstream"):
             token = next((word for word in node.args if word.lower() == "non_idempotent"), None)
-            if token is None or _reads_by_post(node):
+            if token is None or _reads_by_post(node) or _has_one_server(ctx.model, node):
                 continue
             yield Hit(
                 arg(node, token),
@@ -93,6 +95,30 @@ def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Limit it to the locations where POST only reads.",
             )
+
+
+def _has_one_server(model: Model, node: Directive) -> bool:
+    """Whether no pass under a ``…_next_upstream`` has a second server; a name may have several addresses."""
+    passes = model.once(_passes_by_retry).get(node, ())
+    return bool(passes) and all(
+        each.complete and bool(each.targets) and all(map(_is_one_server, each.targets)) for each in passes
+    )
+
+
+def _passes_by_retry(model: Model) -> dict[Directive, list[Pass]]:
+    found: dict[Directive, list[Pass]] = {}
+    for each in model.passes:
+        for node in model.effective(each.scope, directive_of(each, "next_upstream"))[:1]:
+            found.setdefault(node, []).append(each)
+    return found
+
+
+def _is_one_server(target: PassTarget) -> bool:
+    group = target.upstream
+    if group is None:
+        return target.kind in ("address", "unix")
+    peers = [peer for peer in group.peers if not peer.down]
+    return group.complete and len(peers) == 1 and not peers[0].is_hostname
 
 
 def _reads_by_post(node: Directive) -> bool:
@@ -114,8 +140,8 @@ def next_upstream_5xx_poison(ctx: CheckContext) -> Iterable[Hit]:
             token = next(word for word in node.args if word.lower() == listed_codes[0])
             yield Hit(
                 arg(node, token),
-                f'one URL that makes the application answer {listed_codes[0][5:]} takes every server of "{upstream.name}" out: '
-                "the request is tried at each of them, each counts a failure, and max_fails is 1",
+                f'two requests that the application answers with {listed_codes[0][5:]} mark every server of "{upstream.name}" unavailable: '
+                "all answers but the last one of a request count as failures, and max_fails is 1",
                 node,
                 related=(("the group", group_place(upstream)),),
                 severity=Severity.INFO if listed_codes == ["http_503"] else None,

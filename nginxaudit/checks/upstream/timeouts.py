@@ -11,14 +11,11 @@ from nginxaudit.checks.upstream.retries import groups, once, seconds
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, listed, unless, whole
 from nginxaudit.model import Model
-from nginxaudit.model.retries import Retry, directive_of
+from nginxaudit.model.retries import CONNECT_LIMIT_MS, Retry, directive_of
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
 from nginxaudit.nginx.names import EXCHANGING
 from nginxaudit.syntax.tree import Directive
-
-_KERNEL_LIMIT_MS = 75_000  # a kernel gives up connecting about then
-
 
 _SLOW_MS = 15_000
 
@@ -104,10 +101,10 @@ def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
         if retry.connect > _SLOW_MS and retry.worst_connect(upstream.live) <= budget
     }
     for node, value in timeouts:
-        if value > _KERNEL_LIMIT_MS:
+        if value > CONNECT_LIMIT_MS:
             yield Hit(
                 whole(node),
-                f"the kernel gives up connecting after about 75s; {seconds(value)} is never reached",
+                f"Linux gives up connecting after about {seconds(CONNECT_LIMIT_MS)}; {seconds(value)} is never reached",
                 node,
                 help="Set it to 2s to 5s inside one network.",
             )
