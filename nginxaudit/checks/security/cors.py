@@ -12,6 +12,7 @@ from nginxaudit.model.expressions import Written, condition, map_expression
 from nginxaudit.model.regex import matches
 from nginxaudit.model.uses import refused, rest_of, set_elsewhere, turns_away, variable_uses
 from nginxaudit.model.variables import references
+from nginxaudit.nginx import variable
 from nginxaudit.pcre import Expression
 from nginxaudit.syntax.tree import Directive
 
@@ -79,11 +80,14 @@ def _in_comparison(ctx: CheckContext, node: Directive) -> bool:
     if block is None or block.name != "if":
         return False
     names = {reference.name for token in block.args for reference in references(token)}
-    return "http_origin" in names or any(
-        _depends_on_origin(definition)
-        for name in names
-        for definition in ctx.model.variable_definitions("http").get(name, ())
-    )
+    if "http_origin" in names:
+        return True
+    defined = ctx.model.variable_definitions("http")
+    if ctx.model.unread_files("http") and any(
+        name not in defined and variable(name, "http") is None for name in names
+    ):
+        return True  # what they depend on is written elsewhere
+    return any(_depends_on_origin(definition) for name in names for definition in defined.get(name, ()))
 
 
 def _depends_on_origin(definition: Directive) -> bool:
