@@ -55,9 +55,16 @@ def _code(model: Model, scope: Directive) -> Iterator[Directive]:
     """Code that runs before the requests of ``scope`` are passed on, or sends requests there."""
     for name in model.written(_BEFORE):
         yield from model.effective(scope, name)
-    server = enclosing(scope, "server")
+    yield from model.once(_answering).get(enclosing(scope, "server"), ())
+
+
+def _answering(model: Model) -> dict[Directive | None, list[Directive]]:
+    """Code that answers, by server."""
+    found: dict[Directive | None, list[Directive]] = {}
     for name in model.written(_CONTENT):
-        yield from (node for node in model.config.named(name) if enclosing(node, "server") is server)
+        for node in model.config.named(name):
+            found.setdefault(enclosing(node, "server"), []).append(node)
+    return found
 
 
 def _may_write(node: Directive, name: str) -> bool:

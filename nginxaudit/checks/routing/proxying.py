@@ -129,7 +129,7 @@ def _is_one_path(location: Location, path: str) -> bool:
     plain = path.rstrip("/")
     if location.is_regex and len(plain) > 1:
         end = location.pattern.removesuffix("$").removesuffix("?").removesuffix("/").replace("\\", "")
-        if end.endswith(plain):
+        if re.search(rf"(?:^|[^\w-]){re.escape(plain[1:])}$", end):
             return True
     return compiled(_FILE).search(path.partition("?")[0]) is not None
 

@@ -268,27 +268,30 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
 
 def _asks_responders_only(model: Model, node: Directive) -> bool:
     """Whether a resolver looks up OCSP responders and nothing else: their answers are signed, whoever gives them."""
-    if family_of(node) != "http" or model.variables("http").code or not _staples(model, node):
+    if family_of(node) != "http" or model.variables("http").code:
         return False
-    if any(node in model.effective(each.scope, "resolver") for each in model.passes if each.runtime):
-        return False
-    if any(
-        node in model.effective(each, "resolver") for name in _LOOKING_UP for each in model.config.named(name)
-    ):
-        return False
-    return not any(
-        peer.resolve and node in model.effective(each.directive, "resolver")
-        for each in model.upstreams("http")
-        for peer in each.peers
-    )
+    return node in model.once(_for_stapling) and node not in model.once(_for_others)
 
 
-def _staples(model: Model, node: Directive) -> bool:
-    return any(
-        model.flag(server.directive, "ssl_stapling", False) is True
-        and node in model.effective(server.directive, "resolver")
-        for server in model.servers("http")
-    )
+def _for_stapling(model: Model) -> set[Directive]:
+    """Resolvers of servers that staple."""
+    blocks = (server.directive for server in model.servers("http"))
+    return {
+        node
+        for block in blocks
+        if model.flag(block, "ssl_stapling", False) is True
+        for node in model.effective(block, "resolver")
+    }
+
+
+def _for_others(model: Model) -> set[Directive]:
+    """Resolvers of passes with variables, of servers with ``resolve``, and of modules that send requests."""
+    blocks = [each.scope for each in model.passes if each.runtime]
+    blocks += [node for name in _LOOKING_UP for node in model.config.named(name)]
+    blocks += [
+        group.directive for group in model.upstreams("http") if any(peer.resolve for peer in group.peers)
+    ]
+    return {node for block in blocks for node in model.effective(block, "resolver")}
 
 
 def _left_out(node: Directive, token: Token) -> Edits:
