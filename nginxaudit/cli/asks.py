@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nginxaudit.request.records import Ask, World
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_URL = re.compile(r"(?:(https?)://)?(?:([^@/?#]*)@)?([^/?#]*)([^#]*)", re.I | re.S)
+_URL = re.compile(r"(?:(https?|tcp|tls|udp)://)?(?:([^@/?#]*)@)?([^/?#]*)([^#]*)", re.I | re.S)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff]")
 _MOST_URLS = 100_000
 
@@ -93,6 +93,8 @@ def ask_of(url: str, options: dict[str, Any]) -> Ask:
     from nginxaudit.request.records import Ask
 
     scheme, login, authority, target = _taken_apart(url)
+    if scheme in _STREAM:
+        return _connection(scheme, authority, url, options)
     tls = scheme == "https" or (not scheme and options["tls"])
     host, port = _host_and_port(authority, url, 443 if tls else 80)
     headers, given = _headers(options["headers"])
@@ -118,12 +120,38 @@ def ask_of(url: str, options: dict[str, Any]) -> Ask:
     )
 
 
+_STREAM = ("tcp", "tls", "udp")
+
+
+def _connection(scheme: str, authority: str, url: str, options: dict[str, Any]) -> Ask:
+    """A connection to a server of stream."""
+    from nginxaudit.request.records import Ask
+
+    host, port = _host_and_port(authority, url, 0)
+    if not port:
+        raise click.UsageError(f"{url}: a connection of stream needs a port")
+    name = options["sni"] or (None if _is_address(host) else host.lower())
+    return Ask(
+        target="",
+        host=host,
+        method=scheme.upper(),
+        tls=scheme == "tls",
+        sni=name if scheme == "tls" else None,
+        address=options["address"] or (host.strip("[]") if _is_address(host) else None),
+        port=port,
+        client=options["client"],
+        protocol=scheme,
+    )
+
+
 def _taken_apart(url: str) -> tuple[str, str, str, str]:
     """Scheme, user, authority and target; a text that begins with a slash is a target."""
     if url.startswith("/"):
         return "", "", "", url.partition("#")[0]
-    if "://" in url and not re.match("https?://", url, re.I):
-        raise click.UsageError(f"{url}: only http:// and https:// are known")
+    if "://" in url and not re.match(r"(?:https?|tcp|tls|udp)://", url, re.I):
+        raise click.UsageError(
+            f"{url}: only http://, https://, and tcp://, tls:// and udp:// for stream, are known"
+        )
     found = _URL.match(url)
     assert found is not None
     scheme, login, authority, target = found.groups("")

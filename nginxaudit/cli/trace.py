@@ -34,7 +34,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
     access, files or backend, error pages, headers. Every step has its file and line, and the
     reason; locations that lost are named. Nothing is sent, and no file of the site is looked at:
     what cannot be known (does a file exist, what does a backend answer) is a branch, unless an
-    option says it.
+    option says it. tcp://, tls:// and udp:// with a port are connections of stream.
 
     PATH is a file, a directory, an archive, a dump or - as for scan. Without it: the settings'
     entry, what is below ., else /etc/nginx. A URL may lack its scheme; /path alone asks localhost;
@@ -89,9 +89,9 @@ def serving(paths: tuple[str, ...], settings: Settings) -> tuple[list[Model], bo
 
     read = read_models(paths, settings, sys.stdin.buffer if "-" in paths else None)
     _say(tuple([f"not analysed: {trouble}" for trouble in read.troubles]))
-    models = [model for model in read.models if model.servers("http")]
+    models = [model for model in read.models if model.servers("http") or model.servers("stream")]
     if not models:
-        _say(("there is no http server in what was read",))
+        _say(("there is no server of http or stream in what was read",))
     return models, bool(read.troubles) or not models
 
 

@@ -64,7 +64,7 @@ def access(flight: Flight, block: Directive, subrequest: Subrequest) -> Result |
 
 
 def _answers(flight: Flight, block: Directive, subrequest: Subrequest) -> Iterator[int]:
-    yield _addresses(flight, block)
+    yield addresses(flight, block)
     yield _basic(flight, block)
     yield _request(flight, block, subrequest)
     model = flight.model
@@ -79,13 +79,17 @@ def _answers(flight: Flight, block: Directive, subrequest: Subrequest) -> Iterat
             passed = flight.yes(
                 (name, node.start), f"{name} lets the request through", f"{name} refuses it", node
             )
-            yield OK if passed else UNAUTHORIZED
+            if name == "modsecurity":
+                yield DECLINED if passed else FORBIDDEN
+            else:
+                yield OK if passed else UNAUTHORIZED
 
 
 # -- allow and deny
 
 
-def _addresses(flight: Flight, block: Directive) -> int:
+def addresses(flight: Flight, block: Directive) -> int:
+    """What ``allow`` and ``deny`` say: 200, 403, or 0 for nothing."""
     rules = access_rules(flight.model, block)
     if not rules:
         return DECLINED

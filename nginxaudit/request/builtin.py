@@ -179,6 +179,24 @@ BUILTIN: dict[str, Builtin] = {
 }
 
 
+def _handshake(flight: Flight) -> Value:
+    """The name in the TLS handshake."""
+    return flight.ask.sni or ""
+
+
+STREAM: dict[str, Builtin] = {
+    "remote_addr": Builtin(_remote_addr, cached=True),
+    "binary_remote_addr": Builtin(_binary_addr, cached=True),
+    "server_addr": Builtin(_server_addr),
+    "server_port": Builtin(lambda flight: str(flight.ask.port)),
+    "protocol": Builtin(lambda flight: "UDP" if flight.ask.protocol == "udp" else "TCP"),
+    "ssl_preread_server_name": Builtin(_handshake),
+    "ssl_server_name": Builtin(_handshake),
+    "nginx_version": Builtin(_nginx_version),
+}
+"""Those of stream."""
+
+
 def header(flight: Flight, name: str) -> str:
     """A request header by its lower-case name; empty without it."""
     values = [text for each, text in flight.headers if each.lower() == name]

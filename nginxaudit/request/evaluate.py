@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from nginxaudit.model.definitions import variable_name
-from nginxaudit.request.builtin import BUILTIN, prefixed
+from nginxaudit.request.builtin import BUILTIN, STREAM, prefixed
 from nginxaudit.request.flight import Flight, Unknown, Value
 from nginxaudit.request.mapping import map_value
 from nginxaudit.request.uri import escape_args
@@ -90,7 +90,7 @@ def capture(flight: Flight, number: int, *, quote: bool = False) -> Value:
 
 def variable(flight: Flight, name: str) -> Value:
     """The value of a variable by its lower-case name."""
-    builtin = BUILTIN.get(name)
+    builtin = BUILTIN.get(name) if flight.ask.protocol == "http" else STREAM.get(name)
     if builtin is not None and not builtin.cached:
         return builtin.get(flight)
     if name in flight.values:
@@ -98,7 +98,7 @@ def variable(flight: Flight, name: str) -> Value:
     if builtin is not None:
         found = flight.values[name] = builtin.get(flight)
         return found
-    defined = flight.model.variables("http").defined.get(name)
+    defined = flight.model.variables(flight.ask.family).defined.get(name)
     if defined is None:
         return prefixed(flight, name)
     if name in flight.computing:

@@ -102,6 +102,30 @@ def _tables(model: object) -> dict[tuple[Directive, ...], dict[str, str]]:
     return {}
 
 
+_CHARSET_TYPES = frozenset(
+    {
+        "text/html",
+        "text/xml",
+        "text/plain",
+        "text/vnd.wap.wml",
+        "application/javascript",
+        "application/rss+xml",
+    }
+)
+
+
+def with_charset(flight: Flight, block: Directive, kind: str, status: int | None) -> str:
+    """A type with the ``charset`` in effect; redirects have none (``ngx_http_set_charset``)."""
+    text = flight.model.value(block, "charset")
+    if text is None or text == "off" or status in (301, 302):
+        return kind
+    types = {str(word) for node in flight.model.effective(block, "charset_types") for word in node.args}
+    if kind not in (types | {"text/html"} if types else _CHARSET_TYPES) and "*" not in types:
+        return kind
+    charset = shown(value(flight, text))
+    return f"{kind}; charset={charset}" if charset else kind
+
+
 def absolute(flight: Flight, block: Directive, location: Value) -> Value:
     """A Location that begins with a slash gets scheme and host."""
     text = shown(location)

@@ -14,7 +14,7 @@ class Ask(Struct, frozen=True):
 
     ``target`` is what stands in the request line: path and arguments, as sent. ``host`` is the Host header, None for
     none. ``headers`` are the others, in order. ``address`` and ``port`` are where the client connects to; None for an
-    address that is not known. ``client`` is the client's address, ``unix:`` or None. ``body`` is the length of the
+    address that is not known. ``protocol`` is http, or tcp, tls or udp for a connection of stream. ``client`` is the client's address, ``unix:`` or None. ``body`` is the length of the
     body; None: there is none.
     """
 
@@ -29,16 +29,23 @@ class Ask(Struct, frozen=True):
     client: str | None = None
     body: int | None = None
     version: str = "1.1"
+    protocol: str = "http"
 
     @property
     def scheme(self) -> str:
-        """``http`` or ``https``."""
-        return "https" if self.tls else "http"
+        """``http`` or ``https``; of a stream its protocol."""
+        return self.protocol if self.protocol != "http" else "https" if self.tls else "http"
+
+    @property
+    def family(self) -> str:
+        """``http`` or ``stream``."""
+        return "http" if self.protocol == "http" else "stream"
 
     @property
     def url(self) -> str:
         """As one would write it."""
-        port = "" if self.port == (443 if self.tls else 80) else f":{self.port}"
+        usual = self.protocol == "http" and self.port == (443 if self.tls else 80)
+        port = "" if usual else f":{self.port}"
         host = self.host if self.host is not None else self.address or ""
         return f"{self.scheme}://{host.partition(':')[0] if port else host}{port}{self.target}"
 

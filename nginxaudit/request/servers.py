@@ -52,10 +52,11 @@ def port_of(text: str) -> str:
 
 def sockets_for(model: Model, ask: Ask) -> list[Socket]:
     """Sockets that a connection to the address and port of a request can reach, the most exact ones."""
+    transport = "udp" if ask.protocol == "udp" else "tcp"
     port = [
         socket
-        for socket in model.sockets("http").values()
-        if socket.key.transport == "tcp" and socket.key.port == ask.port and socket.key.kind != "unix"
+        for socket in model.sockets(ask.family).values()
+        if socket.key.transport == transport and socket.key.port == ask.port and socket.key.kind != "unix"
     ]
     if ask.address is None:
         return port
@@ -63,7 +64,7 @@ def sockets_for(model: Model, ask: Ask) -> list[Socket]:
         path = ask.address.removeprefix("unix:")
         return [
             each
-            for each in model.sockets("http").values()
+            for each in model.sockets(ask.family).values()
             if each.key.kind == "unix" and each.key.host == path
         ]
     number = number_of(ask.address)

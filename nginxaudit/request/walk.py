@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from nginxaudit.model import Model
-from nginxaudit.request import access, content, errors, rewrite
+from nginxaudit.request import access, content, errors, rewrite, stream
 from nginxaudit.request.addresses import real_ip
 from nginxaudit.request.branches import MOST, Oracle, explore
 from nginxaudit.request.evaluate import shown
 from nginxaudit.request.flight import Closed, Finish, Flight, Goto, Lost, Reply, Result
-from nginxaudit.request.headers import absolute, added, content_type
+from nginxaudit.request.foreign import changed_headers, foreign
+from nginxaudit.request.headers import absolute, added, content_type, with_charset
 from nginxaudit.request.locations import enter, find_location
 from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, Step, Trace, World
 from nginxaudit.request.servers import BadHost, choose_server, find_socket, normal_host
@@ -34,7 +35,8 @@ def trace(
 
     def once(oracle: Oracle) -> tuple[Outcome, list[Step]]:
         flight = Flight(model, ask, world, oracle, explain)
-        return _walk(flight), flight.steps
+        outcome = _walk(flight) if ask.protocol == "http" else stream.walk(flight)
+        return outcome, flight.steps
 
     found, more = explore(once, most)
     steps: list[Step] = []
@@ -279,6 +281,7 @@ def _location_phases(flight: Flight) -> Result:
 def _after_rewrite(flight: Flight) -> Result:
     block = flight.block
     real_ip(flight, block)
+    foreign(flight, block)
     access.preaccess(flight, block)
     if flight.is_main:
         refused = access.access(flight, block, _subrequest)
@@ -345,11 +348,13 @@ def _outcome(flight: Flight, reply: Reply | None, unknown: str | None = None) ->
 def _client_headers(
     flight: Flight, reply: Reply, block: Directive, status: int | None
 ) -> tuple[tuple[str, str], ...]:
+    changed_headers(flight, block)
     found = list(flight.out)
     if reply.file is not None or reply.body is not None:
         if status != 204:
             listing = reply.file is not None and reply.file.endswith("/")
-            found.append(("Content-Type", "text/html" if listing else content_type(flight, block)))
+            kind = "text/html" if listing else content_type(flight, block)
+            found.append(("Content-Type", with_charset(flight, block, kind, status)))
     elif reply.passed is None and reply.status in _WITH_PAGE:
-        found.append(("Content-Type", "text/html"))
+        found.append(("Content-Type", with_charset(flight, block, "text/html", status)))
     return tuple(found + added(flight, block, status))

@@ -125,7 +125,7 @@ def test_pictures(config: str, name: str) -> None:
     ("arguments", "words"),
     [
         (("CONFIG",), "add the URL"),
-        (("CONFIG", "ftp://x/"), "only http:// and https://"),
+        (("CONFIG", "ftp://x/"), "only http://, https://"),
         (("CONFIG", "shop.example:99999/"), "is no port"),
         (("-H", "nonsense", "CONFIG", "x.example/"), "is no header"),
         (("CONFIG", "@/nowhere"), "No such file"),
@@ -142,7 +142,7 @@ def test_what_cannot_be_traced(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("events {}\n")
     run = nginxaudit("trace", "--no-settings", str(tmp_path / "a.conf"), "x.example/")
     assert run.returncode == 3
-    assert "no http server" in run.stderr
+    assert "no server of http or stream" in run.stderr
     (tmp_path / "b.conf").write_text("events {}\nhttp { server { listen 80; location / { return 200 a; }\n")
     run = nginxaudit("trace", "--no-settings", str(tmp_path / "b.conf"), "x.example/")
     assert run.returncode == 3

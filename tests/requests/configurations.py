@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.requests.pools import CODES, EXACT, MAP_LINES, PREFIXES, REDIRECTS, REGEXES, REWRITES, TEXTS
+from tests.requests.pools import (
+    CODES,
+    EXACT,
+    MAP_LINES,
+    PREFIXES,
+    REDIRECTS,
+    REGEXES,
+    REWRITES,
+    SETTINGS,
+    TEXTS,
+)
 
 
 @dataclass
@@ -249,26 +259,11 @@ class Generator:
                 )
         if random.random() < often:
             found += self._error_pages()
-        if random.random() < often / 2:
-            found.append(
-                f"expires {random.choice(('1h', 'off', 'max', 'epoch', '-1', '10', '$arg_x', '0'))};"
-            )
-        if random.random() < often / 2:
-            found.append(
-                f"index {random.choice(('index.php index.html', 'b.txt', '/a.txt', 'none /index.html', 'deep.txt sub'))};"
-            )
-        if random.random() < often / 2:
-            found.append(f"autoindex {random.choice(('on', 'off'))};")
-        if random.random() < often / 3:
-            found.append(f"client_max_body_size {random.choice(('5', '10', '0'))};")
+        for name, values, part in SETTINGS:
+            if random.random() < often / part:
+                found.append(f"{name} {random.choice(values)};")
         if random.random() < often / 3:
             found.append("types { text/x-html html; text/x-text TXT text; }")
-        if random.random() < often / 3:
-            found.append(
-                f"valid_referers {random.choice(('none ok.example *.ok.example', 'ok.example', 'blocked .ok.example', 'none blocked server_names ok.example'))};"
-            )
-        if random.random() < often / 3:
-            found.append(f"default_type {random.choice(('text/x-a', 'application/x-b'))};")
         return found
 
     def _error_pages(self) -> list[str]:

@@ -38,3 +38,23 @@ MAP_LINES = (
     ("a", "one"), ('"~^/a/(.*)$"', "$1"), ("~*php", "php"), ("/dir/", "$arg_x"), ('""', "none"), ("1", "0"), ("GET", "get"),
     ('"~(?<ext>txt)"', "$ext"), ("*.example", "wild"), ("x=1", "/x.php"), ("~/$", "slash"), ("POST", "post"),
 )  # fmt: skip
+SETTINGS = (
+    ("expires", ("1h", "off", "max", "epoch", "-1", "10", "$arg_x", "0"), 2),
+    ("index", ("index.php index.html", "b.txt", "/a.txt", "none /index.html", "deep.txt sub"), 2),
+    ("autoindex", ("on", "off"), 2),
+    ("client_max_body_size", ("5", "10", "0"), 3),
+    ("charset", ("utf-8", "koi8-r", "off"), 3),
+    ("charset_types", ("text/x-a image/png",), 6),
+    (
+        "valid_referers",
+        (
+            "none ok.example *.ok.example",
+            "ok.example",
+            "blocked .ok.example",
+            "none blocked server_names ok.example",
+        ),
+        3,
+    ),
+    ("default_type", ("text/x-a", "application/x-b"), 3),
+)
+"""Directives of a block with values, and how much rarer than others they are."""

@@ -6,7 +6,7 @@ from nginxaudit.request.branches import Oracle, explore
 from nginxaudit.request.mapping import murmur2
 from nginxaudit.request.records import Ask, World
 from nginxaudit.request.walk import trace
-from tests.model.model_support import http
+from tests.model.model_support import http, model_of
 
 FILES = World(files=frozenset({"/srv/index.html", "/srv/a.txt", "/srv/dir/b.php"}), complete=True)
 
@@ -223,3 +223,44 @@ def test_limit_except_keeps_the_rewrites_of_the_location_out():
     assert one(text, "/").body == "x"
     assert one(text, "/", method="POST").status == 403
     assert one(text, "/", method="BREW").status == 403
+
+
+def test_directives_of_unknown_modules_end_the_walk():
+    assert (
+        one("location / { frobnicate on; return 200 x; }", "/").body == "x"
+    )  # the rewrite phase is before it
+    found = one("location / { frobnicate on; }", "/a.txt")
+    assert found.unknown == "the module of frobnicate is not known: it may decide"
+    assert one("brotli on;", "/a.txt").status == 200
+
+
+def test_the_charset():
+    assert dict(one("charset utf-8;", "/a.txt").headers)["Content-Type"] == "text/plain; charset=utf-8"
+    assert dict(one("charset utf-8;", "/dir").headers)["Content-Type"] == "text/html"
+    assert dict(one("charset utf-8;", "/none").headers)["Content-Type"] == "text/html; charset=utf-8"
+
+
+STREAM = """events {}
+stream {
+    map $ssl_preread_server_name $to { hostnames; .a.example a; default b; }
+    upstream a { server 10.0.0.1:443; }
+    upstream b { server 10.0.0.2:443; }
+    server { listen 443; ssl_preread on; proxy_pass $to; }
+    server { listen 53 udp; proxy_pass 10.0.0.3:53; }
+    server { listen 5432; allow 10.0.0.0/8; deny all; proxy_pass a; }
+}
+"""
+
+
+def connection(protocol, port, **ask):
+    (found,) = trace(model_of(STREAM), Ask("", None, protocol, port=port, protocol=protocol, **ask)).outcomes
+    return found
+
+
+def test_connections_of_stream():
+    assert connection("tls", 443, tls=True, sni="www.a.example").upstream == "a"
+    assert connection("tls", 443, tls=True, sni="other.example").upstream == "b"
+    assert connection("udp", 53).passed == "10.0.0.3:53"
+    assert connection("tcp", 53).unknown
+    assert connection("tcp", 5432, client="192.0.2.1").closed
+    assert connection("tcp", 5432, client="10.0.0.9").upstream == "a"

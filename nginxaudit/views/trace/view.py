@@ -78,7 +78,9 @@ def view_of(trace: Trace) -> TraceView:
             else:
                 way.steps.append(shown_step(step))
         way.outcome = outcome
-    return TraceView(trace.ask, veiled(f"{trace.ask.method} {trace.ask.url}"), root, outcomes, trace)
+    ask = trace.ask
+    title = f"{ask.method} {ask.url}" if ask.protocol == "http" else ask.url
+    return TraceView(ask, veiled(title), root, outcomes, trace)
 
 
 def _under(way: Way, assumption: str) -> Way:

@@ -13,6 +13,8 @@ def summary(outcome: ShownOutcome) -> str:
         return "the connection is closed without an answer"
     if outcome.passed is not None:
         return _passed(outcome)
+    if outcome.status is None:
+        return f'the text "{_short(outcome.body or "")}"'
     status = str(outcome.status)
     if outcome.redirect is not None:
         return f"{status} to {outcome.redirect}"
@@ -25,6 +27,8 @@ def summary(outcome: ShownOutcome) -> str:
 
 
 def _passed(outcome: ShownOutcome) -> str:
+    if outcome.upstream_method is None:
+        return f"passed to {outcome.passed}" + (f" (upstream {outcome.upstream})" if outcome.upstream else "")
     status = "the backend's answer" if outcome.status is None else str(outcome.status)
     line = f"{outcome.upstream_method} {outcome.upstream_uri}" if outcome.upstream_uri is not None else ""
     upstream = f" (upstream {outcome.upstream})" if outcome.upstream else ""
