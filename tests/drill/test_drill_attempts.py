@@ -53,6 +53,14 @@ def test_the_handshake_of_tls_has_the_connect_timeout() -> None:
     assert _ends(app, ONE, {"A": hang()}, how) == [1001]
 
 
+def test_the_kernel_gives_up_connecting_before_a_long_timeout() -> None:
+    app = group("A", "B")
+    how = use(connect=600_000, read=600_000)
+    assert _ends(app, ONE, {"A": blackhole()}, how) == [134_001]
+    assert follow(app, 1, {"A": blackhole()}, how) == ["A 502, B 200"]
+    assert _ends(app, ONE, {"A": hang()}, use(tls=True, connect=600_000)) == [600_001]
+
+
 def test_an_unbuffered_body_is_not_sent_twice() -> None:
     app = group("A", "B")
     assert follow(app, "PUT", {"A": hang()}, use(buffered=False)) == ["A 504 => 504"]
