@@ -55,9 +55,8 @@ def refused(model: Model, name: str, value: str, server: Directive | None, depth
     """
     if "$" in value:
         return False
-    for node, asked in model.once(_refusing).get(name, ()):
-        if (server is None or enclosing(node, "server") is server) and holds(asked, value):
-            return True
+    if any(holds(asked, value) for asked in model.once(_refusing).get((name, server), ())):
+        return True
     if depth == 0:
         return False
     return any(
@@ -66,13 +65,15 @@ def refused(model: Model, name: str, value: str, server: Directive | None, depth
     )
 
 
-def _refusing(model: Model) -> dict[str, list[tuple[Directive, Condition]]]:
-    """Conditions on which requests are turned away, by the variable that they ask."""
-    found: dict[str, list[tuple[Directive, Condition]]] = {}
+def _refusing(model: Model) -> dict[tuple[str, Directive | None], list[Condition]]:
+    """Conditions on which requests are turned away, by the variable that they ask and the server; None: any server."""
+    found: dict[tuple[str, Directive | None], list[Condition]] = {}
     for node in model.config.named("if"):
         asked = condition(node) if turns_away(node) else None
         if asked is not None and asked.left.startswith("$"):
-            found.setdefault(asked.left[1:].lower(), []).append((node, asked))
+            name = asked.left[1:].lower()
+            for server in dict.fromkeys((enclosing(node, "server"), None)):
+                found.setdefault((name, server), []).append(asked)
     return found
 
 
