@@ -14,7 +14,7 @@ from nginxaudit.model.regex import Found, search
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Choice, Socket
 from nginxaudit.request.addresses import number_of
-from nginxaudit.request.flight import Flight, Lost
+from nginxaudit.request.flight import Closed, Flight, Lost
 from nginxaudit.request.records import Ask
 from nginxaudit.request.uri import lower
 
@@ -82,7 +82,11 @@ def find_socket(flight: Flight) -> Socket:
     ask = flight.ask
     found = sockets_for(flight.model, ask)
     if not found:
-        raise Lost(f"no server listens on port {ask.port}" + (f" of {ask.address}" if ask.address else ""))
+        where = f"no server listens on port {ask.port}" + (f" of {ask.address}" if ask.address else "")
+        if flight.model.unread_files(ask.family):
+            raise Lost(f"{where} in what was read, and some file could not be read")
+        flight.note("socket", None, "the connection is refused", where)
+        raise Closed
     name = ask.sni if ask.tls and ask.sni is not None else lower((ask.host or "").partition(":")[0])
     different: dict[tuple[Server, bool], Socket] = {}
     for socket in found:

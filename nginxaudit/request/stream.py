@@ -9,7 +9,7 @@ from __future__ import annotations
 from nginxaudit.model.target import parse_target
 from nginxaudit.request.access import addresses
 from nginxaudit.request.evaluate import shown, value
-from nginxaudit.request.flight import Flight, Lost, Unknown
+from nginxaudit.request.flight import Closed, Flight, Lost, Unknown
 from nginxaudit.request.records import Outcome
 from nginxaudit.request.servers import choose_server, find_socket
 from nginxaudit.syntax.tree import Directive
@@ -29,6 +29,8 @@ def walk(flight: Flight) -> Outcome:
     """One way from the connection to the backend."""
     try:
         return _connected(flight)
+    except Closed:
+        return Outcome(flight.oracle.assumptions, closed=True)
     except Lost as lost:
         flight.note("unknown", lost.node, "unknown from here on", lost.reason)
         server = flight.found.directive if flight.found is not None else None

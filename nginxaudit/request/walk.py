@@ -57,7 +57,6 @@ def _walk(flight: Flight) -> Outcome:
     try:
         return _outcome(flight, _settle(flight, _begin(flight)))
     except Closed:
-        flight.note("access", None, "closed", "the subrequest's 444 closes the whole connection")
         return _outcome(flight, Reply(444))
     except Lost as lost:
         flight.note("unknown", lost.node, "unknown from here on", lost.reason)
@@ -311,6 +310,7 @@ def _subrequest(flight: Flight, uri: str, node: Directive) -> int | None:
         flight.note("unknown", lost.node or node, "the subrequest's status is unknown", lost.reason)
         return None
     if reply.status == 444:
+        flight.note("access", node, "closed", "the subrequest's 444 closes the whole connection")
         raise Closed
     return sub.err_status or reply.status
 

@@ -156,7 +156,7 @@ def test_tls_and_sockets():
     assert trace(model, Ask("/", "a.example", tls=True, port=443, sni="a.example")).outcomes[0].body == "a"
     assert trace(model, Ask("/", "a.example", port=443)).outcomes[0].status == 400
     assert trace(model, Ask("/", "a.example", tls=True, port=80)).outcomes[0].closed
-    assert trace(model, Ask("/", "a.example", port=81)).outcomes[0].unknown
+    assert trace(model, Ask("/", "a.example", port=81)).outcomes[0].closed
 
 
 def test_an_address_that_is_not_known_branches_where_servers_differ():
@@ -261,6 +261,6 @@ def test_connections_of_stream():
     assert connection("tls", 443, tls=True, sni="www.a.example").upstream == "a"
     assert connection("tls", 443, tls=True, sni="other.example").upstream == "b"
     assert connection("udp", 53).passed == "10.0.0.3:53"
-    assert connection("tcp", 53).unknown
+    assert connection("tcp", 53).closed
     assert connection("tcp", 5432, client="192.0.2.1").closed
     assert connection("tcp", 5432, client="10.0.0.9").upstream == "a"
