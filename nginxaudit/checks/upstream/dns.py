@@ -1,20 +1,18 @@
-"""Host names: resolved at start, at every request, by nobody, or by somebody else than meant."""
+"""Host names: resolved at every request, by no one, or other ones than meant. Those that are resolved at start: fixed_names."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import AUTHORITY, group_place, peer_place, related_peers
+from nginxaudit.checks.upstream.fixed_names import LOCAL, RESOLVE_SINCE, kind_of
 from nginxaudit.finding import Confidence, Edit, Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
-from nginxaudit.load.upstream_zone import zone_of
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model import Model
 from nginxaudit.model.filled import is_filled
 from nginxaudit.model.passes import Pass, split_authority
-from nginxaudit.model.peer import Peer
 from nginxaudit.model.target import PassTarget
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.model.variables import references
@@ -22,105 +20,6 @@ from nginxaudit.nginx import parse_inet4
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.suggest import Suggestions, near
 from nginxaudit.syntax.tree import Directive, Token
-
-_RESOLVE_SINCE = (1, 27, 3)
-_MOVING = (
-    "amazonaws.com", "cloudfront.net", "azurewebsites.net", "azure.com", "cloudapp.net", "azurefd.net",
-    "googleusercontent.com", "run.app", "appspot.com", "herokuapp.com", "herokudns.com", "fastly.net",
-    "akamaiedge.net", "akamai.net", "edgekey.net", "vercel.app", "netlify.app", "onrender.com", "fly.dev",
-    "elasticbeanstalk.com", "workers.dev", "pages.dev",
-)  # fmt: skip
-"""Names below these belong to services whose addresses change all the time."""
-
-_PRIVATE = (
-    "internal", "lan", "corp", "local", "home", "intranet", "svc", "consul", "private", "test", "example",
-    "invalid", "localdomain", "docker", "nomad",
-)  # fmt: skip
-LOCAL = re.compile(r"(?:.*\.)?localhost", re.IGNORECASE)
-
-
-def _kind(host: str) -> str:
-    """``moving``, ``public`` or ``private``: how much the addresses of a name can be relied upon."""
-    host = host.lower().rstrip(".")
-    if any(host == suffix or host.endswith(f".{suffix}") for suffix in _MOVING):
-        return "moving"
-    private = "." not in host or host.rsplit(".", 1)[-1] in _PRIVATE
-    return "private" if private else "public"
-
-
-def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
-    """Servers given by name whose addresses are fixed until the next reload; once per group."""
-    for upstream in ctx.model.all_upstreams:
-        named = [
-            peer
-            for peer in upstream.peers
-            if peer.is_hostname
-            and not peer.resolve
-            and not peer.service
-            and peer.address
-            and not LOCAL.fullmatch(peer.address.host)
-        ]
-        if not named:
-            continue
-        by_kind = {
-            kind: [peer for peer in named if _kind(_host(peer)) == kind] for kind in ("moving", "public")
-        }
-        peers = by_kind["moving"] or by_kind["public"]
-        if not peers:
-            continue
-        moving = bool(by_kind["moving"])
-        yield Hit(
-            peer_place(peers[0]),
-            f"the addresses of {listed([_host(peer) for peer in peers])} are looked up when nginx starts and never again"
-            + (": this service changes them all the time" if moving else ""),
-            peers[0].directive,
-            related=related_peers("this one, too", peers[1:]),
-            confidence=Confidence.HIGH if moving else None,
-            help=_remedy(ctx, upstream.name),
-            make_fix=partial(_resolved, upstream, peers, ctx.model),
-        )
-
-
-def _resolved(upstream: Upstream, peers: list[Peer], model: Model) -> Edits:
-    """``resolve``, with a zone, where nginx has it and a resolver is set: which one to ask is not guessed."""
-    if not upstream.complete or not model.effective(upstream.directive, "resolver"):
-        return None
-    if model.target.edition != "plus" and not model.target.since(_RESOLVE_SINCE):
-        return None
-    shared = () if upstream.zone is not None else zone_of(upstream, model)
-    if shared is None:
-        return None
-    return (*shared, *(edits.appended(peer.directive, "resolve") for peer in peers))
-
-
-def _host(peer: Peer) -> str:
-    return peer.address.host if peer.address else peer.text
-
-
-def _remedy(ctx: CheckContext, group: str) -> str:
-    if ctx.target.edition == "plus" or ctx.target.since(_RESOLVE_SINCE):
-        return f"Add resolve to the server, and zone {group or 'NAME'} 64k; and a resolver to the upstream: each alone is refused."
-    return "Pass to a variable, and set a resolver; or reload nginx when the addresses change."
-
-
-def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
-    """A pass to a literal host name: looked up once, at start; nginx does not start without DNS."""
-    seen: set[tuple[str, str]] = set()
-    for each in ctx.model.passes:
-        if each.target_kind != "hostname" or each.runtime or LOCAL.fullmatch(each.host):
-            continue
-        kind = _kind(each.host)
-        key = (each.family, each.host)
-        if kind == "private" or key in seen:
-            continue
-        seen.add(key)
-        yield Hit(
-            arg(each.directive, each.directive.args[0]),
-            f"the addresses of {each.host} are looked up when nginx starts and never again, and without DNS nginx does not start",
-            each.directive,
-            confidence=Confidence.HIGH if kind == "moving" else None,
-            help=f"Define an upstream. {_remedy(ctx, '')}",
-        )
 
 
 def endpoint(each: Pass) -> tuple[str, str, int | None]:
@@ -165,7 +64,7 @@ def implicit_upstream_reuse(ctx: CheckContext) -> Iterable[Hit]:
 
 def variable_target_bypasses_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A name in a variable: looked up per request, without memory of failures; since 1.27.3 there is a better way."""
-    if not ctx.target.since(_RESOLVE_SINCE):
+    if not ctx.target.since(RESOLVE_SINCE):
         return
     uses: dict[tuple[str, str, int | None], list[Pass]] = {}
     for each in ctx.model.passes:
@@ -304,7 +203,7 @@ def upstream_shadows_hostname(ctx: CheckContext) -> Iterable[Hit]:
                 confidence=Confidence.HIGH,
                 help="Give the group a name that is no address.",
             )
-        elif "." in name and _kind(name) != "private" and _points_elsewhere(upstream):
+        elif "." in name and kind_of(name) != "private" and _points_elsewhere(upstream):
             yield Hit(
                 group_place(upstream),
                 f"the group is called like the host {upstream.name}, but its servers are others: passes meant for the host go there",
