@@ -58,6 +58,16 @@ class Retry(Struct, frozen=True):
         """A failed request is not tried again."""
         return "off" in self.conditions
 
+    @property
+    def after_error(self) -> bool:
+        """A refused or broken connection lets the request go to another server."""
+        return not self.off and "error" in self.conditions
+
+    @property
+    def after_timeout(self) -> bool:
+        """A server that does not connect or answer in time lets the request go to another one."""
+        return not self.off and "timeout" in self.conditions
+
     def worst_connect(self, servers: int) -> int:
         """Longest time in ms that a request spends on dead servers before it may reach a live one."""
         tries = min(servers, self.tries) if self.tries else servers

@@ -33,7 +33,7 @@ def test_text_shows_the_tree_and_the_findings() -> None:
     text = _graph("text")
     assert re.search(r"├── \*:443  TLS\n.*shop\.example", text)
     assert "10.20.0.62:5432  backup" in text
-    assert "payments  round robin  [active-passive-missing-backup]" in text
+    assert "payments  round robin  [active-passive-missing-backup, static-dns-upstream]" in text
     assert "unused: upstream intranet" in text
     assert "single point of failure: without the server 10.20.0.41" in text
 
@@ -149,7 +149,7 @@ def test_upstreams_as_json() -> None:
     assert found["reports"]["failures"].startswith("none:")
     assert found["payments"]["topology"] == "active-active"
     assert found["payments"]["intent"].startswith("active-passive")
-    assert [each["rule"] for each in found["payments"]["findings"]] == ["active-passive-missing-backup"]
+    assert [each["rule"] for each in found["payments"]["findings"]] == ["active-passive-missing-backup", "static-dns-upstream"]
     assert found["intranet"]["users"] == []
     assert [peer["role"] for peer in found["search"]["peers"]] == ["primary", "primary", "down"]
 

@@ -123,10 +123,20 @@ def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
             zero,
             "max_fails",
             f"max_fails=0 never takes {listed([peer.text for peer in zero])} out: while it is dead, "
-            "each of its requests waits for a timeout before it is retried",
+            + (
+                "each of its requests waits for a timeout before it is retried"
+                if _retries(ctx, upstream)
+                else "each of its requests fails, for none is retried after an error"
+            ),
             severity=Severity.INFO if decision else None,
             make_fix=None if decision else partial(_without, zero, "max_fails"),
         )
+
+
+def _retries(ctx: CheckContext, upstream: Upstream) -> bool:
+    """Whether a request of some pass goes on after an error."""
+    passes = ctx.model.passes_to(upstream)
+    return not passes or any((retry := ctx.model.retry(each)) is None or retry.after_error for each in passes)
 
 
 def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:

@@ -7,14 +7,13 @@ src/stream/ngx_stream_proxy_module.c.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 
-from nginxaudit import edits
-from nginxaudit.checks.upstream.common import group_place, has_active_checks, peer_place, related_peers
-from nginxaudit.finding import Confidence, Edit, Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, unless, whole
+from nginxaudit.checks.upstream.common import group_place, has_active_checks
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, arg, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.peer import Peer
 from nginxaudit.model.retries import Retry, directive_of, is_written
 from nginxaudit.model.target import PassTarget
 from nginxaudit.model.upstream import Upstream
@@ -43,6 +42,25 @@ def _decided(ctx: CheckContext) -> Iterator[tuple[Upstream, list[tuple[Retry, Di
         written = [(retry, retry.directive) for retry in retries if retry.directive is not None]
         if written:
             yield upstream, written
+
+
+def slow_servers(upstream: Upstream, retry: Retry) -> int:
+    """How many servers one request may visit when those that drop packets come first.
+
+    Connecting to this machine, or by UDP, never waits.
+    """
+    server = retry.each.server
+    if server is not None and server.listens and all(listen.udp for listen in server.listens):
+        return 0
+    far = [peer for peer in (*upstream.live_primaries, *upstream.live_backups) if not _is_here(peer)]
+    return min(upstream.live, len(far) + 1) if far else 0
+
+
+def _is_here(peer: Peer) -> bool:
+    address = peer.address
+    return address is not None and (
+        address.kind == "unix" or address.host.startswith("127.") or address.host in ("::1", "localhost")
+    )
 
 
 def once(retries: Retries, name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
@@ -174,7 +192,9 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
     """Many servers and no limit to the tries of one request."""
     for upstream, retries in groups(ctx, 3):
         retry = max(retries, key=lambda each: each.connect)
-        if retry.off or retry.tries or retry.budget or retry.connect <= _QUICK_MS:
+        if not retry.after_timeout or retry.tries or retry.budget or retry.connect <= _QUICK_MS:
+            continue
+        if slow_servers(upstream, retry) < 3:
             continue
         hit = Hit(
             group_place(upstream),
@@ -182,50 +202,13 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
             f"{seconds(retry.connect)} each: nothing limits its tries",
             upstream.directive,
             related=(("used here", whole(retry.each.directive)),),
-            help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'next_upstream_timeout')} 10s; "
-            "beside a short connect timeout.",
+            help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'connect_timeout')} 2s;",
         )
         names = (
             directive_of(retry.each, suffix) for suffix in ("next_upstream_tries", "next_upstream_timeout")
         )
         assumed = any(ctx.model.may_be_set(retry.each.scope, name) for name in names)
         yield unless(assumed, "a block around it does", hit)
-
-
-def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
-    """A limit that is used up by the first try."""
-    if not any(is_written(ctx.model, name) for name in ("next_upstream_timeout", "next_upstream_tries")):
-        return
-    told: set[Directive] = set()
-    for upstream, retries in groups(ctx):
-        for node, retry in once(retries, "next_upstream_timeout", ctx.model):
-            if node in told or retry.off or not 0 < retry.budget <= retry.connect:
-                continue
-            if not retry.connect_written and ctx.model.may_be_set(
-                retry.each.scope, directive_of(retry.each, "connect_timeout")
-            ):
-                continue
-            told.add(node)
-            default = "" if retry.connect_written else ", the default"
-            yield Hit(
-                whole(node),
-                f"after {seconds(retry.budget)} no other server is tried, but connecting to one that does not answer takes "
-                f"{seconds(retry.connect)}{default}: such requests are never retried",
-                node,
-                related=(("the group", group_place(upstream)),),
-                help=f"Set {directive_of(retry.each, 'connect_timeout')} to a few seconds.",
-            )
-        for node, retry in once(retries, "next_upstream_tries", ctx.model):
-            if node in told or retry.off or retry.tries != 1:
-                continue
-            told.add(node)
-            yield Hit(
-                whole(node),
-                f'one try is no retry: a request that fails at one server of "{upstream.name}" fails',
-                node,
-                related=(("the group", group_place(upstream)),),
-                help="Allow 2 or more.",
-            )
 
 
 def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
@@ -247,72 +230,6 @@ def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("the group", group_place(upstream)),),
                 help="Leave buffering on where requests shall survive the death of a server.",
             )
-
-
-def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
-    """Backups that can never take over, or never within one request."""
-    for upstream, retries in groups(ctx, 1):
-        if not upstream.backups or not upstream.live_primaries:
-            continue
-        if not upstream.live_backups:
-            yield Hit(
-                peer_place(upstream.backups[0]),
-                f'every backup of "{upstream.name}" is marked down: nobody takes over',
-                upstream.backups[0].directive,
-                related=related_peers("down, too", upstream.backups[1:]),
-                severity=Severity.WARNING,
-            )
-            continue
-        yield from _cut_off(ctx.model, upstream, retries)
-
-
-def _cut_off(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit]:
-    primaries = len(upstream.live_primaries)
-    never = not any(peer.max_fails for peer in upstream.live_primaries)
-    if not never and primaries == 1:
-        return
-    backup = upstream.live_backups[0]
-    names = listed([peer.text for peer in upstream.live_backups])
-    if never and all(retry.off or retry.tries == 1 for retry in retries):
-        settings = [retry.directive for retry in retries if retry.directive]
-        yield Hit(
-            peer_place(backup),
-            f'{names} can never take over: the primaries of "{upstream.name}" have max_fails=0, so they are never taken out, '
-            "and no request is tried a second time",
-            backup.directive,
-            related=tuple(("no second try", whole(node)) for node in settings[:1]),
-            help="Delete max_fails=0, or allow retries.",
-            make_fix=partial(_one_more_try, upstream, model),
-        )
-        return
-    literal = all(peer.is_literal for peer in upstream.live_primaries)
-    if literal and all(0 < retry.tries <= primaries and not retry.off for retry in retries) and primaries > 1:
-        yield Hit(
-            peer_place(backup),
-            f"no request gets as far as {names}: {retries[0].tries} tries are used up by the {primaries} primaries; "
-            "clients see errors until each primary is taken out",
-            backup.directive,
-            related=(("used here", whole(retries[0].each.directive)),),
-            severity=Severity.WARNING,
-            confidence=Confidence.MEDIUM,
-            help=f"Allow {primaries + 1} tries.",
-            make_fix=partial(_one_more_try, upstream, model),
-        )
-
-
-def _one_more_try(upstream: Upstream, model: Model) -> Edits:
-    """One try more than there are primaries, where a limit alone keeps requests from the backup."""
-    if not all(peer.is_literal for peer in upstream.live_primaries):
-        return None
-    primaries = len(upstream.live_primaries)
-    made: dict[Directive, Edit] = {}
-    for each in model.passes_to(upstream):
-        retry = model.retry(each)
-        if retry is None or retry.off or not 0 < retry.tries <= primaries:
-            return None
-        for node in model.effective(each.scope, directive_of(each, "next_upstream_tries")):
-            made[node] = edits.exchanged(node, node.args[0], str(primaries + 1))
-    return tuple(made.values())
 
 
 def seconds(milliseconds: int) -> str:

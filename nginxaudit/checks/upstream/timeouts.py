@@ -7,7 +7,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place
-from nginxaudit.checks.upstream.retries import groups, once, seconds
+from nginxaudit.checks.upstream.retries import groups, once, seconds, slow_servers
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, listed, unless, whole
 from nginxaudit.model import Model
@@ -31,9 +31,13 @@ def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
     budget = parse_time_ms(str(ctx.options["budget"]))
     causes: dict[tuple[str, Directive | None], list[tuple[int, Upstream, Retry]]] = {}
     for upstream, retries in groups(ctx):
-        retry = max(retries, key=lambda each: each.worst_connect(upstream.live))
-        worst = retry.worst_connect(upstream.live)
-        if not retry.off and worst > budget:
+        waiting = {
+            each: each.worst_connect(slow_servers(upstream, each)) for each in retries if each.after_timeout
+        }
+        if not waiting:
+            continue
+        retry, worst = max(waiting.items(), key=lambda entry: entry[1])
+        if worst > budget:
             cause = (directive_of(retry.each, "connect_timeout"), retry.connect_directive)
             causes.setdefault(cause, []).append((worst, upstream, retry))
     for (name, node), found in causes.items():
