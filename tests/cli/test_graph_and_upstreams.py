@@ -33,7 +33,7 @@ def test_text_shows_the_tree_and_the_findings() -> None:
     text = _graph("text")
     assert re.search(r"├── \*:443  TLS\n.*shop\.example", text)
     assert "10.20.0.62:5432  backup" in text
-    assert "payments  round robin  [active-passive-missing-backup, static-dns-upstream]" in text
+    assert "payments  round robin  [active-passive-missing-backup]" in text
     assert "unused: upstream intranet" in text
     assert "single point of failure: without the server 10.20.0.41" in text
 
