@@ -57,18 +57,19 @@ def _base(changes: Sequence[Change]) -> str:
 
 
 def _name(change: Change, base: str) -> str:
-    """What a patch calls a file. A tab ends a name with spaces; one with control characters is quoted as git does it."""
+    """What a patch calls a file. A tab ends a name with spaces; one with what is not seen is quoted as git does it."""
     name = os.path.relpath(change.real, base) if change.real else change.path
-    if any(
-        character in '"\\' or (not character.isprintable() and ord(character) < 0xA0) for character in name
-    ):
-        return '"' + "".join(map(_quoted, name)) + '"'
+    quoted = "".join(map(_quoted, name))
+    if quoted != name:
+        return f'"{quoted}"'
     return f"{name}\t" if " " in name else name
 
 
 def _quoted(character: str) -> str:
+    from nginxaudit.report.sanitize import visible
+
     if character in '"\\':
         return f"\\{character}"
-    if character.isprintable() or ord(character) >= 0xA0:
+    if visible(character) == character and character not in "\t\n":
         return character
-    return "".join(f"\\{byte:03o}" for byte in character.encode())
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model.scope import is_directive
 from nginxaudit.nginx.names import ANSWERING, EXCHANGES, LUA, PASS_DIRECTIVES
-from nginxaudit.source.globbing import is_pattern
-from nginxaudit.source.root import is_backup_name
 from nginxaudit.syntax.tree import Config, Directive
 
 HANDLERS = (
@@ -232,22 +229,6 @@ def duplicate_include(ctx: CheckContext) -> Iterable[Hit]:
                 )
 
 
-def backup_file_included(ctx: CheckContext) -> Iterable[Hit]:
-    """A pattern that matches a copy which was left beside the file in use."""
-    told: dict[Directive, str] = {}
-    for _, files in _included(ctx):
-        for path, includes in files.items():
-            if is_backup_name(os.path.basename(path)) and is_pattern(includes[0].args[0]):
-                told.setdefault(includes[0], path)
-    for include, path in told.items():
-        yield Hit(
-            whole(include),
-            f"loads the backup file {path}: what it holds is in use",
-            include,
-            help="Move the copy elsewhere, or write a pattern such as *.conf that it does not match.",
-        )
-
-
 def _included(ctx: CheckContext) -> Iterator[tuple[Directive, dict[str, list[Directive]]]]:
     """For blocks with several includes: the files in them, with the includes that bring each."""
     blocks: dict[Directive, set[Directive]] = {}
@@ -255,7 +236,7 @@ def _included(ctx: CheckContext) -> Iterator[tuple[Directive, dict[str, list[Dir
         if include.parent is not None:
             blocks.setdefault(include.parent, set()).add(include)
     for block, includes in blocks.items():
-        if len(includes) < 1:
+        if len(includes) < 2:
             continue
         files: dict[str, list[Directive]] = {}
         for child in block.children:
