@@ -17,6 +17,7 @@ _COMMANDS = (
     "scan",
     "trace",
     "expect",
+    "compare",
     "upstreams",
     "drill",
     "graph",
@@ -88,6 +89,7 @@ def main(ctx: click.Context) -> None:
       nginxaudit scan /etc/nginx        what is wrong on this machine
       nginx -T | nginxaudit scan -      the running configuration, from anywhere
       nginxaudit trace URL              what happens to a request, and why
+      nginxaudit compare OLD NEW        which requests a change treats differently
       nginxaudit upstreams /etc/nginx   how every group balances and fails over
       nginxaudit drill /etc/nginx       what is lost when a server dies or is restarted
       nginxaudit graph /etc/nginx       the way of a request, from socket to instance

@@ -16,33 +16,27 @@ _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|:|'\w+'))?([^()|]*)(?:\|[^()]*)?\)")
 _REPEATED = re.compile(r"(\[[^\]]*\]|\\[dwDWsS]|\.)(?:[*+]\??|\{\d+(?:,\d*)?\})?")
 _OPTIONAL = re.compile(r"(?:\\?.)\?")
 _CLASSES = {r"\d": "1", r"\w": "x", r"\s": "%20", ".": "x"}
-_MOST = 2000
 
 
-def candidates(model: Model) -> Iterator[Ask]:
-    """One request to each location of each server that clients can ask for."""
-    count = 0
+def candidates(model: Model, *, every_host: bool = False) -> Iterator[Ask]:
+    """One request to each location of each server that clients can ask for; with ``every_host`` by each of its names."""
     for server in model.servers("http"):
-        for ask in _of_server(server):
-            yield ask
-            count += 1
-            if count >= _MOST:
-                return
+        yield from _of_server(server, every_host)
 
 
-def _of_server(server: Server) -> Iterator[Ask]:
+def _of_server(server: Server, every_host: bool) -> Iterator[Ask]:
     listen = next(
         (each for each in server.listens if each.kind in ("inet", "inet6") and each.port and not each.quic),
         None,
     )
-    host = next(filter(None, map(_host, server.names)), None)
     if listen is None or listen.port is None:
         return
-    name = host or "localhost"
+    hosts = [host for name in server.names if (host := _host(name)) is not None] or ["localhost"]
+    tls = listen.ssl
+    address = None if listen.is_wildcard else listen.host
     for path in dict.fromkeys(_paths(server)):
-        tls = listen.ssl
-        address = None if listen.is_wildcard else listen.host
-        yield Ask(path, name, tls=tls, sni=name if tls else None, port=listen.port, address=address)
+        for name in hosts if every_host else hosts[:1]:
+            yield Ask(path, name, tls=tls, sni=name if tls else None, port=listen.port, address=address)
 
 
 def _host(name: ServerName) -> str | None:
@@ -73,14 +67,20 @@ def path_of(location: Location) -> str | None:
         return None
     if not location.is_regex:
         return location.pattern if location.pattern.startswith("/") else None
-    path = _sample(location.pattern)
+    path = _as_path(sample(location.pattern))
     parent = location.parent
     if parent is not None and parent.is_prefix and not path.startswith(parent.pattern):
         path = parent.pattern.rstrip("/") + path
     return path if matches(location.pattern, path, caseless=location.modifier == "~*") else None
 
 
-def _sample(pattern: str) -> str:
+def _as_path(text: str) -> str:
+    if text.startswith("/"):
+        return text
+    return f"/index{text}" if text.startswith(".") else f"/{text}"
+
+
+def sample(pattern: str) -> str:
     """A text that a simple expression matches; it is tried before it is used."""
     text = pattern.removeprefix("^").removesuffix("$")
     for _ in range(4):
@@ -89,7 +89,4 @@ def _sample(pattern: str) -> str:
             break
     text = text.replace(r"\.", "\0").replace(r"\/", "/").replace(r"\-", "-")
     text = _REPEATED.sub(lambda found: _CLASSES.get(found[1], "x"), text)
-    text = _OPTIONAL.sub("", text).replace("\0", ".").replace("+", "").replace("*", "")
-    if text.startswith("/"):
-        return text
-    return f"/index{text}" if text.startswith(".") else f"/{text}"
+    return _OPTIONAL.sub("", text).replace("\0", ".").replace("+", "").replace("*", "")

@@ -1,0 +1,95 @@
+"""A comparison as it is shown: groups of requests in words, without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from nginxaudit.report.masked import veiled
+from nginxaudit.request.differences import Difference, Group, grouped
+from nginxaudit.request.records import Ask, Outcome
+from nginxaudit.views.trace.view import place_of, shown_outcome
+from nginxaudit.views.trace.words import summary
+
+
+class ShownDifference(Struct, frozen=True):
+    """One request with what happened and what happens."""
+
+    request: str
+    old: str
+    new: str
+    old_place: str | None
+    new_place: str | None
+
+
+class ShownGroup(Struct, frozen=True):
+    """Requests that change in the same way."""
+
+    title: str
+    requests: tuple[ShownDifference, ...]
+
+
+class Comparison(Struct, frozen=True):
+    """All groups, and how many requests were compared."""
+
+    old: str
+    new: str
+    groups: tuple[ShownGroup, ...]
+    count: int
+
+    @property
+    def summary(self) -> str:
+        """In one line; no difference found is no proof that there is none."""
+        if not self.groups:
+            return f"no difference found in {self.count} requests"
+        different = sum(len(group.requests) for group in self.groups)
+        return f"{different} of {self.count} requests behave differently"
+
+
+def comparison_of(old: str, new: str, differences: Iterable[Difference], count: int) -> Comparison:
+    """What the differences say, in words."""
+    return Comparison(old, new, tuple(map(_group, grouped(differences, kind))), count)
+
+
+def kind(outcome: Outcome) -> str:
+    """What an outcome is, without the path."""
+    if outcome.unknown is not None:
+        return "unknown"
+    if outcome.closed:
+        return "closed"
+    if outcome.passed is not None:
+        name = f"upstream {outcome.upstream}" if outcome.upstream else veiled(outcome.passed)
+        return name if outcome.status is None else f"{outcome.status} from {name}"
+    if outcome.redirect is not None:
+        return f"{outcome.status} redirect"
+    return f"{outcome.status} with a file" if outcome.file is not None else str(outcome.status)
+
+
+def _group(group: Group) -> ShownGroup:
+    title = (
+        f"{group.old} → {group.new}"
+        if group.old != group.new
+        else f"{group.old}: other {', '.join(group.changed)}"
+    )
+    return ShownGroup(title, tuple(map(_shown, group.differences)))
+
+
+def _shown(difference: Difference) -> ShownDifference:
+    old, new = difference.old, difference.new
+    return ShownDifference(request_of(difference.ask), _words(old), _words(new), _place(old), _place(new))
+
+
+def request_of(ask: Ask) -> str:
+    """A request on one line."""
+    headers = "".join(f" -H '{name}: {value}'" for name, value in ask.headers)
+    return veiled(f"{ask.method} {ask.url}{headers}")
+
+
+def _words(outcome: Outcome) -> str:
+    under = f" (if {' and '.join(outcome.when)})" if outcome.when else ""
+    return summary(shown_outcome(outcome)) + veiled(under)
+
+
+def _place(outcome: Outcome) -> str | None:
+    return place_of(outcome.location or outcome.server)
