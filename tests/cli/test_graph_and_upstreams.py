@@ -149,7 +149,10 @@ def test_upstreams_as_json() -> None:
     assert found["reports"]["failures"].startswith("none:")
     assert found["payments"]["topology"] == "active-active"
     assert found["payments"]["intent"].startswith("active-passive")
-    assert [each["rule"] for each in found["payments"]["findings"]] == ["active-passive-missing-backup", "static-dns-upstream"]
+    assert [each["rule"] for each in found["payments"]["findings"]] == [
+        "active-passive-missing-backup",
+        "static-dns-upstream",
+    ]
     assert found["intranet"]["users"] == []
     assert [peer["role"] for peer in found["search"]["peers"]] == ["primary", "primary", "down"]
 

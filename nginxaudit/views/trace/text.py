@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
+from nginxaudit.report.masked import veiled
 from nginxaudit.report.paint import Line, paint, wants_color
 from nginxaudit.report.sanitize import visible
+from nginxaudit.request.witness import curl
 from nginxaudit.views.trace.view import ShownOutcome, ShownStep, TraceView, Way
 from nginxaudit.views.trace.words import summary
 
@@ -60,6 +62,9 @@ def _outcomes(view: TraceView) -> Iterator[Line]:
         if several:
             yield [(f"      if {' and '.join(map(visible, outcome.when))}", "info")]
         yield from _details(outcome)
+    command = curl(view.ask)
+    if command is not None:
+        yield [("  Try  ", "strong"), (visible(veiled(command)), "dim")]
     if view.trace.more:
         yield [("    … there are more: say what is known (--file-exists, --backend-status, --from)", "dim")]
 
