@@ -27,6 +27,7 @@ _CONDITIONAL = frozenset(
     {"if-modified-since", "if-unmodified-since", "if-none-match", "if-match", "range", "if-range"}
 )
 """Those that are kept back where the answer may be cached."""
+_ONE_HOST = (1, 31, 4)
 _PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
 
 
@@ -211,28 +212,32 @@ def _location_name(model: Model, node: Directive) -> str:
 
 def _headers(flight: Flight, protocol: str, host: Value) -> tuple[tuple[str, str], ...]:
     block, model = flight.block, flight.model
-    found: list[tuple[str, str]] = []
-    names = set(_DROPPED)
     written = [node for node in model.effective(block, f"{protocol}_set_header") if len(node.args) > 1]
-    own = {str(node.args[0]).lower() for node in written}
-    if "host" not in own:
-        found.append(("Host", shown(host)))
+    named = {str(node.args[0]).lower() for node in written}
+    found = _host(flight, protocol, [node for node in written if node.args[0].lower() == "host"], host)
     for node in written:
-        names.add(str(node.args[0]).lower())
-        text = shown(value(flight, node.args[1]))
+        text = "" if node.args[0].lower() == "host" else shown(value(flight, node.args[1]))
         if text:
             found.append((str(node.args[0]), text))
-    if (
-        flight.body is not None and "content-length" not in own
-    ):  # that of a subrequest, too, which has no body
+    # That of a subrequest is sent, too, though it has no body.
+    if flight.body is not None and "content-length" not in named:
         found.append(("Content-Length", str(flight.body)))
-    if (model.value(block, f"{protocol}_cache") or "off") != "off":
-        names |= _CONDITIONAL
     if model.flag(block, f"{protocol}_pass_request_headers", True):
-        if flight.host_header is not None and "host" not in names:
-            found.append(("Host", flight.host_header))
-        found += [each for each in flight.headers if each[0].lower() not in names]
+        cached = (model.value(block, f"{protocol}_cache") or "off") != "off"
+        kept_back = named | _DROPPED | (_CONDITIONAL if cached else frozenset())
+        found += [each for each in flight.headers if each[0].lower() not in kept_back]
     return tuple(found)
+
+
+def _host(flight: Flight, protocol: str, written: list[Directive], host: Value) -> list[tuple[str, str]]:
+    """The Host header: the target's own, or what is set; of several the last one since 1.31.4, which is not sent empty."""
+    if not written:
+        return [("Host", shown(host))]
+    texts = [shown(value(flight, node.args[1])) for node in written]
+    if flight.model.target.target.since(_ONE_HOST):
+        spoken = flight.model.value(flight.block, f"{protocol}_http_version") or "1.1"
+        texts = [texts[-1] or (shown(host) if spoken == "1.1" else "")]
+    return [("Host", text) for text in texts if text]
 
 
 def _parameters(flight: Flight, name: str) -> tuple[tuple[str, str], ...]:

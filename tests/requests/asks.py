@@ -68,6 +68,7 @@ def random_ask(random: Random, case: Case) -> Ask:
         address="127.0.0.2" if case.other and not secure and random.random() < 0.4 else "127.0.0.1",
         port=port,
         client="127.0.0.1",
+        version=random.choice(("1.1",) * 9 + ("1.0",)),
         body=random.randrange(20) if method in ("POST", "PUT", "PATCH") else None,
     )
 

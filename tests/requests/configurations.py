@@ -84,6 +84,7 @@ class Generator:
                 else []
             )
             flags = ["    hostnames;"] if source == "$host" else []
+            flags += ["    volatile;"] if random.random() < 0.2 else []
             found += [f"map {source} ${name} {{", *flags, *default, *lines, "}"]
             self.variables.append(f"${name}")
         if random.random() < 0.3:
@@ -96,6 +97,11 @@ class Generator:
                 "    10.1.0.0/16 one;",
                 "}",
             ]
+            self.variables.append(f"${name}")
+        if random.random() < 0.2:
+            name = f"r{self.number}"
+            found += [f"geo $http_x_real_ip ${name} {{", "    ranges;", "    default none;"]
+            found += ["    10.0.0.0-10.255.255.255 ten;", "    192.0.2.1-192.0.2.1 test;", "}"]
             self.variables.append(f"${name}")
         if random.random() < 0.3:
             name = f"s{self.number}"
@@ -254,9 +260,8 @@ class Generator:
         if random.random() < often:
             found.append(f"proxy_set_header X-P{random.randrange(3)} {self._text()};")
             if random.random() < 0.5:
-                found.append(
-                    f"proxy_set_header Host {random.choice(('$host', '$http_host', 'fixed', '$proxy_host'))};"
-                )
+                host = random.choice(("$host", "$http_host", "fixed", "$proxy_host", '""', "$arg_x"))
+                found.append(f"proxy_set_header Host {host};")
         if random.random() < often:
             found += self._error_pages()
         for name, values, part in SETTINGS:

@@ -192,7 +192,7 @@ def _model(directory: Path) -> Model:
 
 def send(ask: Ask) -> Answer:
     """Send a request as it is, and read the answer to its end."""
-    lines = [f"{ask.method} {ask.target} HTTP/1.1"]
+    lines = [f"{ask.method} {ask.target} HTTP/{ask.version}"]
     if ask.host is not None:
         lines.append(f"Host: {ask.host}")
     lines += [f"{name}: {value}" for name, value in ask.headers]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nginxaudit.nginx import Target
 from nginxaudit.request.branches import Oracle, explore
 from nginxaudit.request.mapping import murmur2
 from nginxaudit.request.records import Ask, World
@@ -264,3 +265,10 @@ def test_connections_of_stream():
     assert connection("tcp", 53).closed
     assert connection("tcp", 5432, client="192.0.2.1").closed
     assert connection("tcp", 5432, client="10.0.0.9").upstream == "a"
+
+
+def test_an_empty_host_header():
+    text = "server { listen 80; location / { proxy_pass http://127.0.0.1:1; proxy_set_header Host $arg_h; } }"
+    for version, hosts in (((1, 31, 3), []), ((1, 31, 4), ["127.0.0.1:1"])):
+        (found,) = trace(http(text, target=Target(version)), Ask("/")).outcomes
+        assert [text for name, text in found.upstream_headers if name == "Host"] == hosts
