@@ -6,6 +6,7 @@ answers says which branch it takes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -56,15 +57,19 @@ class Oracle:
 def explore(
     walk: Callable[[Oracle], R], most: int = MOST
 ) -> tuple[list[tuple[R, Oracle, tuple[int, ...]]], bool]:
-    """Every way that a walk can take, with the script that led there; whether there are more than ``most``."""
-    found: list[tuple[R, Oracle, tuple[int, ...]]] = []
-    pending: list[tuple[int, ...]] = [()]
+    """Every way that a walk can take, with the script that led there; whether there are more than ``most``.
+
+    Ways that part early are taken first, so that what is left out are details; they are given as a tree is read.
+    """
+    found: list[tuple[tuple[int, ...], R, Oracle, tuple[int, ...]]] = []
+    pending: deque[tuple[int, ...]] = deque([()])
     while pending and len(found) < most:
-        script = pending.pop()
+        script = pending.popleft()
         oracle = Oracle(script)
-        found.append((walk(oracle), oracle, script))
+        result = walk(oracle)
         taken = tuple([choice.index for choice in oracle.choices])
+        found.append((taken, result, oracle, script))
         for at in range(len(script), len(taken)):
-            count = oracle.choices[at].count
-            pending += [(*taken[:at], index) for index in range(count - 1, 0, -1)]
-    return found, bool(pending)
+            pending += [(*taken[:at], index) for index in range(1, oracle.choices[at].count)]
+    found.sort(key=lambda each: each[0])
+    return [each[1:] for each in found], bool(pending)

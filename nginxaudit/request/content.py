@@ -111,11 +111,9 @@ def _index(flight: Flight, block: Directive) -> Result | None:
                 "content", node, f"internal redirect to {name}", "index: an absolute name is not looked for"
             )
             return Goto(name, flight.args)
-        if (
-            exists(flight, folder + name, node)
-            if flight.world.complete
-            else is_file(flight, folder + name, node)
-        ):
+        # nginx takes a directory, too; one that is called like a file is not asked about.
+        asked = is_file if "." in name and not flight.world.complete else exists
+        if asked(flight, folder + name, node):
             flight.note(
                 "content", node, f"internal redirect to {flight.uri}{name}", f"index: {folder}{name} is there"
             )

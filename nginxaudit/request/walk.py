@@ -102,13 +102,13 @@ def _request_line(flight: Flight) -> Result | None:
     block = flight.block
     try:
         if not _METHOD.fullmatch(flight.ask.method):
-            flight.method = ""
             raise BadTarget("the method has other characters than capital letters, - and _", early=True)
         merge = flight.model.flag(block, "merge_slashes", True) is not False
         target = parse_target(flight.ask.target, merge_slashes=merge)
     except BadTarget as bad:
         flight.raw, flight.host_header = "", None
-        flight.protocol = "" if bad.early else flight.protocol
+        if bad.early:
+            flight.method = flight.protocol = ""
         flight.note("request line", block, "400", str(bad))
         return Finish(400)
     flight.uri, flight.args, flight.raw = target.uri, target.args, target.raw

@@ -61,6 +61,7 @@ def _all(options: argparse.Namespace, ports: dict[int, int]) -> Count:
         total.unknown += found.unknown
         total.branched += found.branched
         total.outside += found.outside
+        total.cut += found.cut
         total.disagreements += found.disagreements
     return total
 
@@ -69,7 +70,7 @@ def _print(name: str, count: Count, seconds: float, options: argparse.Namespace)
     wrong = len(count.disagreements)
     print(
         f"{name}: {count.requests} requests, {wrong} disagreements, {count.branched} with branches "
-        f"({count.outside} outside of them), {count.unknown} unknown, {len(count.refused)} cases refused, {seconds:.0f} s"
+        f"({count.outside} outside of them, {count.cut} beyond the limit), {count.unknown} unknown, {len(count.refused)} cases refused, {seconds:.0f} s"
     )
     for reason, number in Counter(count.refused).most_common(5):
         print(f"  refused {number}: {reason}")

@@ -68,6 +68,7 @@ class Count:
     unknown: int = 0
     branched: int = 0
     outside: int = 0
+    cut: int = 0  # what nginx does is none of the outcomes, but the walk says that there are more
     disagreements: list[Disagreement] = field(default_factory=list)
 
 
@@ -132,7 +133,8 @@ def _one(found: Count, case: Case, model: Model, ask: Ask, world: World, knowing
     login = next((text for name, text in ask.headers if name == "Authorization"), None)
     told = replace(world, password=login == right()) if knowing else World(prefix=world.prefix)
     answer = send(ask)
-    outcomes = trace(model, ask, told, explain=False).outcomes
+    done = trace(model, ask, told, explain=False)
+    outcomes = done.outcomes
     found.requests += 1
     if any(outcome.unknown for outcome in outcomes):
         found.unknown += 1
@@ -140,7 +142,9 @@ def _one(found: Count, case: Case, model: Model, ask: Ask, world: World, knowing
     if len(outcomes) > 1:
         found.branched += 1
     differences = [difference(answer, outcome, told, ask) for outcome in outcomes]
-    if all(differences):
+    if done.more and all(differences):
+        found.cut += 1
+    elif all(differences):
         if len(outcomes) > 1:
             found.outside += 1
         found.disagreements.append(Disagreement(case, ask, str(differences[0]), answer, outcomes[0]))
