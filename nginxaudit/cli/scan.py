@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."
 )
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
-@click.option("--fix", "fix", is_flag=True, help="Fix what fixable without changing the meaning.")
+@click.option(
+    "--fix", "fix", is_flag=True, help="Fix where no client and no backend can see a difference after it."
+)
 @click.option(
     "--fix-only", is_flag=True, help="Like --fix, without a report on what is left, which is no failure."
 )

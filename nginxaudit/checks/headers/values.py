@@ -55,13 +55,14 @@ def header_missing_always(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
-def _always(nodes: list[Directive], model: Model) -> Fix | None:
-    """``always`` for all these headers of a block. A variable may be empty for errors on purpose."""
+def _always(nodes: list[Directive], model: Model) -> Edits:
+    """``always`` for all these headers of a block, those with a variable left out: it may be empty for errors on purpose.
+
+    Where a backend sends the header with its errors, clients get it twice.
+    """
     lines = {node.statement: node for node in nodes if len(node.args) == 2 and not model.is_filled_in(node)}
     literal = [node for node in lines.values() if "$" not in node.args[1]]
-    made = tuple(edits.appended(node, "always") for node in literal or lines.values())
-    applicability = Applicability.SAFE if literal else Applicability.UNSAFE
-    return Fix("Add always", applicability, made) if made else None
+    return tuple(edits.appended(node, "always") for node in literal or lines.values())
 
 
 def duplicate_header(ctx: CheckContext) -> Iterable[Hit]:
@@ -126,11 +127,7 @@ def _dropped_or_corrected(node: Directive, model: Model) -> Fix | None:
         return None
     header = node.args[0].lower()
     if header in _DROPPED:
-        # Without a header of its own the block has those of the outer blocks.
-        outer = node.parent.parent
-        alone = outer is None or not model.effective(outer, "add_header")
-        applicability = Applicability.SAFE if alone else Applicability.UNSAFE
-        return Fix(f"Delete {node.args[0]}", applicability, (edits.deleted(node),))
+        return Fix(f"Delete {node.args[0]}", Applicability.UNSAFE, (edits.deleted(node),))
     meant = meant_header(header)
     if not meant or any(
         other.args[:1] and other.args[0].lower() == meant for other in node.parent.named(node.name)

@@ -37,35 +37,37 @@ def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _exact(node: Directive, model: Model) -> Fix | None:
-    """``location = /path``. Safe where it answers what the expression answered, and nothing reads captures.
+    """``location = /path``, where it answers what the expression answered.
 
-    A ``$`` lets a newline pass that ``=`` does not: where the location keeps somebody out, that counts.
+    A ``$`` lets a newline pass that ``=`` does not: where the location keeps somebody out, ``=`` would let him in. An
+    expression without groups empties the captures of the server name, which ``=`` leaves.
     """
     places = [each for each in model.locations if each.directive.statement is node.statement]
-    if not places or any(each.children for each in places):
+    if (
+        not places
+        or any(each.children for each in places)
+        or _reads_captures(node)
+        or _keeps_out(node, model)
+    ):
         return None
     expression = parse(places[0].pattern)
     path = expression.literal if expression is not None else None
     between = node.source.text[node.start : node.args[-1].end]
     if path is None or re.fullmatch(_PLAIN_PATH, path) is None or "\n" in between:
         return None
-    chosen = [_is_chosen(each, path, model) for each in places]
-    if False in chosen:
+    if any(_is_surely_passed_over(each, path, model) for each in places):
         return None
-    safe = None not in chosen and not _reads_captures(node) and not _keeps_out(node, model)
-    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
-    return Fix(f"Write location = {path}", applicability, (edits.rewritten(node, f"location = {path}"),))
+    made = edits.rewritten(node, f"location = {path}")
+    return Fix(f"Write location = {path}", Applicability.UNSAFE, (made,))
 
 
-def _is_chosen(location: Location, path: str, model: Model) -> bool | None:
-    """Whether this location gets the path now; None if unknown, and where a slash at the end adds a redirect."""
+def _is_surely_passed_over(location: Location, path: str, model: Model) -> bool:
+    """Whether another location gets the path now, which this one would take from it."""
     server = location.server
     if server is None or model.unknown_inside(server.directive):
-        return None
-    found = server.match(path)
-    if found.certain and found.location is not location:
         return False
-    return True if found.certain and location.parent is None and not path.endswith("/") else None
+    found = server.match(path)
+    return found.certain and found.location is not location
 
 
 def _keeps_out(block: Directive, model: Model) -> bool:

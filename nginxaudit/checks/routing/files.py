@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.locations import HANDLERS
-from nginxaudit.finding import Applicability, Fix, Severity
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, unless, whole
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
-from nginxaudit.nginx.names import EXCHANGES, PASS_DIRECTIVES, REDIRECTS
-from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.names import EXCHANGES, REDIRECTS
 from nginxaudit.syntax.tree import Directive
 
 _ANSWERS = (*HANDLERS, "return", "alias", "rewrite", "if", "include", "internal", "root", "deny")
 _CURRENT = ("$uri", "$uri/", "${uri}", "${uri}/", "$document_uri", "$document_uri/")
-
-DIRECTORY = r"(?:.*/)?[^/.]*[A-Za-z0-9]"
-"""A path whose last name looks like a directory: no dot in it, and nothing at its end that waits for more."""
-_CHOOSING = frozenset({"rewrite", "try_files", "if", "location", "set", *PASS_DIRECTIVES})
 
 
 def try_files_missing_fallback(ctx: CheckContext) -> Iterable[Hit]:
@@ -198,21 +192,15 @@ def alias_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _ended(node: Directive, model: Model) -> Fix | None:
+def _ended(node: Directive, model: Model) -> Edits:
     """The slash of the location after its alias.
 
-    Safe where the path looks like a directory and nothing in the location looks at paths itself: without the
-    slash no file is found there. A name that ends with a sign may be meant to be continued.
+    Files that were out of reach are served then. A name that ends with a sign may be meant to be continued.
     """
-    if node.parent is None or model.is_filled_in(node):
-        return None
     token = node.args[0]
-    if not token[-1:].isalnum():
+    if node.parent is None or model.is_filled_in(node) or not token[-1:].isalnum():
         return None
-    plain = compiled(DIRECTORY, re.DOTALL).fullmatch(token) is not None
-    quiet = not any(child.name in _CHOOSING for child in node.parent.children)
-    applicability = Applicability.SAFE if plain and quiet else Applicability.UNSAFE
-    return Fix("End the alias with a slash", applicability, (edits.behind_text(node, token, "/"),))
+    return (edits.behind_text(node, token, "/"),)
 
 
 def alias_in_regex_without_capture(ctx: CheckContext) -> Iterable[Hit]:

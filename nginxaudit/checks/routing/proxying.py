@@ -8,7 +8,6 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.inherited import put
-from nginxaudit.checks.routing.files import DIRECTORY
 from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
@@ -20,6 +19,9 @@ from nginxaudit.nginx.since import HTTP2_DIRECTIVE, KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
 _FILE = r"/[^/]*[A-Za-z0-9_-]\.[A-Za-z][A-Za-z0-9]{1,4}$"
+
+_DIRECTORY = r"(?:.*/)?[^/.]*[A-Za-z0-9]"
+"""A path whose last name looks like a directory: no dot in it, and nothing at its end that waits for more."""
 
 
 def proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
@@ -52,12 +54,12 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
 def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | None:
     """The slash that is missing, at the end of the location or of the URI that is sent."""
     if not path.endswith("/"):
-        if model.is_filled_in(each.directive) or not compiled(DIRECTORY, re.DOTALL).fullmatch(path):
+        if model.is_filled_in(each.directive) or not compiled(_DIRECTORY, re.DOTALL).fullmatch(path):
             return None
         edit = edits.behind_text(each.directive, each.directive.args[0], "/")
         return Fix("End the URI with a slash", Applicability.UNSAFE, (edit,))
     node = location.directive
-    if not compiled(DIRECTORY, re.DOTALL).fullmatch(location.pattern) or _is_named_elsewhere(location):
+    if not compiled(_DIRECTORY, re.DOTALL).fullmatch(location.pattern) or _is_named_elsewhere(location):
         return None
     return Fix(
         "End the location with a slash", Applicability.UNSAFE, (edits.behind_text(node, node.args[-1], "/"),)

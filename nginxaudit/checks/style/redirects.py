@@ -8,12 +8,10 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.redirects import URL, as_return
-from nginxaudit.finding import Applicability, Fix
-from nginxaudit.hit import CheckContext, Hit, whole
+from nginxaudit.hit import CheckContext, Edits, Hit, whole
 from nginxaudit.nginx.names import ABSOLUTE
 from nginxaudit.syntax.tree import Directive
 
-_OF_NGINX = r"\$\{?(?:scheme|server_name|server_port)\b\}?"
 _EVERYTHING = ("^", ".*", "^.*", "^.*$", "^(.*)", "^(.*)$", "(.*)", "^/(.*)$", "^/(.*)")
 
 
@@ -42,24 +40,18 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _return(node: Directive, url: str, code: str) -> Fix | None:
+def _return(node: Directive, url: str, code: str) -> Edits:
     """``return`` with the same target.
 
-    A rewrite decodes the path that it sends, ``/a%2Fb`` becomes ``/a/b``; return leaves it alone. So only a
-    target without a part of the request stays the same for certain.
+    A rewrite decodes the path that it sends, ``/a%2Fb`` becomes ``/a/b``; return leaves it alone. And ``(.*)$`` does
+    not take the path with a newline that return takes.
     """
     token = node.args[1]
     raw = edits.written(node, token)
     if "\\" in raw or not edits.on_one_line(node):
         return None
     quote = raw[0] if token.quoted else ""
-    variable = re.sub(_OF_NGINX, "", url)
-    same = "$" not in variable and "%" not in variable
-    return Fix(
-        "Write return",
-        Applicability.SAFE if same else Applicability.UNSAFE,
-        (edits.rewritten(node, f"return {code} {quote}{url}{quote}"),),
-    )
+    return (edits.rewritten(node, f"return {code} {quote}{url}{quote}"),)
 
 
 def redirect_uses_302(ctx: CheckContext) -> Iterable[Hit]:

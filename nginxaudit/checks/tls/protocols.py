@@ -39,29 +39,18 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=severity,
                 help=f"Write {name} TLSv1.2 TLSv1.3;",
-                make_fix=partial(_without, old, node, ctx.model, idle=idle),
+                make_fix=partial(_without, old, node, ctx.model),
             )
 
 
-def _without(old: list[Token], node: Directive, model: Model, *, idle: bool) -> Fix:
+def _without(old: list[Token], node: Directive, model: Model) -> Fix:
     """The old ones taken out; the good ones instead when nothing is left.
 
-    Safe where clients keep a protocol they know: all that RFC 8996 leaves speak TLSv1.2. A backend may be older
-    than that, and where nothing is left another protocol is put in: both need a look.
+    Never safe: clients and servers that speak nothing newer are cut off.
     """
     if len(old) < len(node.args):
         made = [edits.without(node, token) for token in old]
     else:
         good = "TLSv1.2 TLSv1.3" if model.target.since(_TLS13_SINCE) else "TLSv1.2"
         made = [edits.exchanged(node, old[0], good), *(edits.without(node, token) for token in old[1:])]
-    kept = len(old) < len(node.args) and node.name == "ssl_protocols"
-    unused = idle and not _may_speak_tls(model)
-    applicability = Applicability.SAFE if kept or unused else Applicability.UNSAFE
-    return Fix(f"Leave out {' and '.join(old)}", applicability, tuple(made))
-
-
-def _may_speak_tls(model: Model) -> bool:
-    """Whether a server may have sockets that are not seen here, or the old ``ssl on``."""
-    if model.config.incomplete_includes or model.config.named("ssl"):
-        return True
-    return any(server.listen_unknown for family in FAMILIES for server in model.servers(family))
+    return Fix(f"Leave out {' and '.join(old)}", Applicability.UNSAFE, tuple(made))

@@ -85,10 +85,8 @@ def _without_stapling(node: Directive, model: Model) -> Fix | None:
     verify = block.first("ssl_stapling_verify")
     if made and verify is not None and (not others or block.inner == "server"):
         made += edits.deletion(verify) or ()
-    sure = all(_of_lets_encrypt(each, model) for each in users) and not model.unread_files("http")
-    applicability = Applicability.SAFE if sure else Applicability.UNSAFE
     title = "Write ssl_stapling off" if outer is not False else "Delete ssl_stapling"
-    return Fix(title, applicability, tuple(sorted(made, key=_start))) if made else None
+    return Fix(title, Applicability.UNSAFE, tuple(sorted(made, key=_start))) if made else None
 
 
 def _start(edit: Edit) -> tuple[str, int]:
@@ -105,8 +103,3 @@ def _has_nothing_to_staple(server: Server, model: Model) -> bool:
         for each in model.effective(block, "ssl_certificate")
         for token in each.args
     )
-
-
-def _of_lets_encrypt(server: Server, model: Model) -> bool:
-    certificates = model.effective(server.directive, "ssl_certificate")
-    return all(compiled(_LETS_ENCRYPT, re.IGNORECASE).search(" ".join(each.args)) for each in certificates)

@@ -15,7 +15,6 @@ from nginxaudit.model.variables import references
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
-_WRAPPERS = frozenset({"keepalive", "sticky", "ntlm", "queue"})
 _CONSTANT = frozenset({"hostname", "nginx_version", "pid", "scheme", "server_protocol"})
 _CLIENT_KEYS = frozenset({"$remote_addr", "$binary_remote_addr", "${remote_addr}", "${binary_remote_addr}"})
 _FORWARDED = ("$http_x_forwarded_for", "$http_x_real_ip", "$http_cf_connecting_ip", "$http_true_client_ip")
@@ -64,25 +63,21 @@ def balancing_method_order(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     related=(("the method", whole(method)),),
                     help=f'Put "{node.name}" behind "{method.name}".',
-                    make_fix=partial(_moved, node, method, upstream),
+                    make_fix=partial(_moved, node, method),
                 )
 
 
-def _moved(node: Directive, method: Directive, upstream: Upstream) -> Fix | None:
+def _moved(node: Directive, method: Directive) -> Fix | None:
     """What wraps the method put after it, within one file.
 
-    Kept connections are the same to clients and servers; sessions, queues and what follows
-    the method already are matters to look at.
+    Never safe: servers see connections that are used again, clients come back to the same server.
     """
     taken = edits.deletion(node)
     if taken is None or node.source is not method.source or node.via is not method.via:
         return None
     last = node.args[-1].end if node.args else node.name_end
     moved = edits.after(method, f"{node.source.text[node.start : last]};")
-    behind = upstream.directive.children[upstream.directive.children.index(method) :]
-    safe = node.name == "keepalive" and not any(each.name in _WRAPPERS for each in behind)
-    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
-    return Fix(f"Put {node.name} behind {method.name}", applicability, (*taken, moved))
+    return Fix(f"Put {node.name} behind {method.name}", Applicability.UNSAFE, (*taken, moved))
 
 
 def _lost(node: Directive, ctx: CheckContext) -> str:

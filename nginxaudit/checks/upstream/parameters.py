@@ -92,7 +92,7 @@ def _joined(peer: Peer, family: str) -> Fix | None:
 
 
 def _corrected(peer: Peer, token: Token, family: str, target: Nginx) -> Fix | None:
-    """The one parameter that was meant: as it is, nginx does not load it."""
+    """The one parameter that is spelt almost like it: what was meant is a guess."""
     name, equals, value = token.partition("=")
     known = [
         fact.name
@@ -105,7 +105,7 @@ def _corrected(peer: Peer, token: Token, family: str, target: Nginx) -> Fix | No
     if name in known or len(found) != 1 or found[0] in peer.explicit or token is peer.directive.args[0]:
         return None
     edit = edits.exchanged(peer.directive, token, f"{found[0]}{equals}{value}")
-    return Fix(f"Write {found[0]}", Applicability.SAFE, (edit,))
+    return Fix(f"Write {found[0]}", Applicability.UNSAFE, (edit,))
 
 
 def _has_foreign(peer: Peer) -> bool:
