@@ -134,7 +134,9 @@ def _shown(path: str, real: str) -> str:
             rest = os.path.relpath(real, top)
             if rest.startswith("..") or "/.." in rest:
                 break  # Kubernetes keeps what it mounts in directories of such names, and changes them
-            return os.path.normpath(os.path.join(directory, rest))
+            found = os.path.normpath(os.path.join(directory, rest))
+            if os.pardir not in directory or real_path(found) == real:
+                return found
         if directory in ("", os.curdir) or os.path.basename(directory) == os.pardir:
             break
         directory = os.path.dirname(directory)

@@ -7,6 +7,7 @@ import tarfile
 import time
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,6 +213,42 @@ def test_processes_are_used_where_they_pay(tmp_path: Path) -> None:
     assert jobs.processes(None, small) == 1
     assert jobs.processes(None, large) == min(len(os.sched_getaffinity(0)), 8)
     assert jobs.processes(3, small) == 3
+
+
+def test_a_system_without_processes_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nginx.conf").write_text(servers_text(80))
+    expected = examine([str(tmp_path)], EVERYTHING, jobs=1).report.findings
+
+    def refused() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refused)
+    assert examine([str(tmp_path)], EVERYTHING, jobs=4).report.findings == expected
+
+
+def test_thousands_of_pieces_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine: list[int] = []
+
+    def do(number: int) -> Any:
+        mine.append(number)
+        time.sleep(0.0001)
+        return parallel._Found([], [])
+
+    results = parallel._spread(do, 5_000, 1)
+    assert sorted(results) == list(range(5_000))
+    assert 0 < len(mine) < 4_900
+
+
+def test_words_that_are_no_utf8_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = servers_text(80).replace("server {", "server { b\udcffd on; listen x\udcff;", 5)
+    (tmp_path / "nginx.conf").write_bytes(text.encode("utf-8", "surrogateescape"))
+    expected = examine([str(tmp_path)], EVERYTHING, jobs=1).report.findings
+    assert any("\udcff" in finding.message or "\\" in finding.message for finding in expected)
+    original = parallel._decoded
+    seen: list[bytes] = []
+    monkeypatch.setattr(parallel, "_decoded", lambda data: [seen.append(data[:1]), original(data)][1])
+    assert examine([str(tmp_path)], EVERYTHING, jobs=2).report.findings == expected
+    assert seen
 
 
 def test_threads_are_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, NoReturn
 
 from msgspec import Struct, msgpack
@@ -129,19 +129,28 @@ def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_fi
 def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, _Found]:
     """What ``do`` makes of the numbers below ``count``, in this process and in ``helpers`` more."""
     reader, writer = os.pipe()
-    numbers = b"".join(map(_PIECE.pack, range(min(count, _AT_ONCE // _PIECE.size))))
-    os.write(writer, numbers)
+    step = -(
+        -count // (_AT_ONCE // _PIECE.size)
+    )  # numbers that are taken together, where there are very many
+    os.write(writer, b"".join(map(_PIECE.pack, range(0, count, step))))
     os.close(writer)
     children: list[tuple[int, IO[bytes]]] = []
     gc.freeze()  # a collection in a child would touch, and so copy, all that it shares
     try:
         for _ in range(helpers):
-            file = _memory()
-            child = os.fork()
+            try:
+                file = _memory()
+            except OSError:
+                break  # the system has no more files, or processes, for us: those that there are do it
+            try:
+                child = os.fork()
+            except OSError:
+                file.close()
+                break
             if child == 0:
-                _help(do, reader, file)
+                _help(do, _numbers(reader, count, step), file)
             children.append((child, file))
-        results = {number: do(number) for number in _numbers(reader)}
+        results = {number: do(number) for number in _numbers(reader, count, step)}
     finally:
         gc.unfreeze()
         os.close(reader)
@@ -150,24 +159,44 @@ def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, 
         with file:
             if status == 0:
                 file.seek(0)
-                results.update(msgpack.decode(file.read(), type=dict[int, _Found]))
+                results.update(_decoded(file.read()))
     return results
 
 
-def _help(do: Callable[[int], _Found], reader: int, file: IO[bytes]) -> NoReturn:
+def _help(do: Callable[[int], _Found], numbers: Iterable[int], file: IO[bytes]) -> NoReturn:
     """What a child does. It must not return, and not run what its parent has registered for its end."""
     status = 1
     try:
-        file.write(msgpack.encode({number: do(number) for number in _numbers(reader)}))
+        file.write(_encoded({number: do(number) for number in numbers}))
         file.flush()
         status = 0
     finally:
         os._exit(status)
 
 
-def _numbers(reader: int) -> Iterator[int]:
+def _numbers(reader: int, count: int, step: int) -> Iterator[int]:
     while data := os.read(reader, _PIECE.size):
-        yield _PIECE.unpack(data)[0]
+        first = _PIECE.unpack(data)[0]
+        yield from range(first, min(first + step, count))
+
+
+def _encoded(results: dict[int, _Found]) -> bytes:
+    """For `_decoded`. Words with bytes that are no UTF-8 have no place in MessagePack."""
+    try:
+        return b"m" + msgpack.encode(results)
+    except UnicodeEncodeError:
+        import pickle
+
+        return b"p" + pickle.dumps(results)
+
+
+def _decoded(data: bytes) -> dict[int, _Found]:
+    if data[:1] == b"m":
+        return msgpack.decode(memoryview(data)[1:], type=dict[int, _Found])
+    import pickle
+
+    found: dict[int, _Found] = pickle.loads(data[1:])
+    return found
 
 
 def _memory() -> IO[bytes]:
