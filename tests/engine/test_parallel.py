@@ -269,3 +269,15 @@ def test_profile_tells_phases_and_rules() -> None:
         assert f"%  {phase:10} " in done.stderr
     assert "The slowest rules, of " in done.stderr and "the other " in done.stderr
     assert done.stdout.startswith("{")
+
+
+def test_files_that_are_known_and_not_there_are_no_places(tmp_path: Path) -> None:
+    servers = "".join(
+        f"server {{ listen {8000 + n}; types {{ text/plain txt; }} location / {{ root /srv; }} }}\n"
+        for n in range(300)
+    )
+    (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{\n    include mime.types;\n{servers}}}\n")
+    one, several = both([str(tmp_path)], 2)
+    assert any(finding.rule == "types-block-replaces-mime" for finding in one.findings)
+    assert same(one, several)
+    assert all(place.span.file for finding in one.findings for place in finding.related)

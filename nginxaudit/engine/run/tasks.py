@@ -70,7 +70,7 @@ def _found(task: Task, model: Model, most_fixed: int, broken: list[str]) -> list
     if not task.rule.applies_to(model.target):
         return []
     context = CheckContext(model, model.target, task.rule.slug, task.options)
-    hits = [hit for hit in task.check(context) if _is_about(task.rule, hit, model)]
+    hits = [_seen(hit) for hit in task.check(context) if _is_about(task.rule, hit, model)]
     if task.fixer is not None:
         hits = list(_with_fixes(hits, task.fixer, model, most_fixed, broken))
     return hits
@@ -104,6 +104,13 @@ def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
     if not hit.place.source.path:
         return False  # a block that is assumed around a fragment, or a file that is known and not there
     return is_sure(rule, hit, model)
+
+
+def _seen(hit: Hit) -> Hit:
+    """``hit`` without related places in files that are known and not there."""
+    if all(place.source.path for _, place in hit.related):
+        return hit
+    return replace(hit, related=tuple((word, place) for word, place in hit.related if place.source.path))
 
 
 def _joined(references: tuple[str, ...]) -> Check:
