@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
@@ -66,3 +67,16 @@ def versions_of(versions: Versions) -> dict[str, Any]:
     """Versions as plain data: ``except`` only where there are gaps."""
     gaps = [{"since": since, "before": before} for since, before in versions.gaps]
     return {"since": versions.since, "before": versions.before, **({"except": gaps} if gaps else {})}
+
+
+def in_checkout(path: str) -> str:
+    """An absolute ``path`` below the checkout as CI servers want it, relative to that; any other as it is.
+
+    The checkout is what the variables of GitHub Actions or GitLab CI name, else the working directory.
+    """
+    if not os.path.isabs(path):
+        return path
+    for root in (os.environ.get("GITHUB_WORKSPACE"), os.environ.get("CI_PROJECT_DIR"), os.getcwd()):
+        if root and path.startswith(f"{root.rstrip('/')}/"):
+            return os.path.relpath(path, root)
+    return path

@@ -6,11 +6,10 @@ is one line; what could end it or begin another one is escaped.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, TextIO
 
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.base import RenderOptions, in_checkout
 from nginxaudit.report.coverage import crash_line, gaps, verdict
 from nginxaudit.report.sanitize import visible
 
@@ -26,7 +25,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
     stream.writelines(_annotation(finding) + "\n" for finding in report.active)
     for gap in gaps(report):
         level = "error" if gap.place else "warning"
-        place = f" file={_value(_path(gap.place))}" if gap.place else ""
+        place = f" file={_value(in_checkout(gap.place))}" if gap.place else ""
         stream.write(f"::{level}{place}::{_text(f'not analysed: {gap.text}')}\n")
     stream.writelines(f"::notice::{_text(remark)}\n" for remark in report.remarks)
     stream.writelines(f"::error::{_text(crash_line(crash))}\n" for crash in report.crashes)
@@ -36,7 +35,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
 def _annotation(finding: Finding) -> str:
     span = finding.span
     values = {
-        "file": _path(span.file),
+        "file": in_checkout(span.file),
         "line": str(span.line),
         "endLine": str(span.end_line),
         # GitHub takes columns only where a single line is marked.
@@ -52,17 +51,9 @@ def _annotation(finding: Finding) -> str:
 
 def annotation(level: str, values: dict[str, str], text: str) -> str:
     """One command: ``file`` among its values is made relative to the checkout, lines of the text stay apart."""
-    shown = {name: _path(value) if name == "file" else value for name, value in values.items()}
+    shown = {name: in_checkout(value) if name == "file" else value for name, value in values.items()}
     named = ",".join(f"{name}={_value(value)}" for name, value in shown.items())
     return f"::{level} {named}::{'%0A'.join(map(_text, text.splitlines()))}"
-
-
-def _path(path: str) -> str:
-    """``path`` as GitHub wants it: relative to the checkout."""
-    root = os.environ.get("GITHUB_WORKSPACE", "")
-    if root and os.path.isabs(path) and path.startswith(root.rstrip("/") + "/"):
-        return os.path.relpath(path, root)
-    return path
 
 
 def _text(text: str) -> str:

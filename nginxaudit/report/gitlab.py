@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.base import RenderOptions, in_checkout
 from nginxaudit.report.coverage import crash_line, gaps, templates
 from nginxaudit.report.sanitize import visible
 from nginxaudit.report.strict_json import write
@@ -43,6 +43,7 @@ def _issues(report: Report) -> Iterator[dict[str, Any]]:
 def _issue(check: str, text: str, severity: str, path: str, line: int, identity: str) -> dict[str, Any]:
     from hashlib import sha256
 
+    path = in_checkout(path)
     digest = sha256(f"{check}\0{path}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()
     return {
         "description": f"{check}: {visible(text)}",

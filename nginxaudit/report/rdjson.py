@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from nginxaudit import HOME
 from nginxaudit.finding import Fix, Severity
-from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.base import RenderOptions, in_checkout
 from nginxaudit.report.coverage import crash_line, gaps, templates
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.sanitize import visible
@@ -47,7 +47,7 @@ def _diagnostic(
         {
             "message": visible(each.message),
             "location": {
-                "path": each.span.file,
+                "path": in_checkout(each.span.file),
                 "range": _range(sources.get(each.span.file), each.span.start, each.span.end),
             },
         }
@@ -56,7 +56,10 @@ def _diagnostic(
     suggestions = list(_suggestions(fix, span.file, sources)) if fix else []
     return {
         "message": visible(finding.claim),
-        "location": {"path": span.file, "range": _range(sources.get(span.file), span.start, span.end)},
+        "location": {
+            "path": in_checkout(span.file),
+            "range": _range(sources.get(span.file), span.start, span.end),
+        },
         "severity": _LEVELS[finding.severity],
         "code": code,
         **({"related_locations": related} if related else {}),
@@ -89,10 +92,14 @@ def _lacking(report: Report) -> Iterator[dict[str, Any]]:
     for gap in gaps(report):
         yield {
             "message": visible(f"not analysed: {gap.text}"),
-            "location": {"path": gap.place or "."},
+            "location": {"path": in_checkout(gap.place or ".")},
             "severity": "ERROR" if gap.place else "INFO",
         }
     for each in templates(report):
-        yield {"message": each.text, "location": {"path": each.place}, "severity": "INFO"}
+        yield {"message": each.text, "location": {"path": in_checkout(each.place)}, "severity": "INFO"}
     for crash in report.crashes:
-        yield {"message": crash_line(crash), "location": {"path": crash.root}, "severity": "ERROR"}
+        yield {
+            "message": crash_line(crash),
+            "location": {"path": in_checkout(crash.root)},
+            "severity": "ERROR",
+        }

@@ -141,3 +141,17 @@ def test_any_encoding_of_the_stream_will_do(form: str) -> None:
     stream.flush()
     assert len(stream.buffer.getvalue().decode()) > 100
     stream.flush()
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab", "rdjson"])
+@pytest.mark.parametrize("variable", ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", None])
+def test_paths_are_relative_to_the_checkout(name, variable, tmp_path, monkeypatch):
+    for each in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        monkeypatch.delenv(each, raising=False)
+    if variable is None:
+        monkeypatch.chdir(tmp_path)
+    else:
+        monkeypatch.setenv(variable, f"{tmp_path}/")
+    text = rendered(name, one("a b;", "a", path=f"{tmp_path}/conf/a.conf"))
+    assert "conf/a.conf" in text and str(tmp_path) not in text
+    assert "/elsewhere/a.conf" in rendered(name, one("a b;", "a", path="/elsewhere/a.conf"))
