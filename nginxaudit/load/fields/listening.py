@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from nginxaudit.load.base import (
     LoadState,
     Mistake,
@@ -19,6 +21,7 @@ from nginxaudit.load.base import (
     reads,
     unknown_parameter,
 )
+from nginxaudit.load.fields.hashes import longest_part, overflow
 from nginxaudit.load.forms import host_forms
 from nginxaudit.load.scripts import expression
 from nginxaudit.model.listen import Listen
@@ -41,7 +44,6 @@ _NUMBERS = {
     "rcvbuf": parse_size,
     "sndbuf": parse_size,
 }
-_LONGEST_NAME = 46  # bytes: a bucket of 64 less two pointers and the length, aligned to 8
 _NOT_WITH_UDP = ("backlog", "ssl", "so_keepalive", "proxy_protocol", "fastopen")
 
 
@@ -114,21 +116,14 @@ def server_name(use: Use) -> Iterator[Mistake]:
 
 
 def _overflowing_names(load: LoadState, server: Directive) -> Iterator[Mistake]:
-    """Names too long for the default bucket of the hash of names (``ngx_hash_init`` in src/core/ngx_hash.c)."""
+    """Names too long for the buckets of the hash of names."""
     for node in server.named("server_name"):
         for token in node.args:
-            long = len(token.encode("utf-8", "surrogateescape")) > _LONGEST_NAME
-            if long and not token.startswith(("~", "*", ".", "$")):
-                name = "server_names_hash_bucket_size"
-                if load.model.effective(server, name) or load.model.may_be_set(server, name):
-                    return
-                yield Mistake(
-                    "server-name-hash-overflow",
-                    f"the name has {len(token)} characters, more than the hash of names holds by default",
-                    token,
-                    "Set server_names_hash_bucket_size 128; in http.",
-                    node,
-                )
+            if not token.startswith(("~", "$")):
+                for mistake in overflow(
+                    load, server, "server_names_hash", longest_part(token.lower()), token, node
+                ):
+                    yield replace(mistake, rule="server-name-hash-overflow")
 
 
 @finally_

@@ -21,6 +21,7 @@ from nginxaudit.load.base import (
     reads,
     repeated,
 )
+from nginxaudit.load.fields.hashes import LARGEST_BUCKET, whole_lines
 from nginxaudit.nginx import parse_number
 from nginxaudit.nginx.modules import module_of_file
 from nginxaudit.nginx.names import FAMILIES
@@ -194,7 +195,13 @@ def enough_connections(load: LoadState) -> Iterator[Mistake]:
     family="http stream",
 )  # fmt: skip
 def hash_sizes(use: Use) -> Iterator[Mistake]:
-    """Hashes that are never empty need room."""
+    """Hashes that are never empty need room, and buckets that two bytes can measure."""
     token = use.args[0]
-    if token.isdigit() and int(token) == 0:
+    if not token.isdigit():
+        return
+    if int(token) == 0:
         yield invalid(token, f'"{use.name}" must be above zero')
+    elif use.name.endswith("bucket_size") and whole_lines(int(token)) > LARGEST_BUCKET:
+        yield invalid(
+            token, f"could not build {use.name.removesuffix('_bucket_size')}, too large {use.name}: {token}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from nginxaudit.load.base import INVALID, Mistake, Use, reads
+from nginxaudit.load.base import INVALID, Mistake, Use, invalid, reads, repeated
 from nginxaudit.load.fields.rewriting import definition
 from nginxaudit.load.forms import blocks_among_data, host_forms, network_error
 from nginxaudit.load.scripts import expression, name_after_dollar, script, source_variable
@@ -23,7 +23,19 @@ reads("map", "geo", "split_clients", family="http stream")(blocks_among_data)
 @reads("charset_map")
 def charset_map(use: Use) -> Iterator[Mistake]:
     """``charset_map from to { … }``: of its lines no more is judged."""
-    return blocks_among_data(use)
+    yield from blocks_among_data(use)
+    if len(use.args) != 2:
+        return
+    first, second = use.args
+    pair = frozenset(token.lower() for token in use.args)
+    if len(pair) == 1:
+        yield invalid(second, f'"charset_map" between the same charsets "{first}" and "{second}"')
+    elif first.lower() == "utf-8" and use.since(1, 31, 3):
+        yield invalid(first, '"charset_map" with "utf-8" charset should be given in the second column')
+    elif earlier := use.load.first(use.node, "charset_map", pair):
+        yield repeated(
+            use, earlier, f'duplicate "charset_map" between "{first}" and "{second}"', "Keep one of the two."
+        )
 
 
 @reads("map", family="http stream")
