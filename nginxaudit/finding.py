@@ -127,7 +127,7 @@ class Versions(Struct, frozen=True):
             if version
         ]
         text = " and ".join(ends).replace(" ", " nginx ", 1)
-        return text + "".join(map(_gap_label, self.gaps))
+        return (text + "".join(map(_gap_label, self.gaps))).removeprefix(", ")
 
 
 def _gap_label(gap: tuple[str, str]) -> str:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nginxaudit.finding import Confidence, Edit, Fix, Severity, Versions
-from nginxaudit.nginx import Stretch, format_version
+from nginxaudit.nginx import Advisories, Stretch, format_version, shipped
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -112,12 +112,13 @@ class Hit(Struct, frozen=True):
 
 
 class CheckContext(Struct):
-    """One root, its meaning, the target, and the options of the running rule."""
+    """One root, its meaning, the target, the options of the running rule, and what advisories are known."""
 
     model: Model
     target: Asked
     rule: str = ""  # slug of the running rule
     options: Mapping[str, Any] = field(default_factory=dict)
+    advisories: Callable[[], Advisories] = shipped
 
     def once(self, make: Callable[[Model], T]) -> T:
         """What ``make`` says of the model, computed once for all rules (see `Model.once`)."""

@@ -24,6 +24,7 @@ _COMMANDS = (
     "baseline",
     "rules",
     "explain",
+    "advisories",
     "init",
     "completion",
 )

@@ -1,7 +1,7 @@
 """What NGINX knows: directives, parameters, variables, advisories, value grammars. Knows no other room."""
 
 from nginxaudit.nginx.addresses import Address, is_inet6, parse_address, parse_inet4
-from nginxaudit.nginx.advisories import Advisory, advisories
+from nginxaudit.nginx.advisories import Advisories, Advisory, shipped
 from nginxaudit.nginx.availability import Availability
 from nginxaudit.nginx.contexts import PSEUDO_CONTEXTS, context_family, contexts, inner_context
 from nginxaudit.nginx.directives import (
@@ -38,9 +38,9 @@ from nginxaudit.nginx.version import (
 )
 
 __all__ = [
-    "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
-    "DirectiveFact", "Nginx", "ParameterFact", "Stretch", "Target", "VariableFact", "Version", "advisories", "after", "balancer",
+    "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisories", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
+    "DirectiveFact", "Nginx", "ParameterFact", "Stretch", "Target", "VariableFact", "Version", "after", "balancer",
     "common", "context_family", "contexts", "directives", "facts_for", "format_version", "inner_context", "is_block",
     "is_inet6", "known_names", "merged", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
-    "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "variable", "variables",
+    "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "shipped", "variable", "variables",
 ]  # fmt: skip

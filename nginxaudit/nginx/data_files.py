@@ -15,13 +15,13 @@ _DIRECTORY = os.path.join(os.path.dirname(__file__), "data")
 @cache
 def load(name: str) -> Any:
     """Content of one data file."""
-    return decode(_read(name))
+    return decode(content(name))
 
 
 @cache
 def groups(name: str) -> dict[str, Raw]:
     """Groups of one data file by their name: of a thousand directives, a configuration has a few dozen."""
-    return decode(_read(name), type=dict[str, Raw])
+    return decode(content(name), type=dict[str, Raw])
 
 
 def rows(name: str, group: str) -> list[Any]:
@@ -31,6 +31,7 @@ def rows(name: str, group: str) -> list[Any]:
     return found
 
 
-def _read(name: str) -> bytes:
+def content(name: str) -> bytes:
+    """One data file as it is."""
     with open(os.path.join(_DIRECTORY, name), "rb") as file:
         return file.read()

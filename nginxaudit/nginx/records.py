@@ -23,10 +23,6 @@ VARIABLE_FIELDS: dict[str, Any] = {
     "family": None, "module": None, "prefix": False, "since": None, "plus_only": False,
     "third_party": False, "also_in": None, "until": None, "deprecated": False,
 }  # fmt: skip
-ADVISORY_FIELDS: dict[str, Any] = {
-    "cve": None, "severity": None, "title": None, "component": None, "vulnerable": None, "fixed": None,
-    "needs": [], "needs_all": [], "platform": None, "note": None, "advisory": None,
-}  # fmt: skip
 BALANCER_FIELDS: dict[str, Any] = {
     "module": None,
     "accepts": None,

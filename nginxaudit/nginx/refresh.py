@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from nginxaudit.nginx.records import (
-    ADVISORY_FIELDS,
     BALANCER_FIELDS,
     DIRECTIVE_FIELDS,
     PARAMETER_FIELDS,
@@ -80,7 +79,6 @@ def compile_facts(raw: Path) -> dict[str, Any]:
         "directives.json": grouped(directives, "name", DIRECTIVE_FIELDS),
         "parameters.json": grouped(read("parameters.json"), "directive", PARAMETER_FIELDS),
         "variables.json": grouped(read("variables.json"), "name", VARIABLE_FIELDS),
-        "advisories.json": [row(record, ADVISORY_FIELDS) for record in read("cves.json")],
         "balancers.json": grouped(read("balancers.json"), "method", BALANCER_FIELDS),
     }
 

@@ -10,7 +10,8 @@ from msgspec import Struct
 T = TypeVar("T")
 Version = tuple[int, int, int]
 NEWEST: Version = (1, 31, 4)
-"""The newest release the facts know."""
+"""The newest release whose directives the facts know."""
+NEWEST_DATE = "2026-08-11"
 OLDEST: Version = (1, 18, 0)
 """The oldest release that people still run with support: what a configuration is judged for when nothing says its version.
 

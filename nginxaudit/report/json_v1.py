@@ -45,6 +45,10 @@ def document(report: Report) -> dict[str, Any]:
             **({} if report.nginx_versions is None else {"nginx_versions": list(report.nginx_versions)}),
             "edition": report.edition,
         },
+        "facts": {
+            "directives": {"nginx": report.facts.nginx, "date": report.facts.nginx_date},
+            "advisories": {"date": report.facts.advisories or None},
+        },
         "findings": [
             _finding(finding, report.sources, rules.get(finding.rule)) for finding in report.findings
         ],

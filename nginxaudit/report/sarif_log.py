@@ -62,7 +62,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
         original_uri_base_ids=base_ids(),
         version_control_provenance=provenance(),
         column_kind="unicodeCodePoints",
-        properties={**_nginx(report), "edition": report.edition},
+        properties={**_nginx(report), "edition": report.edition, "facts": str(report.facts)},
         # One at a time: 20,000 results as objects would take more memory than the audit did.
         results=(
             _plain(_result(finding, index[finding.rule], places, report.baseline is not None))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nginxaudit.finding import Applicability
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.cells import wrap
-from nginxaudit.report.coverage import NOUNS, Gap, counted, crash_line, gaps, is_complete, verdict
+from nginxaudit.report.coverage import NOUNS, Gap, analysed, counted, crash_line, gaps, is_complete, verdict
 from nginxaudit.report.paint import Line
 from nginxaudit.report.sanitize import visible
 
@@ -46,6 +46,8 @@ def summary(
         yield [("Internal errors:", "error")]
         for crash in report.crashes:
             yield from _item(Gap("", crash_line(crash)), width, encoding)
+    if analysed(report):
+        yield [(report.facts.sentence, "dim")]
     if example:
         yield [("More about a rule: ", "dim"), (f"nginxaudit explain {visible(example, encoding)}", "")]
 

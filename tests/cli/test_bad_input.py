@@ -196,9 +196,9 @@ def test_a_glob_of_thousands_of_files(tmp_path: Path) -> None:
         text = b"server { listen 80%s; server_name s%d; return 204; }\n" % (default, number)
         write(tmp_path, f"sites/{number}.conf", text)
     result = scan(tmp_path, "nginx.conf")
-    assert (result.returncode, result.stdout) == (
+    assert (result.returncode, result.stdout.splitlines()[0]) == (
         0,
-        "No findings in 4,001 files analysed, for nginx 1.18.0 to 1.31.4\n",
+        "No findings in 4,001 files analysed, for nginx 1.18.0 to 1.31.4",
     )
 
 

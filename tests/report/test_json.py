@@ -40,7 +40,16 @@ def test_golden():
 
 def test_keys_in_the_order_of_the_contract():
     data = parsed(full())
-    assert list(data) == ["schema_version", "tool", "findings", "files", "summary", "notes", "remarks"]
+    assert list(data) == [
+        "schema_version",
+        "tool",
+        "facts",
+        "findings",
+        "files",
+        "summary",
+        "notes",
+        "remarks",
+    ]
     assert data["schema_version"] == 1
     assert data["tool"] == {
         "name": "nginxaudit",

@@ -72,7 +72,11 @@ def test_tool_and_run():
     assert driver["name"] == "nginxaudit"
     assert driver["version"] == driver["semanticVersion"] == nginxaudit.__version__
     assert driver["informationUri"] == "https://github.com/nginxaudit/nginxaudit"
-    assert run["properties"] == {"nginxVersion": "1.31.4", "edition": "oss"}
+    assert run["properties"] == {
+        "nginxVersion": "1.31.4",
+        "edition": "oss",
+        "facts": "directives known up to nginx 1.31.4 (2026-08-11)",
+    }
     assert run["columnKind"] == "unicodeCodePoints"
     assert run["originalUriBaseIds"]["%SRCROOT%"]["description"]["text"].endswith(".")
 

@@ -23,6 +23,7 @@ from tests.report.samples import (
     troubled,
 )
 
+FACTS = "Directives known up to nginx 1.31.4 (2026-08-11)"
 GOLDEN = Path(__file__).parent / "golden" / "text.txt"
 
 
@@ -249,18 +250,19 @@ def test_all_places_on_request():
 
 
 def test_summary_counts():
-    assert rendered("text", full()).splitlines()[-3:] == [
+    assert rendered("text", full()).splitlines()[-4:] == [
         "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed, for nginx 1.31.4",
         "1 fixable with --fix (--diff shows how)",
+        FACTS,
         "More about a rule: nginxaudit explain old-proxy-protocol",
     ]
 
 
 def test_no_findings():
-    assert rendered("text", report()) == "No findings in 2 files analysed, for nginx 1.31.4\n"
+    assert rendered("text", report()) == f"No findings in 2 files analysed, for nginx 1.31.4\n{FACTS}\n"
     assert (
         rendered("text", report(suppressed()))
-        == "No findings (1 suppressed) in 2 files analysed, for nginx 1.31.4\n"
+        == f"No findings (1 suppressed) in 2 files analysed, for nginx 1.31.4\n{FACTS}\n"
     )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
+from nginxaudit.checks.security.features import Features
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, whole
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition, map_expression
 from nginxaudit.model.variables import references
-from nginxaudit.nginx import Asked, Stretch, merged, parse_version
-from nginxaudit.nginx.advisories import Advisory, advisories
+from nginxaudit.nginx import Advisory, Asked, Stretch, merged, parse_version
 from nginxaudit.nginx.names import ABSOLUTE, REWRITE_FLAGS
 from nginxaudit.pcre import Expression, parse
 from nginxaudit.syntax.tree import Directive
@@ -21,9 +21,11 @@ _BY_OWN_RULES = {
     "CVE-2026-9256": "rewrite-overlapping-captures",
     "CVE-2026-42533": "map-regex-capture-overflow",
     "CVE-2026-60005": "map-regex-capture-overflow",
+    "CVE-2026-93479": "map-regex-capture-overflow",
 }
 _32_BIT = frozenset({"CVE-2026-27784", "CVE-2014-0088"})
 _SEVERITIES = {"major": Severity.ERROR, "medium": Severity.WARNING}
+_PATHS = ("root", "alias", "log_format")  # strings that the fix of CVE-2026-42533 left out
 _COPIES = (
     "proxy_cache_background_update", "fastcgi_cache_background_update", "uwsgi_cache_background_update",
     "scgi_cache_background_update",
@@ -31,7 +33,7 @@ _COPIES = (
 
 
 def _affected(ctx: CheckContext, cve: str) -> bool:
-    return any(each.cve == cve and each.affects(ctx.target) for each in advisories())
+    return any(each.cve == cve and each.affects(ctx.target) for each in ctx.advisories().entries)
 
 
 def _doubt(ctx: CheckContext) -> Confidence | None:
@@ -42,10 +44,10 @@ def _doubt(ctx: CheckContext) -> Confidence | None:
 def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
     """Flaws of the target in what the configuration uses; once per directive."""
     found: dict[Directive | None, list[tuple[Advisory, tuple[Stretch, ...]]]] = {}
-    users = cache(partial(_users, ctx))
-    for advisory in advisories():
+    features = Features(ctx)
+    for advisory in ctx.advisories().entries:
         if (
-            advisory.platform
+            advisory.condition.platform
             or advisory.severity == "none"
             or advisory.cve in _32_BIT
             or advisory.cve in _BY_OWN_RULES
@@ -53,7 +55,7 @@ def vulnerable_nginx_version(ctx: CheckContext) -> Iterable[Hit]:
             continue
         versions = _vulnerable(ctx.target, advisory)
         if versions:
-            used = _trigger(users, advisory)
+            used = features.reached(advisory.condition)
             if used:
                 found.setdefault(used[0], []).append((advisory, versions))
     for node, flaws in found.items():
@@ -107,38 +109,6 @@ def _some_versions(
 
 def _top(ctx: CheckContext) -> Place:
     return Place(ctx.model.config.main, 0, 0)
-
-
-def _trigger(users: Callable[[str], list[Directive]], advisory: Advisory) -> list[Directive | None]:
-    """The directives by which the flaw can be reached; ``[None]`` where no feature is needed, empty where one is missing.
-
-    ``users`` gives those that use a feature.
-    """
-    if not all(map(users, advisory.needs_all)):
-        return []
-    if not advisory.needs:
-        return [next((user for need in advisory.needs_all for user in users(need)), None)]
-    return [user for need in advisory.needs for user in users(need)]
-
-
-def _users(ctx: CheckContext, need: str) -> list[Directive]:
-    """Directives that use a feature: ``listen quic``, ``proxy_pass https``, ``a|b`` for either."""
-    return [node for each in need.split("|") for node in _nodes(ctx, *each.split(" ", 1))]
-
-
-def _nodes(ctx: CheckContext, name: str, word: str = "") -> Iterator[Directive]:
-    for node in ctx.model.config.named(name):
-        words = [token.lower() for token in node.args]
-        if not word:
-            if words[:1] != ["off"]:
-                yield node
-        elif name.endswith("_pass"):
-            if words and words[0].startswith(f"{word}://"):
-                yield node
-        elif any(each == word.lower() or each.startswith(f"{word.lower()}:") for each in words):
-            yield node
-    if name == "ssl_session_tickets" and not ctx.model.config.named(name):
-        yield from ctx.model.config.named("ssl_verify_client")[:1]  # on by default
 
 
 # -- captures of rewrites
@@ -255,20 +225,28 @@ def map_regex_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
     }
     if not maps:
         return
-    if _affected(ctx, "CVE-2026-42533"):
+    every, paths = _affected(ctx, "CVE-2026-42533"), _affected(ctx, "CVE-2026-93479")
+    if every or paths:
         told: set[str] = set()
-        for node, token in ctx.model.texts:
-            numbered = False
-            for reference in references(token):
-                numbered = numbered or (reference.name.isdigit() and reference.name != "0")
-                if numbered and reference.name in maps and reference.name not in told:
-                    told.add(reference.name)
-                    yield _overflow(ctx, maps[reference.name], node, "CVE-2026-42533")
+        for node, name in _overflowing(ctx, maps):
+            if name not in told and (every or node.name in _PATHS):
+                told.add(name)
+                yield _overflow(ctx, maps[name], node, "CVE-2026-42533" if every else "CVE-2026-93479")
     copies = [node for name in _COPIES for node in ctx.model.config.named(name) if node.args[:1] == ["on"]]
     copies += [node for node in ctx.model.config.named("slice") if node.args[:1] != ["0"]]
     if copies and _affected(ctx, "CVE-2026-60005"):
         for key in maps.values():
             yield _overflow(ctx, key, copies[0], "CVE-2026-60005")
+
+
+def _overflowing(ctx: CheckContext, maps: Mapping[str, Directive]) -> Iterator[tuple[Directive, str]]:
+    """Strings in which a capture stands before the variable of a map."""
+    for node, token in ctx.model.texts:
+        numbered = False
+        for reference in references(token):
+            numbered = numbered or (reference.name.isdigit() and reference.name != "0")
+            if numbered and reference.name in maps:
+                yield node, reference.name
 
 
 def _capturing(block: Directive) -> Directive | None:

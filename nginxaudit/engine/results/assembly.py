@@ -21,6 +21,7 @@ from nginxaudit.finding import Finding, Suppression
 from nginxaudit.hit import Hit, Place
 from nginxaudit.model.comments import MARK
 from nginxaudit.nginx import Target, format_version
+from nginxaudit.nginx.releases import Facts
 from nginxaudit.source.read import ReadError, Unreadable
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Config
@@ -119,8 +120,8 @@ class Assembly:
         self._notes += notes
         self._remarks += remarks
 
-    def report(self, given: set[str] | None) -> Report:
-        """The report. ``given``: real paths of the files it is about; None for all."""
+    def report(self, given: set[str] | None, facts: Facts) -> Report:
+        """The report. ``given``: real paths of the files it is about; None for all. ``facts``: how new they are."""
         settings, target = self._settings, self._target
         hidden = {
             path
@@ -173,6 +174,7 @@ class Assembly:
             incomplete=bool(self._troubles),
             baseline=settings.baseline,
             gone=gone,
+            facts=facts,
         )
 
     def _in_hosts(self, findings: list[Finding]) -> tuple[list[Finding], dict[str, SourceText]]:

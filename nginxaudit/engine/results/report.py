@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Finding, Severity
+from nginxaudit.nginx.releases import Facts
 from nginxaudit.source.text import SourceText
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Report(Struct, frozen=True):
     words what was not analysed and why, ``remarks`` how the input was read. ``incomplete`` is True when some input that was asked
     for could not be analysed: exit code 3. ``baseline`` is the file of known findings that was used, and
     ``gone`` are its entries without a finding. ``nginx_version`` is the nginx that was asked about; None when it is not
-    known: then ``nginx_versions`` are the oldest and the newest that were.
+    known: then ``nginx_versions`` are the oldest and the newest that were. ``facts`` says how new what is known about nginx is.
     """
 
     nginx_version: str | None
@@ -56,6 +57,7 @@ class Report(Struct, frozen=True):
     baseline: str | None = None
     gone: tuple[Entry, ...] = ()
     nginx_versions: tuple[str, str] | None = None
+    facts: Facts = Facts()
 
     @property
     def target(self) -> str:

@@ -15,6 +15,7 @@ from nginxaudit.engine.results.assembly import Assembly
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.rules.catalogue import catalogue_of
 from nginxaudit.engine.rules.selection import not_run, options_of, selected
+from nginxaudit.engine.run.advisories import advisories_of, told
 from nginxaudit.engine.run.all_rules import run
 from nginxaudit.engine.run.clock import NO_CLOCK, Clock
 from nginxaudit.engine.run.reading import Reading
@@ -23,6 +24,7 @@ from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding
 from nginxaudit.model import Model
 from nginxaudit.nginx import Target
+from nginxaudit.nginx.releases import Facts
 from nginxaudit.source.placing import ReadOptions
 from nginxaudit.source.roots import find_roots
 
@@ -78,8 +80,9 @@ def examine(
     with paused_collector(), clock.phase("rules"):
         catalogue = catalogue_of(settings)
         rules = selected(catalogue, settings)
+        advisories = advisories_of(settings)
         tasks = [
-            prepare(rule, options_of(rule, catalogue, settings))
+            prepare(rule, options_of(rule, catalogue, settings), advisories)
             for rule in rules
             if rule.check.engine is None  # told by what the engine itself sees
         ]
@@ -100,10 +103,14 @@ def examine(
             with clock.phase("findings"):
                 assembly.take(work.model.config, outcome, whole=work.whole)
         with clock.phase("findings"):
-            assembly.note([*not_run(catalogue, settings), *reading.notes], reading.remarks)
+            known = advisories()
+            remarks = [*reading.remarks, *told(settings, known)]
+            assembly.note([*not_run(catalogue, settings), *reading.notes], remarks)
             for unread in reading.unread:
                 assembly.unread(unread.path, unread.error)
-            report = assembly.report(reading.given if reading.in_context else None)
+            report = assembly.report(
+                reading.given if reading.in_context else None, Facts(advisories=known.date)
+            )
         active = tuple(finding for finding in assembly.in_place if finding.suppressed is None)
         return Examination(report, reading.target, models, active)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
@@ -17,6 +17,7 @@ from nginxaudit.engine.run.by_version import fix_for_all, joined
 from nginxaudit.engine.run.sure import is_fixable, is_sure
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
+from nginxaudit.nginx import Advisories, shipped
 
 
 class Outcome(Struct):
@@ -34,15 +35,16 @@ class Task(Struct, frozen=True):
     options: dict[str, Any]
     on: tuple[str, ...] = ()
     fixer: Fixer | None = None
+    advisories: Callable[[], Advisories] = shipped
     room: str = ""  # where its check is found: the first part of the Python reference
 
 
-def prepare(rule: Rule, options: dict[str, Any]) -> Task:
+def prepare(rule: Rule, options: dict[str, Any], advisories: Callable[[], Advisories] = shipped) -> Task:
     """``rule`` with its check. Raises `PageError` for a table that is not understood."""
     names = rule.check.functions
     if names:
         room = names[0].partition(".")[0]
-        return Task(rule, _joined(names), options, rule.check.on, fixer(rule), room)
+        return Task(rule, _joined(names), options, rule.check.on, fixer(rule), advisories, room)
     from nginxaudit.engine.rules.declarative import compile_check
 
     return Task(rule, compile_check(rule, options), options, fixer=fixer(rule))
@@ -69,7 +71,7 @@ def _found(task: Task, model: Model, most_fixed: int, broken: list[str]) -> list
     """What a rule finds for the version that is judged. A fix that breaks costs no finding: ``broken`` says why."""
     if not task.rule.applies_to(model.target):
         return []
-    context = CheckContext(model, model.target, task.rule.slug, task.options)
+    context = CheckContext(model, model.target, task.rule.slug, task.options, task.advisories)
     hits = [_seen(hit) for hit in task.check(context) if _is_about(task.rule, hit, model)]
     if task.fixer is not None:
         hits = list(_with_fixes(hits, task.fixer, model, most_fixed, broken))

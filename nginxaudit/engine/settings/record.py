@@ -100,6 +100,16 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
         tuple[str, ...],
         about("Third-party modules that are loaded, e.g. lua.", "--module NAME", TARGET, sample='["lua"]'),
     ] = ()
+    advisories: Annotated[
+        str | None,
+        about(
+            "File with security advisories, newer than those that come with this release (nothing is ever downloaded).",
+            "--advisories FILE",
+            TARGET,
+            sample='"advisories.json"',
+            paths=True,
+        ),
+    ] = None
     entry: Annotated[
         tuple[str, ...],
         about(

@@ -56,7 +56,7 @@ def _head(report: Report) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>nginxaudit: {_text(verdict(report))}</title><style>{_asset('style.css')}</style></head>\n<body>"
-        f"<header><h1>nginxaudit</h1><p>{_text(verdict(report))}</p></header>\n"
+        f"<header><h1>nginxaudit</h1><p>{_text(verdict(report))}</p><p>{_text(report.facts.sentence)}</p></header>\n"
     )
 
 
