@@ -186,6 +186,23 @@ def _covered(rule: AccessRule, earlier: Iterable[AccessRule]) -> bool:
     )
 
 
+def keeps_out(block: Directive) -> bool:
+    """Whether ``block`` itself refuses somebody: what it takes less of would be open afterwards.
+
+    What is inherited holds beside the block, too.
+    """
+    return any(_may_refuse(node) for node in block.walk())
+
+
+def _may_refuse(node: Directive) -> bool:
+    first = node.args[0].lower() if node.args else ""
+    if node.name == "return":
+        return first[:1] in ("4", "5")
+    if node.name in ("auth_basic", *_SWITCHED):
+        return first != "off"
+    return node.name in ("allow", "deny", "internal", "limit_except", *_CODE)
+
+
 def access_of(model: Model, block: Directive) -> Access:
     """What stands between clients and ``block`` (a location, a server, ``limit_except``)."""
     if family_of(block) != "http":

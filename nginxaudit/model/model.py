@@ -176,6 +176,11 @@ class Model:
         return self.config.fragment and self.unread_files(family)
 
     @Fact
+    def takes_more_files(self) -> bool:
+        """Whether files that come later are included by a pattern: they may use what nothing uses yet."""
+        return any("*" in token for node in self.config.named("include") for token in node.args)
+
+    @Fact
     def is_in_server(self) -> bool:
         """Whether all that is written stands in a ``server`` that is elsewhere, with its locations and what it restricts."""
         return self.config.fragment and enclosing(self.config.top, "server", "location") is not None

@@ -146,6 +146,15 @@ class World:
                     else:
                         address = f"127.0.0.1:{self._port(listen.key)}"
                         yield edits.exchanged(listen.directive, listen.directive.args[0], address)
+        yield from self._backends(model)
+        for node in model.config.named("worker_processes"):
+            yield edits.exchanged(node, node.args[0], "1")  # each worker chooses servers on its own
+        for block in model.config.named("http"):
+            if block.is_block:
+                at = block.statement.end
+                yield Edit(block.source.path, at, at, self._places(model))
+
+    def _backends(self, model: Model) -> Iterator[Edit]:
         for upstream in model.all_upstreams:
             for peer in upstream.peers:
                 if peer.directive.args and not peer.directive.args[0].startswith("unix:"):
@@ -156,9 +165,6 @@ class World:
             if each.upstream is None and target is not None and each.directive.args:
                 address = f"{target[1]}127.0.0.1:{self.backends.port(target[2])}{target[3]}"
                 yield edits.exchanged(each.directive, each.directive.args[0], address)
-        for block in model.config.named("http"):
-            if block.is_block:
-                yield Edit(block.source.path, block.statement.end, block.statement.end, self._places(model))
 
     def _places(self, model: Model) -> str:
         names = [f"{name}_temp_path" for name in _TEMPORARY]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from nginxaudit.checks.headers.inheritance import unlike_own
+from nginxaudit.checks.hosts import told_host
 from nginxaudit.checks.inherited import added, again, level_of, repeated
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
@@ -266,8 +267,19 @@ def set_headers(ctx: CheckContext) -> Iterator[Directive]:
 
 
 def _host_told(each: Pass, model: Model) -> Edits:
-    """The host of the client for all passes of the server that lack it."""
-    return _told(model.once(_hostless).get(each.server, ()), model, _without_host, _host_line)
+    """The host of the client for all passes of the server that lack it.
+
+    Not where nginx corrects redirects of the backend by default: with another host they would no longer be known as its own.
+    """
+    lacking = model.once(_hostless).get(each.server, ())
+    lacking = [other for other in lacking if not _redirects_by_default(other, model)]
+    return _told(lacking, model, _without_host, _host_line)
+
+
+def _redirects_by_default(each: Pass, model: Model) -> bool:
+    written = model.effective(each.scope, "proxy_redirect")
+    same = each.location is not None and each.location.pattern == each.path
+    return each.path is not None and not same and all(node.args[:1] == ["default"] for node in written)
 
 
 def _hostless(model: Model) -> dict[Server | None, list[Pass]]:
@@ -337,4 +349,4 @@ def _host_line(block: Directive, model: Model) -> str:
     """The Host of the outer block, if there is one that ``block`` does not inherit."""
     outer = model.effective(block.parent, _SET) if block.parent is not None else ()
     dropped = [node for node in outer if len(node.args) > 1 and node.args[0].lower() == "host"]
-    return (repeated(dropped[:1]) if dropped else None) or f"{_SET} Host $host;"
+    return (repeated(dropped[:1]) if dropped else None) or f"{_SET} Host {told_host(model.server_of(block))};"

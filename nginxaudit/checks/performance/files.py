@@ -37,6 +37,9 @@ def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
         )
 
 
+_REWRITES = frozenset({"rewrite", "return", "set", "if", "break"})
+
+
 def _tried(node: Directive, asked: Condition) -> Edits:
     """``try_files`` in the place of an ``if`` that does nothing but hand on to one path."""
     location = node.parent
@@ -44,6 +47,9 @@ def _tried(node: Directive, asked: Condition) -> Edits:
         return None
     if asked.operator not in _TRIED or asked.right not in _REQUESTED or location.first("try_files"):
         return None
+    behind = location.children[location.children.index(node) + 1 :]
+    if any(child.name in _REWRITES or child.name.endswith("_by_lua_block") for child in behind):
+        return None  # they would run for files that are not there, too, before try_files looks
     target = _handed_to(node)
     close = node.statement.close
     if target is None or close is None or edits.holds_comment(node):

@@ -11,7 +11,7 @@ from nginxaudit.checks.routing.regexes import of_kind
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.model import Model
-from nginxaudit.model.access import access_of
+from nginxaudit.model.access import access_of, keeps_out
 from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.pcre import parse
@@ -47,7 +47,8 @@ def _exact(node: Directive, model: Model) -> Fix | None:
         not places
         or any(each.children for each in places)
         or _reads_captures(node)
-        or _keeps_out(node, model)
+        or keeps_out(node)
+        or access_of(model, node).has_any
     ):
         return None
     expression = parse(places[0].pattern)
@@ -68,13 +69,6 @@ def _is_surely_passed_over(location: Location, path: str, model: Model) -> bool:
         return False
     found = server.match(path)
     return found.certain and found.location is not location
-
-
-def _keeps_out(block: Directive, model: Model) -> bool:
-    refuses = any(
-        each.args and each.args[0].startswith("4") for each in block.walk() if each.name == "return"
-    )
-    return refuses or access_of(model, block).has_any
 
 
 def _reads_captures(block: Directive) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
+from nginxaudit.checks.upstream.keepalive import binds_logins
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, name_of, whole
+from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import parse_number, parse_time_ms
 from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
@@ -120,12 +122,18 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
                 + (" and a TLS session" if passes[0].scheme == "https" else ""),
                 node,
                 help='Write keepalive 32; with proxy_http_version 1.1 and Connection "".',
-                make_fix=partial(_pooled, node),
+                make_fix=partial(_pooled, node, passes),
             )
 
 
-def _pooled(group: Directive) -> Edits:
-    """A pool at the end of the group, after its method; or one of the usual size instead of none."""
+def _pooled(group: Directive, passes: list[Pass]) -> Edits:
+    """A pool at the end of the group, after its method; or one of the usual size instead of none.
+
+    None for FastCGI, where idle connections occupy the processes of a small pool, and where logins hold for a connection.
+    """
+    upstream = passes[0].upstream
+    if any(each.protocol == "fastcgi" or (upstream and binds_logins(each, upstream)) for each in passes):
+        return None
     written = group.first("keepalive")
     if written is not None:
         return (edits.exchanged(written, written.args[0], _POOL),)

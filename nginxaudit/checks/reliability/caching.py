@@ -44,7 +44,7 @@ def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
                     f"nothing uses the zone {text}: no {users[0]} names it",
                     node,
                     help=f"Write {users[0]} {prefix}{text}; where it is meant to hold, or delete the zone.",
-                    make_fix=partial(edits.deletion, node),
+                    make_fix=None if ctx.model.takes_more_files else partial(edits.deletion, node),
                 )
 
 

@@ -11,6 +11,7 @@ from nginxaudit.checks.inherited import put
 from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
+from nginxaudit.model.access import keeps_out
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass, split_authority
 from nginxaudit.model.server import Server
@@ -22,6 +23,16 @@ _FILE = r"/[^/]*[A-Za-z0-9_-]\.[A-Za-z][A-Za-z0-9]{1,4}$"
 
 _DIRECTORY = r"(?:.*/)?[^/.]*[A-Za-z0-9]"
 """A path whose last name looks like a directory: no dot in it, and nothing at its end that waits for more."""
+
+
+_ENDPOINTS = frozenset(
+    {
+        "login", "logout", "signin", "signup", "register", "auth", "authorize", "oauth", "oauth2", "token", "verify", "callback",
+        "webhook", "webhooks", "hook", "graphql", "rpc", "jsonrpc", "query", "search", "upload", "submit", "ws", "wss", "websocket",
+        "socket", "events", "stream", "sse", "health", "healthz", "ping", "ready", "status", "metrics", "batch", "notify",
+    }
+)  # fmt: skip
+"""Last words of paths that are asked for as they are, without anything behind them."""
 
 
 def proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
@@ -52,7 +63,13 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | None:
-    """The slash that is missing, at the end of the location or of the URI that is sent."""
+    """The slash that is missing, at the end of the location or of the URI that is sent.
+
+    Not where the one path may be an endpoint without a slash, nor where the location keeps somebody out of what it takes.
+    """
+    last = (path if not path.endswith("/") else location.pattern).rpartition("/")[2]
+    if last.lower() in _ENDPOINTS or keeps_out(location.directive):
+        return None
     if not path.endswith("/"):
         if model.is_filled_in(each.directive) or not compiled(_DIRECTORY, re.DOTALL).fullmatch(path):
             return None
@@ -62,7 +79,9 @@ def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | N
     if not compiled(_DIRECTORY, re.DOTALL).fullmatch(location.pattern) or _is_named_elsewhere(location):
         return None
     return Fix(
-        "End the location with a slash", Applicability.UNSAFE, (edits.behind_text(node, node.args[-1], "/"),)
+        "End the location with a slash (nginx redirects the path without it: a POST to it becomes a GET)",
+        Applicability.UNSAFE,
+        (edits.behind_text(node, node.args[-1], "/"),),
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
-from nginxaudit.checks.routing.serving import always_returns
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg
 from nginxaudit.model import Model, access
@@ -41,26 +40,55 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _may_go_on(model: Model, node: Directive) -> bool:
-    """Whether more of the path may follow: the location only refuses, or takes the path behind a script as path info."""
+    """Whether more of the path may follow: the location keeps somebody out, or the path behind a script is path info.
+
+    What a location keeps out ``/.htpasswd`` is to be kept out of, too.
+    """
+    if access.keeps_out(node):
+        return True
     if model.effective(node, "fastcgi_split_path_info") and node.first("fastcgi_pass"):
         return True
-    if always_returns(node):
-        answer = node.named("return")[0].args[0]
-        return answer.isdigit() and int(answer) >= 400
-    rules = access.rules(model, node)
-    return bool(rules) and all(not rule.allow for rule in rules) and rules[-1].directive.args[:1] == ["all"]
+    return uses_path_info(model, node)
+
+
+def uses_path_info(model: Model, node: Directive) -> bool:
+    """Whether the scripts of a location are called with something behind their name, and told what it is."""
+    told = (each for name in _PARAMETERS for each in model.effective(node, name))
+    if any("path_info" in token.lower() for each in told for token in each.args):
+        return True
+    server = model.server_of(node)
+    return server is not None and server.directive in model.once(_with_path_info)
+
+
+_PARAMETERS = ("fastcgi_param", "uwsgi_param", "scgi_param")
+_BEHIND_SCRIPT = r"\.\w+(?:/\S|\$\{?(?:uri|request_uri|document_uri|fastcgi_path_info|\d))"
+"""A script with something behind it, as ``/index.php$uri`` or ``/index.php/$1``."""
+
+
+def _with_path_info(model: Model) -> set[Directive]:
+    """The servers that hand paths to a script with something behind its name."""
+    found: set[Directive] = set()
+    for name in ("try_files", "rewrite", "error_page"):
+        for node in model.config.named(name):
+            server = model.server_of(node)
+            words = node.args[1:] if name == "rewrite" else node.args
+            if server is not None and any(
+                token.startswith("/") and compiled(_BEHIND_SCRIPT).search(token) for token in words
+            ):
+                found.add(server.directive)
+    return found
 
 
 def _tied_to_end(node: Directive, model: Model) -> Edits:
-    """The end of the path after the regular expression, or a slash where the location looks for what follows the file."""
+    """The end of the path after the regular expression."""
     location = model.location_of(node)
-    if location is None or location.directive is not node:
-        return None
+    if location is None or location.directive is not node or model.unknown_inside(node):
+        return None  # what is not read may keep out, or split the path
     expression = parse(location.pattern, caseless=location.modifier == "~*")
     token = node.args[-1]
     if expression is None or (isinstance(expression.root, Choice) and len(node.args) < 2):
         return None
-    end = "(/|$)" if model.effective(node, "fastcgi_split_path_info") else "$"
+    end = "$"
     if isinstance(expression.root, Choice):
         return (edits.before_text(node, token, "(?:"), edits.behind_text(node, token, f"){end}"))
     return (edits.behind_text(node, token, end),)

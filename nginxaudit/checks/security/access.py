@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nginxaudit import edits
+from nginxaudit.checks.routing.serving import always_returns
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
@@ -136,6 +137,8 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             if _unread(ctx.model, block) or is_restricted(ctx.model, block):
                 continue
+            if any(map(always_returns, dict.fromkeys([block, _server_block(ctx.model, block)]))):
+                continue  # the page is never shown
             writes = name == "upstream_conf" or "write=on" in node.args
             hit = Hit(
                 whole(node),
@@ -146,6 +149,11 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 make_fix=partial(_restricted, node, block, ctx.model),
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
+
+
+def _server_block(model: Model, block: Directive) -> Directive:
+    server = model.server_of(block)
+    return block if server is None else server.directive
 
 
 def _restricted(node: Directive, block: Directive, model: Model) -> Edits:

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 
 from nginxaudit import edits
+from nginxaudit.checks.hosts import told_host
 from nginxaudit.checks.routing.redirects import target_of
-from nginxaudit.finding import Fix, Severity
-from nginxaudit.hit import CheckContext, Edits, Hit, arg
+from nginxaudit.finding import Applicability, Fix, Severity
+from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.model import Model
+from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import ABSOLUTE, REDIRECTS
@@ -165,13 +167,15 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     severity=Severity.INFO if bound and origin.variable == "$http_host" else None,
                     help="Use $host ($host:$server_port where the port matters), and let a default server refuse names that are not yours.",
-                    make_fix=partial(_checked_host, node, node.args[1]),
+                    make_fix=partial(_checked_host, node, node.args[1], server),
                 )
                 break
 
 
-def _checked_host(node: Directive, token: Token) -> Edits:
+def _checked_host(node: Directive, token: Token, server: Server | None) -> Fix | None:
     """``$host``, where the value is the host of the client and nothing else."""
     if re.fullmatch(_CLIENTS_HOST, token) is None:
         return None
-    return (edits.exchanged(node, token, "$host"),)
+    host = told_host(server)
+    title = f"Use {host}" + (" (the port is that of the socket)" if host != "$host" else " (without a port)")
+    return Fix(title, Applicability.UNSAFE, (edits.exchanged(node, token, host),))

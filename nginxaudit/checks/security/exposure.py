@@ -9,6 +9,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.locations import has_handler
+from nginxaudit.checks.routing.regexes import uses_path_info
 from nginxaudit.checks.routing.serving import served_blocks
 from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Severity
@@ -201,11 +202,12 @@ def _existing_script(block: Directive, model: Model) -> Edits:
     ``try_files`` empties ``$fastcgi_path_info``: where that is used, the lines are left to their author.
     """
     split = block.first("fastcgi_split_path_info")
+    if uses_path_info(model, block):
+        return None
     if split is None:
         return (edits.first_in(block, "try_files $uri =404;"),)
-    handed_on = (token for node in model.effective(block, "fastcgi_param") for token in node.args)
     place = edits.standing_in(block, split)
-    if place is None or any("fastcgi_path_info" in token.lower() for token in handed_on):
+    if place is None:
         return None
     return (edits.after(place, "try_files $fastcgi_script_name =404;"),)
 

@@ -8,10 +8,10 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.routing.serving import served_blocks
 from nginxaudit.checks.security.access import deny_others, is_restricted
-from nginxaudit.finding import Confidence, Severity
+from nginxaudit.finding import Applicability, Confidence, Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
-from nginxaudit.model.access import access_of
+from nginxaudit.model.access import access_of, keeps_out
 from nginxaudit.model.location import Location
 from nginxaudit.model.scope import family_of
 from nginxaudit.model.variables import references
@@ -107,17 +107,27 @@ def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
     )
 
 
-def _closed(location: Location, alias: Directive) -> Edits:
-    """A slash at the end of the location, and of the directory; before the group of an expression."""
+def _closed(location: Location, alias: Directive) -> Edits | Fix:
+    """A slash at the end of the location, and of the directory; before the group of an expression.
+
+    The path without a slash still leads to the directory.
+    """
     token = location.directive.args[-1]
     if location.is_regex:
         start = _captured_from(location, alias, token)
         source = location.directive.source
-        return (edits.replaced(source, start, start, "/"),) if start is not None else None
-    made = edits.behind_text(location.directive, token, "/")
-    if alias.args[0].endswith("/"):
-        return (made,)
-    return (made, edits.behind_text(alias, alias.args[0], "/"))
+        made = () if start is None else (edits.replaced(source, start, start, "/"),)
+        return Fix("Put a slash before the group", Applicability.UNSAFE, made) if made else None
+    server, path = location.server, location.pattern
+    if keeps_out(location.directive) or token.quoted or server is None:
+        return None  # what begins like the directory would be open then
+    closed = [edits.behind_text(location.directive, token, "/")]
+    if not any(each.is_exact and each.pattern == path for each in server.all_locations()):
+        text = f"location = {path} {{\n    return 301 {path}/$is_args$args;\n}}"
+        closed.insert(0, edits.before(location.directive, text))
+    if not alias.args[0].endswith("/"):
+        closed.append(edits.behind_text(alias, alias.args[0], "/"))
+    return tuple(closed)
 
 
 def _captured_from(location: Location, alias: Directive, token: Token) -> int | None:

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from nginxaudit import edits
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg
-from nginxaudit.model.expressions import Written
+from nginxaudit.model.access import keeps_out
+from nginxaudit.model.expressions import Written, condition
+from nginxaudit.syntax.tree import Directive
 
 _TRUSTED = frozenset(
     {"$server_name", "$server_addr", "$server_port", "$hostname", "$scheme", "$request_method"}
@@ -74,12 +76,15 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
                 f'the dot before "{word}" stands for any character here',
                 written.directive,
                 help=f"Write \\.{word}",
-                make_fix=partial(_escaped, _inside(written, dot)),
+                make_fix=partial(_escaped, _inside(written, dot), written.directive),
             )
 
 
-def _escaped(place: Place) -> Edits:
-    """A backslash before the one dot that was found."""
+def _escaped(place: Place, block: Directive) -> Edits:
+    """A backslash before the one dot that was found; not where the expression keeps out what it matches."""
+    asked = condition(block) if block.name == "if" else None
+    if block.is_block and keeps_out(block) and not (asked is not None and asked.negated):
+        return None
     if place.source.text[place.start : place.end] != ".":
         return None
     return (edits.replaced(place.source, place.start, place.start, "\\"),)

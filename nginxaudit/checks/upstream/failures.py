@@ -44,7 +44,6 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
                 "fail_timeout=0 takes a failed server out for the rest of the clock second only: "
                 f"requests keep going to {listed([peer.text for peer in peers])} while it is dead",
                 severity=Severity.INFO if deliberate else None,
-                make_fix=None if deliberate else partial(_without, peers, "fail_timeout"),
             )
 
 

@@ -127,7 +127,7 @@ def _kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
         return _without_pool(upstream, model)
     if each.scope.inner != "location":
         return None  # the lines are not allowed in "if" and limit_except
-    if _binds_logins(each, upstream):
+    if binds_logins(each, upstream):
         return None  # a connection that is used again would carry the login of another client
     if each.protocol == "fastcgi":
         made = _set(each, model, "fastcgi_keep_conn", "on")
@@ -139,7 +139,7 @@ def _kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
 _NTLM = r"(?i)\b(?:ntlm|negotiate|kerberos|exchange|owa|ews|mapi|rpc|autodiscover|activesync|sharepoint|_vti_bin|iis)\b"
 
 
-def _binds_logins(each: Pass, upstream: Upstream) -> bool:
+def binds_logins(each: Pass, upstream: Upstream) -> bool:
     """Whether the servers are known for logins that hold for a connection (NTLM, Negotiate), not for a request."""
     names = " ".join([upstream.name, *each.scope.args]).replace("_", " ").replace("-", " ")
     return compiled(_NTLM).search(names) is not None

@@ -135,6 +135,7 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
         return
     # What these include, and which upstreams it uses, is not in this copy.
     barren = {family_of(node) for node in ctx.model.config.barren_includes}
+    later = ctx.model.takes_more_files
     for family in BALANCED:
         if ctx.model.may_reach_any_upstream(family) or family in barren:
             continue
@@ -145,7 +146,7 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
                     whole(upstream.directive),
                     f'nothing passes requests to the upstream "{upstream.name}"',
                     upstream.directive,
-                    make_fix=partial(edits.deletion, upstream.directive),
+                    make_fix=partial(edits.deletion, upstream.directive) if not later else None,
                 )
 
 
