@@ -130,6 +130,42 @@ class Versions(Struct, frozen=True):
         return (text + "".join(map(_gap_label, self.gaps))).removeprefix(", ")
 
 
+class Witness(Struct, frozen=True):
+    """A request that shows a finding on a running nginx. ``sender`` is the client's address where that matters.
+
+    ``url`` has the path as it is sent; ``headers`` are those that it needs, Host among them.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    sender: str | None = None
+
+    @property
+    def command(self) -> str:
+        """As people try it; the Host header of a TLS request is the name that it is sent to."""
+        from shlex import quote  # only who has a witness pays for it
+
+        tls = self.url.startswith("https:")
+        words = ["curl", "--path-as-is", *(["-k"] if tls else [])]
+        if self.method == "HEAD":
+            words.append("-I")
+        elif self.method != "GET":
+            words += ["-X", self.method]
+        headers = dict(self.headers)
+        url = self.url
+        if tls and (host := headers.pop("Host", None)):
+            scheme, _, rest = url.partition("://")
+            address, slash, path = rest.partition("/")
+            url = f"{scheme}://{host}:{address.rpartition(':')[2]}{slash}{path}"
+            words += ["--connect-to", quote(f"::{address}")]
+        for name, value in self.headers:
+            if name in headers:
+                words += ["-H", quote(f"{name}: {value}")]
+        words.append(quote(url))
+        return " ".join(words) + (f"  (from {self.sender})" if self.sender else "")
+
+
 def _gap_label(gap: tuple[str, str]) -> str:
     since, before = gap
     branch = since.rpartition(".")[0]
@@ -155,6 +191,7 @@ class Finding(Struct, frozen=True):
     fingerprint: str = ""
     suppressed: Suppression | None = None
     versions: Versions | None = None
+    witness: Witness | None = None
 
     @property
     def claim(self) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from nginxaudit.finding import Confidence, Edit, Fix, Severity, Versions
+from nginxaudit.finding import Confidence, Edit, Fix, Severity, Versions, Witness
 from nginxaudit.nginx import Advisories, Stretch, format_version, shipped
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
@@ -96,6 +96,7 @@ class Hit(Struct, frozen=True):
     from what the check knows; it is called for hits that are reported only. What it returns gets its title and its
     applicability from the rule page, unless it is a whole `Fix`; the engine puts it into ``fix``. ``versions`` are those
     of nginx for which it holds, where they are not all of the target: the engine sees to that, too, unless the check knows.
+    ``witness`` is a request that shows it, found by walking it through the configuration.
     """
 
     place: Place
@@ -109,6 +110,7 @@ class Hit(Struct, frozen=True):
     make_fix: MakeFix | None = None
     fix: Fix | None = None
     versions: tuple[Stretch, ...] = ()
+    witness: Witness | None = None
 
 
 class CheckContext(Struct):

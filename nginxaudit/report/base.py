@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nginxaudit.engine.results.report import Report
-    from nginxaudit.finding import Versions
+    from nginxaudit.finding import Versions, Witness
     from nginxaudit.views.graph.view import GraphView
 
 _MODULES = {
@@ -61,6 +61,17 @@ def renderer(name: str) -> Renderer:
 def render(name: str, report: Report, stream: TextIO, options: RenderOptions | None = None) -> None:
     """Write ``report`` to ``stream`` in the format ``name``, one of `FORMATS`."""
     renderer(name)(report, stream, options or RenderOptions())
+
+
+def witness_of(witness: Witness) -> dict[str, Any]:
+    """A witness as plain data, with the command line that sends it."""
+    return {
+        "method": witness.method,
+        "url": witness.url,
+        "headers": [list(each) for each in witness.headers],
+        "from": witness.sender,
+        "command": witness.command,
+    }
 
 
 def versions_of(versions: Versions) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import nginxaudit
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions, versions_of
+from nginxaudit.report.base import RenderOptions, versions_of, witness_of
 from nginxaudit.report.coverage import crash_line
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.strict_json import write
@@ -83,6 +83,7 @@ def _finding(finding: Finding, sources: Mapping[str, SourceText], rule: Rule | N
         "fix": None if (fix := shareable(finding.fix, sources)) is None else _fix(fix),
         "suppressed": None if suppressed is None else {"kind": suppressed.kind, "reason": suppressed.reason},
         **({} if finding.versions is None else {"versions": versions_of(finding.versions)}),
+        **({} if finding.witness is None else {"witness": witness_of(finding.witness)}),
     }
 
 

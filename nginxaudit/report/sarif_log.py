@@ -14,7 +14,7 @@ import sarif_om as om
 
 import nginxaudit
 from nginxaudit.finding import Finding, Suppression, Versions
-from nginxaudit.report.base import RenderOptions, versions_of
+from nginxaudit.report.base import RenderOptions, versions_of, witness_of
 from nginxaudit.report.coverage import crash_line, gaps
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.sarif_places import Places, artifact
@@ -123,6 +123,7 @@ def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -
             "rejectedByNginx": finding.rejected_by_nginx,
             **({"versions": _versions(finding.versions)} if finding.versions else {}),
             **({"help": finding.help} if finding.help else {}),
+            **({"witness": witness_of(finding.witness)} if finding.witness else {}),
             **({"fixApplicability": fix.applicability.value} if fix else {}),
         },
     )

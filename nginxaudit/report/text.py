@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding, Related, Span
 
+_TRY = "try"  # label of the line with a witness
 FOLD_AFTER = 10  # places of one rule that are shown before the rest is only counted
 
 
@@ -130,11 +131,14 @@ class _Writer:
         remedy = finding.help or (rule.remedy if rule else "")
         if remedy:
             yield "fix", remedy
+        if finding.witness is not None:
+            yield _TRY, finding.witness.command
 
     def _note(self, label: str, text: str, gutter: int) -> Iterator[Line]:
         lead = f"{'':{gutter + 1}}= "
         indent = len(lead) + len(label) + 2
-        first, *rest = self._wrap(text, indent)
+        # A command is copied: it stays on one line.
+        first, *rest = [visible(text, self._encoding)] if label == _TRY else self._wrap(text, indent)
         yield [(lead, "frame"), (f"{label}: ", "label"), (first, "")]
         for line in rest:
             yield [(" " * indent + line, "")]

@@ -96,6 +96,7 @@ class Collector:
             fix=self._shared(shown.fix(hit.fix), hit, self._times[key]) if hit.fix else None,
             fingerprint=fingerprint,
             versions=spelled_versions(hit.versions, self._target) if hit.versions else None,
+            witness=shown.witness(hit.witness) if hit.witness else None,
         )
 
     def _shared(self, fix: Fix, hit: Hit, times: int) -> Fix:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from nginxaudit.finding import Fix
+from nginxaudit.finding import Fix, Witness
 from nginxaudit.hit import Hit
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.nginx.secrets import MASK, lowered, mask_secrets
@@ -37,6 +37,11 @@ class Concealed:
         """``fix`` under a title without secrets; its edits stay as they have to be applied."""
         title = self(fix.title)
         return fix if title == fix.title else replace(fix, title=title)
+
+    def witness(self, witness: Witness) -> Witness:
+        """``witness`` with its secrets masked."""
+        headers = tuple([(self(name), self(value)) for name, value in witness.headers])
+        return replace(witness, url=self(witness.url), headers=headers)
 
 
 def shortened(text: str) -> str:

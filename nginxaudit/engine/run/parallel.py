@@ -16,7 +16,7 @@ from msgspec import Struct, msgpack
 
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.run.tasks import Outcome, Task, apply
-from nginxaudit.finding import Confidence, Fix, Severity
+from nginxaudit.finding import Confidence, Fix, Severity, Witness
 from nginxaudit.hit import Hit, Place
 from nginxaudit.model import Model
 from nginxaudit.nginx import Stretch
@@ -50,6 +50,7 @@ class _Packed(Struct, frozen=True, array_like=True):
     help: str
     fix: Fix | None
     versions: tuple[Stretch, ...]
+    witness: Witness | None
 
 
 class _Found(Struct, frozen=True, array_like=True):
@@ -225,6 +226,7 @@ def _packed(model: int, task: int, hit: Hit) -> _Packed:
         str(hit.help),
         hit.fix,
         hit.versions,
+        hit.witness,
     )
 
 
@@ -253,6 +255,7 @@ class _Unpacker:
             packed.help,
             fix=packed.fix,
             versions=packed.versions,
+            witness=packed.witness,
         )
 
     def _place(self, place: _PackedPlace) -> Place:

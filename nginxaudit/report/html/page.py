@@ -123,6 +123,8 @@ def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
     remedy = finding.help or (rule.remedy if rule is not None else "")
     if remedy:
         yield f"<p><strong>Fix</strong> {_text(remedy)}</p>"
+    if finding.witness is not None:
+        yield f"<p><strong>Try</strong> <code>{_text(finding.witness.command)}</code></p>"
     yield "</article>\n"
 
 

@@ -1,0 +1,96 @@
+"""A request that shows a problem: made for a server, walked through the configuration, kept if it ends as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from nginxaudit.finding import Witness
+from nginxaudit.model import Model
+from nginxaudit.model.server import Server
+from nginxaudit.request.candidates import host_of
+from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, World
+from nginxaudit.request.walk import trace
+
+STRANGER = "203.0.113.9"
+"""A client that no configuration names: the address is kept for documentation."""
+STRANGER6 = "2001:db8::9"
+
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@!$&'()*+,;=")
+_MOST = 16  # ways that one request is followed
+
+
+def encoded(path: str) -> str:
+    """A path as a client sends it."""
+    raw = path.encode("utf-8", "surrogateescape")
+    return "".join([chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in raw])
+
+
+def ask_of(
+    server: Server,
+    target: str,
+    *,
+    method: str = "GET",
+    headers: tuple[tuple[str, str], ...] = (),
+    six: bool = False,
+    body: int | None = None,
+) -> Ask | None:
+    """A request of a stranger to a server; None where it has no socket that is known. ``six``: over IPv6."""
+    listen = next(
+        (
+            each
+            for each in server.listens
+            if each.kind == ("inet6" if six else "inet") and each.port and not each.quic
+        ),
+        None,
+    )
+    if listen is None or listen.port is None:
+        return None
+    name = next(filter(None, map(host_of, server.names)), None) or "localhost"
+    return Ask(
+        target,
+        name,
+        method,
+        headers,
+        listen.ssl,
+        name if listen.ssl else None,
+        None if listen.is_wildcard and not six else listen.host,
+        listen.port,
+        STRANGER6 if six else STRANGER,
+        body,
+    )
+
+
+def shows(
+    model: Model,
+    server: Server,
+    asks: Iterable[Ask | None],
+    holds: Callable[[Outcome], bool],
+    world: World = NOTHING_KNOWN,
+) -> Witness | None:
+    """The first of ``asks`` that can end as ``holds`` wants it, in ``server``."""
+    for ask in asks:
+        if ask is None:
+            continue
+        found = trace(model, ask, world, explain=False, most=_MOST)
+        if any(each.server is server.directive and holds(each) for each in found.outcomes):
+            return witness(ask)
+    return None
+
+
+def witness(ask: Ask) -> Witness:
+    """``ask`` as people send it."""
+    six = ask.client == STRANGER6
+    address = ask.address or "127.0.0.1"
+    if six:
+        address = "[::1]" if ask.address in (None, "::", "[::]") else f"[{(ask.address or '').strip('[]')}]"
+    host = () if ask.host is None else (("Host", ask.host),)
+    return Witness(ask.method, f"{ask.scheme}://{address}:{ask.port}{ask.target}", host + ask.headers)
+
+
+def gives(outcome: Outcome) -> bool:
+    """The client gets something: a file, what a backend says, a text."""
+    if outcome.unknown is not None or outcome.closed:
+        return False
+    if outcome.passed is not None:
+        return outcome.status is None or outcome.status < 300
+    return outcome.status is not None and outcome.status < 300 and bool(outcome.file or outcome.body)
