@@ -31,7 +31,7 @@ def _of_server(server: Server, every_host: bool) -> Iterator[Ask]:
     )
     if listen is None or listen.port is None:
         return
-    hosts = [host for name in server.names if (host := _host(name)) is not None] or ["localhost"]
+    hosts = [host for name in server.names if (host := host_of(name)) is not None] or ["localhost"]
     tls = listen.ssl
     address = None if listen.is_wildcard else listen.host
     for path in dict.fromkeys(_paths(server)):
@@ -39,7 +39,7 @@ def _of_server(server: Server, every_host: bool) -> Iterator[Ask]:
             yield Ask(path, name, tls=tls, sni=name if tls else None, port=listen.port, address=address)
 
 
-def _host(name: ServerName) -> str | None:
+def host_of(name: ServerName) -> str | None:
     """A host that a name stands for."""
     if name.kind == "exact":
         return name.name

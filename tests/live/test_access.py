@@ -103,3 +103,16 @@ def test_a_key_with_a_part_of_the_client(tmp_path: Path) -> None:
 
     with nginx.running(tmp_path, server.replace("empty_gif;", "location / { empty_gif; }")):
         assert [asked(agent) for agent in ("a", "a", "b", "c")] == [200, 503, 200, 200]
+
+
+def test_return_comes_before_limits(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    server = (
+        f"limit_req_zone $binary_remote_addr zone=slow:1m rate=1r/m; "
+        f"server {{ listen 127.0.0.1:{port}; root {tmp_path}; "
+        f"location /a {{ limit_req zone=slow; return 200 text; }} "
+        f"location /b {{ limit_req zone=slow; try_files /nginx.conf =404; }} }}"
+    )
+    with nginx.running(tmp_path, server, main="user root;"):
+        assert [ask(port, "/a")[0] for _ in range(4)] == [200] * 4
+        assert [ask(port, "/b")[0] for _ in range(3)] == [200, 503, 503]
