@@ -19,13 +19,24 @@ PLACES = {
     "map-variable": ("map $uri ${key} {{ default 1; }}", "variables_hash_bucket_size"),
     "geo-variable": ("geo ${key} {{ default 1; }}", "variables_hash_bucket_size"),
     "set": ("server {{ listen {port}; set ${key} 1; }}", "variables_hash_bucket_size"),
-    "capture": ("server {{ listen {port}; set ${key} 1; }}", "variables_hash_bucket_size"),
+    "auth-request-set": (
+        "server {{ listen {port}; auth_request_set ${key} 1; }}",
+        "variables_hash_bucket_size",
+    ),
     "server-names": (
         "server {{ listen {port}; server_name {key}; }} server {{ listen {port}; server_name b; }}",
         "server_names_hash_bucket_size",
     ),
     "server-names-wildcard": (
         "server {{ listen {port}; server_name *.{key}.a; }} server {{ listen {port}; server_name b; }}",
+        "server_names_hash_bucket_size",
+    ),
+    "server-names-captures": (
+        "server {{ listen {port}; server_name {key} ~a ~(.)b; }}",
+        "server_names_hash_bucket_size",
+    ),
+    "server-names-last-captures-nothing": (
+        "server {{ listen {port}; server_name {key} ~(.)b ~a; }}",
         "server_names_hash_bucket_size",
     ),
     "referers": ("server {{ listen {port}; valid_referers {key}/path; }}", "referer_hash_bucket_size"),

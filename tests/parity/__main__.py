@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.parity.judge import Verdict, judged
 from tests.support import nginx
-from tests.support.judges import Judge
+from tests.support.judges import Judge, judges
 
 
 def main() -> int:
@@ -22,31 +22,45 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--case", type=int, help="show one case: its text and both verdicts")
     parser.add_argument("--only", default="", help="only configurations whose name contains this")
+    parser.add_argument("--generated", action="store_true", help="whole configurations out of the facts")
+    parser.add_argument("--start", type=int, default=0, help="number of the first case")
+    parser.add_argument("--nginx", default="", help="version of the nginx to ask, such as 1.31.3")
     parser.add_argument("--at-least", type=float, default=0, help="percent")
     options = parser.parse_args()
-    if options.case is not None:
-        for verdict in judged(options.seed, [options.case], options.only):
-            print(verdict.text)
-            print(line_of(verdict), *verdict.we_say, verdict.nginx_says, sep="\n")
-        return 0
-    verdicts = run(options.seed, options.cases, options.only)
+    asked = next((each for each in judges() if options.nginx in each.name), None)
+    if asked is None:
+        parser.error(f"no nginx {options.nginx} on this machine")
+    with nginx.asked(asked):
+        if options.case is not None:
+            for verdict in judged(options.seed, [options.case], options.only, from_facts=options.generated):
+                print(verdict.text)
+                print(line_of(verdict), *verdict.we_say, verdict.nginx_says, sep="\n")
+            return 0
+        verdicts = run(options.seed, options.cases, options.only, options.start, from_facts=options.generated)
     return _report(verdicts, options.at_least)
 
 
-def run(seed: int, cases: int, only: str = "") -> list[Verdict]:
-    """Verdicts on ``cases`` cases, on all processors."""
+def run(seed: int, cases: int, only: str = "", first: int = 0, *, from_facts: bool = False) -> list[Verdict]:
+    """Verdicts on ``cases`` cases from number ``first`` on, on all processors."""
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool:
         parts = [
-            pool.submit(_part, nginx.judge(), seed, list(range(start, cases, workers)), only)
+            pool.submit(
+                _part,
+                nginx.judge(),
+                seed,
+                list(range(first + start, first + cases, workers)),
+                only,
+                from_facts,
+            )
             for start in range(workers)
         ]
         return sorted((each for part in parts for each in part.result()), key=lambda verdict: verdict.number)
 
 
-def _part(judge: Judge, seed: int, numbers: list[int], only: str) -> list[Verdict]:
+def _part(judge: Judge, seed: int, numbers: list[int], only: str, from_facts: bool) -> list[Verdict]:
     with nginx.asked(judge):
-        return list(judged(seed, numbers, only))
+        return list(judged(seed, numbers, only, from_facts=from_facts))
 
 
 def _report(verdicts: list[Verdict], at_least: float) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.nginx import Target, directives
 from nginxaudit.nginx.modules import module_of
+from tests.parity.generate import generated
 from tests.parity.mutate import donations, mutate
 from tests.parity.seeds import Seed, lay_out
 from tests.support import nginx
@@ -88,10 +89,11 @@ def machine_is_at_fault(output: str) -> bool:
 class Bench:
     """Seeds laid out in a folder, and a way to judge the case with a number."""
 
-    def __init__(self, seed: int, only: str = "") -> None:
+    def __init__(self, seed: int, only: str = "", *, from_facts: bool = False) -> None:
         self._seed = seed
         self._scratch = Path(tempfile.mkdtemp(prefix="parity-"))
-        self.seeds = [each for each in lay_out(self._scratch) if only in each.name]
+        self._from_facts = from_facts
+        self.seeds = [] if from_facts else [each for each in lay_out(self._scratch) if only in each.name]
         self._donors = [line for each in self.seeds for file in each.files for line in donations(_read(file))]
         self._target = Target(nginx.version())
 
@@ -102,6 +104,8 @@ class Bench:
     def judge(self, number: int) -> Verdict:
         """Case ``number``: the same for the same seed and the same configurations."""
         rng = random.Random(f"{self._seed}:{number}")
+        if self._from_facts:
+            return self._judge_generated(number, rng)
         seed = rng.choice(self.seeds)
         file = rng.choice(seed.files)
         original = _read(file)
@@ -111,6 +115,14 @@ class Bench:
             return self._compare(number, seed, mutant.kind, mutant.text)
         finally:
             file.write_text(original, errors="surrogateescape")
+
+    def _judge_generated(self, number: int, rng: random.Random) -> Verdict:
+        case = generated(rng, self._target)
+        text = nginx.load_modules() + case.text
+        main = self._scratch / "nginx.conf"
+        (self._scratch / "logs").mkdir(exist_ok=True)
+        main.write_text(text, errors="surrogateescape")
+        return self._compare(number, Seed("facts", self._scratch, (main,)), case.kind, text)
 
     def _compare(self, number: int, seed: Seed, kind: str, text: str) -> Verdict:
         try:
@@ -126,9 +138,11 @@ class Bench:
         )
 
 
-def judged(seed: int, numbers: Iterable[int], only: str = "") -> Iterator[Verdict]:
+def judged(
+    seed: int, numbers: Iterable[int], only: str = "", *, from_facts: bool = False
+) -> Iterator[Verdict]:
     """Verdicts on the cases ``numbers``."""
-    bench = Bench(seed, only)
+    bench = Bench(seed, only, from_facts=from_facts)
     try:
         for number in numbers:
             yield bench.judge(number)

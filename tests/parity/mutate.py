@@ -177,7 +177,7 @@ def _donate(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
 def _invent(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
     """A directive that is known somewhere, with values that may or may not suit it, in a block that has it."""
     at, context = rng.choice(it.contexts)
-    names = _names_in(context) if rng.random() < 0.9 else sorted(known_names())
+    names = names_in(context) if rng.random() < 0.9 else sorted(known_names())
     if not names:
         return None
     fact = rng.choice(directives(rng.choice(names)))
@@ -187,13 +187,13 @@ def _invent(it: _Text, rng: random.Random, donors: Sequence[str]) -> str | None:
         if rng.random() < 0.95
         else rng.randint(0, 4)
     )
-    values = [_typical(fact, rng) if rng.random() < 0.7 else _some_value(it, rng) for _ in range(count)]
+    values = [typical(fact, rng) if rng.random() < 0.7 else _some_value(it, rng) for _ in range(count)]
     end = "{ }" if fact.block else ";"
     return it.cut(at, at, f"\n{' '.join([fact.name, *values])} {end}\n")
 
 
 @cache
-def _names_in(context: str) -> list[str]:
+def names_in(context: str) -> list[str]:
     """Directives that an open source nginx without unusual modules has in ``context``."""
     return sorted(
         name
@@ -206,7 +206,8 @@ def _names_in(context: str) -> list[str]:
     )
 
 
-def _typical(fact: DirectiveFact, rng: random.Random) -> str:
+def typical(fact: DirectiveFact, rng: random.Random) -> str:
+    """A word that may suit ``fact``."""
     if fact.values:
         return rng.choice(fact.values)
     if fact.default and rng.random() < 0.3:

@@ -27,6 +27,18 @@ def test_prediction_agrees_with_nginx() -> None:
     assert len(apart) <= (1 - AT_LEAST) * len(verdicts), told
 
 
+@pytest.mark.live
+@nginx.live
+def test_prediction_agrees_on_configurations_out_of_the_facts() -> None:
+    verdicts = [each for each in run(SEED, 200, from_facts=True) if not each.machine]
+    accepted = [each for each in verdicts if each.accepted]
+    assert len(verdicts) > 150
+    assert len(accepted) > 0.05 * len(verdicts)
+    assert {each.kind.split()[1].partition("+")[0] for each in verdicts} == {"http", "stream", "mail"}
+    apart = [f"{line_of(each)}: {each.nginx_says} {each.we_say}" for each in verdicts if not each.agrees]
+    assert len(apart) <= (1 - AT_LEAST) * len(verdicts), apart
+
+
 @pytest.mark.parametrize(
     ("output", "fault"),
     [

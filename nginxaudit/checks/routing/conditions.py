@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, listed, name_of, whole
+from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition
 from nginxaudit.syntax.tree import Directive
 
@@ -30,7 +31,7 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
                 )
             continue
         names = listed(list(dict.fromkeys(str(child.name) for child in unsafe)))
-        clash = _clash(location, node)
+        clash = _clash(ctx.model, location, node)
         yield Hit(
             name_of(node),
             f"this if is a location of its own for {names}"
@@ -62,17 +63,27 @@ def _is_safe(child: Directive, block: Directive) -> bool:
     return not breaks or not any(other.name.endswith("_pass") for other in block.children)
 
 
-def _clash(location: Directive, node: Directive) -> str:
+def _clash(model: Model, location: Directive, node: Directive) -> str:
     """What does not work because of this ``if``; empty where nothing is known to."""
     if location.first("try_files"):
         return "try_files of the location is not done when it is true"
-    others = [each for each in location.named("if") if each is not node]
+    others = [each for each in location.named("if") if each is not node and not _exclusive(model, each, node)]
     if any(not _is_safe(child, each) for each in others for child in each.children):
         return "of several that are true only the last one counts"
     headers = node.first("add_header")
     if headers and location.first("add_header"):
         return "the headers of the location are not sent when it is true"
     return ""
+
+
+def _exclusive(model: Model, one: Directive, other: Directive) -> bool:
+    """Whether never both are true: they compare a variable that stays as it is with two different texts."""
+    first, second = condition(one), condition(other)
+    if first is None or second is None or first.left.lower() != second.left.lower():
+        return False
+    compared = first.operator == second.operator == "=" and first.right != second.right
+    changes = any(each.name == "set" for each in model.variable_definitions().get(first.left[1:].lower(), ()))
+    return compared and not changes and "$" not in first.right + second.right
 
 
 def server_if_host(ctx: CheckContext) -> Iterable[Hit]:

@@ -18,6 +18,7 @@ from nginxaudit.syntax.tree import Directive
 
 _SENT = ("$http_origin", "$http_referer")
 _SCHEME = r"^.*?:\\?/\\?/"
+_LITERAL_DOT = re.compile(r"\\\.|\[\.\]|\.(?![*+?{])")
 _ANY_ORIGIN = ("https://evil.test", "http://127.0.0.1:8080", "https://a-b.example")
 _ORIGINS = (*_SENT, "$http_referrer")
 
@@ -117,9 +118,9 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if subject == "$http_referrer":
             problem = "no client sends this header: it is spelt Referer"
-        elif not expression.starts_anchored and "." in expression.text:
+        elif not expression.starts_anchored and _names_host(expression):
             problem = "without ^ a site such as https://evil.test/?x=… or notexample.com matches, too"
-        elif not _ends_host(expression) and "." in expression.text:
+        elif not _ends_host(expression) and _names_host(expression):
             problem = (
                 "without $ an origin such as https://example.com.evil.test matches, too"
                 if subject == "$http_origin"
@@ -135,6 +136,11 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             written.directive,
             help="Write ^https://example\\.com$ with all dots escaped.",
         )
+
+
+def _names_host(expression: Expression) -> bool:
+    """Whether a dot stands for itself, escaped or forgotten: an expression without one picks parts of any text."""
+    return _LITERAL_DOT.search(expression.text) is not None
 
 
 def _ends_host(expression: Expression) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
@@ -60,7 +59,6 @@ def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
             whole(node),
             f"any client may send as much as it likes: {where}",
             node,
-            severity=Severity.INFO if streamed or node.context == "location" else None,
             help="Set a limit, unless the backend has one."
             if streamed
             else "Set a limit, and lift it in the locations for uploads.",

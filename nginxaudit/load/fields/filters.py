@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nginxaudit.load.base import (
-    INVALID,
-    LoadState,
     Mistake,
     Use,
-    finally_,
     invalid,
     misspelt,
     one_of,
@@ -20,7 +17,6 @@ from nginxaudit.load.base import (
 )
 from nginxaudit.load.scripts import expression, script
 from nginxaudit.nginx import parse_size, parse_time_s
-from nginxaudit.syntax.tree import Directive
 
 
 @reads("charset", "source_charset", "default_charset")
@@ -28,43 +24,6 @@ def charset(use: Use) -> Iterator[Mistake]:
     """``charset name | $variable | off``."""
     if use.args[0].startswith("$"):
         yield from script(use, use.args[0])
-
-
-@finally_
-def recoded(load: LoadState) -> Iterator[Mistake]:
-    """What ``source_charset`` and ``charset`` together ask for needs a ``charset_map``, in either direction."""
-    if load.model.unread_files("http"):
-        return
-    maps = {
-        frozenset(token.lower() for token in node.args)
-        for node in load.model.config.named("charset_map")
-        if len(node.args) == 2
-    }
-    for scope in _with_charsets(load):
-        to, source = (load.model.effective(scope, name) for name in ("charset", "source_charset"))
-        if not to or not source or not to[0].args or not source[0].args:
-            continue
-        pair = [each[0].args[0].lower() for each in (source, to)]
-        if pair[1] == "off" or pair[0] == pair[1] or any(name.startswith("$") for name in pair):
-            continue
-        if frozenset(pair) not in maps:
-            message = f'no "charset_map" between the charsets "{pair[0]}" and "{pair[1]}"'
-            help_text = "Include the map of the two (koi-utf, win-utf, …) in http, or write one charset only."
-            yield Mistake(
-                INVALID, message, to[0].args[0], help_text, to[0], (("source_charset here", source[0]),)
-            )
-            return
-
-
-def _with_charsets(load: LoadState) -> Iterator[Directive]:
-    """Blocks for which nginx pairs the two: http as its servers have it."""
-    for name in ("charset", "source_charset"):
-        for node in load.model.config.named(name):
-            parent = node.parent
-            if parent is not None and parent.name == "http":
-                yield from parent.named("server")
-            elif parent is not None:
-                yield parent
 
 
 @reads("sub_filter")

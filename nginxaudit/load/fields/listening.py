@@ -23,7 +23,7 @@ from nginxaudit.load.base import (
 )
 from nginxaudit.load.fields.hashes import longest_part, overflow
 from nginxaudit.load.forms import host_forms
-from nginxaudit.load.scripts import expression
+from nginxaudit.load.scripts import expression, regex_captures
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
@@ -141,10 +141,21 @@ def _http_sockets(load: LoadState, family: str = "http") -> Iterator[Mistake]:
     for socket in load.model.sockets(family).values():
         yield from _clashes(socket)
         servers = socket.servers
-        if len(servers) > 1:  # only then nginx has to choose by name
+        if len(servers) > 1 or _captures(socket.default):  # only then nginx looks for the name
             for server in servers:
                 yield from _hashed_names(server.directive)
                 yield from _overflowing_names(load, server.directive)
+
+
+def _captures(server: Server) -> bool:
+    """Whether a server's names are matched though it is alone: the last regular expression among them captures."""
+    expressions = [
+        token[1:]
+        for node in server.directive.named("server_name")
+        for token in node.args
+        if token.startswith("~")
+    ]
+    return bool(expressions) and bool(regex_captures(expressions[-1]))
 
 
 def _clashes(socket: Socket) -> Iterator[Mistake]:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from nginxaudit.hit import Edits
 from nginxaudit.load.base import (
     INVALID,
+    LoadState,
     Mistake,
     Use,
     address,
+    finally_,
     invalid,
     one_of,
     parsed,
@@ -267,3 +269,40 @@ def resolver(use: Use) -> Iterator[Mistake]:
             yield from address(token, 53)
     if not servers:
         yield Mistake(INVALID, '"resolver" needs the address of a name server')
+
+
+@finally_
+def recoded(load: LoadState) -> Iterator[Mistake]:
+    """What ``source_charset`` and ``charset`` together ask for needs a ``charset_map``, in either direction."""
+    if load.model.unread_files("http"):
+        return
+    maps = {
+        frozenset(token.lower() for token in node.args)
+        for node in load.model.config.named("charset_map")
+        if len(node.args) == 2
+    }
+    for scope in _with_charsets(load):
+        to, source = (load.model.effective(scope, name) for name in ("charset", "source_charset"))
+        if not to or not source or not to[0].args or not source[0].args:
+            continue
+        pair = [each[0].args[0].lower() for each in (source, to)]
+        if pair[1] == "off" or pair[0] == pair[1] or any(name.startswith("$") for name in pair):
+            continue
+        if frozenset(pair) not in maps:
+            message = f'no "charset_map" between the charsets "{pair[0]}" and "{pair[1]}"'
+            help_text = "Include the map of the two (koi-utf, win-utf, …) in http, or write one charset only."
+            yield Mistake(
+                INVALID, message, to[0].args[0], help_text, to[0], (("source_charset here", source[0]),)
+            )
+            return
+
+
+def _with_charsets(load: LoadState) -> Iterator[Directive]:
+    """Blocks for which nginx pairs the two: http as its servers have it."""
+    for name in ("charset", "source_charset"):
+        for node in load.model.config.named(name):
+            parent = node.parent
+            if parent is not None and parent.name == "http":
+                yield from parent.named("server")
+            elif parent is not None:
+                yield parent
