@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from nginxaudit.report.base import RenderOptions
-from nginxaudit.report.coverage import crash_line, gaps
+from nginxaudit.report.coverage import crash_line, gaps, verdict
 from nginxaudit.report.sanitize import encoding_of, visible
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
-    """Write ``file:line:column: severity rule: message`` per finding, then what was not analysed."""
+    """Write ``file:line:column: severity rule: message`` per finding, then what was not analysed, and a line of counts."""
     encoding = encoding_of(stream)
     shown = report.findings if options.show_suppressed else report.active
     stream.writelines(visible(_line(finding), encoding) + "\n" for finding in shown)
@@ -23,6 +23,7 @@ def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
         stream.write(visible(f"not analysed: {'; '.join(missing)}", encoding) + "\n")
     if report.remarks:
         stream.write(visible(f"note: {'; '.join(report.remarks)}", encoding) + "\n")
+    stream.write(visible(f"nginxaudit: {verdict(report)}", encoding) + "\n")
 
 
 def _line(finding: Finding) -> str:

@@ -13,17 +13,13 @@ from nginxaudit.source.compressed import is_archive_name
 from nginxaudit.source.files import INSTALL_PREFIXES, System
 from nginxaudit.source.globbing import is_pattern, name_matches
 from nginxaudit.source.installed import LARGEST, system_of
+from nginxaudit.source.kinds import is_skipped, kind_by_name
 from nginxaudit.source.links import Places
+from nginxaudit.source.looks import HEAD, Look, kind_of, look
 from nginxaudit.source.prefix import inferred
 from nginxaudit.source.read import ReadError, Unreadable
-from nginxaudit.source.root import (
-    Root,
-    Roots,
-    Unread,
-    has_main_block,
-    is_configuration_name,
-    is_manifest_name,
-)
+from nginxaudit.source.root import Root, Roots, Unread, has_main_block, is_manifest_name
+from nginxaudit.source.scanned import LOOKED_AT, left_out, other_software, too_many
 from nginxaudit.source.text import SourceText
 from nginxaudit.source.tree import Tree
 
@@ -138,15 +134,37 @@ class _Search:
         return self._archive.has(real) and not self._archive.is_directory(real)
 
     def _candidates(self, scope: str) -> list[str]:
-        """Files that are called like a configuration, ``nginx.conf`` first, as in a directory on disk."""
-        found = []
-        for name in self._archive.files(scope):
+        """Files that look like a configuration, ``nginx.conf`` first, as in a directory on disk."""
+        found: list[str] = []
+        foreign: dict[str, str] = {}
+        backups: list[str] = []
+        names = list(self._archive.files(scope))
+        most = self._archive.limits.max_files * LOOKED_AT
+        if len(names) > most:
+            self.found.unread.append(Unread(self._archive.display, too_many(len(names), most, "files")))
+        for name in names[:most]:
             *directories, last = name.removeprefix(scope).strip("/").split("/")
-            if any(directory.startswith(".") for directory in directories):
+            if any(map(is_skipped, directories)):
                 continue
-            if is_configuration_name(directories[-1] if directories else posixpath.basename(scope), last):
+            kind = kind_by_name(directories[-1] if directories else posixpath.basename(scope), last)
+            if kind == "backup":
+                backups.append(f"{self._archive.display}!{name}")
+            elif kind in ("configuration", "possible") and self._looks_right(name, scope, kind, foreign):
                 found.append(name)
+        self.found.remarks += [*left_out(backups, []), *other_software(foreign)]
         return sorted(found, key=lambda name: posixpath.basename(name) != "nginx.conf")
+
+    def _looks_right(self, name: str, scope: str, kind: str, foreign: dict[str, str]) -> bool:
+        """Whether the member is to be read; one that is called like a configuration and is none is noted in ``foreign``."""
+        named = kind == "configuration"
+        try:
+            head = self._archive.head(self._archive.follow(name, self._places(scope)), HEAD)
+        except ReadError:
+            return named  # reading it says why
+        seen = look(head, name, named=named)
+        if seen is Look.OTHER and named:
+            foreign[f"{self._archive.display}!{name}"] = kind_of(head)
+        return seen is Look.NGINX or (named and seen is Look.EMPTY)
 
     def _take(self, names: Iterable[str], scope: str | None = None) -> None:
         """Read files, each once. Without ``scope`` they are of any kind: only main configurations count."""

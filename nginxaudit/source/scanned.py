@@ -15,6 +15,8 @@ from msgspec import Struct, field
 from nginxaudit.source.fence import Fence, read_file
 from nginxaudit.source.files import DiskFiles
 from nginxaudit.source.ignoring import Ignoring
+from nginxaudit.source.kinds import is_skipped as is_skipped_name
+from nginxaudit.source.kinds import kind_by_name
 from nginxaudit.source.limits import raised
 from nginxaudit.source.listing import files_below
 from nginxaudit.source.looks import HEAD, Look, kind_of, look
@@ -25,183 +27,13 @@ from nginxaudit.source.root import (
     Roots,
     Unread,
     has_main_block,
-    is_backup_name,
     is_configuration_name,
     is_manifest_name,
 )
 from nginxaudit.source.text import SourceText
 
-_SKIPPED_DIRECTORIES = frozenset(
-    {
-        ".git", ".hg", ".svn", ".bzr", "node_modules", "__pycache__", "venv", ".venv", ".tox", ".nox", ".mypy_cache",
-        ".ruff_cache", ".pytest_cache", ".terraform", ".direnv",
-    }
-)  # fmt: skip
-_OTHER_KINDS = frozenset(
-    [
-        "7z",
-        "a",
-        "adoc",
-        "asm",
-        "avi",
-        "avif",
-        "bat",
-        "bin",
-        "bmp",
-        "bz2",
-        "c",
-        "cc",
-        "cfg",
-        "class",
-        "cmd",
-        "cpp",
-        "cs",
-        "css",
-        "csv",
-        "cpp",
-        "cxx",
-        "dart",
-        "db",
-        "deb",
-        "diff",
-        "dll",
-        "doc",
-        "docx",
-        "dylib",
-        "el",
-        "elf",
-        "eot",
-        "erl",
-        "ex",
-        "exe",
-        "exs",
-        "f90",
-        "fish",
-        "flac",
-        "gem",
-        "gif",
-        "go",
-        "gradle",
-        "gz",
-        "h",
-        "hpp",
-        "hs",
-        "htm",
-        "html",
-        "ico",
-        "iml",
-        "ipynb",
-        "iso",
-        "jar",
-        "java",
-        "jpeg",
-        "jpg",
-        "js",
-        "json",
-        "jsonl",
-        "jsx",
-        "key",
-        "kt",
-        "less",
-        "lock",
-        "log",
-        "lua",
-        "m4a",
-        "map",
-        "md",
-        "mdx",
-        "mjs",
-        "mk",
-        "mkv",
-        "mov",
-        "mp3",
-        "mp4",
-        "mustache.html",
-        "o",
-        "odt",
-        "ogg",
-        "otf",
-        "patch",
-        "pdf",
-        "pem",
-        "php",
-        "pl",
-        "pm",
-        "png",
-        "po",
-        "pot",
-        "pp",
-        "ppt",
-        "pptx",
-        "ps1",
-        "psd",
-        "py",
-        "pyc",
-        "pyi",
-        "pyo",
-        "r",
-        "rar",
-        "rb",
-        "rpm",
-        "rs",
-        "rst",
-        "sass",
-        "scala",
-        "scss",
-        "sh",
-        "so",
-        "sql",
-        "sqlite",
-        "sum",
-        "svg",
-        "svgz",
-        "swift",
-        "t",
-        "tar",
-        "tf",
-        "tgz",
-        "tif",
-        "tiff",
-        "toml",
-        "ts",
-        "tsv",
-        "tsx",
-        "ttf",
-        "vim",
-        "vue",
-        "wasm",
-        "wav",
-        "webm",
-        "webp",
-        "whl",
-        "woff",
-        "woff2",
-        "xls",
-        "xlsx",
-        "xml",
-        "xsd",
-        "xsl",
-        "xz",
-        "yaml",
-        "yml",
-        "zip",
-        "zsh",
-        "zst",
-        "crt",
-        "csr",
-        "pub",
-        "asc",
-        "sig",
-        "po",
-        "mo",
-        "resx",
-        "properties",
-        "lockb",
-        "snap",
-    ]
-)
-"""Extensions of what is never nginx's: source code, documents, media, archives, keys. Manifests are read elsewhere."""
-_LOOKED_AT = 10  # files that are looked into, for each one that may be read
+LOOKED_AT = 10
+"""Files that are looked into, for each one that may be read."""
 _SHOWN = 5  # names in a sentence
 
 
@@ -231,7 +63,7 @@ def roots_of_directory(path: str, fence: Fence, options: ReadOptions) -> Roots:
             return read_file(name, os.path.normpath(name), fence, limits.max_file_size)
 
         more.take(roots_of_manifests(visible, read, limits))
-    remarks = [*_left(found), *_foreign(found.foreign)]
+    remarks = [*left_out(found.backups, found.left_out), *other_software(found.foreign)]
     if not more:
         raise ReadError(
             Unreadable.REFUSED,
@@ -251,7 +83,7 @@ def _searched(path: str, fence: Fence, options: ReadOptions, tree: DiskFiles, mo
 
     def is_skipped(directory: str, real: str) -> bool:
         name = os.path.basename(directory)
-        if name in _SKIPPED_DIRECTORIES or name.startswith(".."):
+        if is_skipped_name(name):
             return True
         if ignoring.leaves_out(directory, real, directory=True):
             found.left_out.append(f"{os.path.normpath(directory)}/")
@@ -275,13 +107,13 @@ def _searched(path: str, fence: Fence, options: ReadOptions, tree: DiskFiles, mo
             _sort(name, os.path.join(top, os.path.relpath(name, path)), ignoring, found)
     found.candidates.sort(key=lambda each: os.path.basename(each) != "nginx.conf")
     limit = options.limits.max_files
-    most = limit * _LOOKED_AT
+    most = limit * LOOKED_AT
     if len(found.candidates) > most:
-        more.unread.append(Unread(os.path.normpath(path), _too_many(len(found.candidates), most, "files")))
+        more.unread.append(Unread(os.path.normpath(path), too_many(len(found.candidates), most, "files")))
     found.candidates = [each for each in found.candidates[:most] if _looks_right(each, tree, found)]
     if len(found.candidates) > limit:
         more.unread.append(
-            Unread(os.path.normpath(path), _too_many(len(found.candidates), limit, "configuration files"))
+            Unread(os.path.normpath(path), too_many(len(found.candidates), limit, "configuration files"))
         )
         del found.candidates[limit:]
     return found
@@ -290,19 +122,17 @@ def _searched(path: str, fence: Fence, options: ReadOptions, tree: DiskFiles, mo
 def _sort(path: str, real: str, ignoring: Ignoring, found: _Found) -> None:
     """Put a file where its name says it belongs; only candidates are looked into."""
     directory, name = os.path.split(path)
-    is_named = is_configuration_name(os.path.basename(directory), name)
-    extension = os.path.splitext(name)[1][1:].lower()
-    if not is_named and not is_manifest_name(name) and extension in _OTHER_KINDS:
+    kind = kind_by_name(os.path.basename(directory), name)
+    if kind == "other":
         return
     if ignoring.leaves_out(path, real):
         found.left_out.append(os.path.normpath(path))
-    elif is_backup_name(name):
+    elif kind == "backup":
         found.backups.append(path)
-    elif is_manifest_name(name) and not is_named:
-        found.names.append(path)
     else:
         found.names.append(path)
-        found.candidates.append(path)
+        if kind != "manifest":
+            found.candidates.append(path)
 
 
 def _looks_right(path: str, tree: DiskFiles, found: _Found) -> bool:
@@ -357,7 +187,8 @@ def _noting(unread: list[Unread]) -> Callable[[str, ReadError], None]:
     return lambda path, error: unread.append(Unread(os.path.normpath(path), error))
 
 
-def _too_many(count: int, limit: int, noun: str) -> ReadError:
+def too_many(count: int, limit: int, noun: str) -> ReadError:
+    """The reason why only ``limit`` of ``count`` were read."""
     return ReadError(
         Unreadable.LIMIT,
         f"it holds {count:,} {noun}; those behind the first {limit:,} were not analysed",
@@ -365,13 +196,14 @@ def _too_many(count: int, limit: int, noun: str) -> ReadError:
     )
 
 
-def _left(found: _Found) -> Iterable[str]:
-    """What was left out without a look."""
-    yield from _named(found.backups, "backup file was", "backup files were", "left out unless included")
-    yield from _named(found.left_out, "path was", "paths were", "left out by .gitignore or --exclude")
+def left_out(backups: list[str], paths: list[str]) -> Iterable[str]:
+    """Sentences on what was left out without a look."""
+    yield from _named(backups, "backup file was", "backup files were", "left out unless included")
+    yield from _named(paths, "path was", "paths were", "left out by .gitignore or --exclude")
 
 
-def _foreign(foreign: dict[str, str]) -> Iterable[str]:
+def other_software(foreign: dict[str, str]) -> Iterable[str]:
+    """Sentences on the files that are called like a configuration and are none, with what they are."""
     names = [f"{os.path.normpath(path)} ({kind})" if kind else path for path, kind in foreign.items()]
     yield from _named(names, "file does not look", "files do not look", "like nginx")
 

@@ -310,6 +310,11 @@ class Tree:
         data = self.bytes(path, self.limits.max_file_size, shown)
         return SourceText(f"{self.display}!{shown}", decode(data), f"archive:{self._real}!{path}")
 
+    def head(self, path: str, size: int) -> str:
+        """The first ``size`` bytes of the file ``path`` (as `follow` gives it), as text. Raises `ReadError`."""
+        entry = self.entry(path, path)
+        return decode(entry.data.read(entry.start, min(entry.size, size))) if entry.data is not None else ""
+
     def bytes(self, path: str, limit: int, shown: str = "") -> bytes:
         """Bytes of the file ``path`` (as `follow` gives it), ``limit`` of them at most. Raises `ReadError`."""
         entry = self.entry(path, shown or path)

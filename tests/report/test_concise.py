@@ -7,29 +7,31 @@ def test_a_line_per_finding():
         'nginx.conf:3:24: warning upstream-settings-mismatch: servers of upstream "backend" differ: max_fails '
         "is 3 here and 1 (the default) on 10.0.0.2:8080, so nginx does not treat the instances alike\n"
         "nginx.conf:7:31: error alias-traversal: alias /srv/日本 lets clients read /srv\n"
+        "nginxaudit: 1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed, for nginx 1.31.4\n"
     )
 
 
 def test_suppressed_findings_on_request():
     lines = rendered("concise", full(), show_suppressed=True).splitlines()
-    assert lines[3:] == [
+    assert lines[3:-1] == [
         "nginx.conf:7:40: suppressed error alias-traversal: alias /srv/日本 lets clients list /srv"
     ]
 
 
-def test_what_was_not_analysed_is_one_last_line():
+def test_what_was_not_analysed_is_one_line():
     lines = rendered("concise", troubled()).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[3].startswith('not analysed: broken.conf: line 3: unexpected "}"; nginx.conf:8: include of ')
     assert "rule old-proxy-protocol crashed on nginx.conf: KeyError: 'x'" in lines[3]
 
 
-def test_no_findings_is_no_output():
-    assert rendered("concise", report()) == ""
+def test_the_last_line_says_what_was_judged():
+    assert rendered("concise", report()) == "nginxaudit: No findings in 2 files analysed, for nginx 1.31.4\n"
 
 
 def test_a_message_cannot_forge_a_line():
     text = rendered("concise", one("a b;", "b", "x\na.conf:1:1: error\x1b[2J\r\u202e", path="a\nb.conf"))
     assert text == (
         "a\\nb.conf:1:3: warning upstream-settings-mismatch: x\\na.conf:1:1: error\\x1b[2J\\r\\u202e\n"
+        "nginxaudit: 1 warning in 1 file analysed, for nginx 1.31.4\n"
     )

@@ -294,3 +294,30 @@ def test_archives_of_gnu_tar(form: str, tmp_path: Path) -> None:
     fixture = ROOT / "fixtures" / "etc-nginx"
     subprocess.run(["tar", f"--format={form}", "-cf", tmp_path / "it.tar", "-C", fixture, "."], check=True)
     assert len(scan(str(tmp_path / "it.tar")).active) == len(scan(str(fixture)).active)
+
+
+def test_names_decide_no_more_than_in_a_directory(tmp_path: Path) -> None:
+    """What looks like nginx is read, whatever it is called; other software's files are named, backups left out."""
+    archive = pack(
+        tmp_path / "tree.tar",
+        {
+            "conf/shop.example.com": SITE,
+            "conf/proxy.conf.sample": SITE,
+            "conf/.hidden/a.vhost": SITE,
+            "conf/old.conf.bak": SITE,
+            "conf/redis.conf": "maxmemory 2mb\nappendonly yes\nsave 900 1\n",
+            "conf/readme.md": "# server { }\n",
+            "conf/app.py": "server = 1\n",
+            "node_modules/x/a.conf": SITE,
+        },
+    )
+    report = audit([archive], Settings())
+    assert {file.path.rsplit("!", 1)[-1] for file in report.files} == {
+        "conf/shop.example.com",
+        "conf/proxy.conf.sample",
+        "conf/.hidden/a.vhost",
+    }
+    remarks = " ".join(report.remarks)
+    assert "conf/redis.conf" in remarks and "does not look like nginx" in remarks
+    assert "conf/old.conf.bak" in remarks
+    assert all(file.analysed for file in report.files)
