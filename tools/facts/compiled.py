@@ -1,14 +1,11 @@
-"""Compile raw fact files into ``data/``: ``python -m nginxaudit.nginx.refresh DIRECTORY``.
+"""The records as nginxaudit reads them: rows grouped by name in which trailing defaults are left out.
 
-The raw files hold one record per directive, parameter, variable, advisory and balancing method with
-every field spelled out. The compiled ones are rows grouped by name in which trailing defaults are
-left out: a fraction of the size, and quick to load. See README.md for where the facts come from.
+A fraction of the size, and quick to load; `nginxaudit.nginx.records` names the fields in order.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +16,9 @@ from nginxaudit.nginx.records import (
     PARAMETER_FIELDS,
     VARIABLE_FIELDS,
 )
+from tools.facts.records import Record, read
 
-DATA = Path(__file__).parent / "data"
-Record = dict[str, Any]
+DATA = Path(__file__).parents[2] / "nginxaudit" / "nginx" / "data"
 
 
 def row(record: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Any]:
@@ -43,17 +40,17 @@ def grouped(records: Iterable[Record], key: str, fields: Mapping[str, Any]) -> d
 
 def directive(record: Record) -> Record:
     """A directive's record with its argument counts flattened and what nobody asks for left out."""
-    args = record["args"] or {"min": 0, "max": None, "flag": False}
-    history = [_change(entry) for entry in record["history"] or ()]
+    args = record.get("args") or {}
+    history = [_change(entry) for entry in record.get("history") or ()]
     return {
         **record,
-        "min_args": args["min"],
-        "max_args": args["max"],
+        "min_args": args.get("min", 0),
+        "max_args": args.get("max"),
         "counts": args.get("counts"),
         "flag": args.get("flag", False),
-        "third_party": record["third_party"] or None,
+        "third_party": record.get("third_party"),
         "history": history or None,
-        "status": record["status"] if record["status"] != "current" else None,
+        "status": None if record.get("status") == "current" else record.get("status"),
     }
 
 
@@ -67,20 +64,16 @@ def _change(entry: Record) -> Record:
     return kept
 
 
-def compile_facts(raw: Path) -> dict[str, Any]:
-    """Content of every file of ``data/`` by its name, from the raw files in ``raw``."""
-
-    def read(name: str) -> list[Record]:
-        records: list[Record] = json.loads((raw / name).read_text(encoding="utf-8"))
-        return records
-
-    directives = [directive(record) for record in read("directives.json")]
-    return {
+def compiled() -> dict[str, str]:
+    """The text of every file of ``data/`` by its name, from the records."""
+    directives = [directive(record) for record in read("directives")]
+    contents = {
         "directives.json": grouped(directives, "name", DIRECTIVE_FIELDS),
-        "parameters.json": grouped(read("parameters.json"), "directive", PARAMETER_FIELDS),
-        "variables.json": grouped(read("variables.json"), "name", VARIABLE_FIELDS),
-        "balancers.json": grouped(read("balancers.json"), "method", BALANCER_FIELDS),
+        "parameters.json": grouped(read("parameters"), "directive", PARAMETER_FIELDS),
+        "variables.json": grouped(read("variables"), "name", VARIABLE_FIELDS),
+        "balancers.json": grouped(read("balancers"), "method", BALANCER_FIELDS),
     }
+    return {name: render(content) for name, content in contents.items()}
 
 
 def render(content: Any) -> str:
@@ -93,16 +86,3 @@ def render(content: Any) -> str:
         lines = [f"{pack(key)}:{pack(value)}" for key, value in content.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
     return "[\n" + ",\n".join(map(pack, content)) + "\n]\n"
-
-
-def main() -> None:
-    """Rewrite ``data/`` from the directory given."""
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    DATA.mkdir(exist_ok=True)
-    for name, content in compile_facts(Path(sys.argv[1])).items():
-        (DATA / name).write_text(render(content), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
