@@ -105,6 +105,8 @@ def _write_text(text: str) -> None:
 
 def _tell(fixed: Fixed, *, only_diff: bool, left: bool = True) -> None:
     """What was fixed, to standard error: standard output holds the report, the diff or the text."""
+    from nginxaudit.engine.fix.fixing import ENOUGH
+
     word = "would fix" if only_diff else "fixed"
     for finding in fixed.applied:
         assert finding.fix is not None
@@ -114,6 +116,9 @@ def _tell(fixed: Fixed, *, only_diff: bool, left: bool = True) -> None:
         place = f"{finding.span.file}:{finding.span.line}"
         text = f"not fixed {place}: {finding.rule}: {reason}"
         say(text, error=True)
+    waiting = sum(reason == ENOUGH for _, reason in fixed.rejected)
+    if waiting:
+        say(f"stopped early: {waiting} more could be fixed, run it again", error=True)
     count = len(fixed.applied)
     files = len(fixed.changes) + (fixed.stdin is not None)
     say(f"{word} {count} finding{'s' * (count != 1)} in {files} file{'s' * (files != 1)}", error=True)

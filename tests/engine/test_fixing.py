@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nginxaudit.cli.fixing import applied
 from nginxaudit.engine.fix import fixing
 from nginxaudit.engine.fix.fixing import fix
 from nginxaudit.engine.fix.patch import unified_diff
@@ -61,7 +62,29 @@ def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
     main = _main(tmp_path, "events {}\nhttp {\n    server_tokens on;\n}\n")
     fixed = fix([main], wanted)
     assert fixed.changes == () and fixed.applied == ()
-    assert [finding.rule for finding, _ in fixed.rejected] == ["own"]
+    ((finding, reason),) = fixed.rejected
+    assert finding.rule == "own"
+    assert reason.startswith(
+        f'with it there would be a new error: {main}:3: unknown-directive: "server_tokenz"'
+    )
+
+
+def test_a_weakness_that_is_there_is_no_reason_in_a_copy_or_on_another_line(tmp_path: Path) -> None:
+    """What is put in has an error that another line has already; nginx does not refuse it."""
+    bad = "proxy_read_timeout 0;"
+    wanted = _rules(tmp_path, title="Add", repair=f'insert = "{bad}"\nwhere = "first"', directive="location")
+    wanted = wanted.with_options(extend_select=("zero-timeout",))
+    there = "location /a {\n    proxy_read_timeout 0;\n    proxy_pass http://127.0.0.1:1;\n}\n"
+    text = f"events {{}}\nhttp {{\nserver {{\nlisten 8080;\n{there}}}\n}}\n"
+    new = fix([_main(tmp_path, text.replace("    proxy_read_timeout 0;\n", ""))], wanted)
+    assert ["zero-timeout" in reason for _, reason in new.rejected] == [True]
+    (tmp_path / "more").mkdir()
+    copied = text.replace("location /a {\n    proxy_read_timeout 0;", "location /a {\n").replace(
+        "server {", "proxy_read_timeout 0;\nserver {\nlocation /b {\n proxy_pass http://127.0.0.1:1;\n}\n"
+    )
+    known = fix([_main(tmp_path, copied)], wanted)
+    assert [reason for _, reason in known.rejected if "zero-timeout" in reason] == []
+    assert known.applied
 
 
 def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
@@ -91,6 +114,16 @@ def test_what_takes_too_many_audits_waits_for_the_next_run(
     main = _main(tmp_path, "events {}\nhttp {\n    server {\n    server {\n    server {\n    server {\n")
     fixed = fix([main], Settings(), unsafe=True)
     assert fixed.applied and fixing.ENOUGH in [reason for _, reason in fixed.rejected]
+
+
+def test_a_run_that_stops_early_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fixing, "MAX_AUDITS", 3)
+    main = _main(tmp_path, "events {}\nhttp {\n    server {\n    server {\n    server {\n    server {\n")
+    with applied(fix([main], Settings(), unsafe=True), [main], Settings(), None, left=False):
+        pass
+    assert "could be fixed, run it again" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -157,7 +157,9 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
             "the version of nginx is sent with every response",
             shown,
             help="Write server_tokens off;",
-            make_fix=partial(_version_hidden, shown),
+            make_fix=partial(
+                _all_hidden, [node for node in written if node.args[0].lower() in ("on", "build")]
+            ),
         )
         return
     for block in ctx.model.config.named("http"):
@@ -180,11 +182,14 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
-def _version_hidden(node: Directive) -> Edits:
-    """``server_tokens off``: in the line that shows the version, or in http."""
-    if node.is_block:
-        return (edits.first_in(node, "server_tokens off;"),)
-    return (edits.exchanged(node, node.args[0], "off"),)
+def _all_hidden(shown: list[Directive]) -> Edits:
+    """Each line that shows the version, of which one is reported."""
+    return tuple(edits.exchanged(node, node.args[0], "off") for node in dict.fromkeys(shown))
+
+
+def _version_hidden(block: Directive) -> Edits:
+    """``server_tokens off`` in http."""
+    return (edits.first_in(block, "server_tokens off;"),)
 
 
 def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:

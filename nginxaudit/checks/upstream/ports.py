@@ -92,6 +92,11 @@ def _with_tls(each: Pass) -> Edits:
     return (edits.exchanged(each.directive, token, re.sub("http://", "https://", text, count=1, flags=re.I)),)
 
 
+def _all_with_tls(passes: list[Pass]) -> Edits:
+    """All passes to a group, of which one is reported."""
+    return tuple(dict.fromkeys(edit for each in passes for edit in _with_tls(each) or ()))
+
+
 def _ports(upstream: Upstream) -> set[int | None]:
     return {peer.address.port if peer.address is not None else None for peer in upstream.peers}
 
@@ -129,7 +134,10 @@ def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
                 related=(("the group", group_place(upstream)),),
                 severity=None if wrong else Severity.INFO,
                 help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the ports.",
-                make_fix=partial(_with_tls, each),
+                make_fix=partial(
+                    _all_with_tls,
+                    [other for other in ctx.model.passes_to(upstream) if other.protocol == "proxy"],
+                ),
             )
             return
 

@@ -20,6 +20,7 @@ from nginxaudit.engine.rules.selection import selected
 from nginxaudit.engine.run.audit import Examination, default_paths, examine
 from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Applicability, Edit, Finding, Fix, Severity
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.read import is_below
 from nginxaudit.source.text import SourceText
 from nginxaudit.source.write import Change
@@ -28,9 +29,10 @@ MAX_ROUNDS = 10  # that leave no fewer fixes to do than there were: a fix may ca
 MOST_BROKEN = 5  # fixes of one rule that are found out one by one, each by several audits
 MAX_AUDITS = 128  # each costs as much as a scan; a real configuration needs less than ten
 STDIN = "stdin:"
-_BREAKS = "with it nginx would refuse the configuration, or there would be new errors"
+_BREAKS = "with it there would be a new error: {}"
+_UNREADABLE = "with it the configuration could no longer be analysed"
 _LIKE_OTHERS = f"it was not tried: {MOST_BROKEN} others of this rule bring new errors"
-ENOUGH = f"after {MAX_AUDITS} attempts it was not tried any more: run it again"
+ENOUGH = "it was not tried any more, after very many attempts: run it again"
 _CIRCLE = "with it the text would be again what it was before another fix"
 _OUTSIDE = "{path} lies outside the scanned directory"
 _NO_FILE = "{path} is no file of its own that could be written"
@@ -145,6 +147,8 @@ class _Fixing:
             if after is None:
                 continue  # all of them were rejected: others may fit now
             report = after
+        if rounds >= MAX_ROUNDS:
+            self._rejected.update((_key(finding), (finding, ENOUGH)) for finding in self._candidates(report))
         return Fixed(
             self._audit(self._texts, self._settings),
             tuple(self._applied),
@@ -237,7 +241,8 @@ class _Fixing:
         state = self._state(texts, before.sources)
         circle = state in self._seen
         after = before if circle else self._audit(texts, self._judging)
-        if not circle and not _worse(before, after):
+        reason = _CIRCLE if circle else _worse(before, after)
+        if reason is None:
             for finding in batch:
                 assert finding.fix is not None
                 for edit in finding.fix.edits:
@@ -248,7 +253,7 @@ class _Fixing:
             self._applied.extend(batch)
             return after
         if len(batch) == 1:
-            self._rejected[_key(batch[0])] = batch[0], _CIRCLE if circle else _BREAKS
+            self._rejected[_key(batch[0])] = batch[0], str(reason)
             self._broken[batch[0].rule] += not circle
             return None
         # Halves are tried on the same text: what the first one changes, the next round sees.
@@ -299,23 +304,39 @@ def _key(finding: Finding) -> tuple[object, ...]:
     return finding.rule, finding.span.file, finding.fingerprint
 
 
-def _worse(before: Report, after: Report) -> bool:
-    """Whether there are errors that were not there, or something can no longer be analysed."""
+def _worse(before: Report, after: Report) -> str | None:
+    """The error that was not there, or that something can no longer be analysed; None where all is as good as before.
+
+    A weakness that was there is none that is new, even where it is said of another line, or of a copy of the line. What
+    nginx refuses counts each time.
+    """
     if after.crashes or (after.incomplete and not before.incomplete):
-        return True
+        return _UNREADABLE
     if _gaps(after) < _gaps(before):  # what was hidden behind an error of syntax is seen now
-        return False
-    new = _errors(after)
-    old = _errors(before)
-    return any(count > old[rule] for rule, count in new.items())
+        return None
+    known = Counter(map(_said, _errors(before)))
+    for finding in _errors(after):
+        said = _said(finding)
+        if said in known and (known[said] > 0 or not finding.rejected_by_nginx):
+            known[said] -= 1
+            continue
+        place = f"{finding.span.file}:{finding.span.line}"
+        return _BREAKS.format(f"{place}: {finding.rule}: {finding.message}")
+    return None
 
 
-def _errors(report: Report) -> Counter[str]:
-    return Counter(
-        finding.rule
+def _errors(report: Report) -> list[Finding]:
+    """What is wrong."""
+    return [
+        finding
         for finding in report.active
         if finding.severity is Severity.ERROR or finding.rejected_by_nginx
-    )
+    ]
+
+
+def _said(finding: Finding) -> tuple[str, str]:
+    """What a finding says, wherever: the lines and the counts in its words may be others."""
+    return finding.rule, compiled(r"\d+").sub("0", finding.message)
 
 
 def _gaps(report: Report) -> int:
