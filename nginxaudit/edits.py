@@ -10,6 +10,7 @@ import re
 
 from nginxaudit.finding import Edit
 from nginxaudit.hit import Hit
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -62,8 +63,38 @@ def without(node: Directive, token: Token) -> Edit:
 
 
 def deleted(node: Directive) -> Edit:
-    """Take the whole directive out, and its line when nothing else stands there."""
-    return cut(node.source, node.start, _end(node))
+    """Take the whole directive out, with its line when nothing else stands there and the comments that are about it alone."""
+    source, end = node.source, _end(node)
+    text = source.text
+    stop = text.find("\n", end)
+    rest = text[end : stop if stop >= 0 else len(text)]
+    start = node.start
+    if _indent(source, start) is not None and _blank_or_comment(rest):
+        end += len(rest.rstrip())
+        if _stands_alone(text[stop + 1 :] if stop >= 0 else ""):
+            start = _with_comments(source, start)
+    return cut(source, start, end)
+
+
+def _stands_alone(below: str) -> bool:
+    """Whether a comment above a directive is about nothing that follows: an empty line, a comment or the end of the block."""
+    line = below.partition("\n")[0].strip()
+    return line[:1] in ("", "}", "#")
+
+
+def _with_comments(source: SourceText, start: int) -> int:
+    """Where the comments begin that stand directly above ``start``; those that hold code are left."""
+    text = source.text
+    line = text.rfind("\n", 0, start) + 1
+    indent = text[line:start]
+    first = start
+    while line > 0:
+        above = text.rfind("\n", 0, line - 1) + 1
+        comment = text[above : line - 1].rstrip()
+        if not comment.startswith(f"{indent}#") or comment.endswith((";", "{", "}")):
+            break
+        line, first = above, above + len(indent)
+    return first if line > 0 else start  # what a file begins with is about the file
 
 
 def deletion(node: Directive) -> tuple[Edit, ...] | None:
@@ -88,7 +119,11 @@ def cut(source: SourceText, start: int, end: int) -> Edit:
         last += 1
     alone = (first == 0 or text[first - 1] == "\n") and (last == len(text) or text[last] == "\n")
     if alone:
-        return Edit(source.path, first, min(last + 1, len(text)), "")
+        last = min(last + 1, len(text))
+        above = text[text.rfind("\n", 0, max(first - 1, 0)) + 1 : first].strip()
+        if not above or above.endswith("{"):  # no two empty lines, and none at the beginning of a block
+            last += len(compiled(r"(?:[ \t]*\r?\n)?").match(text, last)[0])  # type: ignore[index]
+        return Edit(source.path, first, last, "")
     if first == 0 or text[first - 1] == "\n":  # what follows takes its place, with its indentation
         while end < len(text) and text[end] in " \t":
             end += 1
@@ -97,12 +132,12 @@ def cut(source: SourceText, start: int, end: int) -> Edit:
 
 
 def before(node: Directive, text: str) -> Edit:
-    """Put ``text`` on lines of its own before ``node``; on the same line when that holds more."""
+    """Put ``text`` on lines of its own before ``node`` and the comments about it; on the same line when that holds more."""
     start = node.start
     indent = _indent(node.source, start)
     if indent is None:
         return Edit(node.source.path, start, start, f"{' '.join(text.splitlines())} ")
-    start -= len(indent)
+    start = _with_comments(node.source, start) - len(indent)
     return Edit(node.source.path, start, start, _lines(node.source, text, indent))
 
 

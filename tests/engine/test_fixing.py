@@ -64,9 +64,7 @@ def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
     assert fixed.changes == () and fixed.applied == ()
     ((finding, reason),) = fixed.rejected
     assert finding.rule == "own"
-    assert reason.startswith(
-        f'with it there would be a new error: {main}:3: unknown-directive: "server_tokenz"'
-    )
+    assert reason.startswith(f"with it there would be a new error: {main}:3: unknown-directive: ")
 
 
 def test_a_weakness_that_is_there_is_no_reason_in_a_copy_or_on_another_line(tmp_path: Path) -> None:
