@@ -16,8 +16,8 @@ from nginxaudit.model.server import Server
 from nginxaudit.nginx.names import EXCHANGES
 from nginxaudit.request.candidates import path_of, sample
 from nginxaudit.request.records import Outcome
-from nginxaudit.request.uri import BadTarget, parse_target
 from nginxaudit.request.showing import ask_of, encoded, gives, shows
+from nginxaudit.request.uri import BadTarget, parse_target
 from nginxaudit.syntax.tree import Directive
 
 _GUARDS = ("deny", "auth_basic", "auth_request", "auth_jwt", "auth_pam", "auth_ldap")

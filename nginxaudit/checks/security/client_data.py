@@ -9,7 +9,7 @@ from functools import cache, partial
 from nginxaudit import edits
 from nginxaudit.checks.hosts import told_host
 from nginxaudit.checks.routing.redirects import target_of
-from nginxaudit.finding import Applicability, Fix, Severity
+from nginxaudit.finding import Applicability, Fix, Severity, Witness
 from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
@@ -35,6 +35,20 @@ def _redirects(ctx: CheckContext) -> Iterator[tuple[Directive, Token]]:
             yield node, node.args[1]
 
 
+def _answered(ctx: CheckContext) -> Iterator[tuple[Directive, Token]]:
+    """Other texts that end up in headers of the response."""
+    for node in ctx.model.config.named("error_page"):
+        if len(node.args) > 1 and node.args[-1].lower().startswith((*ABSOLUTE, "${scheme}")):
+            yield node, node.args[-1]
+    for node in ctx.model.config.named("auth_basic"):
+        for token in node.args[:1]:
+            yield node, token
+    for name in ("proxy_cookie_path", "proxy_cookie_domain", "proxy_redirect"):
+        for node in ctx.model.config.named(name):
+            for token in node.args[1:2]:
+                yield node, token
+
+
 def _split_places(ctx: CheckContext) -> Iterator[tuple[Directive, Token, bool]]:
     """Texts that become a line of a header, and whether the line goes to a client."""
     for node, token in _redirects(ctx):
@@ -43,6 +57,7 @@ def _split_places(ctx: CheckContext) -> Iterator[tuple[Directive, Token, bool]]:
         for node in ctx.model.config.named(name):
             for token in node.args[1:2]:
                 yield node, token, True
+    yield from ((node, token, True) for node, token in _answered(ctx))
     for name in ("proxy_set_header", "grpc_set_header", "proxy_pass"):
         for node in ctx.model.config.named(name):
             for token in node.args[1:2] if name != "proxy_pass" else node.args[:1]:
@@ -113,6 +128,32 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
                     help="Redirect to a fixed host, or take the target from a map of those that are allowed.",
                 )
                 break
+            if separator and _joins_host(rest, origin) and (witness := _lured(ctx.model, node)) is not None:
+                yield Hit(
+                    arg(node, token),
+                    f"nothing ends the host before {origin.via}: the path decides to which host this redirect leads",
+                    node,
+                    help="Put a slash between the host and what the client writes.",
+                    witness=witness,
+                )
+                break
+
+
+def _joins_host(rest: str, origin: Origin) -> bool:
+    """Whether what a client writes continues the host of a URL, or is all of it, and nothing follows."""
+    if origin.kind != "path" or origin.via == origin.variable or origin.slash or not origin.dot:
+        return False
+    before = rest[: origin.offset]
+    reference = next((each for each in references(rest) if each.start == origin.offset), None)
+    after = rest[reference.end :] if reference is not None else ""
+    return not any(char in before for char in "/?#$") and after[:1] in ("", "/", "?", "$")
+
+
+def _lured(model: Model, node: Directive) -> Witness | None:
+    """A request that is redirected to another site."""
+    from nginxaudit.checks.security.lures import lured  # only who has a candidate pays for it
+
+    return lured(model, node)
 
 
 def _leads_anywhere(origin: Origin, behind_scheme: bool) -> bool:

@@ -16,9 +16,9 @@ from nginxaudit.model.uses import holds, variable_uses
 from nginxaudit.model.variables import references
 from nginxaudit.request.candidates import path_of, sample
 from nginxaudit.request.records import Ask
+from nginxaudit.request.showing import ask_of, encoded, gives, witness
 from nginxaudit.request.uri import BadTarget, parse_target
 from nginxaudit.request.walk import trace
-from nginxaudit.request.showing import ask_of, encoded, gives, witness
 from nginxaudit.syntax.tree import Directive
 
 _ADDRESS_HEADERS = frozenset(

@@ -11,7 +11,7 @@ from nginxaudit.checks.security.access import deny_others, is_restricted
 from nginxaudit.finding import Applicability, Confidence, Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
-from nginxaudit.model.access import access_of, keeps_out
+from nginxaudit.model.access import FAMILY_NAMES, access_of, keeps_out, listening
 from nginxaudit.model.location import Location
 from nginxaudit.model.scope import family_of
 from nginxaudit.model.variables import references
@@ -237,13 +237,21 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
         node.parent for node in ctx.model.config.named("allow") if node.parent is not None
     ):
         allowed = [node for node in block.named("allow") if node.args and node.args[0] != "all"]
-        if any(node.args[:1] == ["all"] for node in block.named("allow")):
-            continue  # opened on purpose
         if not allowed or block.first("deny") or ctx.model.unknown_inside(block, direct=True):
             continue
         satisfy = ctx.model.value(block, "satisfy")
-        if satisfy == "any" and any(ctx.model.effective(block, name) for name in _AUTHENTICATION):
+        if satisfy == "any" and any(_asks(ctx.model, block, name) for name in _AUTHENTICATION):
             continue  # the address or the password
+        opening = next((node for node in block.named("allow") if node.args[:1] == ["all"]), None)
+        if opening is not None:
+            yield Hit(
+                whole(opening),
+                "allow all lets every client in: the allow rules beside it restrict nothing",
+                opening,
+                related=tuple(("restricts nothing", whole(node)) for node in allowed[:3]),
+                help="Write deny all; instead, or delete the other rules.",
+            )
+            continue
         yield Hit(
             whole(allowed[0]),
             "these rules restrict nothing: without a deny everybody else may come in, too",
@@ -251,6 +259,35 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
             related=tuple(("allowed, too", whole(node)) for node in allowed[1:4]),
             help="Add deny all; behind the last allow.",
             make_fix=partial(deny_others, block),
+        )
+
+
+def _asks(model: Model, block: Directive, name: str) -> bool:
+    """Whether a directive that asks who somebody is in effect, and not switched off."""
+    return any(node.args[:1] != ["off"] for node in model.effective(block, name))
+
+
+def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
+    """Rules that end with a deny for IPv4, in servers that IPv6 reaches as well."""
+    blocks = dict.fromkeys(node.parent for node in ctx.model.config.named("deny") if node.parent is not None)
+    for block in blocks:
+        server = ctx.model.server_of(block)
+        families = listening(server) & {"inet", "inet6"}
+        if server is None or len(families) < 2 or ctx.model.unknown_inside(block, direct=True):
+            continue
+        found = access_of(ctx.model, block)
+        closed = [family for family in families if found.closed(family)]
+        if len(closed) != 1 or found.open_to(families - set(closed)) == []:
+            continue
+        rule = found.first_universal(closed[0])
+        (other,) = families - set(closed)
+        if rule is None or any(other in each.families for each in found.rules if not each.allow):
+            continue
+        yield Hit(
+            whole(rule.directive),
+            f"{rule.text} is for {FAMILY_NAMES[closed[0]]} only: any client gets in over {FAMILY_NAMES[other]}",
+            rule.directive,
+            help="Write deny all; in its place.",
         )
 
 

@@ -135,6 +135,31 @@ def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
                     severity=Severity.WARNING if kind == "send" else None,
                     help="Write a long time, such as 1h, if none is wanted.",
                 )
+    for name, effect in _OF_CLIENTS.items():
+        for node in ctx.model.config.named(name):
+            if node.args and _milliseconds(node.args[0]) == 0:
+                yield Hit(
+                    whole(node),
+                    f'"{name} 0" does not switch the timeout off: it fires at once, and {effect}',
+                    node,
+                    severity=Severity.WARNING,
+                    help="Write a long time, such as 1h, if none is wanted.",
+                )
+
+
+_OF_CLIENTS = {
+    "client_header_timeout": "connections are closed before the request is read",
+    "client_body_timeout": "a body that arrives in parts ends with 408",
+    "send_timeout": "a response that takes several writes is cut",
+}
+"""Timeouts towards clients, and what 0 does to them."""
+
+
+def _milliseconds(text: str) -> int | None:
+    try:
+        return parse_time_ms(text)
+    except ValueError:
+        return None
 
 
 def _timeouts(ctx: CheckContext, kind: str) -> Iterator[tuple[Directive, int]]:
