@@ -23,7 +23,18 @@ from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS, Asked, Nginx, Stretch, context_family
 from nginxaudit.syntax.tree import Directive, Token
 
-_ALWAYS = ("groups", "hashes", "listening", "machine", "passing", "serving", "structure", "tls", "zones")
+_ALWAYS = (
+    "groups",
+    "hashes",
+    "listening",
+    "machine",
+    "passing",
+    "serving",
+    "structure",
+    "tls",
+    "warnings",
+    "zones",
+)
 FIELDS = {
     "access": ("allow", "deny", "limit_except", "set_real_ip_from", "valid_referers"),
     "filters": (

@@ -196,9 +196,10 @@ def enough_connections(load: LoadState) -> Iterator[Mistake]:
 )  # fmt: skip
 def hash_sizes(use: Use) -> Iterator[Mistake]:
     """Hashes that are never empty need room, and buckets that two bytes can measure."""
-    token = use.args[0]
-    if not token.isdigit():
-        return
+    token, block = use.args[0], use.node.parent
+    inherited = block is not None and block.name == "location" and not block.first("types")
+    if not token.isdigit() or (use.name.startswith("types") and inherited):
+        return  # the hash of the server is used
     if int(token) == 0:
         yield invalid(token, f'"{use.name}" must be above zero')
     elif use.name.endswith("bucket_size") and whole_lines(int(token)) > LARGEST_BUCKET:
