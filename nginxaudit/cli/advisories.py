@@ -9,7 +9,7 @@ import click
 
 from nginxaudit.cli.options import setting_options, settings_of
 from nginxaudit.cli.streams import CommandError, writing
-from nginxaudit.engine.settings.record import TARGET, all_settings
+from nginxaudit.engine.settings.record import RULES, TARGET, all_settings
 
 if TYPE_CHECKING:
     from nginxaudit.nginx import Advisories, Advisory, Target
@@ -29,7 +29,7 @@ _OTHERS = tuple(each.name for each in all_settings() if each.name not in _OWN)
     show_default=True,
     help="How the list is written.",
 )
-@setting_options(TARGET, without=_OTHERS)
+@setting_options(TARGET, RULES, without=_OTHERS)
 def command(names: tuple[str, ...], format_name: str, **options: Any) -> None:
     """List the advisories, or those that are named, newest first; with a version, those that it is affected by.
 

@@ -165,14 +165,13 @@ def test_a_variable_of_newer_versions_is_advice(tmp_path: Path) -> None:
 
 
 def test_vulnerabilities_of_some_versions_are_a_word_on_what_to_run(tmp_path: Path) -> None:
-    text = _http(
-        "server { listen 443 quic; listen 443 ssl; server_name a; ssl_certificate a; ssl_certificate_key b; }"
-    )
+    text = _http("server { listen 443 quic; server_name a; ssl_certificate a; ssl_certificate_key b; }")
     (found,) = _found(text, "vulnerable-nginx-version", tmp_path)
     assert found.severity is Severity.INFO
     assert found.versions is not None
     assert found.versions.since == "1.25.0"
-    assert found.versions.before is not None
+    assert found.versions.before is None, "the newest release whose directives are known has some of them"
+    assert found.versions.gaps == (("1.30.7", "1.31.0"),)
     assert "fixed in" in found.message
     (known,) = _found(text, "vulnerable-nginx-version", tmp_path, nginx_version="1.26.0")
     assert known.message.startswith("nginx 1.26.0 has CVE-")

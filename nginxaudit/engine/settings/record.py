@@ -105,7 +105,7 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
         about(
             "File with security advisories, newer than those that come with this release (nothing is ever downloaded).",
             "--advisories FILE",
-            TARGET,
+            RULES,
             sample='"advisories.json"',
             paths=True,
         ),
