@@ -6,7 +6,6 @@ from functools import lru_cache
 from itertools import compress
 
 from nginxaudit.model.peer import Peer, parse_peer
-from nginxaudit.nginx import facts_for
 from nginxaudit.syntax.tree import Directive
 
 METHODS = ("hash", "ip_hash", "least_conn", "least_time", "random")
@@ -15,8 +14,19 @@ METHODS = ("hash", "ip_hash", "least_conn", "least_time", "random")
 WITHOUT_BACKUP = frozenset({"hash", "ip_hash", "random"})
 """Methods that do not support ``backup`` servers."""
 
-# Directives of third-party modules that stand in a group and do not choose servers.
-_NO_METHOD = ("dynamic_resolve", "keepalive", "zone", "server", "include")
+_OTHER_METHODS = frozenset(
+    {
+        "consistent_hash",
+        "fair",
+        "fewest_conn",
+        "hash_again",
+        "jvm_route",
+        "session_sticky",
+        "upstream_hash",
+        "upstream_fair",
+    }
+)
+"""Directives of third-party modules that choose servers. A directive that nobody knows is no method."""
 _LUA_BALANCER = "balancer_by_lua"
 _CHECKS = ("check", "healthcheck")  # Tengine and others: active checks inside the group
 
@@ -54,7 +64,7 @@ class Upstream:
         self.live_primaries = _live(self.primaries)
         self.live_backups = _live(self.backups)
         self.live = len(self.live_primaries) + len(self.live_backups)
-        roles = [_role(child.name, child.context) for child in directive.children]
+        roles = [_role(child.name) for child in directive.children]
         self.methods = tuple(compress(directive.children, [role == "method" for role in roles]))
         self.own_checks = "check" in roles
         self.external = (
@@ -134,13 +144,10 @@ def _is_single(upstream: Upstream) -> bool | None:
 
 
 @lru_cache(maxsize=1024)
-def _role(name: str, context: str) -> str:
-    """What a directive of a group does: ``method``, ``check`` or nothing of interest.
-
-    One that no known module has may choose servers.
-    """
-    if name in METHODS or name.startswith(_LUA_BALANCER):
+def _role(name: str) -> str:
+    """What a directive of a group does: ``method``, ``check`` or nothing of interest."""
+    if name in METHODS or name in _OTHER_METHODS or name.startswith(_LUA_BALANCER):
         return "method"
     if name.startswith(_CHECKS):
         return "check"
-    return "" if name.startswith(_NO_METHOD) or facts_for(name, context) else "method"
+    return ""

@@ -12,6 +12,8 @@ from nginxaudit.hit import CheckContext, Edits, Hit, name_of, whole
 from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import parse_number, parse_time_ms
 from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
+from nginxaudit.nginx import facts_for
+from nginxaudit.nginx.modules import module_of
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
@@ -106,18 +108,18 @@ def _streams(pattern: str) -> bool:
 
 def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
     """Groups to which every request opens a connection."""
-    default = ctx.target.since(KEEPALIVE_BY_DEFAULT)
+    if ctx.target.since(KEEPALIVE_BY_DEFAULT):
+        return  # connections are kept, unless "keepalive 0" says that none should be
     for group in ctx.model.upstreams("http"):
         node = group.directive
-        written = node.first("keepalive")
-        if default if written is None else not default or written.args[:1] != ["0"]:
-            continue
+        if group.keepalive is not None or not all(map(_is_known, node.children)):
+            continue  # what is not known may be a word of another line
         passes = [
             each for each in ctx.model.passes_to(group) if each.protocol in ("proxy", "fastcgi", "grpc")
         ]
         if passes and not ctx.model.unknown_inside(node) and not node.first("ntlm"):
             yield Hit(
-                whole(written) if written is not None else whole(node),
+                whole(node),
                 "every request opens a connection to the backend"
                 + (" and a TLS session" if passes[0].scheme == "https" else ""),
                 node,
@@ -126,17 +128,18 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
+def _is_known(line: Directive) -> bool:
+    return bool(facts_for(line.name, line.context)) or module_of(line.name) is not None
+
+
 def _pooled(group: Directive, passes: list[Pass]) -> Edits:
-    """A pool at the end of the group, after its method; or one of the usual size instead of none.
+    """A pool at the end of the group, after its method.
 
     None for FastCGI, where idle connections occupy the processes of a small pool, and where logins hold for a connection.
     """
     upstream = passes[0].upstream
     if any(each.protocol == "fastcgi" or (upstream and binds_logins(each, upstream)) for each in passes):
         return None
-    written = group.first("keepalive")
-    if written is not None:
-        return (edits.exchanged(written, written.args[0], _POOL),)
     return (edits.last_in(group, f"keepalive {_POOL};"),)
 
 

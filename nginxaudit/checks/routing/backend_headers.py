@@ -8,31 +8,32 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.inherited import added, level_of, put
 from nginxaudit.checks.routing.proxying import proxied, set_headers, speaks_10
-from nginxaudit.finding import Edit
-from nginxaudit.hit import CheckContext, Edits, Hit, unless, whole
+from nginxaudit.finding import Confidence, Edit, Severity
+from nginxaudit.hit import CheckContext, Edits, Hit, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
 
 _SET = "proxy_set_header"
 
 
 def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
-    """Half of what a WebSocket needs."""
-    written = ctx.model.config.named("proxy_set_header")
-    if not any(node.args and node.args[0].lower() in ("upgrade", "connection") for node in written):
-        return
+    """Half of what a WebSocket needs; or nothing of it, in a location that is called after it."""
     for each in proxied(ctx):
+        if ctx.model.value(each.scope, "proxy_http_version") == "2":
+            continue  # connection_header_over_http2 speaks of these
         headers = set_headers(ctx.model, each.scope)
-        upgrade, connection = headers.get("upgrade", ""), headers.get("connection", "")
-        asks = "$http_upgrade" in upgrade.lower() or upgrade.lower() == "websocket"
-        wants = "upgrade" in connection.lower()
-        if asks and not connection:
+        asks, wants = asks_upgrade(ctx.model, each)
+        if asks and "connection" not in headers:
             lacking = "Upgrade is sent without Connection, and the backend ignores it"
-        elif wants and not upgrade:
+        elif wants and "upgrade" not in headers:
             lacking = "Connection asks for an upgrade, and no Upgrade says to what"
         elif asks and wants and speaks_10(ctx.model, each.scope):
             lacking = "the backend is spoken to in HTTP/1.0, which knows no Upgrade"
+        elif _is_named_so(each) and not {"upgrade", "connection"} & headers.keys():
+            yield _by_name(ctx.model, each)
+            continue
         else:
             continue
         yield Hit(
@@ -41,6 +42,72 @@ def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
             each.directive,
             help='Write proxy_http_version 1.1; and set both: Upgrade $http_upgrade and Connection "upgrade" (or a map).',
             make_fix=partial(_upgraded, each, ctx.model),
+        )
+
+
+def asks_upgrade(model: Model, each: Pass) -> tuple[bool, bool]:
+    """Whether the Upgrade header of clients is passed on, and whether Connection says so, as far as is known."""
+    headers = set_headers(model, each.scope)
+    upgrade, connection = headers.get("upgrade", ""), headers.get("connection", "")
+    asks = "$http_upgrade" in upgrade.lower() or _may_say(model, each, upgrade, "websocket")
+    return asks, _may_say(model, each, connection, "upgrade")
+
+
+def _may_say(model: Model, each: Pass, value: str, word: str) -> bool:
+    if word in value.lower():
+        return True
+    values = model.possible_values(value, each.scope).constants if "$" in value else frozenset[str]()
+    return any(word in each.lower() for each in values)
+
+
+_WEBSOCKET_NAMES = (
+    r"[~^/=\s(]+(?:.*/)?(?:wss?|websockets?|socket\.io|sockjs|sockjs-node|signalr|cable)/?(?:[$)\s].*)?"
+)
+
+
+def _is_named_so(each: Pass) -> bool:
+    location = each.location
+    text = "" if location is None else " ".join(location.directive.args).replace("\\", "")
+    return compiled(_WEBSOCKET_NAMES).fullmatch(text.lower()) is not None
+
+
+def _by_name(model: Model, each: Pass) -> Hit:
+    location = each.location
+    named = (("called after it", name_of(location.directive)),) if location is not None else ()
+    hit = Hit(
+        whole(each.directive),
+        "WebSockets do not get through: proxy_pass does not send the headers Upgrade and Connection",
+        each.directive,
+        related=named,
+        severity=Severity.INFO,
+        confidence=Confidence.LOW,
+        help='Write proxy_http_version 1.1; and set both: Upgrade $http_upgrade and Connection "upgrade" (or a map).',
+    )
+    return unless(model.may_be_set(each.scope, _SET), "a block around it sets them", hit)
+
+
+_IDLE_MS = 60_000
+
+
+def websocket_read_timeout(ctx: CheckContext) -> Iterable[Hit]:
+    """WebSockets that are cut when the backend is silent for as long as the default says."""
+    for each in proxied(ctx):
+        if not all(asks_upgrade(ctx.model, each)):
+            continue
+        timeout = ctx.model.time_ms(each.scope, "proxy_read_timeout", _IDLE_MS)
+        if timeout is None or not 0 < timeout <= _IDLE_MS:
+            continue
+        written = ctx.model.effective(each.scope, "proxy_read_timeout")
+        default = "" if written else ", the default"
+        hit = Hit(
+            whole(each.directive),
+            f"WebSockets on which the backend sends nothing for {timeout / 1000:g}s are closed (proxy_read_timeout{default})",
+            each.directive,
+            related=tuple(("the timeout", whole(node)) for node in written),
+            help="Set proxy_read_timeout to an hour or more here, or let the application send pings more often.",
+        )
+        yield unless(
+            ctx.model.may_be_set(each.scope, "proxy_read_timeout"), "a block around it sets another", hit
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg
-from nginxaudit.model import Model
+from nginxaudit.model import Model, access
 from nginxaudit.model.expressions import condition
 from nginxaudit.model.names import ServerName
 from nginxaudit.model.passes import Pass, split_authority
@@ -14,10 +14,17 @@ from nginxaudit.model.server import Server
 from nginxaudit.model.taint import Origin, may_be_any_host
 from nginxaudit.model.uses import turns_away
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.pcre import Expression, parse
 
 _TRIED = frozenset({"uri", "document_uri", "fastcgi_script_name", "request_filename"})
 """Variables with the path of the request: a file of this name is there when ``try_files`` has found it."""
+
+_TLS_NAMES = frozenset({"ssl_preread_server_name", "ssl_server_name"})
+_NAMED = r"\$\{?([A-Za-z0-9_]+)\}?(?::(?:\d+|\$server_port))?"
+_ALL_NAMES = frozenset({"~.*", "~.", "~.+", "~^.*$", "~^(.*)$", "~^.+$", "~^(.+)$", "*"})
+"""Keys of a map that admit any name."""
+_DEPTH = 4  # maps one after the other
 
 
 def ssrf(ctx: CheckContext) -> Iterable[Hit]:
@@ -40,6 +47,43 @@ def ssrf(ctx: CheckContext) -> Iterable[Hit]:
                 help="Take the server from a map of those that are allowed.",
             )
             break
+
+
+def ssrf_by_tls_name(ctx: CheckContext) -> Iterable[Hit]:
+    """The name in a TLS handshake, which the client writes, as the target of a stream: an open relay."""
+    for each in ctx.model.passes:
+        if each.family != "stream" or each.target_kind != "variable" or each.server is None:
+            continue
+        name = _whole_name(ctx.model, each.text, _DEPTH)
+        if not name or not ctx.model.effective(each.scope, "resolver"):
+            continue
+        if access.rules(ctx.model, each.scope) or access.rules(ctx.model, each.server.directive):
+            continue
+        yield Hit(
+            arg(each.directive, each.directive.args[0]),
+            f"client-controlled ${name} selects the server: clients reach any host that this nginx reaches (open relay)",
+            each.directive,
+            severity=Severity.WARNING,
+            help="Take the server from a map of the names that are allowed.",
+        )
+
+
+def _whole_name(model: Model, text: str, depth: int) -> str:
+    """The name of a TLS handshake that is all of the host in ``text``, if no map admits known names only."""
+    found = compiled(_NAMED).fullmatch(text)
+    if found is None or not depth:
+        return ""
+    name = found[1].lower()
+    if name in _TLS_NAMES:
+        return name
+    for block in model.variable_definitions("stream").get(name, ()):
+        lines = block.children if block.name == "map" else ()
+        for line in lines:
+            if line.args and (line.name == "default" or line.name in _ALL_NAMES):
+                chosen = _whole_name(model, line.args[0], depth - 1)
+                if chosen:
+                    return chosen
+    return ""
 
 
 def _choices(model: Model, each: Pass) -> Iterator[tuple[Origin, Severity]]:
@@ -65,12 +109,12 @@ def _choice(model: Model, origin: Origin, host: str, offset: int, server: Server
     if not origin.anywhere or (origin.kind == "path" and origin.via == origin.variable):
         return None
     if origin.kind == "host":
-        return _host_choice(model, origin, server) if offset == 0 else None
+        return host_choice(model, origin, server) if offset == 0 else None
     rest = host[offset:].partition("$")[2].lstrip("{").lstrip("abcdefghijklmnopqrstuvwxyz0123456789_}")
     return Severity.WARNING if rest.startswith(".") else Severity.ERROR
 
 
-def _host_choice(model: Model, origin: Origin, server: Server | None) -> Severity | None:
+def host_choice(model: Model, origin: Origin, server: Server | None) -> Severity | None:
     """What the name of the request can be in a server.
 
     A server that is the default one of a socket gets requests for every name. In others it is one of

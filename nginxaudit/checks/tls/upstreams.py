@@ -16,7 +16,7 @@ from nginxaudit.syntax.tree import Directive
 _SECURE = {"proxy": "https", "grpc": "grpcs", "uwsgi": "suwsgi"}
 
 
-def _secure_passes(ctx: CheckContext) -> Iterator[tuple[Pass, str]]:
+def secure_passes(ctx: CheckContext) -> Iterator[tuple[Pass, str]]:
     """Passes that speak TLS, with the prefix of their directives."""
     for each in ctx.model.passes:
         if each.protocol == "stream":
@@ -54,7 +54,7 @@ def _is_inside(each: Pass) -> bool:
 
 def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
     """Encrypted, and anybody on the way may be the one who answers."""
-    for each, prefix in _secure_passes(ctx):
+    for each, prefix in secure_passes(ctx):
         if ctx.model.flag(each.scope, f"{prefix}_ssl_verify", False) is False:
             # In a template what is written out is judged, and where to it is passed often is not.
             explicit = ctx.model.effective(each.scope, f"{prefix}_ssl_verify")
@@ -91,7 +91,7 @@ def _verified(each: Pass, prefix: str, model: Model) -> Edits:
 
 def upstream_tls_sni_missing(ctx: CheckContext) -> Iterable[Hit]:
     """No name is sent to a host that may serve several."""
-    for each, prefix in _secure_passes(ctx):
+    for each, prefix in secure_passes(ctx):
         if (
             each.target_kind == "hostname"
             and "." in each.host
@@ -118,7 +118,7 @@ def _name_sent(node: Directive, prefix: str) -> Edits:
 
 def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
     """The name of the group is sent, and looked for in the certificate."""
-    for each, prefix in _secure_passes(ctx):
+    for each, prefix in secure_passes(ctx):
         group = each.upstream
         if group is None or "." in group.name or ctx.model.effective(each.scope, f"{prefix}_ssl_name"):
             continue

@@ -92,8 +92,8 @@ def static_dns_proxy_pass(ctx: CheckContext) -> Iterable[Hit]:
         if each.target_kind != "hostname" or each.runtime or _stays(each.host):
             continue
         key = (each.family, each.host)
-        if key in seen:
-            continue
+        if key in seen or ("." not in each.host and ctx.model.unread_files(each.family)):
+            continue  # an upstream in another file may be called so
         seen.add(key)
         kind = kind_of(each.host)
         beside = _resolver_at(ctx.model, each.scope)

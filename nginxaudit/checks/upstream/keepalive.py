@@ -65,6 +65,11 @@ def _help(each: Pass) -> str:
     return 'Add proxy_http_version 1.1; and proxy_set_header Connection ""; beside the other proxy_set_header lines in effect here.'
 
 
+def keeps_connections(ctx: CheckContext, each: Pass) -> bool:
+    """Whether connections of a pass are put into the pool of its group."""
+    return not _reason(ctx, each)[0]
+
+
 def _reason(ctx: CheckContext, each: Pass) -> tuple[str, Directive | None, Confidence | None]:
     if each.protocol in _NO_KEEPALIVE:
         return f"{each.protocol} opens a connection for every request", None, None

@@ -8,6 +8,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
+from nginxaudit.checks.upstream.ends import ends_here
 from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, whole
 from nginxaudit.model import Model
@@ -16,6 +17,7 @@ from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_address
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.services import NOT_HTTP
 
 _URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
 _TLS_PORT = 443
@@ -58,12 +60,56 @@ def _with_tls_port(upstream: Upstream, model: Model) -> Edits:
 def scheme_port_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """TLS to a port for plain HTTP, or the reverse."""
     for each in ctx.model.passes:
-        if each.family != "http" or each.protocol != "proxy" or each.scheme not in ("http", "https"):
+        if each.family == "stream":
+            yield from _stream(ctx, each)
+        if each.family != "http" or each.protocol != "proxy" or ends_here(ctx.model, each):
+            continue  # what is spoken between two ends of one configuration is known
+        yield from _not_http(each)
+        if each.scheme not in ("http", "https"):
             continue
         if each.upstream is None and each.target.explicit_port and each.port is not None:
             yield from _single(each, each.port)
     for upstream in ctx.model.upstreams("http"):
         yield from _group(ctx, upstream)
+
+
+def _not_http(each: Pass) -> Iterator[Hit]:
+    """HTTP to the port of a database, a broker or the like. Among other ports it is a number like any other."""
+    for target in each.targets:
+        peers = target.upstream.peers if target.upstream is not None else ()
+        ports = {peer.address.port if peer.address else None for peer in peers} or {target.port}
+        port = ports.pop() if len(ports) == 1 else None
+        if port is None or port not in NOT_HTTP:
+            continue
+        yield Hit(
+            arg(each.directive, each.directive.args[0]),
+            f"HTTP is sent to port {port}, which is usually for {NOT_HTTP[port]}: every request fails with 502",
+            each.directive,
+            related=(("the group", group_place(target.upstream)),) if target.upstream is not None else (),
+            help="Pass to it in a server of stream, or correct the port.",
+        )
+        return
+
+
+def _stream(ctx: CheckContext, each: Pass) -> Iterator[Hit]:
+    """TLS of ``proxy_ssl`` to a port for plain HTTP."""
+    if not ctx.model.flag(each.scope, "proxy_ssl", False) or ends_here(ctx.model, each):
+        return
+    for target in each.targets:
+        ports = _ports(target.upstream) if target.upstream is not None else {target.port}
+        port = ports.pop() if len(ports) == 1 else None
+        if port is not None and port in _PLAIN_PORTS:
+            yield Hit(
+                arg(each.directive, each.directive.args[0]),
+                f"TLS (proxy_ssl) is sent to port {port}, which is usually for plain HTTP",
+                each.directive,
+                related=tuple(
+                    ("because of this", whole(node)) for node in ctx.model.effective(each.scope, "proxy_ssl")
+                ),
+                severity=None if _PLAIN_PORTS[port] else Severity.INFO,
+                help="Correct the port, or delete proxy_ssl on.",
+            )
+            return
 
 
 def _single(each: Pass, port: int) -> Iterator[Hit]:
@@ -122,7 +168,7 @@ def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
         return
     port = ports.pop()
     for each in ctx.model.passes_to(upstream):
-        if each.protocol != "proxy" or each.scheme not in ("http", "https"):
+        if each.protocol != "proxy" or each.scheme not in ("http", "https") or ends_here(ctx.model, each):
             continue
         wrong = (_TLS_PORTS if each.scheme == "http" else _PLAIN_PORTS).get(port or 0)
         if wrong is not None:

@@ -1,0 +1,177 @@
+"""Settings of stream that do nothing, or less than they seem to, where they stand.
+
+Facts: ``ngx_stream_proxy_connect`` in src/stream/ngx_stream_proxy_module.c makes TLS for TCP alone and where ``proxy_ssl``
+is on; src/stream/ngx_stream_ssl_preread_module.c reads names where ``ssl_preread`` is on, and behind TLS that ends there
+it finds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nginxaudit.finding import Severity
+from nginxaudit.hit import CheckContext, Hit, unless, whole
+from nginxaudit.model import Model
+from nginxaudit.model.passes import Pass
+from nginxaudit.model.server import Server
+from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import MAPPING
+from nginxaudit.nginx.services import LONG_LIVED
+from nginxaudit.syntax.tree import Directive
+
+_PREREAD = "ssl_preread_"
+_SETTINGS = tuple(
+    f"proxy_ssl_{name}"
+    for name in (
+        "alpn", "certificate", "certificate_key", "ciphers", "conf_command", "crl", "name", "password_file", "protocols",
+        "server_name", "session_reuse", "trusted_certificate", "verify", "verify_depth",
+    )
+)  # fmt: skip
+_DEPTH = 6  # maps one after the other
+
+
+def _served(ctx: CheckContext) -> Iterator[tuple[Pass, Server]]:
+    """Passes of stream with their servers, whose sockets are known."""
+    for each in ctx.model.passes:
+        server = each.server if each.family == "stream" else None
+        if server is not None and server.listens and not server.listen_unknown:
+            yield each, server
+
+
+def stream_proxy_ssl_off(ctx: CheckContext) -> Iterable[Hit]:
+    """``proxy_ssl_…`` without ``proxy_ssl on``; what is written for several servers is judged for all of them."""
+    settings = [
+        node
+        for name in ctx.model.written(_SETTINGS)
+        for node in ctx.model.config.named(name)
+        if node.context in ("stream", "stream-server") and node.args[:1] != ["off"]
+    ]
+    if not settings:
+        return
+    passes = [each for each, _ in _served(ctx)]
+    plain = [each for each in passes if ctx.model.flag(each.scope, "proxy_ssl", False) is False]
+    encrypted = len(plain) < len(passes)
+    for each in plain:
+        inside = [
+            node for node in settings if node.parent in (each.scope, each.server and each.server.directive)
+        ]
+        shared = [node for node in settings if node.context == "stream"] if not encrypted else []
+        found = sorted(inside, key=lambda node: node.start) or sorted(shared, key=lambda node: node.start)
+        if not found:
+            continue
+        node = found[0]
+        settings = [other for other in settings if other not in found]
+        hit = Hit(
+            whole(node),
+            f"{node.name} has no effect: proxy_ssl is off, so this connection is not encrypted by nginx",
+            node,
+            related=(
+                ("used here", whole(each.directive)),
+                *(("no effect, too", whole(other)) for other in found[1:4]),
+            ),
+            help="Write proxy_ssl on; or delete the line where TLS of the client is passed through.",
+        )
+        yield unless(
+            ctx.model.may_be_set(each.scope, "proxy_ssl"), "a block around it sets proxy_ssl on", hit
+        )
+
+
+def stream_udp_settings_ignored(ctx: CheckContext) -> Iterable[Hit]:
+    """TLS and the PROXY protocol for datagrams."""
+    seen: set[Directive] = set()
+    for each, server in _served(ctx):
+        udp = next((listen for listen in server.listens if listen.udp), None)
+        if udp is None or udp.directive is None:
+            continue
+        for name in ("proxy_ssl", "proxy_protocol"):
+            written = ctx.model.effective(each.scope, name)
+            if not written or written[0] in seen or not ctx.model.flag(each.scope, name, False):
+                continue
+            seen.add(written[0])
+            tls = name == "proxy_ssl"
+            yield Hit(
+                whole(written[0]),
+                "proxy_ssl has no effect for UDP: datagrams are sent unencrypted"
+                if tls
+                else "with UDP only the first datagram of a session has the PROXY protocol header",
+                written[0],
+                related=(("UDP", whole(udp.directive)),),
+                severity=Severity.ERROR if tls else None,
+                help="Write it in servers of TCP only."
+                if tls
+                else "Delete it, and use proxy_bind $remote_addr transparent; where the backend needs the address.",
+            )
+
+
+def ssl_preread_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
+    """Passes chosen by a name that nothing has read."""
+    for each, server in _served(ctx):
+        if not each.runtime:
+            continue
+        found = _preread_name(ctx.model, each.text, _DEPTH)
+        if not found:
+            continue
+        on = ctx.model.flag(each.scope, "ssl_preread", False)
+        ended = next((listen for listen in server.listens if listen.ssl), None)
+        if on is None or (on and ended is None):
+            continue
+        ends_all = all(listen.ssl for listen in server.listens)
+        if on and not ends_all:
+            continue
+        why = "TLS ends at this socket" if ends_all else "ssl_preread is off"
+        instead = "Use $ssl_server_name." if ends_all else "Write ssl_preread on;"
+        hit = Hit(
+            whole(each.directive),
+            f"${found} is always empty here: {why}",
+            each.directive,
+            related=(("this socket", whole(ended.directive)),) if ended and ended.directive else (),
+            help=instead,
+        )
+        assumed = not ends_all and ctx.model.may_be_set(each.scope, "ssl_preread")
+        yield unless(assumed, "a block around it sets ssl_preread on", hit)
+
+
+def _preread_name(model: Model, text: str, depth: int) -> str:
+    """The first variable of ssl_preread that ``text`` depends on, through maps; empty if none."""
+    for reference in references(text):
+        if reference.name.startswith(_PREREAD):
+            return reference.name
+        for block in model.variable_definitions("stream").get(reference.name, ()) if depth else ():
+            if block.name in MAPPING and block.args:
+                found = _preread_name(model, block.args[0], depth - 1)
+                if found:
+                    return found
+    return ""
+
+
+def stream_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
+    """Seconds of silence after which a session with a database or broker is cut."""
+    shortest = 60_000
+    seen: set[Directive] = set()
+    for each, server in _served(ctx):
+        written = ctx.model.effective(each.scope, "proxy_timeout")
+        timeout = ctx.model.time_ms(each.scope, "proxy_timeout")
+        if not written or written[0] in seen or timeout is None or timeout >= shortest:
+            continue
+        if any(listen.udp for listen in server.listens):
+            continue
+        service = next((LONG_LIVED[port] for port in _ports(each, server) if port in LONG_LIVED), None)
+        if service is None:
+            continue
+        seen.add(written[0])
+        yield Hit(
+            whole(written[0]),
+            f"{service} connections that are idle for {written[0].args[0]} are closed",
+            written[0],
+            related=(("passed on here", whole(each.directive)),),
+            help="Set proxy_timeout to an hour or more, beside a short proxy_connect_timeout.",
+        )
+
+
+def _ports(each: Pass, server: Server) -> Iterator[int | None]:
+    for target in each.targets:
+        if target.upstream is not None:
+            yield from (peer.address.port for peer in target.upstream.peers if peer.address is not None)
+        else:
+            yield target.port
+    yield from (listen.port for listen in server.listens)
