@@ -10,10 +10,9 @@ from nginxaudit.checks.upstream.keepalive import binds_logins
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, name_of, whole
 from nginxaudit.model.passes import Pass
-from nginxaudit.nginx import parse_number, parse_time_ms
-from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
-from nginxaudit.nginx import facts_for
+from nginxaudit.nginx import facts_for, parse_number, parse_time_ms
 from nginxaudit.nginx.modules import module_of
+from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
