@@ -31,7 +31,7 @@ def _graph(form: str, *more: str) -> str:
 
 def test_text_shows_the_tree_and_the_findings() -> None:
     text = _graph("text")
-    assert re.search(r"├── \*:443  TLS\n.*shop\.example", text)
+    assert re.search(r"├── \*:443  TLS\b.*\n.*shop\.example", text)
     assert "10.20.0.62:5432  backup" in text
     assert "payments  round robin  [active-passive-missing-backup]" in text
     assert "unused: upstream intranet" in text
