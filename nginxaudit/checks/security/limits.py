@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
@@ -50,6 +51,7 @@ def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
             continue
         passes = ctx.once(_passes_by_limit).get(node, ())
         streamed = bool(passes) and all(_passes_on(ctx.model, each) for each in passes)
+        kept = node.context != "location" and any(_surely_keeps(ctx.model, each) for each in passes)
         where = (
             "the backend gets it as it arrives"
             if streamed
@@ -59,6 +61,7 @@ def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
             whole(node),
             f"any client may send as much as it likes: {where}",
             node,
+            severity=Severity.WARNING if kept else None,
             help="Set a limit, unless the backend has one."
             if streamed
             else "Set a limit, and lift it in the locations for uploads.",
@@ -72,6 +75,13 @@ def _passes_by_limit(model: Model) -> dict[Directive, list[Pass]]:
         for node in model.effective(each.scope, "client_max_body_size")[:1]:
             found.setdefault(node, []).append(each)
     return found
+
+
+def _surely_keeps(model: Model, each: Pass) -> bool:
+    """Whether nginx keeps the request until it has all of it, whatever is written elsewhere."""
+    return not _passes_on(model, each) and not model.may_be_set(
+        each.scope, f"{each.protocol}_request_buffering"
+    )
 
 
 def _passes_on(model: Model, each: Pass) -> bool:
