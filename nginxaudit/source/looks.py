@@ -53,6 +53,7 @@ _SURE = (
     r"|expires\s+[\w+-]+\s*;"
     r"|gzip\s+(?:on|off)\s*;"
 )
+_TOP_BLOCK = r"^(?:events|http|stream)\s*\{"
 _ENTRIES = r"(?:map|geo|types|split_clients|match|charset_map|perl\w*|\w+_by_lua_block)\b"
 
 _KINDS = (
@@ -82,6 +83,8 @@ def look(head: str, path: str, *, named: bool = False) -> Look:
     words = text.split(None, 1)
     if not words:
         return Look.EMPTY
+    if named and ";" in text and compiled(_TOP_BLOCK, re.MULTILINE).search(text):
+        return Look.NGINX  # even where its first line is misspelt
     if head.startswith("#!") or not compiled(_BEGINS).match(words[0]):
         return Look.OTHER
     sure, good, odd = _counted(text)

@@ -102,3 +102,15 @@ def test_own_configurations_are_recognised() -> None:
     for path in sorted((ROOT / "fixtures").rglob("*.conf")):
         text = path.read_text(encoding="utf-8", errors="surrogateescape")[:HEAD]
         assert look(text, str(path), named=True) is not Look.OTHER, path
+
+
+@pytest.mark.parametrize("first", ["Load_module x.so;", "EVENTS {}", "events' {}", "~*spider 1;", "{"])
+def test_a_main_configuration_is_one_whatever_its_first_line(first: str) -> None:
+    assert (
+        look(f"{first}\nhttp {{\n    server {{ listen 80; }}\n}}\n", "nginx.conf", named=True) is Look.NGINX
+    )
+
+
+def test_a_pipeline_of_logstash_is_none() -> None:
+    text = "input {\n  http {\n    port => 5044\n  }\n}\noutput { stdout {} }\n"
+    assert look(text, "pipeline.conf", named=True) is Look.OTHER
