@@ -16,7 +16,7 @@ from nginxaudit.views.upstreams import FORMATS
 @click.command("upstreams", short_help="Tell how every upstream balances, detects failures and fails over.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @output_options(FORMATS)
-@click.option("--upstream", metavar="NAME", help="Only this upstream.")
+@click.option("--upstream", metavar="GLOB", help="Only upstreams with such a name.")
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Tell how every upstream balances, detects failures and fails over.
@@ -28,8 +28,10 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     \b
     Examples:
       nginxaudit upstreams /etc/nginx
-      nginxaudit upstreams --upstream shop --format json nginx.conf
+      nginxaudit upstreams --upstream 'shop*' --format json nginx.conf
     """
+    from fnmatch import fnmatchcase
+
     from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.run.audit import examine
     from nginxaudit.engine.settings import SettingsError
@@ -43,7 +45,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             views = [
                 view
                 for view in views_of(examination.models, examination.active)
-                if wanted is None or view.name.lower() == wanted.lower()
+                if wanted is None or fnmatchcase(view.name.lower(), wanted.lower())
             ]
             if wanted is not None and not views:
                 raise CommandError(f'there is no upstream called "{wanted}" in what was read')

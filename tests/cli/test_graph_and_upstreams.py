@@ -140,6 +140,11 @@ def test_upstreams_tell_how_they_fail_over() -> None:
     assert "connecting takes up to 2s" in run.stdout
 
 
+def test_upstreams_by_a_pattern() -> None:
+    run = nginxaudit("upstreams", "--no-settings", "--format", "json", "--upstream", "PAY*", str(FIXTURE))
+    assert [view["name"] for view in json.loads(run.stdout)["upstreams"]] == ["payments"]
+
+
 def test_upstreams_as_json() -> None:
     run = nginxaudit(
         "upstreams", "--no-settings", "--nginx-version", "1.31.4", "--format", "json", str(FIXTURE)

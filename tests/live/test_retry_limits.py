@@ -77,3 +77,17 @@ def test_silent_primaries_use_up_the_time_of_the_backup(tmp_path: Path, limit: s
         with nginx.running(tmp_path, _http(port, servers, settings)):
             assert ask(port)[0] == status
         assert standby.requests == (status == 200)
+
+
+@pytest.mark.parametrize(("code", "counts"), [(403, False), (404, False), (429, True)])
+def test_403_and_404_do_not_count(tmp_path: Path, code: int, counts: bool) -> None:
+    """next-upstream-client-error: a server that answered them is used at once again."""
+    (port,) = nginx.free_ports(1)
+    with backends("one", "two") as (one, two):
+        one.status = two.status = code
+        settings = f"proxy_next_upstream error timeout http_{code};"
+        with nginx.running(tmp_path, _http(port, [f"{one.port}", f"{two.port}"], settings)):
+            for _ in range(2):
+                ask(port)
+            one.status = two.status = 200
+            assert ask(port)[0] == (502 if counts else 200)
