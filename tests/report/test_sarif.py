@@ -9,7 +9,7 @@ from msgspec.structs import replace
 import nginxaudit
 from nginxaudit.engine.results.report import FileStatus
 from nginxaudit.engine.rules import pages
-from nginxaudit.finding import Applicability, Edit, Fix, Severity, Span, Suppression
+from nginxaudit.finding import Applicability, Edit, Fix, Severity, Span, Suppression, Witness
 from nginxaudit.report.linehash import LineHashes
 from nginxaudit.source.text import SourceText
 from tests.report.samples import (
@@ -348,3 +348,10 @@ def test_unanalysed_file_alone():
     run = run_of(report(files=(FileStatus("a", analysed=False, errors=("x",)),), incomplete=True))
     assert run["results"] == []
     assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_a_witness_without_a_sender_has_no_empty_key():
+    witness = Witness("GET", "http://127.0.0.1:8080/a", (("Host", "a"),), None)
+    result = result_of(report(finding(MISMATCH, "m", at(MAIN, "backend"), witness=witness)))
+    assert "from" not in result["properties"]["witness"]
+    assert result["properties"]["witness"]["url"] == "http://127.0.0.1:8080/a"
