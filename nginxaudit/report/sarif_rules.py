@@ -18,8 +18,8 @@ _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO:
 # Bands of GitHub: from 7.0 high, from 4.0 medium, below low.
 _SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
 _SECURITY_CATEGORIES = frozenset({"security", "tls"})
-_EXAMPLE = re.compile(r"^```nginx (?P<kind>bad|good)\b.*?^```\n*", re.MULTILINE | re.DOTALL)
-_ELSEWHERE = om.MultiformatMessageString(text="See the URL.")
+_EXAMPLES = r"^## Examples\n.*?(?=^## |\Z)"  # the page has them: a log is read by machines first
+_ELSEWHERE = om.MultiformatMessageString(text="Online.")
 _MOST_WORDS = 1024  # GitHub cuts a description there
 
 
@@ -114,22 +114,10 @@ def _body(rule: Rule) -> str:
         body = body_of(rule).strip()
     except PageError:  # the page is gone, or the rule never had one: the report is worth more
         body = "\n\n".join(text for text in (rule.what, rule.why, rule.remedy) if text) or rule.title
-    body = _without_more_examples(re.sub(r"\A# .*\n+", "", body))
+    body = re.sub(_EXAMPLES, "", re.sub(r"\A# .*\n+", "", body), flags=re.MULTILINE | re.DOTALL).rstrip()
     if rule.own:
         body = harmless_markdown(body)
     references = links(rule)
     if references:
         body += "\n\n## References\n\n" + "\n".join(f"- <{link}>" for link in references)
     return body
-
-
-def _without_more_examples(body: str) -> str:
-    """``body`` with the first example of what is found and of what is not; the page has them all."""
-    seen: set[str] = set()
-
-    def kept(fence: re.Match[str]) -> str:
-        new = fence["kind"] not in seen
-        seen.add(fence["kind"])
-        return fence[0] if new else ""
-
-    return _EXAMPLE.sub(kept, body).rstrip()

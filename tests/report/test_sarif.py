@@ -106,8 +106,8 @@ def test_rules_without_results_are_listed_without_their_pages():
         "id": "NGX2007",
         "name": "UpstreamSettingsMismatch",
         "shortDescription": {"text": "Servers of an upstream have different settings."},
-        "fullDescription": {"text": "See the URL."},
-        "help": {"text": "See the URL."},
+        "fullDescription": {"text": "Online."},
+        "help": {"text": "Online."},
         "helpUri": rules[0]["helpUri"],
     }
     assert rules[0]["helpUri"].endswith("/upstream/upstream-settings-mismatch.md")
