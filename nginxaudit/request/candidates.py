@@ -13,7 +13,7 @@ from nginxaudit.model.server import Server
 from nginxaudit.request.records import Ask
 
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|:|'\w+'))?([^()|]*)(?:\|[^()]*)?\)")
-_REPEATED = re.compile(r"(\[[^\]]*\]|\\[dwDWsS]|\.)(?:[*+]\??|\{\d+(?:,\d*)?\})?")
+_REPEATED = re.compile(r"(\[[^\]]{0,200}+\]|\\[dwDWsS]|\.)(?:[*+]\??|\{\d+(?:,\d*)?\})?")
 _OPTIONAL = re.compile(r"(?:\\?.)\?")
 _CLASSES = {r"\d": "1", r"\w": "x", r"\s": "%20", ".": "x"}
 

@@ -36,7 +36,9 @@ def _hooks() -> list[dict[str, Any]]:
         hook["entry"] = f"{sys.executable} -m {hook['entry']}"
         hook["language"] = "system"
         del hook["minimum_pre_commit_version"]
-    return hooks
+    return [
+        hook for hook in hooks if hook["id"] != "nginxaudit-expect"
+    ]  # for repositories with routing tests
 
 
 def _run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:

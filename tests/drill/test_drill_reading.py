@@ -85,7 +85,7 @@ def test_methods(line: str, method: str) -> None:
         ("server 10.0.0.1 down;", "proxy_pass http://app;", "all its servers are down"),
         ("server app.internal service=http resolve;", "proxy_pass http://app;", "come from somewhere else"),
         ("server 10.0.0.1; include missing.conf;", "proxy_pass http://app;", "could not be read"),
-        ("server 10.0.0.1; fair_share;", "proxy_pass http://app;", 'method "fair_share" does is not known'),
+        ("server 10.0.0.1; fair;", "proxy_pass http://app;", 'method "fair" does is not known'),
         ("server 10.0.0.1;", "proxy_pass http://app; proxy_read_timeout soon;", "proxy_read_timeout"),
         ("server 10.0.0.1;", "proxy_pass http://app; proxy_connect_timeout soon;", "connect timeout"),
         ("server 10.0.0.1;", "return 204;", "nothing that was read passes requests"),

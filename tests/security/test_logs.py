@@ -336,11 +336,11 @@ def test_a_terminal_is_sent_no_patch_that_acts_on_it(evil: str, tmp_path: Path) 
 @pytest.mark.slow
 def test_a_terminal_is_sent_no_mended_text_that_acts_on_it(tmp_path: Path) -> None:
     bad = "events {}\nhttp {\n    # \x1b[2J\n    server_tokens on\n    root /srv;\n}\n"
-    code, text = on_terminal("scan", "--fix", "-", cwd=tmp_path, stdin=bad.encode())
+    code, text = on_terminal("scan", "--fix", "--unsafe-fixes", "-", cwd=tmp_path, stdin=bad.encode())
     assert code == 2
     assert not acts_on_terminal(text)
     assert "redirect standard output to a file" in text
-    piped = nginxaudit("scan", "--fix", "-", cwd=tmp_path, stdin=bad)
+    piped = nginxaudit("scan", "--fix", "--unsafe-fixes", "-", cwd=tmp_path, stdin=bad)
     assert "\x1b[2J" in piped.stdout and "server_tokens off;" in piped.stdout
 
 

@@ -60,15 +60,13 @@ def _may_say(model: Model, each: Pass, value: str, word: str) -> bool:
     return any(word in each.lower() for each in values)
 
 
-_WEBSOCKET_NAMES = (
-    r"[~^/=\s(]+(?:.*/)?(?:wss?|websockets?|socket\.io|sockjs|sockjs-node|signalr|cable)/?(?:[$)\s].*)?"
-)
+_WEBSOCKET_NAMES = r"[/(](?:wss?|websockets?|socket\.io|sockjs|sockjs-node|signalr|cable)(?=/?(?:[$)\s]|$))"
 
 
 def _is_named_so(each: Pass) -> bool:
     location = each.location
     text = "" if location is None else " ".join(location.directive.args).replace("\\", "")
-    return compiled(_WEBSOCKET_NAMES).fullmatch(text.lower()) is not None
+    return compiled(_WEBSOCKET_NAMES).search(text.lower()) is not None
 
 
 def _by_name(model: Model, each: Pass) -> Hit:

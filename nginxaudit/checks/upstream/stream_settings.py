@@ -20,17 +20,10 @@ from nginxaudit.nginx.services import LONG_LIVED
 from nginxaudit.syntax.tree import Directive
 
 _PREREAD = "ssl_preread_"
-_SETTINGS = tuple(
-    f"proxy_ssl_{name}"
-    for name in (
-        "alpn", "certificate", "certificate_key", "ciphers", "conf_command", "crl", "name", "password_file", "protocols",
-        "server_name", "session_reuse", "trusted_certificate", "verify", "verify_depth",
-    )
-)  # fmt: skip
 _DEPTH = 6  # maps one after the other
 
 
-def _served(ctx: CheckContext) -> Iterator[tuple[Pass, Server]]:
+def served(ctx: CheckContext) -> Iterator[tuple[Pass, Server]]:
     """Passes of stream with their servers, whose sockets are known."""
     for each in ctx.model.passes:
         server = each.server if each.family == "stream" else None
@@ -38,48 +31,10 @@ def _served(ctx: CheckContext) -> Iterator[tuple[Pass, Server]]:
             yield each, server
 
 
-def stream_proxy_ssl_off(ctx: CheckContext) -> Iterable[Hit]:
-    """``proxy_ssl_…`` without ``proxy_ssl on``; what is written for several servers is judged for all of them."""
-    settings = [
-        node
-        for name in ctx.model.written(_SETTINGS)
-        for node in ctx.model.config.named(name)
-        if node.context in ("stream", "stream-server") and node.args[:1] != ["off"]
-    ]
-    if not settings:
-        return
-    passes = [each for each, _ in _served(ctx)]
-    plain = [each for each in passes if ctx.model.flag(each.scope, "proxy_ssl", False) is False]
-    encrypted = len(plain) < len(passes)
-    for each in plain:
-        inside = [
-            node for node in settings if node.parent in (each.scope, each.server and each.server.directive)
-        ]
-        shared = [node for node in settings if node.context == "stream"] if not encrypted else []
-        found = sorted(inside, key=lambda node: node.start) or sorted(shared, key=lambda node: node.start)
-        if not found:
-            continue
-        node = found[0]
-        settings = [other for other in settings if other not in found]
-        hit = Hit(
-            whole(node),
-            f"{node.name} has no effect: proxy_ssl is off, so this connection is not encrypted by nginx",
-            node,
-            related=(
-                ("used here", whole(each.directive)),
-                *(("no effect, too", whole(other)) for other in found[1:4]),
-            ),
-            help="Write proxy_ssl on; or delete the line where TLS of the client is passed through.",
-        )
-        yield unless(
-            ctx.model.may_be_set(each.scope, "proxy_ssl"), "a block around it sets proxy_ssl on", hit
-        )
-
-
 def stream_udp_settings_ignored(ctx: CheckContext) -> Iterable[Hit]:
     """TLS and the PROXY protocol for datagrams."""
     seen: set[Directive] = set()
-    for each, server in _served(ctx):
+    for each, server in served(ctx):
         udp = next((listen for listen in server.listens if listen.udp), None)
         if udp is None or udp.directive is None:
             continue
@@ -105,7 +60,7 @@ def stream_udp_settings_ignored(ctx: CheckContext) -> Iterable[Hit]:
 
 def ssl_preread_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
     """Passes chosen by a name that nothing has read."""
-    for each, server in _served(ctx):
+    for each, server in served(ctx):
         if not each.runtime:
             continue
         found = _preread_name(ctx.model, each.text, _DEPTH)
@@ -148,7 +103,7 @@ def stream_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
     """Seconds of silence after which a session with a database or broker is cut."""
     shortest = 60_000
     seen: set[Directive] = set()
-    for each, server in _served(ctx):
+    for each, server in served(ctx):
         written = ctx.model.effective(each.scope, "proxy_timeout")
         timeout = ctx.model.time_ms(each.scope, "proxy_timeout")
         if not written or written[0] in seen or timeout is None or timeout >= shortest:
