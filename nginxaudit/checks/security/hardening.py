@@ -14,6 +14,7 @@ from nginxaudit.model import Model
 from nginxaudit.model.access import FAMILY_NAMES, access_of, keeps_out, listening
 from nginxaudit.model.location import Location
 from nginxaudit.model.scope import family_of
+from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
 from nginxaudit.pcre import parse
@@ -44,7 +45,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
         if not any(_comes_in(ctx.model, block) for block in served_blocks(ctx.model, alias)):
             continue
         if location.is_regex:
-            yield from _captured_traversal(location, alias)
+            yield from _captured_traversal(ctx.model, location, alias)
         if not location.is_prefix or not location.pattern or location.pattern.endswith("/"):
             continue
         path = str(alias.args[0])
@@ -55,7 +56,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 alias,
                 related=(("the location", name_of(location.directive)),),
                 help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
-                make_fix=partial(_closed, location, alias),
+                make_fix=partial(_closed, ctx.model, location, alias),
             )
         elif "$" not in path and "." not in path.rpartition("/")[2]:
             yield Hit(
@@ -66,7 +67,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.WARNING,
                 confidence=Confidence.MEDIUM,
                 help="End both with a slash.",
-                make_fix=partial(_closed, location, alias),
+                make_fix=partial(_closed, ctx.model, location, alias),
             )
 
 
@@ -81,7 +82,7 @@ def _comes_in(model: Model, block: Directive) -> bool:
     )
 
 
-def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
+def _captured_traversal(model: Model, location: Location, alias: Directive) -> Iterable[Hit]:
     """``location ~ ^/img(.*)$`` with ``alias /data/img/$1``: what is captured may begin with two dots."""
     path = str(alias.args[0])
     expression = location.expression
@@ -103,11 +104,11 @@ def _captured_traversal(location: Location, alias: Directive) -> Iterable[Hit]:
         alias,
         related=(("the location", name_of(location.directive)),),
         help="Put a slash before the parenthesis.",
-        make_fix=partial(_closed, location, alias),
+        make_fix=partial(_closed, model, location, alias),
     )
 
 
-def _closed(location: Location, alias: Directive) -> Edits | Fix:
+def _closed(model: Model, location: Location, alias: Directive) -> Edits | Fix:
     """A slash at the end of the location, and of the directory; before the group of an expression.
 
     The path without a slash still leads to the directory.
@@ -122,12 +123,20 @@ def _closed(location: Location, alias: Directive) -> Edits | Fix:
     if keeps_out(location.directive) or token.quoted or server is None:
         return None  # what begins like the directory would be open then
     closed = [edits.behind_text(location.directive, token, "/")]
-    if not any(each.is_exact and each.pattern == path for each in server.all_locations()):
+    if path not in model.once(_exact_paths)[server]:
         text = f"location = {path} {{\n    return 301 {path}/$is_args$args;\n}}"
         closed.insert(0, edits.before(location.directive, text))
     if not alias.args[0].endswith("/"):
         closed.append(edits.behind_text(alias, alias.args[0], "/"))
     return tuple(closed)
+
+
+def _exact_paths(model: Model) -> dict[Server, set[str]]:
+    """The paths of exact locations, by server."""
+    return {
+        server: {each.pattern for each in server.all_locations() if each.is_exact}
+        for server in model.servers("http")
+    }
 
 
 def _captured_from(location: Location, alias: Directive, token: Token) -> int | None:
