@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nginxaudit.cli.options import setting_options, settings_of
+from nginxaudit.cli.output import list_option
 from nginxaudit.cli.streams import CommandError, writing
 from nginxaudit.engine.settings.record import RULES, TARGET, all_settings
 
@@ -20,15 +21,7 @@ _OTHERS = tuple(each.name for each in all_settings() if each.name not in _OWN)
 
 @click.command("advisories", short_help="List the security advisories that are known.")
 @click.argument("names", nargs=-1, metavar="[CVE]...")
-@click.option(
-    "--format",
-    "-f",
-    "format_name",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the list is written.",
-)
+@list_option
 @setting_options(TARGET, RULES, without=_OTHERS)
 def command(names: tuple[str, ...], format_name: str, **options: Any) -> None:
     """List the advisories, or those that are named, newest first; with a version, those that it is affected by.

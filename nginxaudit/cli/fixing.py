@@ -86,7 +86,7 @@ def _refuse_dumps(stdin: bytes | None) -> None:
 
 
 def _write_text(text: str) -> None:
-    """The text of standard input, mended. What a terminal or a log obeys is not shown there: it would not be the text."""
+    """The text of standard input, fixed. What a terminal or a log obeys is not shown there: it would not be the text."""
     from nginxaudit.cli.output import Output
     from nginxaudit.report.logs import is_obeyed
     from nginxaudit.report.sanitize import acts_on_terminal

@@ -25,17 +25,16 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 _EXTENSIONS = {
-    ".json": ("json",), ".sarif": ("sarif",), ".html": ("html",), ".htm": ("html",), ".txt": ("text",),
-    ".md": ("markdown",), ".mmd": ("mermaid",), ".mermaid": ("mermaid",), ".xml": ("junit",),
-    ".svg": ("svg",), ".dot": ("dot",), ".gv": ("dot",),
+    ".json": "json", ".sarif": "sarif", ".html": "html", ".htm": "html", ".txt": "text", ".md": "markdown",
+    ".mmd": "mermaid", ".mermaid": "mermaid", ".xml": "junit", ".svg": "svg", ".dot": "dot", ".gv": "dot",
 }  # fmt: skip
-"""The formats that the extension of a file's name stands for, where nothing else is asked for."""
+"""The format that the extension of a file's name stands for, where nothing else is asked for."""
 
 
 def format_of_name(path: str | None, formats: Sequence[str]) -> str | None:
     """The format, one of ``formats``, that the extension of ``path`` means; None where it means none."""
-    extension = os.path.splitext(path or "")[1].lower()
-    return next((name for name in _EXTENSIONS.get(extension, ()) if name in formats), None)
+    name = _EXTENSIONS.get(os.path.splitext(path or "")[1].lower())
+    return name if name in formats else None
 
 
 def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
@@ -81,6 +80,17 @@ def output_options(formats: Sequence[str]) -> Callable[[_F], _F]:
 
     return with_format
 
+
+list_option = click.option(
+    "--format",
+    "-f",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the list is written.",
+)
+"""Option of commands that list what nginxaudit knows: ``format_name``."""
 
 _FORMAT = ("--format", "--output-format", "-f", "format_name")
 

@@ -9,6 +9,7 @@ import click
 
 from nginxaudit.cli.catalogue import rules_of
 from nginxaudit.cli.options import rule_options
+from nginxaudit.cli.output import list_option
 from nginxaudit.cli.streams import CommandError, writing
 from nginxaudit.finding import Severity
 
@@ -18,15 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("rules", short_help="List the rules.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--format",
-    "-f",
-    "format_name",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the list is written.",
-)
+@list_option
 @click.option(
     "--severity", type=click.Choice([each.label for each in Severity]), help="Only rules of this severity."
 )

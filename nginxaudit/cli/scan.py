@@ -91,6 +91,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.settings import SettingsError
 
+    options["fix"] = options["fix"] or options["fix_only"]
     _require_sense(paths, options)
     if options["watch"]:
         return _watched(paths, options)
@@ -102,12 +103,8 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
 
 def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
     """Refuse options that contradict each other."""
-    if options["fix_only"]:
-        if options["outputs"] or options["format_name"] is not None:
-            raise click.UsageError(
-                "--fix-only writes no report: leave out --format and --output, or use --fix"
-            )
-        options["fix"] = True
+    if options["fix_only"] and (options["outputs"] or options["format_name"] is not None):
+        raise click.UsageError("--fix-only writes no report: leave out --format and --output, or use --fix")
     if options["unsafe_fixes"] and not (options["fix"] or options["diff"]):
         raise click.UsageError(
             "--unsafe-fixes says which fixes are meant: add --fix to write them, or --diff to see them"

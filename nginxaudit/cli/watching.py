@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nginxaudit.engine.settings.files import FILE_NAME, PROJECT
-from nginxaudit.source.repository import is_own
+from nginxaudit.engine.settings.files import candidates
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
@@ -60,7 +59,7 @@ def settings_places(path: str, settings_file: str | None, settings: Settings | N
     if settings_file is not None:
         yield settings_file
     else:
-        yield from _candidates(path)
+        yield from candidates(path)
     if settings is None:
         return
     if settings.baseline is not None:
@@ -70,18 +69,6 @@ def settings_places(path: str, settings_file: str | None, settings: Settings | N
         for directory in _directories(pages):
             yield directory
             yield from (entry.path for entry in os.scandir(directory) if entry.name.endswith(".md"))
-
-
-def _candidates(path: str) -> Iterator[str]:
-    """The settings files that `discover` would take, nearest first."""
-    directory = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
-    while True:
-        yield os.path.join(directory, FILE_NAME)
-        yield os.path.join(directory, PROJECT)
-        parent = os.path.dirname(directory)
-        if is_own(os.path.join(directory, ".git")) or parent == directory:
-            return
-        directory = parent
 
 
 def _directories(top: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ What comes from the request, from captures or from code is unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -113,6 +113,21 @@ class Variables:
             for directive in self._model.config.named(name)
             if is_directive(directive)
         )
+
+    def first_behind(self, text: str, wanted: Callable[[str], bool], depth: int) -> str:
+        """The first variable that is ``wanted`` among those that ``text`` depends on; empty if there is none.
+
+        ``depth`` is through how many maps, one after the other, it is looked for.
+        """
+        for reference in references(text):
+            if wanted(reference.name):
+                return reference.name
+            for block in self.defined.get(reference.name, ()) if depth else ():
+                if block.name in MAPPING and block.args:
+                    found = self.first_behind(block.args[0], wanted, depth - 1)
+                    if found:
+                        return found
+        return ""
 
     def possible(self, text: str, scope: Directive) -> Values:
         """Values that ``text`` can have in the block ``scope``."""

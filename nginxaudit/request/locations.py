@@ -5,7 +5,7 @@ from __future__ import annotations
 from nginxaudit.model.access import is_internal
 from nginxaudit.model.location import Level, Location, match
 from nginxaudit.nginx.names import PASS_DIRECTIVES
-from nginxaudit.request.flight import Finish, Flight, Lost, Result
+from nginxaudit.request.flight import Finish, Flight, Result
 from nginxaudit.request.uri import escape_uri
 from nginxaudit.syntax.tree import Directive
 
@@ -106,14 +106,6 @@ def _too_large(flight: Flight) -> Result | None:
         flight.body = 0  # it has been discarded
         return Finish(413)
     return None
-
-
-def find_named(flight: Flight, name: str) -> Location:
-    """The named location of the server."""
-    found = flight.server.named_locations.get(name)
-    if found is None:
-        raise Lost(f"there is no location {name}")
-    return found
 
 
 # -- why it was chosen

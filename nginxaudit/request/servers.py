@@ -44,12 +44,6 @@ def normal_host(text: str) -> str:
     return lower(host)
 
 
-def port_of(text: str) -> str:
-    """The port that a Host header names; empty for none."""
-    found = _HOST.fullmatch(text)
-    return (found[1] or "") if found else ""
-
-
 def sockets_for(model: Model, ask: Ask) -> list[Socket]:
     """Sockets that a connection to the address and port of a request can reach, the most exact ones."""
     transport = "udp" if ask.protocol == "udp" else "tcp"

@@ -11,9 +11,9 @@ from nginxaudit.request.candidates import host_of
 from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, World
 from nginxaudit.request.walk import trace
 
-STRANGER = "203.0.113.9"
+CLIENT = "203.0.113.9"
 """A client that no configuration names: the address is kept for documentation."""
-STRANGER6 = "2001:db8::9"
+CLIENT6 = "2001:db8::9"
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@!$&'()*+,;=")
 _MOST = 16  # ways that one request is followed
@@ -55,7 +55,7 @@ def ask_of(
         name if listen.ssl else None,
         None if listen.is_wildcard and not six else listen.host,
         listen.port,
-        STRANGER6 if six else STRANGER,
+        CLIENT6 if six else CLIENT,
         body,
     )
 
@@ -79,7 +79,7 @@ def shows(
 
 def witness(ask: Ask) -> Witness:
     """``ask`` as people send it."""
-    six = ask.client == STRANGER6
+    six = ask.client == CLIENT6
     address = ask.address or "127.0.0.1"
     if six:
         address = "[::1]" if ask.address in (None, "::", "[::]") else f"[{(ask.address or '').strip('[]')}]"

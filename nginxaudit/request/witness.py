@@ -1,4 +1,4 @@
-"""A request as a command that anybody can try."""
+"""A request as a command to try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are read though nobody meant it."""
+"""Files that are read by mistake."""
 
 from __future__ import annotations
 

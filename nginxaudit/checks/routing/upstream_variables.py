@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.model import Model
-from nginxaudit.model.variables import references
-from nginxaudit.nginx.names import MAPPING
 from nginxaudit.syntax.tree import Directive
 
 _REQUEST = (
@@ -30,7 +28,7 @@ def upstream_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
             token = node.args[-1] if node.args else None
             if token is None or "$" not in token or _follows_another(ctx.model, node):
                 continue
-            found = _of_upstream(ctx.model, token, _DEPTH)
+            found = ctx.model.variables("http").first_behind(token, _is_of_upstream, _DEPTH)
             if found:
                 yield Hit(
                     arg(node, token),
@@ -40,17 +38,8 @@ def upstream_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
                 )
 
 
-def _of_upstream(model: Model, text: str, depth: int) -> str:
-    """The first variable about servers that ``text`` depends on, through maps; empty if none."""
-    for reference in references(text):
-        if reference.name.startswith("upstream_") and reference.name not in _KNOWN_BEFORE:
-            return reference.name
-        for block in model.variable_definitions("http").get(reference.name, ()) if depth else ():
-            if block.name in MAPPING and block.args:
-                found = _of_upstream(model, block.args[0], depth - 1)
-                if found:
-                    return found
-    return ""
+def _is_of_upstream(name: str) -> bool:
+    return name.startswith("upstream_") and name not in _KNOWN_BEFORE
 
 
 def _follows_another(model: Model, node: Directive) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from nginxaudit.finding import Witness
-from nginxaudit.hit import CheckContext, Hit, name_of, whole
+from nginxaudit.hit import CheckContext, Hit, Place, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition, map_expression
 from nginxaudit.model.regex import matches
@@ -144,6 +144,11 @@ def _passes(model: Model, server: Server, ask: Ask) -> bool:
     return any(each.server is server.directive and gives(each) for each in found)
 
 
+def _place(test: _Test) -> Place:
+    """The condition, or the line of a map."""
+    return whole(test.node) if test.node.name == "if" else name_of(test.node)
+
+
 # -- $request_uri
 
 
@@ -154,7 +159,7 @@ def request_uri_gate(ctx: CheckContext) -> Iterable[Hit]:
             found = _respelled(ctx.model, server, test)
             if found is not None:
                 yield Hit(
-                    whole(test.node) if test.node.name == "if" else name_of(test.node),
+                    _place(test),
                     f"$request_uri is as the client wrote it: {_target(found)} gets past this check",
                     test.node,
                     help="Compare $uri, which nginx has decoded and normalised, or use a location.",
@@ -236,7 +241,7 @@ def client_header_gate(ctx: CheckContext) -> Iterable[Hit]:
             if found is not None:
                 header = found.headers[-1]
                 yield Hit(
-                    whole(test.node) if test.node.name == "if" else name_of(test.node),
+                    _place(test),
                     f"any client gets in by sending {header[0]}: {header[1]}",
                     test.node,
                     help="Use allow and deny, with set_real_ip_from for the proxies that you trust.",

@@ -11,15 +11,11 @@ from collections.abc import Iterable, Iterator
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, unless, whole
-from nginxaudit.model import Model
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.server import Server
-from nginxaudit.model.variables import references
-from nginxaudit.nginx.names import MAPPING
 from nginxaudit.nginx.services import LONG_LIVED
 from nginxaudit.syntax.tree import Directive
 
-_PREREAD = "ssl_preread_"
 _DEPTH = 6  # maps one after the other
 
 
@@ -63,7 +59,7 @@ def ssl_preread_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
     for each, server in served(ctx):
         if not each.runtime:
             continue
-        found = _preread_name(ctx.model, each.text, _DEPTH)
+        found = ctx.model.variables("stream").first_behind(each.text, _is_preread, _DEPTH)
         if not found:
             continue
         on = ctx.model.flag(each.scope, "ssl_preread", False)
@@ -86,17 +82,8 @@ def ssl_preread_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
         yield unless(assumed, "a block around it sets ssl_preread on", hit)
 
 
-def _preread_name(model: Model, text: str, depth: int) -> str:
-    """The first variable of ssl_preread that ``text`` depends on, through maps; empty if none."""
-    for reference in references(text):
-        if reference.name.startswith(_PREREAD):
-            return reference.name
-        for block in model.variable_definitions("stream").get(reference.name, ()) if depth else ():
-            if block.name in MAPPING and block.args:
-                found = _preread_name(model, block.args[0], depth - 1)
-                if found:
-                    return found
-    return ""
+def _is_preread(name: str) -> bool:
+    return name.startswith("ssl_preread_")
 
 
 def stream_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:

@@ -27,7 +27,7 @@ def advisories_of(settings: Settings) -> Callable[[], Advisories]:
     return lambda: read
 
 
-def told(settings: Settings, known: Advisories) -> list[str]:
+def remarks_on(settings: Settings, known: Advisories) -> list[str]:
     """What is to be said of a file with advisories: that it is the older one."""
     if settings.advisories is not None and known.date < shipped().date:
         return [

@@ -15,7 +15,7 @@ from nginxaudit.engine.results.assembly import Assembly
 from nginxaudit.engine.results.report import Report
 from nginxaudit.engine.rules.catalogue import catalogue_of
 from nginxaudit.engine.rules.selection import not_run, options_of, selected
-from nginxaudit.engine.run.advisories import advisories_of, told
+from nginxaudit.engine.run.advisories import advisories_of, remarks_on
 from nginxaudit.engine.run.all_rules import run
 from nginxaudit.engine.run.clock import NO_CLOCK, Clock
 from nginxaudit.engine.run.reading import Reading
@@ -104,7 +104,7 @@ def examine(
                 assembly.take(work.model.config, outcome, whole=work.whole)
         with clock.phase("findings"):
             known = advisories()
-            remarks = [*reading.remarks, *told(settings, known)]
+            remarks = [*reading.remarks, *remarks_on(settings, known)]
             assembly.note([*not_run(catalogue, settings), *reading.notes], remarks)
             for unread in reading.unread:
                 assembly.unread(unread.path, unread.error)

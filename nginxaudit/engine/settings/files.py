@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import asdict
@@ -14,22 +15,26 @@ from nginxaudit.source.read import ReadError, Unreadable, is_below
 from nginxaudit.source.repository import home_of, is_own
 
 FILE_NAME = "nginxaudit.toml"
-PROJECT = "pyproject.toml"
+_PROJECT = "pyproject.toml"
 
 
 def discover(path: str) -> str | None:
     """The settings file for ``path``: the nearest one upward, not above a git root."""
+    for file in candidates(path):
+        if os.path.isfile(file) and (os.path.basename(file) == FILE_NAME or _has_settings(file)):
+            return file
+    return None
+
+
+def candidates(path: str) -> Iterator[str]:
+    """The files that may hold the settings for ``path``, whether they are there or not, in the order of `discover`."""
     directory = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
     while True:
-        own = os.path.join(directory, FILE_NAME)
-        if os.path.isfile(own):
-            return own
-        project = os.path.join(directory, PROJECT)
-        if os.path.isfile(project) and _has_settings(project):
-            return project
+        yield os.path.join(directory, FILE_NAME)
+        yield os.path.join(directory, _PROJECT)
         parent = os.path.dirname(directory)
         if is_own(os.path.join(directory, ".git")) or parent == directory:
-            return None
+            return
         directory = parent
 
 
@@ -77,7 +82,7 @@ def _home(file: str) -> Fence:
 
 def _settings_in(data: object, name: str) -> object:
     """The table with the settings: all of it, or one of a ``pyproject.toml``. Raises `TableError`."""
-    if name != PROJECT:
+    if name != _PROJECT:
         return data
     tools = _member(data, "tool", "tool")
     return _member(tools, "nginxaudit", "tool.nginxaudit")

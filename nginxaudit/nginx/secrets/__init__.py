@@ -75,16 +75,6 @@ def lowered(text: str) -> str:
     return text.replace("\u0130", "I").lower()
 
 
-def _apart(found: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    end = 0
-    for first, last in sorted(found):
-        if last > end:
-            spans.append((max(first, end), last))
-            end = last
-    return spans
-
-
 def is_dummy(value: str) -> bool:
     """Whether a value is plainly no real secret: a word to be replaced, one character repeated."""
     return compiled(_DUMMY, re.IGNORECASE).match(value) is not None
