@@ -40,9 +40,10 @@ class Recorder:
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection:
             while data := connection.recv(65536):
-                if not self.received[number]:
+                is_first = not self.received[number]
+                self.received[number] += data  # before the answer, which ends the wait of the test
+                if is_first:
                     connection.sendall(self._answer)
-                self.received[number] += data
 
 
 @contextlib.contextmanager
