@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from nginxaudit.model.definitions import definitions
 from nginxaudit.model.scope import enclosing, family_of, is_directive
+from nginxaudit.nginx import variable
 from nginxaudit.nginx.names import LUA, MAPPING
 from nginxaudit.syntax.tree import Directive
 
@@ -115,13 +116,14 @@ class Variables:
         )
 
     def first_behind(self, text: str, wanted: Callable[[str], bool], depth: int) -> str:
-        """The first variable that is ``wanted`` among those that ``text`` depends on; empty if there is none.
+        """The first of nginx's own variables that is ``wanted`` among those that ``text`` depends on; empty if there is none.
 
-        ``depth`` is through how many maps, one after the other, it is looked for.
+        One that the configuration defines itself is its own, whatever its name begins with. ``depth`` is through how many maps, one after the other, it is looked for.
         """
         for reference in references(text):
-            if wanted(reference.name):
-                return reference.name
+            name = reference.name
+            if wanted(name) and name not in self.defined and variable(name, self._family) is not None:
+                return name
             for block in self.defined.get(reference.name, ()) if depth else ():
                 if block.name in MAPPING and block.args:
                     found = self.first_behind(block.args[0], wanted, depth - 1)

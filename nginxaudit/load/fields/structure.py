@@ -23,6 +23,7 @@ _STREAM_HANDLERS = (
     "return",
     "pass",
     "js_content",
+    "zone_sync",
     "echo",
     "content_by_lua_block",
     "content_by_lua_file",
