@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from nginxaudit.engine.rules.catalogue import builtin
 from tests.support import clock, command, nginx, summary
@@ -19,6 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """In CI the live tests must run: a skipped proof proves nothing."""
     if os.environ.get("CI") == "true" and not judges():
         raise pytest.UsageError(f"CI needs nginx: apt-get install nginx, or {FURTHER}=/path/of/an/nginx")
+    # How fast examples are drawn says how busy the machine is, and nothing about the code.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where Debian keeps nginx
     # A settings file or colours of whoever runs the tests must not change what they see.
     for name in ("FORCE_COLOR", "NO_COLOR", "NGINXAUDIT_DEBUG"):

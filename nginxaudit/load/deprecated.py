@@ -29,11 +29,11 @@ def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
         switched = ctx.model.flag(server.directive, "http2")
         yield Hit(
             arg(node, token),
-            'the parameter "http2" of listen is deprecated since nginx 1.25.1, which has a directive for it',
+            'the parameter "http2" of listen is deprecated since nginx 1.25.1: use the directive "http2"',
             node,
             related=tuple(("and here", arg(other, word)) for other, word in listens[1:]),
             severity=Severity.INFO if switched else None,
-            help='Delete it; "http2 on;" is there.'
+            help='Delete it: the server already has "http2 on;".'
             if switched
             else 'Write "http2 on;" in every server of the socket instead.',
             make_fix=partial(_by_directive, ctx.model, server),

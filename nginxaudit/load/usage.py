@@ -39,7 +39,7 @@ from nginxaudit.syntax.tree import Directive
 
 HEALTH_CHECK_NAMES = frozenset({"health_check", "match", "health_check_timeout"})
 _SSL_SWITCH = "ssl"
-_SSL_HELP = 'Delete it, and write "ssl" behind the address in the listen lines that speak TLS.'
+_SSL_HELP = 'Delete it, and add "ssl" to the listen directives that use TLS.'
 _OPAQUE = PSEUDO_CONTEXTS | {"unknown", "mgmt", "oidc_provider", "acme_issuer", "otel_exporter"}
 
 
@@ -352,7 +352,7 @@ def _plus_only(name: str, context: str, fact: DirectiveFact) -> _Verdict:
             message,
             "Use NGINX Plus (--edition plus), or rely on max_fails and fail_timeout of the servers.",
         )
-    remedy = "Delete it, or say --edition plus if the target is NGINX Plus."
+    remedy = "Delete it, or set --edition plus if the target is NGINX Plus."
     if context not in UPSTREAM_CONTEXTS:
         return _Verdict("plus-only-directive", message, remedy)
     return _Verdict("plus-only-upstream-feature", message, remedy, make_fix=_deleted)

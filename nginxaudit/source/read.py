@@ -79,7 +79,7 @@ def decode(data: bytes) -> str:
                 "it is UTF-16 text, which nginx cannot read",
                 "Save it as UTF-8 without BOM.",
             )
-        raise ReadError(Unreadable.REFUSED, "it is a binary file", "Give the path of a configuration text.")
+        raise ReadError(Unreadable.REFUSED, "it is a binary file", "Give the path of a text file.")
     return data.decode("utf-8", "surrogateescape")
 
 

@@ -119,7 +119,7 @@ def test_every_request_ends_once_and_nothing_stays_behind(
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(groups(), uses, schedules, st.integers(0, 9))
 def test_a_seed_decides_everything(
     app: UpstreamSpec, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
@@ -127,7 +127,7 @@ def test_a_seed_decides_everything(
     assert _run(app, how, does, seed)[0].traces == _run(app, how, does, seed)[0].traces
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5))
 def test_shares_follow_weights_exactly(weights: list[int]) -> None:
     """Smooth weighted round robin deals exactly by weight in every round of the total weight."""

@@ -185,11 +185,11 @@ def test_a_comment_with_a_reason_silences(above: str, behind: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("comment", "expected", "words"),
     [
-        ("ignore[missing-listen]", ["invalid-suppression", "missing-listen"], "gives no reason"),
+        ("ignore[missing-listen]", ["invalid-suppression", "missing-listen"], "no reason given"),
         ("ignore[missing-lisen] a reason", ["invalid-suppression", "missing-listen"], 'did you mean "missing-listen"'),
         ("ignroe[missing-listen] a reason", ["invalid-suppression", "missing-listen"], 'did you mean "ignore"'),
         ("ignore a reason", ["invalid-suppression", "missing-listen"], "names no rule"),
-        ("ignore[unused-upstream] a reason", ["missing-listen", "unused-suppression"], "silences nothing"),
+        ("ignore[unused-upstream] a reason", ["missing-listen", "unused-suppression"], "suppresses nothing"),
     ],
 )  # fmt: skip
 def test_a_comment_that_does_not_do_what_was_meant(
@@ -225,7 +225,7 @@ def test_a_group_is_idle_only_where_all_its_rules_ran(tmp_path: Path) -> None:
     assert slugs(audit(tmp_path, text)) == [], "some rules about headers are opt-in"
     everything = Settings(select=("ALL",), ignore=("drill",))
     found = [each for each in audit(tmp_path, text, everything).active if each.rule == "unused-suppression"]
-    assert [each.message for each in found] == ["this comment silences nothing: no finding of headers here"]
+    assert [each.message for each in found] == ["this comment suppresses nothing: no finding of headers here"]
 
 
 def test_an_idle_group_is_taken_out_of_the_brackets(tmp_path: Path) -> None:

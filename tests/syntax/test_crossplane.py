@@ -140,7 +140,7 @@ _statements = st.deferred(
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_statements)
 def test_generated_texts_give_the_tree_of_crossplane(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "generated.conf"

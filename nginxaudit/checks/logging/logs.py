@@ -40,9 +40,9 @@ def log_missing_upstream_fields(ctx: CheckContext) -> Iterable[Hit]:
             if names.isdisjoint(_UPSTREAM_FIELDS):
                 yield Hit(
                     whole(node) if node is not None else whole(log),
-                    f"the format {name} does not tell which server of {each.upstream.name} answered, or failed",
+                    f"log format {name} does not log which server of {each.upstream.name} answered or failed",
                     node or log,
-                    related=(("requests are shared out here", whole(each.directive)),),
+                    related=(("requests are load balanced here", whole(each.directive)),),
                     help="Log $upstream_addr, $upstream_status and $upstream_response_time.",
                 )
 
@@ -57,7 +57,7 @@ def error_log_level_high(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 arg(node, node.args[1]),
-                f"at {node.args[1]} the log has no failures of backends: those are errors and warnings",
+                f"the level {node.args[1]} hides failures of backends, which are logged as errors and warnings",
                 node,
                 help="Use warn or error.",
             )
@@ -74,7 +74,7 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
         if others:
             yield Hit(
                 whole(node),
-                "off cancels the other logs of this block: nothing is written",
+                "access_log off disables the other access_log directives of this block",
                 node,
                 related=(("not written", whole(others[0])),),
                 severity=Severity.WARNING,
@@ -86,9 +86,9 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 whole(node),
-                "no request leaves a trace: attacks and failures cannot be reconstructed",
+                "access_log off: attacks and failures cannot be investigated",
                 node,
-                help="Turn it off for health checks and static files only.",
+                help="Turn it off only for health checks and static files.",
             )
 
 
@@ -102,7 +102,7 @@ def error_log_unset(ctx: CheckContext) -> Iterable[Hit]:
         first = ctx.model.config.top.children[0]
         yield Hit(
             Place(first.source, first.start, first.name_end, first.via),
-            "error_log is not set: errors go to the place that nginx was built with",
+            "error_log is not set: errors go to the compiled-in path",
             first,
             help="Write error_log /var/log/nginx/error.log warn;",
         )

@@ -30,7 +30,7 @@ def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            "try_files looks for files and has the fallback in one step",
+            "if checks the file for every request; try_files does it with the fallback in one directive",
             node,
             help="Write try_files $uri $uri/ /index.php?$args; (or a named location) instead.",
             make_fix=partial(_tried, node, asked),
@@ -78,7 +78,7 @@ def access_log_variable_path(ctx: CheckContext) -> Iterable[Hit]:
         if cache is None or cache == "off":
             yield Hit(
                 arg(node, node.args[0]),
-                "the file of this log is opened and closed for every request",
+                "the log file is opened and closed for every request",
                 node,
                 help="Write open_log_file_cache max=100 inactive=1m;",
             )
@@ -95,7 +95,7 @@ def try_files_without_open_file_cache(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 whole(node),
-                f"every request asks the file system for {listed([str(token) for token in node.args[:-1]])}",
+                f"every request checks the file system for {listed([str(token) for token in node.args[:-1]])}",
                 node,
-                help="open_file_cache remembers the answers; deployments are then seen later.",
+                help="Enable open_file_cache; changed files are then noticed after open_file_cache_valid.",
             )

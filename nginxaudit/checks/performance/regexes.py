@@ -29,9 +29,9 @@ def regex_could_be_exact(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             arg(written.directive, written.token),
-            f"this expression matches {path} alone: every request that gets here tries it",
+            f"the regex matches only {path}: an exact location is faster",
             written.directive,
-            help=f"Write location = {path}, which is found without trying expressions (and goes before all of them).",
+            help=f"Write location = {path} instead; it is checked before all regex locations.",
             make_fix=partial(_exact, written.directive, ctx.model),
         )
 

@@ -21,7 +21,7 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
         if list(node.args) and all(token.startswith("builtin") for token in node.args):
             yield Hit(
                 whole(node),
-                "every worker has a cache of its own: a client that meets another worker does a full handshake",
+                "the builtin cache is not shared: a client that reaches another worker needs a full handshake",
                 node,
                 help="Write ssl_session_cache shared:SSL:10m;",
                 make_fix=partial(_shared, node, ctx.model),
@@ -39,13 +39,13 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
         if ctx.model.flag(node, "ssl_session_tickets", True) is False:
             yield Hit(
                 whole(caches[0]) if caches else name_of(node),
-                "no session can be resumed, tickets are off and no cache is shared: every connection costs a full handshake",
+                "no TLS session resumption: tickets are off and no session cache is shared",
                 caches[0] if caches else node,
                 related=tuple(
                     ("tickets are off here", whole(each))
                     for each in ctx.model.effective(node, "ssl_session_tickets")
                 ),
-                help="Write ssl_session_cache shared:SSL:10m; in http.",
+                help="Set ssl_session_cache shared:SSL:10m; at the http level.",
                 make_fix=partial(_shared, caches[0] if caches else node, ctx.model),
             )
             return
@@ -83,7 +83,7 @@ def ssl_certificate_variable(ctx: CheckContext) -> Iterable[Hit]:
         if cache is None or cache == "off":
             yield Hit(
                 arg(node, node.args[0]),
-                "certificate and key are read from their files and parsed at every handshake",
+                "certificate and key are loaded from disk for every handshake",
                 node,
                 help="Write ssl_certificate_cache max=1000 inactive=20s valid=1m;",
             )

@@ -53,7 +53,7 @@ def low_keepalive_requests(ctx: CheckContext) -> Iterable[Hit]:
         if number is not None and number < _MANY_REQUESTS and node.context not in UPSTREAM_CONTEXTS:
             yield Hit(
                 whole(node),
-                f"connections are closed after {number} requests: with HTTP/2 that is a page or two, and TLS begins anew",
+                f"connections are closed after {number} requests: with HTTP/2 that is one or two pages",
                 node,
                 help=f"Leave it at {_MANY_REQUESTS}.",
             )
@@ -69,8 +69,8 @@ def keepalive_disabled(ctx: CheckContext) -> Iterable[Hit]:
         except ValueError:
             continue
         if time == 0:
-            what = "every request needs a connection of its own, and a TLS handshake"
-            yield Hit(whole(node), what, node, help="Use a minute or so.")
+            what = "keepalive_timeout 0: every request needs a new connection and TLS handshake"
+            yield Hit(whole(node), what, node, help="Use about a minute.")
 
 
 def proxy_buffering_off(ctx: CheckContext) -> Iterable[Hit]:
@@ -89,15 +89,15 @@ def proxy_buffering_off(ctx: CheckContext) -> Iterable[Hit]:
                 continue  # made for one thing
             yield Hit(
                 whole(node),
-                "a slow client holds the connection to the backend until it has read everything"
+                "proxy_buffering off: a slow client occupies the backend connection until it has read the whole response"
                 + (
-                    "; nothing is cached, either"
+                    "; responses are not cached"
                     if ctx.model.effective(node.parent, name.replace("buffering", "cache"))
                     else ""
                 ),
                 node,
                 severity=None if location is None or location.pattern == "/" else Severity.INFO,
-                help="Turn it off only where responses are streams.",
+                help="Turn buffering off only where responses are streams.",
             )
 
 
@@ -119,8 +119,8 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
         if passes and not ctx.model.unknown_inside(node) and not node.first("ntlm"):
             yield Hit(
                 whole(node),
-                "every request opens a connection to the backend"
-                + (" and a TLS session" if passes[0].scheme == "https" else ""),
+                "no keepalive: every request opens a new connection to the backend"
+                + (" and a new TLS session" if passes[0].scheme == "https" else ""),
                 node,
                 help='Write keepalive 32; with proxy_http_version 1.1 and Connection "".',
                 make_fix=partial(_pooled, node, passes),
@@ -154,7 +154,7 @@ def gzip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             if not types and not ctx.model.unknown_inside(node.parent):
                 yield Hit(
                     whole(node),
-                    "without gzip_types only text/html is compressed",
+                    "gzip_types is not set: only text/html is compressed",
                     node,
                     help=f"Write {_TYPES}",
                     make_fix=partial(_with_types, node),
@@ -183,4 +183,6 @@ def _nowhere(ctx: CheckContext, name: str, consequence: str) -> Iterator[Hit]:
     if ctx.model.config.named(name) or not ctx.model.config.is_whole or not ctx.model.servers("http"):
         return
     for block in ctx.model.config.named("http")[:1]:
-        yield Hit(name_of(block), f"{name} is not set: {consequence}", block, help=f"Write {name} in http.")
+        yield Hit(
+            name_of(block), f"{name} is not set: {consequence}", block, help=f"Set {name} at the http level."
+        )

@@ -186,7 +186,7 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
                 name_of(block),
                 "server_tokens is not set: the version of nginx is sent with every response",
                 block,
-                help="Write server_tokens off; in http.",
+                help="Set server_tokens off; at the http level.",
                 make_fix=partial(_version_hidden, block),
             )
 

@@ -23,12 +23,12 @@ _UNSOUND = frozenset(
 def indentation(ctx: CheckContext) -> Iterable[Hit]:
     """Lines that are not indented as deep as the other ones of their depth; the width is that of the file."""
     for source, unit, wrong in misplaced_lines(ctx.model):
-        name = "a tab" if "\t" in unit else f"{len(unit)} blanks"
+        name = "a tab" if "\t" in unit else f"{len(unit)} spaces"
         yield from report(
             source,
             [(start, end) for start, end, _ in wrong],
-            f"not indented like the rest of the file, by {name}",
-            "Indent each block once more than the one around it.",
+            f"inconsistent indentation: the file indents by {name}",
+            "Indent each block one level deeper than the block around it.",
             partial(_indented, source, wrong, ctx.model),
         )
 

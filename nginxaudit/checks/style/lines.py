@@ -77,7 +77,7 @@ def trailing_whitespace(ctx: CheckContext) -> Iterable[Hit]:
     """Blanks at the end of lines."""
     for source, found in _at_line_ends(ctx.model):
         yield from report(
-            source, found, "blanks at the end of the line", "Remove them.", partial(_cleared, source, found)
+            source, found, "trailing whitespace", "Remove them.", partial(_cleared, source, found)
         )
 
 
@@ -91,7 +91,7 @@ def space_before_semicolon(ctx: CheckContext) -> Iterable[Hit]:
     for source, found in _before_semicolons(ctx.model):
         spaces = [(start, end - 1) for start, end in found]
         yield from report(
-            source, found, "blanks before the semicolon", "Remove them.", partial(_cleared, source, spaces)
+            source, found, "space before the semicolon", "Remove them.", partial(_cleared, source, spaces)
         )
 
 
@@ -123,7 +123,7 @@ def line_endings(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(
             Place(source, first, first + 2),
             what,
-            help="Let them end with LF.",
+            help="Convert the file to LF.",
             make_fix=partial(_without_returns, source, ctx.model),
         )
 
@@ -164,9 +164,9 @@ def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
             told.update(node.ancestors())
             yield Hit(
                 Place(node.source, statement.start, statement.name_end, node.via),
-                f"this block has {last - first + 1} lines",
+                f"the block has {last - first + 1} lines",
                 node,
-                help="Put parts of it into files of their own, and include them.",
+                help="Move parts of it into separate files and include them.",
             )
 
 
@@ -180,8 +180,8 @@ def final_newline(ctx: CheckContext) -> Iterable[Hit]:
         if not text.endswith("\n"):
             yield Hit(
                 Place(source, len(text) - 1, len(text)),
-                "the last line has no line end",
-                help="End it.",
+                "no newline at the end of the file",
+                help="Add a newline.",
                 make_fix=partial(_ended, source),
             )
         elif text[len(kept) :].count("\n") > 1:

@@ -33,7 +33,7 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
             code = "301" if flags == ["permanent"] else "302"
             yield Hit(
                 whole(node),
-                "this redirects every request: return says that without an expression",
+                "this rewrite redirects every request; return does the same without a regular expression",
                 node,
                 help=f"Write return {code} {url};",
                 make_fix=partial(_return, node, url, code),
@@ -61,7 +61,7 @@ def redirect_uses_302(ctx: CheckContext) -> Iterable[Hit]:
         if found is not None and (found[4] or "").startswith(("$request_uri", "$uri", "/$1", "$1")):
             yield Hit(
                 whole(node),
-                "this moves every path of a name, and says that it is temporary: clients ask again each time",
+                "temporary redirect for every path: clients request the old URL again each time",
                 node,
                 help="Use 301, or 308 to keep the method.",
             )

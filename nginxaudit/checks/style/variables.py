@@ -25,7 +25,7 @@ def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
                 told.add(lower)
                 yield Hit(
                     arg(node, token),
-                    f"${name} is the same variable as ${spelling}: case does not count",
+                    f"${name} is the same variable as ${spelling}: variable names ignore case",
                     node,
                     related=((f"${spelling}", place),),
                     help=f"Write ${spelling} everywhere.",

@@ -101,7 +101,7 @@ def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
                 name_of(server.directive),
                 "ssl_ciphers is not set: HIGH:!aNULL:!MD5 holds, of which some suites have no forward secrecy",
                 server.directive,
-                help="Write ssl_ciphers in http.",
+                help="Set ssl_ciphers at the http level.",
             )
             return
 
@@ -157,7 +157,7 @@ def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
                 name_of(node),
                 "ssl_protocols is not set: before nginx 1.27.3 TLSv1 and TLSv1.1 are on by default",
                 node,
-                help="Write ssl_protocols TLSv1.2 TLSv1.3; in http.",
+                help="Set ssl_protocols TLSv1.2 TLSv1.3; at the http level.",
             )
             return
 

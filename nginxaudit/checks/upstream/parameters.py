@@ -49,9 +49,9 @@ def _refused(peer: Peer, family: str, target: Nginx) -> Iterator[Hit]:
     if blanks:
         yield Hit(
             whole(peer.directive),
-            f'blanks around "=" in the parameters of {peer.text}: nginx takes the parts as separate words',
+            f'spaces around "=" in the parameters of {peer.text}: nginx reads separate parameters',
             peer.directive,
-            help="Write name=value without blanks.",
+            help="Write name=value without spaces.",
             make_fix=partial(_joined, peer, family),
         )
         return
@@ -88,7 +88,7 @@ def _joined(peer: Peer, family: str) -> Fix | None:
     if joined == text:
         return None
     edit = edits.replaced(node.source, start, end, joined)
-    return Fix('Delete the blanks around "="', Applicability.SAFE, (edit,))
+    return Fix('Delete the spaces around "="', Applicability.SAFE, (edit,))
 
 
 def _corrected(peer: Peer, token: Token, family: str, target: Nginx) -> Fix | None:
@@ -140,7 +140,7 @@ def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
             f'the parameter "{fact.name}" of "{node.name}" exists in NGINX Plus only; '
             "open source nginx refuses to start",
             node,
-            help="Delete it, or say --edition plus if the target is NGINX Plus.",
+            help="Delete it, or set --edition plus if the target is NGINX Plus.",
             make_fix=partial(_without, node, token),
         )
 

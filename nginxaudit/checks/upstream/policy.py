@@ -108,7 +108,7 @@ def server_left_down(ctx: CheckContext) -> Iterable[Hit]:
                     parameter_place(peer, "down"),
                     f'{peer.text} of "{upstream.name}" is marked down, and nothing says why or until when',
                     peer.directive,
-                    help="Delete it, or say in a comment why it is there.",
+                    help="Delete it, or explain it in a comment.",
                 )
 
 

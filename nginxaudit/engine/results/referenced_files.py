@@ -87,7 +87,7 @@ def _readable(node: Directive, token: Token, path: str) -> Iterator[Hit]:
         node,
         severity=severity,
         rejected=at_start,
-        help="Put the file there, or correct the path.",
+        help="Create the file or correct the path.",
     )
 
 

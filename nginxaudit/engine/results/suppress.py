@@ -138,7 +138,7 @@ class Ignores(Struct):
                 if idle and len(idle) == len(ignore.names):
                     yield Flaw(
                         "unused-suppression",
-                        f"this comment silences nothing: no finding of {', '.join(idle)} here",
+                        f"this comment suppresses nothing: no finding of {', '.join(idle)} here",
                         ignore.comment,
                         "Delete the comment.",
                         _removal(ignore.comment),
@@ -171,7 +171,7 @@ class Ignores(Struct):
         names = self._names(comment, parts["names"])
         reason = parts["reason"].strip()
         if not reason:
-            message = "it gives no reason, so it suppresses nothing: write why after the bracket"
+            message = "no reason given, so it suppresses nothing: write the reason after the bracket"
             self._flaw(comment, message, severity=Severity.WARNING)
             return
         start, end = extents.of(comment) if word == "ignore" else (0, len(comment.source.text) + 1)
@@ -220,7 +220,7 @@ class Ignores(Struct):
                 "invalid-suppression",
                 f"nginxaudit comment: {message}",
                 comment,
-                f"Write it as: # nginxaudit: {form}",
+                f"Write: # nginxaudit: {form}",
                 severity=severity,
             )
         )

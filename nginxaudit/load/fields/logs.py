@@ -106,7 +106,7 @@ def _known_format(use: Use, name: Token | None) -> Iterator[Mistake]:
     if name is None:
         if use.family == "stream":
             yield Mistake(
-                _UNDEFINED, '"access_log" needs the name of a log format in stream: there is no default'
+                _UNDEFINED, '"access_log" in stream needs the name of a log format: there is no default'
             )
         return
     known = use.load.format_names.setdefault(use.family, {})  # nginx finds them in any case
