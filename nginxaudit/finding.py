@@ -175,7 +175,12 @@ def _gap_label(gap: tuple[str, str]) -> str:
 
 
 class Finding(Struct, frozen=True):
-    """One problem at one place. ``versions``: for which it holds, when that is not every one that was asked about."""
+    """One problem, at one place or, where one cause has several, at all of them.
+
+    ``versions``: for which it holds, when that is not every one that was asked about. ``cause`` is what findings with the
+    same cause share; ``parts`` are those that were merged into this one, its own first. ``reached`` are
+    all includes on the ways to it.
+    """
 
     id: str
     rule: str
@@ -192,6 +197,19 @@ class Finding(Struct, frozen=True):
     suppressed: Suppression | None = None
     versions: Versions | None = None
     witness: Witness | None = None
+    cause: str = ""
+    parts: tuple[Finding, ...] = ()
+    reached: tuple[Span, ...] = ()
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Every place that it is about: its own first, those that explain it, and the includes that lead to it."""
+        return tuple(dict.fromkeys((self.span, *(each.span for each in self.related), *self.reached)))
+
+    @property
+    def alone(self) -> tuple[Finding, ...]:
+        """The finding of each place: itself where nothing was merged."""
+        return self.parts or (self,)
 
     @property
     def claim(self) -> str:

@@ -96,7 +96,8 @@ class Hit(Struct, frozen=True):
     from what the check knows; it is called for hits that are reported only. What it returns gets its title and its
     applicability from the rule page, unless it is a whole `Fix`; the engine puts it into ``fix``. ``versions`` are those
     of nginx for which it holds, where they are not all of the target: the engine sees to that, too, unless the check knows.
-    ``witness`` is a request that shows it, found by walking it through the configuration.
+    ``witness`` is a request that shows it, found by walking it through the configuration. ``cause`` names what hits have
+    in common that go away together: the report shows them as one finding with all their places (`CheckContext.cause`).
     """
 
     place: Place
@@ -111,6 +112,7 @@ class Hit(Struct, frozen=True):
     fix: Fix | None = None
     versions: tuple[Stretch, ...] = ()
     witness: Witness | None = None
+    cause: str = ""
 
 
 class CheckContext(Struct):
@@ -121,6 +123,17 @@ class CheckContext(Struct):
     rule: str = ""  # slug of the running rule
     options: Mapping[str, Any] = field(default_factory=dict)
     advisories: Callable[[], Advisories] = shipped
+
+    def cause(self, *words: str, of: str = "") -> str:
+        """What hits share that have one cause, in words that tell it from others of the rule.
+
+        A configuration has its causes for itself; fragments side by side are parts of one. Rules that say the same of
+        one cause name it with ``of``.
+        """
+        config = self.model.config
+        path = config.main.path
+        scope = f"{path.rpartition('/')[0]}/" if config.fragment else path
+        return "\0".join([of or self.rule, scope, *words])
 
     def once(self, make: Callable[[Model], T]) -> T:
         """What ``make`` says of the model, computed once for all rules (see `Model.once`)."""

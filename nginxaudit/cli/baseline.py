@@ -56,7 +56,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
         raise CommandError(
             "some of the input could not be analysed: scan it first, a baseline would not know of it"
         )
-    entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.active]
+    entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.apart]
     _replace(name, dump(entries), typed=file is not None)
     say(f"{name}: {len(entries)} finding{'s' * (len(entries) != 1)} known")
     return 0
@@ -69,7 +69,7 @@ def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     from nginxaudit.nginx.secrets import mask_secrets
 
     report, name, _ = _audited(paths, file, options, known=True)
-    for finding in report.active:
+    for finding in report.apart:
         place = f"{finding.span.file}:{finding.span.line}"
         say(f"new   {place}: {finding.rule}: {finding.message}")
     for entry in report.gone:
@@ -77,8 +77,8 @@ def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     known = sum(
         each.suppressed is not None and each.suppressed.kind == "baseline" for each in report.findings
     )
-    say(f"{name}: {len(report.active)} new, {len(report.gone)} gone, {known} known")
-    return 3 if report.incomplete else int(bool(report.active or report.gone))
+    say(f"{name}: {len(report.apart)} new, {len(report.gone)} gone, {known} known")
+    return 3 if report.incomplete else int(bool(report.apart or report.gone))
 
 
 @command.command("prune")

@@ -218,7 +218,7 @@ def _renderer(
     if models and not WITH_GRAPHS.isdisjoint(reports.formats):
         from nginxaudit.views.graph.view import views_of
 
-        views = views_of(models, report.active)
+        views = views_of(models, report.apart)
     render_options = RenderOptions(
         fold=not options["show_all"],
         color=COLORS[options["color"]],

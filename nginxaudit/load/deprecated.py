@@ -37,6 +37,7 @@ def listen_http2_deprecated(ctx: CheckContext) -> Iterable[Hit]:
             if switched
             else 'Write "http2 on;" in every server of the socket instead.',
             make_fix=partial(_by_directive, ctx.model, server),
+            cause=ctx.cause(),
         )
 
 

@@ -11,6 +11,7 @@ from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Problem
 
 _NOT_ANALYSED = "include-not-analysed"  # told by include-not-found, as information
+_MISSING = frozenset({_NOT_ANALYSED, "include-not-found"})
 _OF_CONTEXT = frozenset(
     {_NOT_ANALYSED, "include-not-found", "include-cycle", "limit-exceeded", "unreadable-file"}
 )
@@ -55,7 +56,16 @@ def _hit(
         rejected=rejected,
         help=problem.help,
         make_fix=partial(_fix, problem, ctx.model),
+        cause=_missing_file(ctx, problem),
     )
+
+
+def _missing_file(ctx: CheckContext, problem: Problem) -> str:
+    """A file that is not there is one cause, wherever it is included."""
+    if problem.kind not in _MISSING:
+        return ""
+    is_absolute = problem.message.startswith("/")
+    return "\0".join([ctx.rule, problem.message]) if is_absolute else ctx.cause(problem.message)
 
 
 def _fix(problem: Problem, model: Model) -> Edits | Fix:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
     from nginxaudit.finding import Finding
 
+_MOST_PLACES = 5
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
@@ -46,7 +47,17 @@ def _annotation(finding: Finding) -> str:
     }
     named = ",".join(f"{name}={_value(value)}" for name, value in values.items())
     help_ = f"\n{visible(finding.help)}" if finding.help else ""
-    return f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.claim)}{_escape(help_)}"
+    return (
+        f"::{_COMMANDS[finding.severity]} {named}::{_text(finding.claim)}{_escape(help_ + _others(finding))}"
+    )
+
+
+def _others(finding: Finding) -> str:
+    """Where the same is, too: an annotation has one place."""
+    spans = [each.span for each in finding.parts[1:]]
+    more = [f"and {len(spans) - _MOST_PLACES} more"] if len(spans) > _MOST_PLACES else []
+    places = [f"{in_checkout(span.file)}:{span.line}" for span in spans[:_MOST_PLACES]]
+    return f"\nAlso at {visible(', '.join([*places, *more]))}" if spans else ""
 
 
 def annotation(level: str, values: dict[str, str], text: str) -> str:

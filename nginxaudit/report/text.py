@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nginxaudit.finding import Finding, Related, Span
 
 _TRY = "try"  # label of the line with a witness
+MOST_RELATED = 5  # related places of a finding that are shown before the rest is only counted
 FOLD_AFTER = 10  # places of one rule that are shown before the rest is only counted
 
 
@@ -92,8 +93,11 @@ class _Writer:
         if rows:
             yield self._bar(gutter)
             yield from self._rows(rows, gutter, "^", style)
-        for related in finding.related:
+        most = MOST_RELATED if self._options.fold else len(finding.related)
+        for related in finding.related[:most]:
             yield from self._related(related, gutter)
+        if len(finding.related) > most:
+            yield [(f"{'':{gutter}}--> ", "frame"), (f"and {len(finding.related) - most:,} more places", "")]
         notes = list(self._notes(finding))
         if notes and (rows or finding.related):
             yield self._bar(gutter)

@@ -106,7 +106,8 @@ def finding_in_host(finding: Finding, sources: Mapping[str, SourceText]) -> Find
     fix = finding.fix
     if fix is not None and any(isinstance(sources.get(edit.file), EmbeddedText) for edit in fix.edits):
         fix = None
-    return replace(finding, message=message, span=span, related=related, fix=fix)
+    parts = tuple(finding_in_host(part, sources) for part in finding.parts)
+    return replace(finding, message=message, span=span, related=related, fix=fix, parts=parts)
 
 
 def _related(related: Related, sources: Mapping[str, SourceText]) -> Related:

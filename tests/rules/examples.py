@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from nginxaudit.engine.results.merging import apart
 from nginxaudit.engine.rules.catalogue import builtin, page_of
 from nginxaudit.engine.rules.pages import Example, Page, read_page
 from nginxaudit.engine.rules.rule import Rule
@@ -118,10 +119,10 @@ def main_name(example: Example) -> str:
 
 
 def found_in(case: Case, directory: Path) -> list[Finding]:
-    """What the rule of ``case`` finds in its example, which is written to ``directory``; files are named from there."""
+    """What the rule of ``case`` finds at each place of its example, which is written to ``directory``; files are named from there."""
     report = audit([str(write(case.example, directory))], settings_of(case))
     assert not report.crashes, report.crashes
-    found = [each for each in report.findings if each.rule == case.rule.slug and each.suppressed is None]
+    found = [each for each in apart(report.active) if each.rule == case.rule.slug]
     return msgspec.convert(_relative(msgspec.to_builtins(found), f"{directory}/"), list[Finding])
 
 

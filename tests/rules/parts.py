@@ -137,8 +137,8 @@ def _found(case: Case, directory: Path, name: str, text: str, moved: int = 0) ->
     assert not report.crashes, report.crashes
     return {
         (each.span.start - moved, each.span.end - moved): each
-        for each in report.findings
-        if each.rule == case.rule.slug and each.suppressed is None and each.span.file == str(path)
+        for each in report.apart
+        if each.rule == case.rule.slug and each.span.file == str(path)
     }
 
 

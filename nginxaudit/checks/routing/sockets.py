@@ -50,9 +50,10 @@ def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
                 f"{len(members)} servers listen on {names}, and none is the default_server: this one, the first read, "
                 "answers for every unknown name",
                 first.directive,
-                related=tuple(("another server", _line(*each)) for each in sockets[0].members[1:4]),
+                related=tuple(("another server", _line(*each)) for each in sockets[0].members[1:]),
                 help="Mark the server that is to answer with default_server.",
                 make_fix=partial(_marked_default, first, line, ctx.model),
+                cause=ctx.cause(),
             )
 
 

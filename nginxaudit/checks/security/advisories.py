@@ -84,6 +84,7 @@ def _that_version(
         help=f"Upgrade to {newest.fixed[0]} or newer, unless the vendor has patched it."
         if newest.fixed
         else "",
+        cause=_flaws_of(ctx, flaws),
     )
 
 
@@ -104,7 +105,13 @@ def _some_versions(
         if fixed
         else "",
         versions=merged(stretch for _, own in flaws for stretch in own),
+        cause=_flaws_of(ctx, flaws),
     )
+
+
+def _flaws_of(ctx: CheckContext, flaws: Sequence[tuple[Advisory, tuple[Stretch, ...]]]) -> str:
+    """The same flaws have one cause in all files of a run: the version that they will be given to."""
+    return "\0".join([ctx.rule, *(flaw.cve for flaw, _ in flaws)])
 
 
 def _top(ctx: CheckContext) -> Place:

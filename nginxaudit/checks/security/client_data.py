@@ -209,6 +209,7 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                     severity=Severity.INFO if bound and origin.variable == "$http_host" else None,
                     help="Use $host ($host:$server_port where the port matters), and let a default server refuse names that are not yours.",
                     make_fix=partial(_checked_host, node, node.args[1], server),
+                    cause=ctx.cause(origin.variable),
                 )
                 break
 

@@ -39,26 +39,21 @@ def _tls_servers(ctx: CheckContext) -> list[Server]:
 
 
 def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
-    """TLS servers without Strict-Transport-Security; one finding when none has it."""
+    """TLS servers without Strict-Transport-Security."""
     model = ctx.model
     if model.unread_files("http") and not model.is_enclosed:
         return
     servers = _tls_servers(ctx)
     none_sends = not any(map(model.config.named, _SENDING))
     lacking = servers if none_sends else [server for server in servers if not sends(ctx, server, HSTS)]
-    if lacking and len(lacking) == len(servers) and len(servers) > 1:
-        shown = lacking[:1]
-        what = f"none of the {len(servers)} TLS servers tells browsers to stay with https"
-    else:
-        shown = lacking
-        what = "browsers are not told to stay with https: the first request of a visit can be intercepted"
-    for server in shown:
+    for server in lacking:
         hit = Hit(
             name_of(server.directive),
-            what,
+            "browsers are not told to stay with https: the first request of a visit can be intercepted",
             server.directive,
             help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names have TLS.',
             make_fix=partial(_with_header, server.directive, model),
+            cause=ctx.cause(),
         )
         assumed = any(model.may_be_set(server.directive, name) for name in _SENDING)
         yield unless(assumed, "http adds the header", hit)

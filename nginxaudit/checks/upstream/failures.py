@@ -18,6 +18,7 @@ from nginxaudit.checks.upstream.common import (
     peer_place,
     related_peers,
 )
+from nginxaudit.checks.upstream.retries import is_here, long_connects
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, MakeFix, Place, listed, whole
 from nginxaudit.model.peer import Peer
@@ -84,6 +85,7 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
             and "fail_timeout" in peer.explicit
             and peer.max_fails
             and not peer.down
+            and not is_here(peer)
         ]
         if not paused or has_active_checks(ctx.model, upstream):
             continue
@@ -98,6 +100,7 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
             and (written or peer.fail_timeout < _DEFAULT_FAIL_TIMEOUT)  # two defaults are every configuration
         ]
         if peers:
+            retry = ctx.model.retry(each)
             yield _on_peers(
                 peers,
                 "fail_timeout",
@@ -105,6 +108,7 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
                 f"{_seconds(smallest / 1000)}: with a host that drops packets, probes overlap and "
                 "some request always hangs on it",
                 related=(("requests reach the group from here", whole(each.directive)),),
+                cause=long_connects(ctx, retry) if retry is not None else "",
             )
 
 
@@ -212,6 +216,7 @@ def _on_peers(
     severity: Severity | None = None,
     related: tuple[tuple[str, Place], ...] = (),
     make_fix: MakeFix | None = None,
+    cause: str = "",
 ) -> Hit:
     """One hit for all ``peers``: on the first, with the others beside it."""
     first, *others = peers
@@ -223,6 +228,7 @@ def _on_peers(
         severity=severity,
         related=(*places, *related),
         make_fix=make_fix,
+        cause=cause,
     )
 
 

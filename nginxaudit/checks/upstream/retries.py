@@ -52,15 +52,23 @@ def slow_servers(upstream: Upstream, retry: Retry) -> int:
     server = retry.each.server
     if server is not None and server.listens and all(listen.udp for listen in server.listens):
         return 0
-    far = [peer for peer in (*upstream.live_primaries, *upstream.live_backups) if not _is_here(peer)]
+    far = [peer for peer in (*upstream.live_primaries, *upstream.live_backups) if not is_here(peer)]
     return min(upstream.live, len(far) + 1) if far else 0
 
 
-def _is_here(peer: Peer) -> bool:
+def is_here(peer: Peer) -> bool:
+    """Whether a peer is on this machine, where a connection is made or refused at once."""
     address = peer.address
     return address is not None and (
         address.kind == "unix" or address.host.startswith("127.") or address.host in ("::1", "localhost")
     )
+
+
+def long_connects(ctx: CheckContext, retry: Retry) -> str:
+    """The cause of waits for servers that drop packets: the connect timeout in effect."""
+    node = retry.connect_directive
+    place = "" if node is None else f"{node.source.path}:{node.start}"
+    return ctx.cause(directive_of(retry.each, "connect_timeout"), place, of="connect-timeout")
 
 
 def once(retries: Retries, name: str, model: Model) -> Iterator[tuple[Directive, Retry]]:
@@ -203,6 +211,7 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
             upstream.directive,
             related=(("used here", whole(retry.each.directive)),),
             help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'connect_timeout')} 2s;",
+            cause=long_connects(ctx, retry),
         )
         names = (
             directive_of(retry.each, suffix) for suffix in ("next_upstream_tries", "next_upstream_timeout")

@@ -7,7 +7,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place
-from nginxaudit.checks.upstream.retries import groups, once, seconds, slow_servers
+from nginxaudit.checks.upstream.retries import groups, long_connects, once, seconds, slow_servers
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, listed, unless, whole
 from nginxaudit.model import Model
@@ -20,8 +20,7 @@ from nginxaudit.syntax.tree import Directive
 _SLOW_MS = 15_000
 
 
-_SHOWN = 5  # groups that are shown beside a setting they share
-
+_REMEDY = "Set {} to 2s to 5s: inside one network a connection takes milliseconds."
 _CONNECT_TIMEOUT = "5s"
 """The longest that makes sense inside one network."""
 
@@ -41,36 +40,41 @@ def failover_slower_than_client(ctx: CheckContext) -> Iterable[Hit]:
             cause = (directive_of(retry.each, "connect_timeout"), retry.connect_directive)
             causes.setdefault(cause, []).append((worst, upstream, retry))
     for (name, node), found in causes.items():
-        yield _slow(ctx.model, name, node, found)
+        if node is not None:
+            yield _slow(ctx, name, node, found)
+        else:
+            yield from (_slow_by_default(ctx, name, *each) for each in found)
 
 
-def _slow(model: Model, name: str, node: Directive | None, found: list[tuple[int, Upstream, Retry]]) -> Hit:
+def _slow(ctx: CheckContext, name: str, node: Directive, found: list[tuple[int, Upstream, Retry]]) -> Hit:
     worst, _, retry = max(found, key=lambda each: each[0])
     groups = listed([f'"{group.name}"' for _, group, _ in found])
-    default = "" if node is not None else ", the default"
-    message = (
+    return Hit(
+        whole(node),
         f"when servers of {groups} drop packets, a request may wait {seconds(worst)} before it reaches a live one "
-        f"({name} is {seconds(retry.connect)}{default})"
+        f"({name} is {seconds(retry.connect)})",
+        node,
+        related=tuple(("the group", group_place(group)) for _, group, _ in found),
+        help=_REMEDY.format(name),
+        make_fix=partial(_shortened, node),
+        cause=long_connects(ctx, retry),
     )
-    remedy = f"Set {name} to 2s to 5s: inside one network a connection takes milliseconds."
-    if node is not None:
-        related = tuple(("the group", group_place(group)) for _, group, _ in found[:_SHOWN])
-        return Hit(
-            whole(node), message, node, related=related, help=remedy, make_fix=partial(_shortened, node)
-        )
-    first = found[0][1]
-    others = tuple(("this group, too", group_place(group)) for _, group, _ in found[1:_SHOWN])
-    used = (("used here", whole(found[0][2].each.directive)),)
+
+
+def _slow_by_default(ctx: CheckContext, name: str, worst: int, upstream: Upstream, retry: Retry) -> Hit:
+    model = ctx.model
     hit = Hit(
-        group_place(first),
-        message,
-        first.directive,
-        related=(*used, *others),
+        group_place(upstream),
+        f'when servers of "{upstream.name}" drop packets, a request may wait {seconds(worst)} before it reaches a live one '
+        f"({name} is {seconds(retry.connect)}, the default)",
+        upstream.directive,
+        related=(("used here", whole(retry.each.directive)),),
         severity=Severity.INFO,
-        help=remedy,
-        make_fix=partial(_set_for_all, first, model),
+        help=_REMEDY.format(name),
+        make_fix=partial(_set_for_all, upstream, model),
+        cause=long_connects(ctx, retry),
     )
-    return unless(model.may_be_set(found[0][2].each.scope, name), "a block around it sets that", hit)
+    return unless(model.may_be_set(retry.each.scope, name), "a block around it sets that", hit)
 
 
 def _shortened(node: Directive) -> Edits:

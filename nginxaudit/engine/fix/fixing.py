@@ -187,7 +187,7 @@ class _Fixing:
         reported = {file.path for file in report.files}
         return [
             finding
-            for finding in report.active
+            for finding in report.apart
             if finding.fix is not None
             and finding.rule in self._wanted
             and finding.fix.applicability in self._allowed
@@ -328,9 +328,7 @@ def _worse(before: Report, after: Report) -> str | None:
 def _errors(report: Report) -> list[Finding]:
     """What is wrong."""
     return [
-        finding
-        for finding in report.active
-        if finding.severity is Severity.ERROR or finding.rejected_by_nginx
+        finding for finding in report.apart if finding.severity is Severity.ERROR or finding.rejected_by_nginx
     ]
 
 

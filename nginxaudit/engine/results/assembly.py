@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from nginxaudit.engine.results.bounds import at_most
 from nginxaudit.engine.results.collect import Collector
 from nginxaudit.engine.results.concealed import shortened
+from nginxaudit.engine.results.merging import apart, in_order, merged
 from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rules.catalogue import Catalogue
 from nginxaudit.engine.rules.rule import Rule
@@ -146,7 +147,7 @@ class Assembly:
             for finding in findings
             if finding.severity >= settings.min_severity and finding.confidence >= settings.min_confidence
         ]
-        shown, more = at_most(shown, settings.limits.max_findings_per_rule)
+        shown, more = at_most(merged(shown), settings.limits.max_findings_per_rule)
         self._notes += more
         shown, sources = self._in_hosts(shown)
         files = {*sources, *self._troubles} - hidden
@@ -180,7 +181,7 @@ class Assembly:
     def _in_hosts(self, findings: list[Finding]) -> tuple[list[Finding], dict[str, SourceText]]:
         """Findings and texts as people know them: what is embedded is shown in the file that it stands in."""
         hosts = [source.host for source in self._sources.values() if source.host is not source]
-        self.in_place = findings
+        self.in_place = apart(findings)
         if not hosts:
             return findings, self._sources
         from nginxaudit.source.embedded import finding_in_host
@@ -188,7 +189,7 @@ class Assembly:
         sources = {path: source for path, source in self._sources.items() if source.host is source}
         sources.update((host.path, host) for host in hosts)
         moved = [finding_in_host(finding, self._sources) for finding in findings]
-        return sorted(moved, key=_order), sources
+        return sorted(moved, key=in_order), sources
 
     def _silence(self, finding: Finding) -> Finding:
         if self._ignores is not None:
@@ -221,11 +222,7 @@ class Assembly:
         added = extra.findings()
         if not added:
             return findings
-        return sorted([*findings, *added], key=_order)
-
-
-def _order(finding: Finding) -> tuple[str, int, str]:
-    return finding.span.file, finding.span.start, finding.id
+        return sorted([*findings, *added], key=in_order)
 
 
 def _seen_at(source: SourceText, offset: int) -> tuple[str, int]:

@@ -28,6 +28,9 @@ class Collector:
         self._target = target
         self._hits: dict[tuple[object, ...], tuple[Rule, Hit]] = {}
         self._ways: dict[tuple[object, ...], dict[Span, None]] = {}
+        self._reached: dict[
+            tuple[object, ...], dict[Span, None]
+        ] = {}  # the same, with the includes around them
         self._spans: dict[tuple[str, int, int], Span] = {}
         self._times: dict[tuple[object, ...], int] = {}  # how often the same place was found
         self._entered: dict[str, int] = {}  # file -> in how many contexts it stands
@@ -43,6 +46,11 @@ class Collector:
         key = self._key(rule, hit)
         if place.via is not None:
             self._ways.setdefault(key, {})[self._span(_include_place(place.via))] = None
+            reached = self._reached.setdefault(key, {})
+            via: Directive | None = place.via
+            while via is not None:
+                reached[self._span(_include_place(via))] = None
+                via = via.via
         self._times[key] = self._times.get(key, 0) + 1
         if key not in self._hits:
             self._hits[key] = rule, hit
@@ -97,6 +105,8 @@ class Collector:
             fingerprint=fingerprint,
             versions=spelled_versions(hit.versions, self._target) if hit.versions else None,
             witness=shown.witness(hit.witness) if hit.witness else None,
+            cause=hit.cause,
+            reached=tuple(self._reached.get(key, ())),
         )
 
     def _shared(self, fix: Fix, hit: Hit, times: int) -> Fix:

@@ -70,6 +70,11 @@ class Report(Struct, frozen=True):
         """Findings that are not suppressed."""
         return tuple(f for f in self.findings if f.suppressed is None)
 
+    @property
+    def apart(self) -> tuple[Finding, ...]:
+        """The same, each place of what was merged for itself."""
+        return tuple(each for finding in self.active for each in finding.alone)
+
     def exit_code(self, fail_on: Severity | None = Severity.WARNING) -> int:
         """0 clean, 1 findings at or above ``fail_on`` (None: never), 3 not analysed, 4 a rule crashed."""
         if self.crashes:

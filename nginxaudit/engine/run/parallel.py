@@ -51,6 +51,7 @@ class _Packed(Struct, frozen=True, array_like=True):
     fix: Fix | None
     versions: tuple[Stretch, ...]
     witness: Witness | None
+    cause: str
 
 
 class _Found(Struct, frozen=True, array_like=True):
@@ -227,6 +228,7 @@ def _packed(model: int, task: int, hit: Hit) -> _Packed:
         hit.fix,
         hit.versions,
         hit.witness,
+        str(hit.cause),
     )
 
 
@@ -256,6 +258,7 @@ class _Unpacker:
             fix=packed.fix,
             versions=packed.versions,
             witness=packed.witness,
+            cause=packed.cause,
         )
 
     def _place(self, place: _PackedPlace) -> Place:

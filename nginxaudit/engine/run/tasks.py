@@ -18,6 +18,7 @@ from nginxaudit.engine.run.sure import is_fixable, is_sure
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
 from nginxaudit.nginx import Advisories, shipped
+from nginxaudit.syntax.tree import Directive
 
 
 class Outcome(Struct):
@@ -105,7 +106,25 @@ def _is_about(rule: Rule, hit: Hit, model: Model) -> bool:
     """Whether the hit is about what is written, and not about what a template engine will still replace."""
     if not hit.place.source.path:
         return False  # a block that is assumed around a fragment, or a file that is known and not there
+    if _is_behind_repeat(hit, model):
+        return False
     return is_sure(rule, hit, model)
+
+
+_MAIN = ("events", "http", "stream", "mail")
+
+
+def _repeats(model: Model) -> frozenset[Directive]:
+    """Blocks of the main context that are there already: nginx stops at them, and reads nothing of what is inside."""
+    if model.templates:
+        return frozenset()  # they may be alternatives
+    blocks = (model.config.top.named(name)[1:] for name in _MAIN)
+    return frozenset(block for repeated in blocks for block in repeated)
+
+
+def _is_behind_repeat(hit: Hit, model: Model) -> bool:
+    repeats = model.once(_repeats)
+    return bool(repeats) and hit.node is not None and not repeats.isdisjoint(hit.node.ancestors())
 
 
 def _seen(hit: Hit) -> Hit:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _FRAME = Frame(160, "utf-8", "…")
 _MOST_NODES = 600  # of a picture: beyond, nobody finds anything in it
+_MOST_RELATED = 20  # related places of a finding, each with its lines
 
 
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
@@ -115,9 +116,11 @@ def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
         f"{_suppression(finding)}</p>"
     )
     yield _excerpt(report, span)
-    for related in finding.related:
+    for related in finding.related[:_MOST_RELATED]:
         yield f'<p class="facts">{_text(related.message)}: {_text(f"{related.span.file}:{related.span.line}")}</p>'
         yield _excerpt(report, related.span, context=False)
+    if len(finding.related) > _MOST_RELATED:
+        yield f'<p class="facts">and {len(finding.related) - _MOST_RELATED:,} more places</p>'
     if rule is not None and rule.why:
         yield f"<p><strong>Why</strong> {_text(rule.why)}</p>"
     remedy = finding.help or (rule.remedy if rule is not None else "")

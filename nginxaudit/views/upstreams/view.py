@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nginxaudit.finding import Finding
+from nginxaudit.finding import Finding, Span
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.retries import Retry
 from nginxaudit.report.masked import veiled_fields
@@ -57,22 +57,26 @@ class UpstreamView(Struct, frozen=True):
 
 
 class _Places:
-    """Findings by where they stand: thousands of groups may have thousands of findings, on one line too."""
+    """Findings by their places: thousands of groups may have thousands of findings, on one line too."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self._files: dict[str, list[Finding]] = {}
-        for finding in sorted(findings, key=_place):
-            self._files.setdefault(finding.span.file, []).append(finding)
+        self._files: dict[str, list[tuple[Span, Finding]]] = {}
+        for finding in findings:
+            for span in finding.spans:
+                self._files.setdefault(span.file, []).append((span, finding))
+        for places in self._files.values():
+            places.sort(key=_place)
 
     def within(self, source: SourceText, start: int, end: int) -> list[Finding]:
-        """Those that begin between two offsets."""
+        """Those with a place that begins between two offsets."""
         found = self._files.get(source.path, [])
         first = bisect_left(found, source.position(start), key=_place)
-        return found[first : bisect_right(found, source.position(end), lo=first, key=_place)]
+        last = bisect_right(found, source.position(end), lo=first, key=_place)
+        return [finding for _, finding in found[first:last]]
 
 
-def _place(finding: Finding) -> tuple[int, int]:
-    return finding.span.line, finding.span.column
+def _place(entry: tuple[Span, Finding]) -> tuple[int, int]:
+    return entry[0].line, entry[0].column
 
 
 def view_of(upstream: Upstream, model: Model, places: _Places) -> UpstreamView:
@@ -99,7 +103,7 @@ def view_of(upstream: Upstream, model: Model, places: _Places) -> UpstreamView:
         state=_state(upstream),
         retries=tuple(dict.fromkeys(_retry(retry, upstream) for retry in retries)),
         users=tuple(dict.fromkeys(map(_user, passes))),
-        findings=tuple(own),
+        findings=tuple({id(each): each for each in own}.values()),
     )
 
 
