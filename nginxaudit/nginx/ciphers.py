@@ -14,8 +14,18 @@ WEAK = ("NULL", "aNULL", "EXPORT", "DES", "3DES", "RC4", "MD5", "IDEA", "SEED", 
 _ALIASES = {
     "NULL": "NULL", "ENULL": "NULL", "ANULL": "aNULL", "ADH": "aNULL", "AECDH": "aNULL", "EXP": "EXPORT", "EXPORT": "EXPORT",
     "EXPORT40": "EXPORT", "EXPORT56": "EXPORT", "DES": "DES", "LOW": "DES", "3DES": "3DES", "RC4": "RC4", "MD5": "MD5",
-    "IDEA": "IDEA", "SEED": "SEED", "RC2": "RC2",
+    "IDEA": "IDEA", "SEED": "SEED", "RC2": "RC2", "COMPLEMENTOFALL": "NULL",
 }  # fmt: skip
+_ANONYMOUS = ("ALL", "HIGH", "AES", "AES128", "AES256", "AESGCM", "CAMELLIA", "CAMELLIA128", "CAMELLIA256", "DH",
+              "COMPLEMENTOFDEFAULT", "KDHE", "KEDH")  # fmt: skip
+_UNENCRYPTED = ("ECDHE", "EECDH", "KRSA", "RSA", "ARSA")
+_BOTH = ("SHA", "SHA1", "SHA256", "ECDH", "KECDHE", "KEECDH", "TLSV1", "TLSV1.0", "TLSV1.2", "SSLV3")
+_AT_LEVEL_0: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_ANONYMOUS, ("aNULL",)),
+    **dict.fromkeys(_UNENCRYPTED, ("NULL",)),
+    **dict.fromkeys(_BOTH, ("aNULL", "NULL")),
+}
+"""What wide words bring in at security level 0, which lets suites without authentication or encryption pass (openssl ciphers -v 'WORD:@SECLEVEL=0')."""
 _LEVEL = r"@SECLEVEL=(\d)"
 _WITHOUT_LEVEL = frozenset({"3DES"})  # 112 bits: allowed up to level 2
 
@@ -23,15 +33,19 @@ _WITHOUT_LEVEL = frozenset({"3DES"})  # 112 bits: allowed up to level 2
 def weak_families(text: str) -> dict[str, str]:
     """Weak families that surely survive ``text``, each with the word that brings it in.
 
-    What ``ALL``, ``DEFAULT`` and the like bring depends on the library and is not counted.
+    What ``ALL``, ``DEFAULT`` and the like bring depends on the library and is not counted, but for what security level 0 lets in.
     """
     present: dict[str, dict[str, str]] = {}
     killed: set[str] = set()
+    level = re.search(_LEVEL, text)
+    open_level = level is not None and level[1] == "0"
     for word in re.split(r"[:, ]+", text.strip()):
         if not word or word.startswith(("@", "+")):
             continue
         mark, name = (word[0], word[1:]) if word[0] in "!-" else ("", word)
         families = _families(name)
+        if open_level and not mark:
+            families |= set(_AT_LEVEL_0.get(name.upper(), ()))
         if mark == "!":
             killed.update(families if _is_alias(name) else ())
             killed.add(name.upper())
@@ -40,13 +54,17 @@ def weak_families(text: str) -> dict[str, str]:
         elif name.upper() not in killed:
             for family in families:
                 present.setdefault(family, {})[name.upper()] = word
-    level = re.search(_LEVEL, text)
     strict = level is not None and int(level[1]) >= 2
     return {
         family: next(iter(words.values()))
         for family, words in present.items()
         if words and family not in killed and not (strict and family not in _WITHOUT_LEVEL)
     }
+
+
+def is_wide(word: str) -> bool:
+    """Whether a word means good suites, too, so that weak ones are excluded beside it."""
+    return word.upper() in _AT_LEVEL_0
 
 
 def _is_alias(name: str) -> bool:

@@ -14,10 +14,12 @@ from tests.support.backends import ask
 pytestmark = [pytest.mark.live, nginx.live]
 
 
-def raw(port: int, path: str) -> str:
+def raw(port: int, path: str, body: str | None = None) -> str:
     """The response to a request whose path is sent as it is."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        method, length = ("GET", "") if body is None else ("POST", f"Content-Length: {len(body)}\r\n")
+        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\n{length}Connection: close\r\n\r\n"
+        client.sendall(f"{head}{body or ''}".encode())
         received = b""
         while chunk := client.recv(65536):
             received += chunk
@@ -83,6 +85,27 @@ def test_a_cache_gives_the_first_cookie_to_everybody(tmp_path: Path) -> None:
 def _cookie(response: str) -> str | None:
     found = [line for line in response.splitlines() if line.lower().startswith("set-cookie:")]
     return found[0] if found else None
+
+
+def test_a_key_without_arguments_or_body(tmp_path: Path) -> None:
+    port, backend = nginx.free_ports(2)
+    cached = f"proxy_pass http://127.0.0.1:{backend};"
+    servers = (
+        f"proxy_cache_path {tmp_path}/cache keys_zone=z:1m; proxy_cache_valid 200 1m; "
+        f"server {{ listen 127.0.0.1:{backend}; return 200 id=$arg_id,length=$http_content_length; }} "
+        f"server {{ listen 127.0.0.1:{port}; proxy_cache z; "
+        f"location /a {{ proxy_cache_key $host$uri; {cached} }} "
+        f"location /b {{ proxy_cache_methods GET POST; {cached} }} }}"
+    )
+    owner = "user root;" if os.geteuid() == 0 else ""
+    with nginx.running(tmp_path, servers, main=owner):
+        assert [raw(port, f"/a?id={number}").rpartition("id=")[2] for number in (1, 2)] == ["1,length="] * 2
+        assert [raw(port, f"/b?id={number}").rpartition("id=")[2] for number in (1, 2)] == [
+            "1,length=",
+            "2,length=",
+        ]
+        posted = [raw(port, "/b", "x" * size).rpartition("length=")[2] for size in (1, 2)]
+        assert posted == ["1", "1"]
 
 
 def test_a_target_with_two_slashes(tmp_path: Path) -> None:

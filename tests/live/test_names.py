@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from http import client
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,31 @@ def test_a_resolver_is_not_asked_for_a_fixed_name(tmp_path: Path, target: str, r
             status, _ = ask(port)
         assert _asked(resolver) is runtime
         assert status == (502 if runtime else 200)
+
+
+def test_names_that_no_host_header_matches(tmp_path: Path) -> None:
+    """server-name-never-matches: the default server answers."""
+    (port,) = nginx.free_ports(1)
+    names = {
+        "a.test:8080": "a.test:8080",
+        "c.test,d.test": "d.test",
+        "e.test.": "e.test.",
+        "::1": "[::1]",
+        "http://f.test": "f.test",
+    }
+    http = f"server {{ listen 127.0.0.1:{port}; return 404; }} " + " ".join(
+        f"server {{ listen 127.0.0.1:{port}; server_name {name}; return 200 {at}; }}"
+        for at, name in enumerate(names)
+    )
+    with nginx.running(tmp_path, http):
+        for name, host in names.items():
+            assert _status(port, host) == 404, name
+
+
+def _status(port: int, host: str) -> int:
+    connection = client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/", headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()

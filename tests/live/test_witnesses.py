@@ -102,6 +102,8 @@ def _check(finding: Finding, answer: _Answer) -> None:
         assert 300 <= answer.status < 400 and host.endswith("evil.example"), answer.headers
     elif finding.rule == "http-splitting":
         assert "x-injected" in answer.headers, answer.headers
+    elif finding.rule == "error-page-hidden-by-return":
+        assert answer.status >= 400 and b"<hr><center>nginx" in answer.body
     elif "redirect" in finding.message or finding.rule == "limit-not-reached":
         assert answer.status < 400
     else:

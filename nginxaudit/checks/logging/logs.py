@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, Place, arg, whole
+from nginxaudit.model import Model
+from nginxaudit.model.access import is_local
 from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import PASS_DIRECTIVES
+from nginxaudit.syntax.tree import Directive
 
+_LOGGING = frozenset({"main", "http", "server", "stream", "stream-server"})
 _UPSTREAM_FIELDS = frozenset(
     {
         "upstream_addr",
@@ -66,11 +72,13 @@ def error_log_level_high(ctx: CheckContext) -> Iterable[Hit]:
 def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
     """Servers without a trace, and logs that an ``off`` beside them cancels."""
     for node in ctx.model.config.named("access_log"):
-        if node.args[:1] != ["off"] or node.parent is None:
+        if not _discards(node) or node.parent is None:
             continue
         others = [
-            each for each in node.parent.named("access_log") if each is not node and each.args[:1] != ["off"]
+            each for each in node.parent.named("access_log") if each is not node and not _discards(each)
         ]
+        if others and node.args[0] != "off":
+            continue
         if others:
             yield Hit(
                 whole(node),
@@ -81,8 +89,7 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
                 help="Delete one of the two.",
             )
         elif node.context == "http" and not any(
-            each.context != "http" and each.args[:1] != ["off"]
-            for each in ctx.model.config.named("access_log")
+            each.context != "http" and not _discards(each) for each in ctx.model.config.named("access_log")
         ):
             yield Hit(
                 whole(node),
@@ -90,6 +97,51 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Turn it off only for health checks and static files.",
             )
+        elif node.context == "server" and _serves(ctx.model, node.parent):
+            yield Hit(
+                whole(node),
+                "no request of this server leaves a trace: attacks and failures cannot be reconstructed",
+                node,
+                help="Turn it off for health checks and static files only.",
+            )
+
+
+def _discards(node: Directive) -> bool:
+    return node.args[:1] in (["off"], ["/dev/null"])
+
+
+def _serves(model: Model, block: Directive) -> bool:
+    """Whether a server answers strangers with more than fixed texts, and none of its locations has a log."""
+    server = model.server_of(block)
+    if server is None or server.family != "http" or is_local(server) or block.first("return"):
+        return False
+    if model.unknown_inside(block):
+        return False
+    served = [block, *(each.directive for each in server.all_locations())]
+    if any(not _discards(each) for inner in served[1:] for each in inner.named("access_log")):
+        return False
+    handlers = (*PASS_DIRECTIVES, "root", "alias", "try_files")
+    content = [inner for inner in served if any(map(inner.first, handlers)) and not inner.first("return")]
+    return bool(content) and not is_restricted(model, block)
+
+
+def error_log_discarded(ctx: CheckContext) -> Iterable[Hit]:
+    """Errors that are written nowhere."""
+    for node in ctx.model.config.named("error_log"):
+        block = node.parent
+        if node.args[:1] != ["/dev/null"] or block is None or node.context not in _LOGGING:
+            continue
+        if any(each.args[:1] != ["/dev/null"] for each in block.named("error_log")):
+            continue
+        server = ctx.model.server_of(block) if block.inner == "server" else None
+        if server is not None and (is_local(server) or block.first("return")):
+            continue
+        yield Hit(
+            whole(node),
+            "errors are discarded: failures of backends and attacks leave no trace",
+            node,
+            help="Write error_log /var/log/nginx/error.log error;",
+        )
 
 
 def error_log_unset(ctx: CheckContext) -> Iterable[Hit]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, unless, whole
-from nginxaudit.model.scope import is_directive
 from nginxaudit.nginx.names import ANSWERING, EXCHANGES, LUA, PASS_DIRECTIVES
 from nginxaudit.syntax.tree import Config, Directive
 
@@ -156,21 +155,6 @@ def limit_except_misuse(ctx: CheckContext) -> Iterable[Hit]:
                 "this block is empty: no method is limited",
                 node,
                 help="Write deny all; in it, or auth_basic.",
-            )
-
-
-def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
-    """Server errors that are told to clients as success."""
-    for node in ctx.model.config.named("error_page"):
-        if not is_directive(node) or len(node.args) < 3:
-            continue
-        *codes, change, _ = (str(token) for token in node.args)
-        if change == "=200" and any(code.startswith("5") and len(code) == 3 for code in codes):
-            yield Hit(
-                arg(node, node.args[-2]),
-                "server errors are answered with 200: health checks, caches and balancers before this nginx see success",
-                node,
-                help="Leave out =200, so that the page is sent with the status of the error.",
             )
 
 

@@ -64,3 +64,35 @@ def try_files_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     help="Define it in this server, or correct the name.",
                 )
+
+
+def server_name_never_matches(ctx: CheckContext) -> Iterable[Hit]:
+    """Names with something that the host of a request never has.
+
+    nginx compares names with the host without its port and final dot, and refuses a host with a slash
+    (``ngx_http_validate_host`` in src/http/ngx_http_request.c).
+    """
+    for node in ctx.model.config.named("server_name"):
+        if ctx.model.family_of(node) != "http":
+            continue
+        for token in node.args:
+            problem, remedy = _never(token)
+            if problem and not token.startswith("~") and "$" not in token and not token.filled:
+                yield Hit(arg(node, token), f'"{token}" never matches: {problem}', node, help=remedy)
+
+
+def _never(name: str) -> tuple[str, str]:
+    """Why no host of a request is this name, and the remedy."""
+    if "/" in name:
+        return "a host has no scheme and no path", "Write the host name alone."
+    if "," in name:
+        return "this is one name with a comma in it", "Separate names with spaces."
+    if ":" in name and not (name.startswith("[") and name.endswith("]")):
+        if name.count(":") > 1 and not name.startswith("["):
+            return "hosts that are IPv6 addresses have brackets", f"Write [{name}]."
+        return "nginx compares the host without its port", "Delete the port; listen chooses it."
+    if name.endswith(".") and len(name) > 1:
+        return "nginx removes the final dot of the host", "Delete the final dot."
+    if not name.isascii():
+        return "clients send the ASCII form of the name, xn--…", "Write the name in its ASCII form."
+    return "", ""

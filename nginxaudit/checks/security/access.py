@@ -34,9 +34,7 @@ _STATUS_PAGES = (
     "check_status",
 )
 GUARDS = ("deny", "auth_basic", "auth_request")
-_CLAIMED = "proxy_protocol_addr"
 _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked for
-_WIDE = {4: 8, 6: 16}
 
 
 def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
@@ -99,7 +97,7 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
         block = node.parent
         if block is None or not node.args or node.args[0].lower() == "off" or "$" in node.args[0]:
             continue
-        if ctx.model.effective(block, "auth_basic_user_file") or _unread(ctx.model, block):
+        if ctx.model.effective(block, "auth_basic_user_file") or unread(ctx.model, block):
             continue
         if not any(inner.name == "auth_basic_user_file" for inner in block.walk()):
             hit = Hit(
@@ -111,7 +109,7 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
             yield unless(ctx.model.is_enclosed, "a block around it has one", hit)
     for node in ctx.model.config.named("auth_basic_user_file"):
         block = node.parent
-        if block is None or ctx.model.effective(block, "auth_basic") or _unread(ctx.model, block):
+        if block is None or ctx.model.effective(block, "auth_basic") or unread(ctx.model, block):
             continue
         if not any(inner.name == "auth_basic" for inner in block.walk()):
             hit = Hit(
@@ -123,7 +121,8 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
             yield unless(ctx.model.is_enclosed, "a block around it has that", hit)
 
 
-def _unread(model: Model, block: Directive) -> bool:
+def unread(model: Model, block: Directive) -> bool:
+    """Whether a part of the block, or of what is around it, could not be read."""
     inside = block is not model.config.top and model.unknown_inside(block)
     return inside or model.unread_around(block)
 
@@ -135,7 +134,7 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
             block = node.parent
             if block is None or block.inner not in ("server", "location") or node.args[:1] == ["off"]:
                 continue
-            if _unread(ctx.model, block) or is_restricted(ctx.model, block):
+            if unread(ctx.model, block) or is_restricted(ctx.model, block):
                 continue
             if any(map(always_returns, dict.fromkeys([block, _server_block(ctx.model, block)]))):
                 continue  # the page is never shown
@@ -291,7 +290,7 @@ def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
         block = node.parent
         if block is None or node.args[:1] == ["off"] or block.named("limit_except"):
             continue
-        if not (_unread(ctx.model, block) or is_restricted(ctx.model, block)):
+        if not (unread(ctx.model, block) or is_restricted(ctx.model, block)):
             hit = Hit(
                 whole(node),
                 f"anybody may change files here: {', '.join(node.args)}",
@@ -299,78 +298,6 @@ def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 help="Add limit_except GET { … }, rules on addresses, or a password.",
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
-
-
-def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
-    """Everybody may say which address he has."""
-    for node in ctx.model.config.named("set_real_ip_from"):
-        read = read_network(node.args[0]) if node.args else None
-        if read is None or (read[0].is_private and read[0].prefixlen):
-            continue
-        found = read[0]
-        if found.prefixlen < _WIDE[found.version]:
-            by_protocol = ctx.model.value(node, "real_ip_header") == "proxy_protocol"
-            yield Hit(
-                whole(node),
-                f"{node.args[0]} lets {'everybody' if found.prefixlen == 0 else 'very many'} choose the address that rules, limits and logs see",
-                node,
-                severity=Severity.WARNING if by_protocol or found.prefixlen else None,
-                help="Name the addresses of the proxies before this nginx.",
-            )
-
-
-def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
-    """``real_ip_header`` that nobody is trusted to send, or that does not arrive."""
-    for node in ctx.model.config.named("real_ip_header"):
-        block = node.parent
-        if block is None or _unread(ctx.model, block) or ctx.model.may_be_set(block, "set_real_ip_from"):
-            continue
-        trusted = ctx.model.effective(block, "set_real_ip_from") or any(
-            inner.name == "set_real_ip_from" for inner in block.walk()
-        )
-        if not trusted:
-            problem = "nobody is trusted to send it: the address stays that of the proxy"
-        elif node.args[:1] == ["proxy_protocol"] and not _gets_proxy_protocol(ctx.model):
-            if ctx.model.unread_files("http"):
-                continue
-            problem = "no listen has proxy_protocol: there is no such address"
-        else:
-            continue
-        yield Hit(whole(node), problem, node, help="Add set_real_ip_from (or proxy_protocol to listen).")
-
-
-def _gets_proxy_protocol(model: Model) -> bool:
-    return any(
-        listen.proxy_protocol
-        for server in (*model.servers("http"), *model.servers("stream"))
-        for listen in server.listens
-    )
-
-
-def proxy_protocol_unverified(ctx: CheckContext) -> Iterable[Hit]:
-    """The address that a PROXY header claims decides, and anybody may send one."""
-    if ctx.model.config.named("set_real_ip_from"):
-        return
-    deciding = ("geo", "map", "if", "limit_req_zone", "limit_conn_zone")
-    if not any(
-        _CLAIMED in token for name in deciding for node in ctx.model.config.named(name) for token in node.args
-    ):
-        return
-    users = [node for node, token in ctx.model.texts if _CLAIMED in token and node.name in deciding]
-    if not users:
-        return
-    for server in ctx.model.servers("http"):
-        for listen in server.listens:
-            if listen.proxy_protocol and listen.directive is not None and not is_local(server):
-                hit = Hit(
-                    whole(listen.directive),
-                    "whoever can connect here says which address he has, and that address decides",
-                    listen.directive,
-                    related=(("it decides here", whole(users[0])),),
-                    help="Let only the balancer connect, and name it in set_real_ip_from.",
-                )
-                yield unless(ctx.model.is_part("http"), "http has set_real_ip_from", hit)
-                return
 
 
 def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
+from nginxaudit.model import Model
 from nginxaudit.model.location import Location
 from nginxaudit.model.passes import Pass
-from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import CACHING
 from nginxaudit.syntax.tree import Directive
@@ -43,6 +43,11 @@ _PERSONAL = (
 )
 
 
+_IDENTITIES = frozenset(
+    {"remote_user", "http_authorization", "ssl_client_s_dn", "ssl_client_fingerprint", "ssl_client_serial"}
+)
+
+
 def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
     """Caches that are told to keep what the backend marks as made for one client."""
     told: set[Directive] = set()
@@ -50,7 +55,7 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
         if each.protocol not in CACHING:
             continue
         cache = ctx.model.value(each.scope, f"{each.protocol}_cache")
-        if cache is None or cache == "off" or _goes_by_client(ctx, each):
+        if cache is None or cache == "off" or goes_by_client(ctx, each):
             continue
         for node in ctx.model.effective(each.scope, f"{each.protocol}_ignore_headers"):
             if node in told:
@@ -59,6 +64,30 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
             if hit is not None:
                 told.add(node)
                 yield hit
+        for node in ctx.model.effective(each.scope, f"{each.protocol}_set_header"):
+            if node not in told and _names_client(ctx.model, node):
+                told.add(node)
+                yield Hit(
+                    whole(node),
+                    f"the backend learns who asks from {node.args[0]}, which the cache key does not contain",
+                    node,
+                    (("responses are cached here", whole(each.directive)),),
+                    help=f"Write {each.protocol}_no_cache and {each.protocol}_cache_bypass with {node.args[1]}, or put it into the key.",
+                )
+
+
+def _names_client(model: Model, node: Directive) -> bool:
+    """Whether a header sent to the backend names the client who asks, or carries its password."""
+    if len(node.args) < 2:
+        return False
+    names = {reference.name for reference in references(node.args[1])}
+    if any(origin.variable == "$http_authorization" for origin in model.taint.origins(node.args[1], node)):
+        return True
+    defined = model.variable_definitions("http")
+    return any(
+        name in _IDENTITIES or any(each.name == "auth_request_set" for each in defined.get(name, ()))
+        for name in names
+    )
 
 
 def _ignored(ctx: CheckContext, each: Pass, node: Directive) -> Hit | None:
@@ -77,7 +106,17 @@ def _ignored(ctx: CheckContext, each: Pass, node: Directive) -> Hit | None:
             related,
             help=f"Leave Set-Cookie out, or write {each.protocol}_hide_header Set-Cookie; beside it.",
         )
-    if "cache-control" in words and not _is_static(ctx.model.location_of(each.scope)):
+    other = _application(ctx, each) if "cache-control" in words else None
+    if other is not None:
+        return Hit(
+            arg(node, words["cache-control"]),
+            "/account/x.css reaches the application, too: its private page is cached because of the file extension",
+            node,
+            (*related, ("the same backend answers here", whole(other.directive))),
+            severity=Severity.INFO,
+            help="Leave Cache-Control out, or cache only below a directory that holds static files.",
+        )
+    if "cache-control" in words and not is_static(ctx.model.location_of(each.scope)):
         return Hit(
             arg(node, words["cache-control"]),
             "responses that the backend marks as private or no-store are cached for everybody",
@@ -90,7 +129,29 @@ def _ignored(ctx: CheckContext, each: Pass, node: Directive) -> Hit | None:
     return None
 
 
-def _goes_by_client(ctx: CheckContext, each: Pass) -> bool:
+def _application(ctx: CheckContext, each: Pass) -> Pass | None:
+    """Where pages of the backend of a location by file extension are made for clients, without a cache."""
+    location = each.location
+    if location is None or each.server is None or not location.is_regex or r"\." not in location.pattern:
+        return None
+    expression = location.expression
+    if expression is None or expression.starts_anchored or location.parent is not None:
+        return None
+    return next(
+        (
+            other
+            for other in ctx.model.passes
+            if other.server is each.server
+            and other.location is not None
+            and other.location.is_prefix
+            and other.target == each.target
+            and ctx.model.value(other.scope, f"{other.protocol}_cache") in (None, "off")
+        ),
+        None,
+    )
+
+
+def goes_by_client(ctx: CheckContext, each: Pass) -> bool:
     """Whether the key tells clients apart, or something decides what is kept or asked anew."""
     if any(
         ctx.model.effective(each.scope, f"{each.protocol}_{name}") for name in ("no_cache", "cache_bypass")
@@ -105,54 +166,9 @@ def _goes_by_client(ctx: CheckContext, each: Pass) -> bool:
     )
 
 
-def _is_static(location: Location | None) -> bool:
+def is_static(location: Location | None) -> bool:
+    """Whether a location is named as one of static files."""
     return location is not None and (
         any(part in location.pattern.lower() for part in _STATIC)
         or (location.is_regex and r"\." in location.pattern)
     )
-
-
-def cache_key_missing_host(ctx: CheckContext) -> Iterable[Hit]:
-    """One cache for several sites, whose key does not tell them apart."""
-    zones: dict[str, list[tuple[Directive, Server]]] = {}
-    for each in ctx.model.passes:
-        if each.server is None or each.protocol not in CACHING:
-            continue
-        zone = ctx.model.value(each.scope, f"{each.protocol}_cache")
-        if zone is not None and zone != "off" and "$" not in zone:
-            zones.setdefault(f"{each.protocol} {zone}", []).append((each.scope, each.server))
-    told: set[Directive] = set()
-    for label, uses in zones.items():
-        protocol = label.partition(" ")[0]
-        if len({server for _, server in uses}) < 2 and all(len(server.names) < 2 for _, server in uses):
-            continue
-        for scope, _ in uses:
-            key = next(iter(ctx.model.effective(scope, f"{protocol}_cache_key")), None)
-            if key is None or not key.args or key in told or _tells_host(key.args[0]):
-                continue
-            told.add(key)
-            yield Hit(
-                whole(key),
-                "the key does not contain the host: a page of one site is served for another one",
-                key,
-                related=(("the cache is used here", whole(scope)),),
-                help="Put $scheme$host before $request_uri in the key.",
-            )
-
-
-def _tells_host(key: str) -> bool:
-    names = {reference.name for reference in references(key)}
-    plain = {
-        "scheme",
-        "request_uri",
-        "uri",
-        "document_uri",
-        "args",
-        "is_args",
-        "query_string",
-        "request_method",
-        "http_range",
-        "slice_range",
-    }
-    # A variable of one's own may contain the host.
-    return bool(names & {"host", "http_host", "server_name", "proxy_host"}) or not names <= plain

@@ -19,6 +19,7 @@ from nginxaudit.syntax.tree import Directive
 _SENT = ("$http_origin", "$http_referer")
 _SCHEME = r"^.*?:\\?/\\?/"
 _LITERAL_DOT = re.compile(r"\\\.|\[\.\]|\.(?![*+?{])")
+_HOST = re.compile(r"[a-z0-9-]+(?:\\\.[a-z0-9-]+)+", re.I)
 _ANY_ORIGIN = ("https://evil.test", "http://127.0.0.1:8080", "https://a-b.example")
 _ORIGINS = (*_SENT, "$http_referrer")
 
@@ -126,6 +127,8 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
                 if subject == "$http_origin"
                 else "without / behind the host a site such as https://example.com.evil.test/ matches, too"
             )
+        elif (other := _other_site(written, subject)) is not None:
+            problem = f"{other} matches, too: the host may have anything before it"
         else:
             continue
         if subject in _SENT and (_keeps_out(ctx, written) or _only_logged(ctx, written)):
@@ -146,6 +149,20 @@ def _names_host(expression: Expression) -> bool:
 def _ends_host(expression: Expression) -> bool:
     """Whether nothing that matches has a longer host: the end of the text or of the host is asked for."""
     return expression.ends_anchored or "/" in re.sub(_SCHEME, "", expression.text)
+
+
+def _other_site(written: Written, subject: str) -> str | None:
+    """A page or an origin of another site that the expression matches; None where none was found."""
+    for found in _HOST.findall(written.text):
+        host = found.replace("\\", "")
+        domain = ".".join(host.rsplit(".", 2)[-2:])
+        tried = [f"https://evil{domain}"]
+        if subject == "$http_referer":
+            tried = [f"https://evil{domain}/", f"https://evil.test/{host}/", f"https://evil.test/x.{host}/"]
+        for site in tried:
+            if matches(written.text, site, caseless=written.caseless):
+                return site
+    return None
 
 
 def _keeps_out(ctx: CheckContext, written: Written) -> bool:

@@ -12,7 +12,7 @@ from nginxaudit.checks.routing.locations import has_handler
 from nginxaudit.checks.routing.regexes import uses_path_info
 from nginxaudit.checks.routing.serving import served_blocks
 from nginxaudit.checks.security.access import is_restricted
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location, Match
@@ -192,6 +192,16 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
                 "/upload/x.jpg/y.php gets to PHP, too, which may run x.jpg: nothing looks whether the script exists",
                 node,
                 help="Write try_files $fastcgi_script_name =404; (behind fastcgi_split_path_info, if there is one).",
+                make_fix=partial(_existing_script, node, ctx.model),
+            )
+        else:
+            yield Hit(
+                name_of(node),
+                "PHP gets every path that ends so, whether the script exists or not",
+                node,
+                severity=Severity.INFO,
+                confidence=Confidence.LOW,
+                help="Write try_files $uri =404; PHP runs /upload/x.jpg for /upload/x.jpg/y.php with cgi.fix_pathinfo and without security.limit_extensions.",
                 make_fix=partial(_existing_script, node, ctx.model),
             )
 

@@ -49,10 +49,11 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
         if not location.is_prefix or not location.pattern or location.pattern.endswith("/"):
             continue
         path = str(alias.args[0])
-        if path.endswith("/"):
+        directory = path if path.endswith("/") else _directory(ctx.model, path, alias)
+        if directory is not None:
             yield Hit(
                 whole(alias),
-                f'a request for "{location.pattern}../" leads out of {path}: the location has no slash at its end, the alias has',
+                f'a request for "{location.pattern}../" leads out of {directory}: the location has no slash at its end, the alias has',
                 alias,
                 related=(("the location", name_of(location.directive)),),
                 help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
@@ -69,6 +70,16 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 help="End both with a slash.",
                 make_fix=partial(_closed, ctx.model, location, alias),
             )
+
+
+def _directory(model: Model, path: str, alias: Directive) -> str | None:
+    """A directory with a slash at its end that a path with variables can be."""
+    last = references(path)[-1:]
+    if not last or last[0].end != len(path):
+        return None
+    ends = model.possible_values(path[last[0].start :], alias).constants
+    found = min((each for each in ends if each.endswith("/")), default=None)
+    return f"{path[: last[0].start]}{found}" if found is not None else None
 
 
 def _comes_in(model: Model, block: Directive) -> bool:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model import Model
+from nginxaudit.model.expressions import map_expression
 from nginxaudit.model.passes import Pass
+from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_size
+from nginxaudit.request.candidates import sample
 from nginxaudit.syntax.tree import Directive
 
+if TYPE_CHECKING:
+    from nginxaudit.request.flight import Value
+
+_MOST_LINES = 50
+_FLAGS = frozenset({"1", "true", "yes", "on", "y"})
+_PUBLIC = frozenset(
+    {"http_user_agent", "http_referer", "http_origin", "http_x_forwarded_for", "http_x_real_ip"}
+)
+"""What a client knows without having been told a secret."""
 _KEYS = ("api_key", "apikey", "authorization", "x_api", "token")
 
 
@@ -36,6 +49,71 @@ def rate_limit_key_spoofable(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     help="Use $binary_remote_addr, with set_real_ip_from where a proxy stands before nginx.",
                 )
+                continue
+            sent = _exempting(ctx.model, str(key))
+            if sent is not None:
+                yield Hit(
+                    arg(node, key),
+                    f"a request with {sent} has an empty key: it is not limited",
+                    node,
+                    help="Exempt addresses with geo, or logged-in users in a location of their own.",
+                )
+
+
+def _exempting(model: Model, key: str) -> str | None:
+    """What any client can send to get an empty key, where the key is not empty without it."""
+    for name, block in _sources(model, key, 3):
+        kind, _, rest = name.partition("_")
+        if any(word in name for word in _KEYS):
+            continue
+        plain = _key_of(model, key, kind, rest, None)
+        for value in _tried(block, name) if plain != "" else ():
+            if _key_of(model, key, kind, rest, value) == "":
+                sent = {"http": f"{_header(rest)}: {value}", "arg": f"?{rest}={value}"}
+                return sent.get(kind, f"Cookie: {rest}={value}")
+    return None
+
+
+def _sources(model: Model, text: str, depth: int) -> Iterator[tuple[str, Directive]]:
+    """Headers, arguments and cookies that maps look up for a text, with the map."""
+    for reference in references(text):
+        for block in model.variable_definitions("http").get(reference.name, ()):
+            if block.name != "map" or not block.args or not depth:
+                continue
+            found = references(block.args[0])
+            if len(found) == 1 and found[0].name.startswith(("http_", "arg_", "cookie_")):
+                yield found[0].name, block
+            yield from _sources(model, block.args[0], depth - 1)
+
+
+def _tried(block: Directive, name: str) -> Iterator[str]:
+    """Values that a client may think of: any text, what an expression matches, what is public."""
+    yield "x"
+    for line in block.children[:_MOST_LINES]:
+        text = str(line.name)
+        if text.startswith("~"):
+            yield sample(map_expression(text)[1])
+        elif text.lower() in _FLAGS or name in _PUBLIC:
+            yield text
+
+
+def _key_of(model: Model, key: str, kind: str, name: str, sent: str | None) -> Value:
+    from nginxaudit.request.branches import Oracle
+    from nginxaudit.request.evaluate import value
+    from nginxaudit.request.flight import Flight
+    from nginxaudit.request.records import NOTHING_KNOWN, Ask
+
+    flight = Flight(model, Ask(), NOTHING_KNOWN, Oracle(), explain=False)
+    if sent is not None:
+        if kind == "arg":
+            flight.args = f"{name}={sent}"
+        else:
+            flight.headers = [(_header(name), sent) if kind == "http" else ("Cookie", f"{name}={sent}")]
+    return value(flight, key)
+
+
+def _header(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("_"))
 
 
 def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:

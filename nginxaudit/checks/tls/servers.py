@@ -12,7 +12,7 @@ from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unles
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
-from nginxaudit.nginx.ciphers import weak_families
+from nginxaudit.nginx.ciphers import is_wide, weak_families
 from nginxaudit.nginx.names import BALANCED
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive, Token
@@ -82,9 +82,14 @@ def _without_weak(node: Directive, token: Token) -> Edits:
     if found is None:
         return None
     words, excluded = found[1].split(":"), []
-    while weak := set(weak_families(":".join(words)).values()):
-        words = [word for word in words if word not in weak]
-        excluded += [f"!{word}" for word in sorted(weak) if "-" not in word and "+" not in word]
+    while weak := weak_families(":".join(words)):
+        for family, word in sorted(weak.items()):
+            if is_wide(word):
+                words.append("!eNULL" if family == "NULL" else f"!{family}")
+                continue
+            words = [each for each in words if each != word]
+            if "-" not in word and "+" not in word:
+                excluded.append(f"!{word}")
     words += [word for word in excluded if word not in words]
     text = ":".join(words) if any(word[:1] not in "!-+@" for word in words) else _GOOD_CIPHERS
     start = token.start + found.start(1)

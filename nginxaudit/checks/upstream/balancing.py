@@ -7,8 +7,9 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, peer_place, related_peers
-from nginxaudit.finding import Applicability, Edit, Fix
+from nginxaudit.finding import Applicability, Edit, Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, unless, whole
+from nginxaudit.model.access import access_of
 from nginxaudit.model.peer import Peer
 from nginxaudit.model.upstream import METHODS, Upstream
 from nginxaudit.model.variables import references
@@ -117,6 +118,16 @@ def ip_hash_behind_proxy(ctx: CheckContext) -> Iterable[Hit]:
             continue
         evidence = _front_proxy(ctx, upstream)
         if evidence is None:
+            lone = _one_network(ctx, upstream) if node.name == "ip_hash" else None
+            if lone is not None:
+                yield Hit(
+                    whole(node),
+                    f'ip_hash reads three bytes of an address: all clients of {lone.args[0]} get one server of "{upstream.name}"',
+                    node,
+                    severity=Severity.INFO,
+                    related=(("only these clients are allowed", whole(lone)),),
+                    help="Use hash $remote_addr, which reads the whole address.",
+                )
             continue
         hit = Hit(
             whole(node),
@@ -126,6 +137,22 @@ def ip_hash_behind_proxy(ctx: CheckContext) -> Iterable[Hit]:
             help="Restore the address of the client with set_real_ip_from and real_ip_header.",
         )
         yield unless(ctx.model.is_part("http"), "http restores that of the client", hit)
+
+
+def _one_network(ctx: CheckContext, upstream: Upstream) -> Directive | None:
+    """The rule that allows clients of one network of 256 addresses alone, wherever the upstream is used."""
+    found: dict[str, Directive] = {}
+    for each in ctx.model.passes_to(upstream):
+        access = access_of(ctx.model, each.scope)
+        if access.satisfy_any or not access.closed("inet") or not access.closed("inet6"):
+            return None
+        for rule in access.rules:
+            if not rule.allow:
+                continue
+            if rule.network is None or rule.network.version != 4 or rule.network.prefixlen < 24:
+                return None
+            found.setdefault(str(rule.network.network_address).rpartition(".")[0], rule.directive)
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _by_client(node: Directive) -> bool:
