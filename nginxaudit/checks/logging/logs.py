@@ -100,7 +100,7 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
         elif node.context == "server" and _serves(ctx.model, node.parent):
             yield Hit(
                 whole(node),
-                "no request of this server leaves a trace: attacks and failures cannot be reconstructed",
+                "requests of this server are not logged: attacks and failures cannot be investigated",
                 node,
                 help="Turn it off for health checks and static files only.",
             )
@@ -138,7 +138,7 @@ def error_log_discarded(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            "errors are discarded: failures of backends and attacks leave no trace",
+            "errors are discarded: failures of backends and attacks cannot be investigated",
             node,
             help="Write error_log /var/log/nginx/error.log error;",
         )
