@@ -78,10 +78,14 @@ class Span(Struct, frozen=True):
 
 
 class Related(Struct, frozen=True):
-    """A second place that explains a finding, with a word on why it is shown."""
+    """A second place that explains a finding, with a word on why it is shown.
+
+    ``includes`` is how many ``include`` directives it stands for that lead to the file of the finding; 0 for other places.
+    """
 
     message: str
     span: Span
+    includes: int = 0
 
 
 class Edit(Struct, frozen=True):

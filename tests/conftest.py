@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("busy")
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where Debian keeps nginx
     # A settings file or colours of whoever runs the tests must not change what they see.
-    for name in ("FORCE_COLOR", "NO_COLOR", "NGINXAUDIT_DEBUG"):
+    for name in ("COLUMNS", "FORCE_HYPERLINK", "FORCE_COLOR", "NO_COLOR", "NGINXAUDIT_DEBUG"):
         os.environ.pop(name, None)
 
 

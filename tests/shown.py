@@ -28,7 +28,7 @@ _OUTPUT = re.compile(r"<!-- output: nginxaudit (.*?) -->\n```text\n(.*?)```\n<!-
 _TABLE = re.compile(r"<!-- table: (.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 DEPLOYMENTS = ROOT / "fixtures" / "deployments"
 MEASURED = ROOT / "tests" / "live" / "drill_deployments.json"
-_NOT_OURS = ("FORCE_COLOR", "NO_COLOR", "CI", "GITHUB_ACTIONS")
+_NOT_OURS = ("COLUMNS", "FORCE_HYPERLINK", "FORCE_COLOR", "NO_COLOR", "CI", "GITHUB_ACTIONS")
 
 
 def run(command: str, *, color: bool = False) -> str:

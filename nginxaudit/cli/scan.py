@@ -15,6 +15,7 @@ from nginxaudit.cli.sections import Sectioned
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.engine.settings.record import READ, REPORTED, RULES, TARGET
 from nginxaudit.report import FORMATS
+from nginxaudit.report.arranged import SORTS
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
@@ -30,7 +31,20 @@ if TYPE_CHECKING:
 @click.option(
     "--exit-zero", "fail_on", flag_value="never", help="Exit with 0 also with findings; like --fail-on never."
 )
-@click.option("--all", "show_all", is_flag=True, help="Show every place of a rule, however many there are.")
+@click.option(
+    "--all",
+    "show_all",
+    is_flag=True,
+    help="Show every place of a rule, however many there are, and all in full.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Show info findings in full, not in one line each.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    help="The order of the findings: errors last, next to the prompt, or by file and line (default: severity; file for concise).",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print findings and what was not analysed, nothing else.")
+@click.option("--silent", "-s", is_flag=True, help="Print nothing; the exit code says what was found.")
 @click.option(
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."
 )
@@ -109,6 +123,8 @@ def _require_sense(paths: tuple[str, ...], options: dict[str, Any]) -> None:
         raise click.UsageError(
             "--unsafe-fixes says which fixes are meant: add --fix to write them, or --diff to see them"
         )
+    if options["silent"] and (options["fix"] or options["diff"] or options["watch"] or options["statistics"]):
+        raise click.UsageError("--silent cannot be used with --fix, --diff, --watch or --statistics")
     if options["fix"] and options["diff"]:
         raise click.UsageError("--fix writes and --diff only shows: give one of them")
     if options["diff"] and options["format_name"] is not None:
@@ -133,7 +149,9 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
     begun = time.process_time()
     clock: Clock = Stopwatch() if options["profile"] else NO_CLOCK
     jobs = 1 if options["profile"] else options["jobs"]
-    with Reports(options["format_name"], options["outputs"], FORMATS) as reports:
+    with Reports(
+        options["format_name"], options["outputs"], FORMATS, stdout=not options["silent"]
+    ) as reports:
         progress = Progress()
         examination = examine(paths, settings, stdin=stdin, progress=progress, jobs=jobs, clock=clock)
         progress.end()
@@ -221,6 +239,9 @@ def _renderer(
         views = views_of(models, report.apart)
     render_options = RenderOptions(
         fold=not options["show_all"],
+        verbose=options["verbose"],
+        sort=options["sort"],
+        quiet=options["quiet"],
         color=COLORS[options["color"]],
         show_suppressed=options["show_suppressed"],
         fail_on=settings.fail_severity,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from msgspec import Struct
 
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Applicability, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nginxaudit.engine.results.report import Report
-    from nginxaudit.finding import Versions, Witness
+    from nginxaudit.finding import Finding, Versions, Witness
     from nginxaudit.views.graph.view import GraphView
 
 _MODULES = {
@@ -31,7 +31,9 @@ WITH_GRAPHS = frozenset({"html"})
 class RenderOptions(Struct, frozen=True):
     """How a report is to be written.
 
-    ``fold`` shortens long repeats of one rule and ``width`` wraps, both in the text format only.
+    ``fold`` shortens long repeats of one rule, ``verbose`` shows info findings in full, ``width`` wraps, all in the text
+    format only. ``sort`` is one of `arranged.SORTS`, None the usual one of the format, and ``quiet`` leaves out all but
+    findings and what was not analysed: in the formats for people, text and concise.
     ``color`` is decided by the stream and the environment when it is None. ``show_suppressed``
     shows suppressed findings to people; machine formats always hold them, marked as such.
     ``fail_on`` is the severity from which the exit code is 1, None for never. ``views`` are the graphs of
@@ -44,6 +46,9 @@ class RenderOptions(Struct, frozen=True):
     show_suppressed: bool = False
     fail_on: Severity | None = Severity.WARNING
     views: tuple[GraphView, ...] = ()
+    sort: str | None = None
+    verbose: bool = False
+    quiet: bool = False
 
 
 Renderer: TypeAlias = "Callable[[Report, TextIO, RenderOptions], None]"
@@ -72,6 +77,13 @@ def witness_of(witness: Witness) -> dict[str, Any]:
         "from": witness.sender,
         "command": witness.command,
     }
+
+
+def fix_mark(finding: Finding) -> str:
+    """What marks a finding that ``--fix`` removes, or ``--unsafe-fixes`` with it; "" for others."""
+    if finding.fix is None or finding.suppressed:
+        return ""
+    return "[*]" if finding.fix.applicability is Applicability.SAFE else "[~]"
 
 
 def versions_of(versions: Versions) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.finding import Span
 from nginxaudit.report.cells import Strip, width_of
@@ -14,12 +15,13 @@ from nginxaudit.source.text import SourceText
 class Row(Struct, frozen=True):
     """A line of an excerpt. ``mark`` is the first and the end cell to underline in ``text``.
 
-    ``number`` is 0 for the row that stands for lines left out.
+    ``number`` is 0 for the row that stands for lines left out. A row with a ``label`` marks a related place.
     """
 
     number: int
     text: str
     mark: tuple[int, int] | None = None
+    label: str = ""
 
 
 class Frame(Struct, frozen=True):
@@ -30,7 +32,7 @@ class Frame(Struct, frozen=True):
     ellipsis: str
 
 
-def excerpt(source: SourceText | None, span: Span, frame: Frame, *, context: bool = True) -> list[Row]:
+def excerpt(source: SourceText | None, span: Span, frame: Frame, *, context: bool = False) -> list[Row]:
     """Rows for ``span``: with ``context`` the line above, then its first and its last line."""
     if source is None or not source.text or span.line > len(source.line_starts):
         return []
@@ -48,6 +50,33 @@ def excerpt(source: SourceText | None, span: Span, frame: Frame, *, context: boo
     if context and above >= 1 and not main.text.startswith(frame.ellipsis):
         rows.insert(0, _row(source, above, 0, 0, frame))
     return rows
+
+
+def near(rows: list[Row], source: SourceText, span: Span, label: str, frame: Frame) -> list[Row] | None:
+    """``rows`` with a place of the same file that stands in them or next to them; None where it does not, or has no room."""
+    if span.line != span.end_line or not rows[0].number or not rows[-1].number:
+        return None
+    if not (rows[0].number - 1 <= span.line <= rows[-1].number + 1):
+        return None
+    row = _row(source, span.line, span.column, span.end_column, frame)
+    if row.mark is None or row.mark[1] + 1 + width_of(label) > frame.room:
+        return None
+    at = next((index for index, each in enumerate(rows) if each.number > span.line), len(rows))
+    if any(each.number == span.line and each.text != row.text for each in rows):
+        return None  # a long line, cut elsewhere
+    return [*rows[:at], replace(row, label=label), *rows[at:]]
+
+
+def glance(source: SourceText | None, span: Span, frame: Frame) -> str:
+    """The first line of ``span``, from where it begins, as far as there is room."""
+    if source is None or not source.text or span.line > len(source.line_starts):
+        return ""
+    end = min(_bounds(source, span.line)[1], span.end)
+    text = source.masked(span.start, min(end, span.start + 4 * frame.room))
+    strip = Strip(text.rstrip(), frame.encoding)
+    if strip.cells <= frame.room:
+        return strip.cut(0, strip.cells)[0]
+    return strip.cut(0, max(frame.room - len(frame.ellipsis), 1))[0] + frame.ellipsis
 
 
 def _middle(source: SourceText, first: int, last: int, frame: Frame) -> Iterator[Row]:

@@ -7,10 +7,27 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
+from msgspec import Struct
+
 from nginxaudit.report.base import RenderOptions
+from nginxaudit.report.sanitize import encoding_of, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class Link(str):
+    """A piece of a line that leads to an address on terminals; "" is none."""
+
+    __slots__ = ("url",)
+    url: str
+
+    def __new__(cls, text: str, url: str) -> Link:
+        """``text`` that leads to ``url``."""
+        self = super().__new__(cls, text)
+        self.url = url
+        return self
+
 
 Line = list[tuple[str, str]]
 """Pieces of one line, each with the name of its style; "" is none."""
@@ -25,6 +42,7 @@ _STYLES = {
     "related": "blue",
     "label": "bold",
     "dim": "dim",
+    "mark": "cyan",
     "good": "bold green",
 }
 _DEFAULT_WIDTH = 100
@@ -43,18 +61,50 @@ def wants_color(stream: TextIO, color: bool | None) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def wants_links(stream: TextIO) -> bool:
+    """Whether coloured text has links: FORCE_HYPERLINK, else whether it is a terminal."""
+    forced = os.environ.get("FORCE_HYPERLINK", "")
+    return forced != "0" if forced else stream.isatty()
+
+
 def width_for(stream: TextIO, options: RenderOptions) -> int:
-    """Columns to fill: the option, the terminal's, or 100 where there is none."""
+    """Columns to fill: the option, COLUMNS, the terminal's, or 100 where there is none."""
     width = options.width
     if width is None:
-        width = _terminal_width(stream) if stream.isatty() else _DEFAULT_WIDTH
+        width = _columns() or (_terminal_width(stream) if stream.isatty() else _DEFAULT_WIDTH)
     return max(width, _LEAST_WIDTH)
 
 
+def _columns() -> int:
+    """What COLUMNS says; 0 where it says nothing."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+class Screen(Struct, frozen=True):
+    """What a text is laid out for. A pipe is not ``bounded``: what is one line by nature stays one, however long."""
+
+    width: int
+    encoding: str
+    bounded: bool
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands for something left out."""
+        return "…" if visible("…", self.encoding) == "…" else "..."
+
+    def safe(self, text: str) -> str:
+        """``text`` with nothing in it that acts on a terminal."""
+        return visible(text, self.encoding)
+
+
+def screen_for(stream: TextIO, options: RenderOptions) -> Screen:
+    """The screen that a report on ``stream`` is for."""
+    bounded = options.width is not None or _columns() > 0 or stream.isatty()
+    return Screen(width_for(stream, options), encoding_of(stream), bounded)
+
+
 def _terminal_width(stream: TextIO) -> int:
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH
     except (OSError, ValueError):
@@ -104,11 +154,17 @@ def _paint_rich(lines: Iterable[Line], stream: TextIO, width: int) -> None:
     )
     styles = {name: Style.parse(style) for name, style in _STYLES.items()}
     end = Segment("\n")
+    links = wants_links(stream)
 
     def segments(chunk: Iterable[Line]) -> Iterator[Segment]:
         for line in chunk:
             for text, style in line:
+                url = text.url if links and isinstance(text, Link) else ""
+                if url:
+                    yield Segment(f"\x1b]8;;{url}\x1b\\")
                 yield Segment(text, styles.get(style))
+                if url:
+                    yield Segment("\x1b]8;;\x1b\\")
             yield end
 
     remaining = iter(lines)

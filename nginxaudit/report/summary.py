@@ -1,55 +1,96 @@
-"""The end of the text report: what was found, and what was not looked at."""
+"""The ends of the text report: what was judged; what was not analysed, and what was found."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from nginxaudit.finding import Applicability
+from nginxaudit import __version__
+from nginxaudit.finding import Applicability, Severity
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.cells import wrap
 from nginxaudit.report.coverage import NOUNS, Gap, analysed, counted, crash_line, gaps, is_complete, verdict
-from nginxaudit.report.paint import Line
-from nginxaudit.report.sanitize import visible
+from nginxaudit.report.paint import Line, Screen
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
 
-_MOST_GAPS = 10
+_MOST = 10  # lines of a list before the rest is only counted
+
+
+def heading(report: Report, screen: Screen) -> Iterator[Line]:
+    """What was judged: configurations, files, the nginx, and how new the facts about it are."""
+    if not analysed(report):
+        return
+    files = counted(analysed(report), "file")
+    judged = f"{screen.safe(_common(report.roots))} ({_configurations(report.roots)}{files})"
+    text = f"nginxaudit {__version__}: {judged} for {report.target}; {report.facts}"
+    for line in wrap(text.split(" "), screen.width):
+        yield [(line, "dim")]
+    yield []
+
+
+def _common(roots: Sequence[str]) -> str:
+    """The one configuration, or the directory that all of them are in."""
+    if len(roots) == 1:
+        return roots[0]
+    try:
+        return os.path.commonpath(roots) or "."
+    except ValueError:  # none, or absolute and relative ones
+        return "input"
+
+
+def _configurations(roots: Sequence[str]) -> str:
+    return f"{len(roots):,} configurations, " if len(roots) > 1 else ""
 
 
 def summary(
-    report: Report, options: RenderOptions, example: str | None, width: int, encoding: str
+    report: Report, options: RenderOptions, screen: Screen, *, brief: int, shown: bool
 ) -> Iterator[Line]:
-    """Counts, what was not analysed, and where to read more (``example``: the slug of a rule shown)."""
+    """What was not analysed, counts, and the errors by name; ``brief``: how many findings took one line."""
+    fold = options.fold
+    yield from _list("Not analysed:", "warning", gaps(report), screen, fold=fold)
+    if not options.quiet:
+        yield from _list("Notes:", "strong", [Gap("", each) for each in report.remarks], screen, fold=fold)
+    crashes = [Gap("", crash_line(crash)) for crash in report.crashes]
+    yield from _list("Internal errors:", "error", crashes, screen, fold=False)
+    if options.quiet:
+        return
+    if gaps(report) or report.remarks or crashes:
+        yield []
     yield _verdict(report)
-    fixed = _fixable(report)
+    yield from _errors(report, screen, fold=fold)
+    fixed = fixable(report)
     if fixed:
         yield [(fixed, "dim")]
-    found = gaps(report)
-    if found:
-        most = _MOST_GAPS if options.fold else len(found)
-        yield [("Not analysed:", "warning")]
-        for gap in found[:most]:
-            yield from _item(gap, width, encoding)
-        if len(found) > most:
-            yield [(f"  ... and {len(found) - most:,} more (--all shows them)", "strong")]
-    if report.remarks:
-        most = _MOST_GAPS if options.fold else len(report.remarks)
-        yield [("Notes:", "strong")]
-        for remark in report.remarks[:most]:
-            yield from _item(Gap("", remark), width, encoding)
-        if len(report.remarks) > most:
-            yield [(f"  ... and {len(report.remarks) - most:,} more (--all shows them)", "strong")]
-    if report.crashes:
-        yield [("Internal errors:", "error")]
-        for crash in report.crashes:
-            yield from _item(Gap("", crash_line(crash)), width, encoding)
-    if analysed(report):
-        yield [(report.facts.sentence, "dim")]
-    if example:
-        yield [("More about a rule: ", "dim"), (f"nginxaudit explain {visible(example, encoding)}", "")]
+    hints = [f"-v shows {counted(brief, 'finding')} in full"] if brief else []
+    hints += ["nginxaudit explain RULE shows the page of a rule"] if shown else []
+    if hints:
+        for line in wrap("; ".join(hints).split(" "), screen.width):
+            yield [(line, "dim")]
+
+
+def fixable(report: Report) -> str:
+    """What fixes could do, "" when nothing."""
+    counts = Counter(finding.fix.applicability for finding in report.active if finding.fix is not None)
+    safe, unsafe = counts[Applicability.SAFE], counts[Applicability.UNSAFE]
+    words = [f"[*] {safe:,} fixable with --fix"] if safe else []
+    words += [f"[~] {unsafe:,} {'more' if safe else 'fixable'} with --fix --unsafe-fixes"] if unsafe else []
+    return f"{', '.join(words)} (--diff shows how)" if words else ""
+
+
+def _errors(report: Report, screen: Screen, *, fold: bool) -> Iterator[Line]:
+    """Where each error is: a report may be longer than the screen."""
+    errors = [finding for finding in report.active if finding.severity is Severity.ERROR]
+    most = _MOST if fold else len(errors)
+    for finding in errors[:most]:
+        span = finding.span
+        yield [("  error ", "error"), (screen.safe(f"{span.file}:{span.line} {finding.rule}"), "")]
+    if len(errors) > most:
+        yield [(f"  ... and {counted(len(errors) - most, 'more error')} (--all shows them)", "strong")]
 
 
 def _verdict(report: Report) -> Line:
@@ -66,20 +107,19 @@ def _verdict(report: Report) -> Line:
     return [*words[1:], (text[len(said) :], "")]
 
 
-def _fixable(report: Report) -> str:
-    """What fixes could do, "" when nothing."""
-    counts = Counter(finding.fix.applicability for finding in report.active if finding.fix is not None)
-    safe, unsafe = counts[Applicability.SAFE], counts[Applicability.UNSAFE]
-    if not counts:
-        return ""
-    words = [f"{safe:,} fixable with --fix"] if safe else []
-    words += [f"{unsafe:,} {'more ' if safe else ''}with --fix --unsafe-fixes"] if unsafe else []
-    return f"{', '.join(words) if safe else words[0].replace(' with', ' fixable with')} (--diff shows how)"
+def _list(title: str, style: str, items: Sequence[Gap], screen: Screen, *, fold: bool) -> Iterator[Line]:
+    if not items:
+        return
+    yield [(title, style)]
+    most = _MOST if fold else len(items)
+    yield from chain.from_iterable(_item(item, screen) for item in items[:most])
+    if len(items) > most:
+        yield [(f"  ... and {len(items) - most:,} more (--all shows them)", "strong")]
 
 
-def _item(gap: Gap, width: int, encoding: str) -> Iterator[Line]:
-    place = [f"{visible(gap.place, encoding)}:"] if gap.place else []
-    first, *rest = wrap([*place, *visible(gap.text, encoding).split(" ")], width - 4, -2)
+def _item(gap: Gap, screen: Screen) -> Iterator[Line]:
+    place: Iterable[str] = [f"{screen.safe(gap.place)}:"] if gap.place else []
+    first, *rest = wrap([*place, *screen.safe(gap.text).split(" ")], screen.width - 4, -2)
     yield [(f"  {first}", "")]
     for line in rest:
         yield [(f"    {line}", "")]

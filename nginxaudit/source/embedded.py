@@ -113,7 +113,7 @@ def finding_in_host(finding: Finding, sources: Mapping[str, SourceText]) -> Find
 def _related(related: Related, sources: Mapping[str, SourceText]) -> Related:
     source = sources.get(related.span.file)
     return (
-        Related(*_moved(related.message, related.span, source))
+        Related(*_moved(related.message, related.span, source), related.includes)
         if isinstance(source, EmbeddedText)
         else related
     )

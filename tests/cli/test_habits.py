@@ -48,9 +48,9 @@ def test_a_misspelt_command_is_suggested() -> None:
         ("scan", "report.sarif", '{\n "$schema"'),
         ("scan", "report.xml", '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites'),
         ("scan", "report.md", "### nginxaudit"),
-        ("scan", "report.txt", "nginx.conf ("),
-        ("scan", "report.svg", "nginx.conf ("),  # no format of reports
-        ("scan", "report", "nginx.conf ("),
+        ("scan", "report.txt", "nginxaudit "),
+        ("scan", "report.svg", "nginxaudit "),  # no format of reports
+        ("scan", "report", "nginxaudit "),
         ("graph", "graph.svg", "<svg"),
         ("graph", "graph.dot", "digraph"),
         ("graph", "graph.mmd", "flowchart"),
@@ -79,6 +79,33 @@ def test_findings_may_be_no_failure(tree: Path) -> None:
     assert nginxaudit("scan", "nginx.conf", cwd=tree).returncode == 1
     assert nginxaudit("scan", "--exit-zero", "nginx.conf", cwd=tree).returncode == 0
     assert nginxaudit("scan", "--exit-zero", "missing.conf", cwd=tree).returncode == 3
+
+
+def test_quiet_prints_findings_only(tree: Path) -> None:
+    run = nginxaudit("scan", "-q", "nginx.conf", cwd=tree)
+    assert run.returncode == 1
+    assert run.stdout.startswith("nginx.conf (") and "analysed" not in run.stdout
+    assert len(
+        nginxaudit("scan", "-qf", "concise", "nginx.conf", cwd=tree).stdout.splitlines()
+    ) == run.stdout.count("nginx.conf:")
+    missing = nginxaudit("scan", "-q", "missing.conf", cwd=tree)
+    assert missing.returncode == 3 and "Not analysed:" in missing.stdout
+
+
+def test_silent_prints_nothing(tree: Path) -> None:
+    for name, code in (("nginx.conf", 1), ("missing.conf", 3)):
+        run = nginxaudit("scan", "--silent", name, cwd=tree)
+        assert (run.returncode, run.stdout, run.stderr) == (code, "", "")
+    nginxaudit("scan", "-s", "-o", "report.json", "nginx.conf", cwd=tree)
+    assert (tree / "report.json").read_text().startswith("{")
+
+
+def test_errors_come_last_unless_files_are_wanted(tree: Path) -> None:
+    (tree / "nginx.conf").write_text(f"usre www;\n{TEXT}")
+    usual = nginxaudit("scan", "nginx.conf", cwd=tree).stdout
+    by_file = nginxaudit("scan", "--sort", "file", "nginx.conf", cwd=tree).stdout
+    assert usual.index("warning[") < usual.index("error[unknown-directive]")
+    assert by_file.index("error[unknown-directive]") < by_file.index("warning[")
 
 
 def test_colours_can_be_switched_off(tree: Path) -> None:

@@ -109,6 +109,7 @@ def report(*findings: Finding, sources: tuple[SourceText, ...] = (MAIN, SHARED),
         findings=findings,
         files=tuple(FileStatus(source.path, analysed=True) for source in sources),
         rules=RULES,
+        roots=tuple(source.path for source in sources[:1]),
         sources={source.path: source for source in sources},
     )
     return replace(base, **more)  # type: ignore[arg-type]
@@ -150,7 +151,7 @@ def old_protocol() -> Finding:
         OLD_PROTOCOL,
         "HTTP/1.0 has no keepalive",
         at(SHARED, "1.0"),
-        related=(Related("included from here", at(MAIN, "conf.d/*.conf")),),
+        related=(Related("included from here", at(MAIN, "conf.d/*.conf"), includes=1),),
         rejected_by_nginx=True,
     )
 

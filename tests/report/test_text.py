@@ -4,14 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from nginxaudit import __version__
 from nginxaudit.engine.results.report import FileStatus, RuleCrash
-from nginxaudit.finding import Related
+from nginxaudit.finding import Applicability, Related
 from nginxaudit.report.cells import width_of
 from nginxaudit.source.text import SourceText
 from tests.report.samples import (
     MISMATCH,
     OLD_PROTOCOL,
+    SHARED,
+    TRAVERSAL,
     at,
     finding,
     full,
@@ -20,10 +24,11 @@ from tests.report.samples import (
     rendered,
     report,
     suppressed,
+    traversal,
     troubled,
 )
 
-FACTS = "Directives known up to nginx 1.31.4 (2026-08-11)"
+JUDGED = f"nginxaudit {__version__}: {{}} for nginx 1.31.4; directives known up to nginx 1.31.4 (2026-08-11)"
 GOLDEN = Path(__file__).parent / "golden" / "text.txt"
 
 
@@ -75,27 +80,97 @@ def test_golden():
 def test_carets_are_under_the_span(text, needle):
     out = rendered("text", one(text, needle))
     assert marked(out) == needle
-    assert max(map(width_of, out.splitlines())) <= 100
+    assert max(width_of(line) for line in out.splitlines() if "https:" not in line) <= 100
 
 
 def test_exact_columns_of_tabs_and_wide_characters():
     out = rendered("text", one("\t日\tlisten;", "listen"))
-    assert excerpt_of(out)[1:3] == ["    日  listen;", "        ^^^^^^"]
+    assert excerpt_of(out)[:2] == ["    日  listen;", "        ^^^^^^"]
 
 
 def test_escaped_characters_count_as_they_are_shown():
     out = rendered("text", one("a\x1b[0m\udce9 listen;", "listen"))
-    assert excerpt_of(out)[1:3] == ["a\\x1b[0m\\xe9 listen;", "             ^^^^^^"]
+    assert excerpt_of(out)[:2] == ["a\\x1b[0m\\xe9 listen;", "             ^^^^^^"]
     out = rendered("text", one("a \x1b b;", "\x1b"))
-    assert excerpt_of(out)[1:3] == ["a \\x1b b;", "  ^^^^"]
+    assert excerpt_of(out)[:2] == ["a \\x1b b;", "  ^^^^"]
 
 
-def test_context_is_the_line_above():
+def test_the_excerpt_is_the_line_alone():
     out = rendered("text", one("one;\ntwo;\nthree;\nfour;\n", "three"))
-    assert excerpt_of(out)[1:4] == ["two;", "three;", "^^^^^"]
-    assert "2 | two;\n3 | three;\n" in out
-    blank = rendered("text", one("one;\n\nthree;\n", "three"))
-    assert "\n2 |\n3 | three;\n" in blank, "no blanks at the end of a line"
+    assert excerpt_of(out) == ["three;", "^^^^^"]
+    assert "\n3 | three;\n  | ^^^^^\n" in out
+
+
+def related(text, *needles, path="a.conf"):
+    """A report with a finding at the first of the needles, and the others as places that explain it."""
+    source, other = SourceText("a.conf", text), SourceText(path, text)
+    first, *rest = needles
+    more = tuple(Related(f"see {needle}", at(other, needle)) for needle in rest)
+    return rendered(
+        "text", report(finding(MISMATCH, "m", at(source, first), related=more), sources=(source, other))
+    )
+
+
+def test_places_next_to_the_finding_stand_in_its_excerpt():
+    out = related("one;\ntwo;\nthree;\nfour;\n", "two", "three", "one")
+    assert excerpt_of(out) == ["one;", "--- see one", "two;", "^^^", "three;", "----- see three"]
+    assert out.count("--> ") == 1
+
+
+def test_a_place_on_the_line_of_the_finding_repeats_no_line():
+    assert excerpt_of(related("one two;\n", "two", "one")) == ["one two;", "    ^^^", "--- see one"]
+
+
+def test_other_places_are_a_line_each():
+    out = related("one;\ntwo;\nthree;\nfour;\n", "one", "three", "four")
+    assert "  | ^^^\n --> a.conf:3:1: see three  three\n --> a.conf:4:1: see four  four\n" in out
+    elsewhere = related("one;\ntwo;\n", "one", "two", path="b.conf")
+    assert "  | ^^^\n --> b.conf:2:1: see two  two\n" in elsewhere
+
+
+def test_many_places_are_counted():
+    text = "".join(f"word{n};\n" for n in range(10, 30))
+    out = related(text, *(f"word{n}" for n in [10, *range(12, 20)]))
+    assert out.count("--> a.conf:") == 5
+    assert "   ... and 4 more places (--all shows them)\n" in out
+
+
+def test_the_same_place_is_shown_once():
+    source = SourceText("a.conf", "one two;\n")
+    out = rendered("text", report(
+        finding(MISMATCH, "first", at(source, "two")), finding(TRAVERSAL, "second", at(source, "two")), sources=(source,)
+    ), sort="file")  # fmt: skip
+    assert out.count("one two;") == 1
+    assert out.count("--> a.conf:1:5\n") == 2
+
+
+def test_the_same_message_is_shown_once():
+    source = SourceText("a.conf", "one;\ntwo;\n")
+    out = rendered("text", report(
+        finding(MISMATCH, "twice said", at(source, "one")), finding(MISMATCH, "twice said", at(source, "two")), sources=(source,)
+    ))  # fmt: skip
+    assert out.count("twice said") == 1
+    assert "md\n --> a.conf:2:1\n2 | two;\n" in out
+
+
+def test_an_included_file_is_one_line_with_its_includes():
+    source = SourceText("a.conf", "one;\ntwo;\n")
+    main = SourceText("nginx.conf", "include a.conf;\n" * 9)
+
+    def ways(count, more):
+        spans = [main.span(16 * n, 16 * n + 14) for n in range(count)]
+        found = [Related("included from here", span, includes=1) for span in spans[:3]]
+        return tuple(found + [Related("and more", spans[-1], includes=more)] * (more > 0))
+
+    out = rendered("text", report(
+        finding(MISMATCH, "m", at(source, "one"), related=ways(1, 0)), finding(TRAVERSAL, "n", at(source, "two"), related=ways(9, 6)),
+        sources=(source, main),
+    ), sort="file")  # fmt: skip
+    assert out.count("included from") == 1
+    assert (
+        "a.conf (2 findings), included from nginx.conf:1, nginx.conf:2, nginx.conf:3 and 6 more places\n"
+        in out
+    )
 
 
 def test_line_numbers_are_aligned_over_all_excerpts_of_a_finding():
@@ -109,13 +184,13 @@ def test_line_numbers_are_aligned_over_all_excerpts_of_a_finding():
         ),
     )
     assert "\n1234 | listen 80;\n     |        ^^\n" in out
-    assert "\n    --> b.conf:1:1: why\n   1 | first;\n     | -----\n" in out
+    assert "\n    --> b.conf:1:1: why  first\n" in out
 
 
 def test_empty_span_gets_one_caret():
     source = SourceText("a.conf", "server {\n")
     end = source.span(8, 8)
-    assert excerpt_of(rendered("text", report(finding(MISMATCH, "m", end), sources=(source,))))[1:3] == [
+    assert excerpt_of(rendered("text", report(finding(MISMATCH, "m", end), sources=(source,))))[:2] == [
         "server {",
         "        ^",
     ]
@@ -124,7 +199,7 @@ def test_empty_span_gets_one_caret():
 def test_span_at_the_end_of_the_file():
     source = SourceText("a.conf", "server {\n")
     out = rendered("text", report(finding(MISMATCH, "m", source.span(9, 9)), sources=(source,)))
-    assert excerpt_of(out)[1:4] == ["server {", "", "^"]
+    assert excerpt_of(out)[:2] == ["", "^"]
 
 
 @pytest.mark.parametrize(
@@ -145,20 +220,20 @@ def test_multi_line_span_shows_where_it_begins_and_ends(text, expected):
 def test_span_that_ends_with_its_line_end_is_one_line():
     source = SourceText("a.conf", "one;\ntwo;\n")
     out = rendered("text", report(finding(MISMATCH, "m", source.span(0, 5)), sources=(source,)))
-    assert excerpt_of(out)[1:3] == ["one;", "^^^^"]
+    assert excerpt_of(out)[:2] == ["one;", "^^^^"]
 
 
 def test_cropped_line_says_so_on_both_sides():
-    line = excerpt_of(rendered("text", one("w" * 500 + " needle " + "x" * 500, "needle")))[1]
+    line = excerpt_of(rendered("text", one("w" * 500 + " needle " + "x" * 500, "needle")))[0]
     assert line.startswith("…w")
     assert line.endswith("x…")
 
 
 def test_span_longer_than_the_screen_is_marked_as_far_as_shown():
     lines = excerpt_of(rendered("text", one("log_format " + "x" * 500 + ";", "x" * 500)))
-    assert lines[1].startswith("log_format xxx")
-    assert lines[1].endswith("x…")
-    assert lines[2] == " " * 11 + "^" * (len(lines[1]) - 11)
+    assert lines[0].startswith("log_format xxx")
+    assert lines[0].endswith("x…")
+    assert lines[1] == " " * 11 + "^" * (len(lines[0]) - 11)
 
 
 def test_without_text_there_is_no_excerpt():
@@ -176,19 +251,23 @@ def test_messages_wrap_between_words_and_paths_never_break():
     out = rendered("text", one("a b;", "b", message, path=path), width=60)
     assert f"--> {path}:1:3\n" in out
     assert f"    {path}\n" in out
-    for line in out.splitlines()[:-1]:  # the last one is a command to copy
-        assert len(line) <= 60 or path in line, line
+    for line in out.splitlines():
+        assert len(line) <= 60 or path in line or "https:" in line, line
     joined = " ".join(out.split("]: ", 1)[1].split(" --> ")[0].split())
     assert joined == message
 
 
-def test_why_is_said_once_and_fix_every_time():
+def test_what_explains_a_rule_is_said_once():
     out = rendered("text", one("a b;", "b"))
     assert "  = why: One instance is given up later" in out
     assert "  = fix: Give all servers" in out
     twice = rendered("text", report(mismatch(), mismatch()))
     assert twice.count("= why: ") == 1
-    assert twice.count("= fix: Give all servers") == 2
+    assert twice.count("= fix: Give all servers") == 1
+    assert twice.count("= see: https://") == 1
+    assert f"  = see: {MISMATCH.url}\n" in out
+    own = rendered("text", replace(one("a b;", "b"), rules=(replace(MISMATCH, own=True),)))
+    assert "= see:" not in own
 
 
 def test_help_of_the_finding_is_better_than_the_one_of_the_rule():
@@ -237,7 +316,7 @@ def test_folding_is_over_the_whole_report():
     assert out.count("warning[upstream-settings-mismatch]") == 10
     assert "... and 2,090 more of upstream-settings-mismatch (in 3 files; --all shows them)\n" in out
     assert "2,100 warnings, 1 info in 3 files analysed, for nginx 1.31.4\n" in out
-    assert "0.conf (701 findings)\n" in out
+    assert "0.conf (10 findings)\n" in out
 
 
 def test_all_places_on_request():
@@ -252,18 +331,106 @@ def test_all_places_on_request():
 def test_summary_counts():
     assert rendered("text", full()).splitlines()[-4:] == [
         "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed, for nginx 1.31.4",
-        "1 fixable with --fix (--diff shows how)",
-        FACTS,
-        "More about a rule: nginxaudit explain old-proxy-protocol",
+        "  error nginx.conf:7 alias-traversal",
+        "[*] 1 fixable with --fix (--diff shows how)",
+        "-v shows 1 finding in full; nginxaudit explain RULE shows the page of a rule",
     ]
 
 
-def test_no_findings():
-    assert rendered("text", report()) == f"No findings in 2 files analysed, for nginx 1.31.4\n{FACTS}\n"
-    assert (
-        rendered("text", report(suppressed()))
-        == f"No findings (1 suppressed) in 2 files analysed, for nginx 1.31.4\n{FACTS}\n"
+def test_the_first_line_says_what_was_judged():
+    assert rendered("text", full(), width=120).splitlines()[0] == JUDGED.format("nginx.conf (2 files)")
+    several = replace(report(), roots=("a/b/one.conf", "a/c/two.conf"))
+    assert rendered("text", several, width=120).splitlines()[0] == JUDGED.format(
+        "a (2 configurations, 2 files)"
     )
+    apart = replace(report(), roots=("one.conf", "/two.conf"))
+    assert rendered("text", apart, width=120).splitlines()[0] == JUDGED.format(
+        "input (2 configurations, 2 files)"
+    )
+
+
+def test_many_errors_are_counted():
+    source = SourceText("a.conf", "a;\n" * 12)
+    errors = [finding(TRAVERSAL, str(n), source.span(3 * n, 3 * n + 1)) for n in range(12)]
+    out = rendered("text", report(*errors, sources=(source,)))
+    assert "  error a.conf:10 alias-traversal\n  ... and 2 more errors (--all shows them)\n" in out
+    assert "  error a.conf:12 alias-traversal\n" in rendered(
+        "text", report(*errors, sources=(source,)), fold=False
+    )
+
+
+# -- order
+
+
+def heads(**options):
+    out = rendered("text", full(), show_suppressed=True, **options)
+    return re.findall(r"(?:suppressed )?(?:error|warning|info)\[[a-z-]+\]", out)
+
+
+def test_errors_come_last():
+    assert heads() == [
+        "suppressed error[alias-traversal]",
+        "info[old-proxy-protocol]",
+        "warning[upstream-settings-mismatch]",
+        "error[alias-traversal]",
+    ]
+    assert heads(sort="file") == [
+        "info[old-proxy-protocol]",
+        "warning[upstream-settings-mismatch]",
+        "error[alias-traversal]",
+        "suppressed error[alias-traversal]",
+    ]
+
+
+def test_info_findings_are_a_line_each():
+    out = rendered("text", full())
+    assert (
+        "conf.d/app.conf (1 finding), included from nginx.conf:8\n  2:20  info[old-proxy-protocol]: HTTP/1.0 has no keepalive\n\n"
+        in out
+    )
+    for more in ({"verbose": True}, {"fold": False}):
+        assert "2 | proxy_http_version 1.0;\n" in rendered("text", full(), **more)
+
+
+def test_the_same_info_is_one_line():
+    source = SourceText("a.conf", "a;\n" * 9)
+    same = [finding(OLD_PROTOCOL, "again", source.span(3 * n, 3 * n + 1)) for n in range(9)]
+    out = rendered("text", report(*same[:3], sources=(source,)))
+    assert "  1:1  info[old-proxy-protocol]: again (also lines 2, 3)\n" in out
+    out = rendered("text", report(*same, sources=(source,)))
+    assert "again (also lines 2, 3, 4, 5, 6 and 3 more)\n" in out
+
+
+def test_an_info_is_as_long_as_it_is_where_nothing_bounds_it(monkeypatch):
+    what = report(finding(OLD_PROTOCOL, "word " * 40, at(SHARED, "1.0")))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert max(map(len, rendered("text", what).splitlines())) > 200
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, rendered("text", what).splitlines())) <= 80
+
+
+def test_marks_of_fixes():
+    out = rendered("text", full())
+    assert "error[alias-traversal] [*]: alias" in out
+    unsafe = replace(traversal().fix, applicability=Applicability.UNSAFE)
+    out = rendered("text", report(replace(traversal(), fix=unsafe)))
+    assert "error[alias-traversal] [~]: alias" in out
+    assert "[~] 1 fixable with --fix --unsafe-fixes (--diff shows how)\n" in out
+
+
+def test_quiet_leaves_the_findings_and_what_was_not_analysed():
+    out = rendered("text", troubled(), quiet=True)
+    assert out.startswith("conf.d/app.conf (1 finding)")
+    assert "Not analysed:\n  broken.conf: " in out and "Internal errors:" in out
+    assert "fixable" not in out and "files analysed" not in out
+    assert rendered("text", report(), quiet=True) == ""
+
+
+def test_no_findings():
+    head = JUDGED.format("nginx.conf (2 files)") + "\n\n"
+    said = "No findings{} in 2 files analysed, for nginx 1.31.4\n"
+    assert rendered("text", report(), width=120) == head + said.format("")
+    assert rendered("text", report(suppressed()), width=120) == head + said.format(" (1 suppressed)")
 
 
 @pytest.mark.parametrize(
@@ -290,13 +457,13 @@ def test_no_findings():
 def test_never_no_findings_for_what_was_not_analysed(trouble, said):
     out = rendered("text", report(**trouble))
     assert not re.search(r"^No findings( \(| in \d)", out, re.MULTILINE)
-    assert out.startswith("No findings in what could be analysed: in ")
+    assert re.search(r"^No findings in what could be analysed: in ", out, re.MULTILINE)
     assert said in out
 
 
 def test_nothing_analysed():
     out = rendered("text", report(files=(FileStatus("a", analysed=False, errors=("why",)),), incomplete=True))
-    assert out == "Nothing could be analysed\nNot analysed:\n  a: why\n"
+    assert out == "Not analysed:\n  a: why\n\nNothing could be analysed\n"
     assert rendered("text", report(sources=())) == "Nothing could be analysed\n"
 
 

@@ -11,7 +11,18 @@ from nginxaudit.finding import Related, Suppression
 from nginxaudit.report import RenderOptions, render
 from nginxaudit.report.paint import wants_color, width_for
 from nginxaudit.source.text import SourceText
-from tests.report.samples import MISMATCH, at, finding, full, one, rendered, report, troubled
+from tests.report.samples import (
+    MISMATCH,
+    OLD_PROTOCOL,
+    TRAVERSAL,
+    at,
+    finding,
+    full,
+    one,
+    rendered,
+    report,
+    troubled,
+)
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -23,7 +34,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "FORCE_HYPERLINK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
 
@@ -69,7 +80,30 @@ def test_width(monkeypatch):
     assert width_for(Terminal(), RenderOptions()) == 100, "a terminal that does not know its width"
     monkeypatch.setenv("COLUMNS", "132")
     assert width_for(Terminal(), RenderOptions()) == 132
-    assert width_for(io.StringIO(), RenderOptions()) == 100, "a pipe is not as wide as the terminal behind it"
+    assert width_for(io.StringIO(), RenderOptions()) == 132, "who exports COLUMNS means it"
+    monkeypatch.setenv("COLUMNS", "0")
+    assert width_for(io.StringIO(), RenderOptions()) == 100
+
+
+LINK = re.compile(r"\x1b\]8;;([^\x1b]*)\x1b\\")
+
+
+def test_rules_are_links_on_terminals(monkeypatch):
+    out = Terminal()
+    render("text", full(), out, RenderOptions(color=True))
+    urls = LINK.findall(out.getvalue())
+    assert set(urls) == {MISMATCH.url, OLD_PROTOCOL.url, TRAVERSAL.url, ""}
+    assert urls[1::2] == [""] * (len(urls) // 2), "each link ends"
+    piped = rendered("text", full(), color=True)
+    assert not LINK.search(piped)
+    assert ESCAPE.sub("", LINK.sub("", out.getvalue())) == ESCAPE.sub("", piped)
+    monkeypatch.setenv("FORCE_HYPERLINK", "1")
+    assert LINK.search(rendered("text", full(), color=True))
+    assert not LINK.search(rendered("text", full()))
+    monkeypatch.setenv("FORCE_HYPERLINK", "0")
+    out = Terminal()
+    render("text", full(), out, RenderOptions(color=True))
+    assert not LINK.search(out.getvalue())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
@@ -115,7 +149,7 @@ def test_nothing_from_outside_reaches_the_terminal_unescaped(color):
         sources=(source,),
         notes=(EVIL,),
     )
-    out = rendered("text", what, color=color, show_suppressed=True)
+    out = rendered("text", what, color=color, show_suppressed=True, verbose=True)
     rest = ESCAPE.sub("", out) if color else out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", rest)
     assert rest.count("[red]x[/red] [bold :warning: {0}") >= 6, "markup and emoji codes are text"
@@ -125,7 +159,7 @@ def test_nothing_from_outside_reaches_the_terminal_unescaped(color):
 def test_a_megabyte_on_one_line_stays_a_screen():
     text = "x" * 500_000 + " needle " + "日\t\x1b" * 170_000
     out = rendered("text", one(text, "needle"))
-    assert max(map(len, out.splitlines())) <= 100
+    assert max(len(line) for line in out.splitlines() if "https:" not in line) <= 100
     assert len(out) < 2_000
 
 

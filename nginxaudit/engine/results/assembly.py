@@ -56,6 +56,7 @@ class Assembly:
         self._crashes: list[RuleCrash] = []
         self._notes: list[str] = []
         self._remarks: list[str] = []
+        self._roots: dict[str, None] = {}
         self._reported: set[str] = set()  # paths of files whose findings are reported
         self.in_place: list[Finding] = []
 
@@ -64,6 +65,7 @@ class Assembly:
         self._sources.update(config.sources)
         if whole:
             self._reported.update(config.sources)
+            self._roots[config.main.host.path] = None
         self._collector.enter(config.entered)
         if self._settings.check_files:
             outcome.hits += self._missing_files(config)
@@ -176,6 +178,7 @@ class Assembly:
             baseline=settings.baseline,
             gone=gone,
             facts=facts,
+            roots=tuple(self._roots),
         )
 
     def _in_hosts(self, findings: list[Finding]) -> tuple[list[Finding], dict[str, SourceText]]:

@@ -159,9 +159,10 @@ def _include_place(via: Directive) -> Place:
 
 def _chain(ways: list[Span]) -> Iterator[Related]:
     for span in ways[:_MAX_CHAINS]:
-        yield Related("included from here", span)
-    if len(ways) > _MAX_CHAINS:
-        yield Related(f"and from {len(ways) - _MAX_CHAINS} more places, the last one here", ways[-1])
+        yield Related("included from here", span, includes=1)
+    more = len(ways) - _MAX_CHAINS
+    if more > 0:
+        yield Related(f"and from {more} more places, the last one here", ways[-1], includes=more)
 
 
 def _path_of(hit: Hit) -> str:

@@ -42,6 +42,7 @@ class Report(Struct, frozen=True):
     for could not be analysed: exit code 3. ``baseline`` is the file of known findings that was used, and
     ``gone`` are its entries without a finding. ``nginx_version`` is the nginx that was asked about; None when it is not
     known: then ``nginx_versions`` are the oldest and the newest that were. ``facts`` says how new what is known about nginx is.
+    ``roots`` are the main files of the configurations that were analysed.
     """
 
     nginx_version: str | None
@@ -58,6 +59,7 @@ class Report(Struct, frozen=True):
     gone: tuple[Entry, ...] = ()
     nginx_versions: tuple[str, str] | None = None
     facts: Facts = Facts()
+    roots: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
