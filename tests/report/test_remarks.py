@@ -40,7 +40,7 @@ def test_a_remark_is_shown(name: str) -> None:
 
 def test_a_remark_is_no_gap() -> None:
     shown = rendered("text", report(remarks=(REMARK,)))
-    assert shown.startswith("No findings in 1 file analysed")
+    assert "\nNo findings in 1 file analysed" in shown
     assert "Notes:\n  dump.txt: nginx printed" in shown
     assert "Not analysed" in rendered("text", report(notes=("x.conf",)))
 

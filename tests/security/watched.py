@@ -49,7 +49,7 @@ def watched(
 ) -> Run:
     """Run nginxaudit in ``cwd``; ``log`` is where the recorder writes to. Not ``forked``: it sees all imports, too."""
     done = nginxaudit(
-        *arguments, stdin=stdin, cwd=cwd, env={"COLUMNS": "200", **(env or {})}, forked=forked, log=log
+        *arguments, stdin=stdin, cwd=cwd, env={"COLUMNS": "2000", **(env or {})}, forked=forked, log=log
     )
     seen = [(event, path) for event, path in json.loads(log.read_text()) if isinstance(path, str)]
     assert "Traceback" not in done.stderr and "internal error" not in done.stderr, done.stderr
