@@ -131,8 +131,8 @@ def test_other_places_are_a_line_each():
 def test_many_places_are_counted():
     text = "".join(f"word{n};\n" for n in range(10, 30))
     out = related(text, *(f"word{n}" for n in [10, *range(12, 20)]))
-    assert out.count("--> a.conf:") == 5
-    assert "   ... and 4 more places (--all shows them)\n" in out
+    assert out.count("--> a.conf:") == 6
+    assert "   ... and 3 more places (--all shows them)\n" in out
 
 
 def test_the_same_place_is_shown_once():
