@@ -66,7 +66,10 @@ def _commands() -> list[str]:
     return [
         line
         for line in lines
-        if line.startswith("nginxaudit ") and "--watch" not in line and "/etc/nginx" not in line
+        if line.startswith("nginxaudit ")
+        and "--watch" not in line
+        and "--git" not in line
+        and "/etc/nginx" not in line
     ]
 
 

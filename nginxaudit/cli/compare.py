@@ -26,19 +26,25 @@ def _world_options(command: Any) -> Any:
 @click.command(
     "compare", cls=Sectioned, short_help="Show which requests two configurations treat differently."
 )
-@click.argument("old")
-@click.argument("new")
+@click.argument("paths", nargs=-1, metavar="OLD NEW | --git REV [PATH]")
+@click.option(
+    "--git",
+    "revision",
+    metavar="REV",
+    help="Compare a git revision with the working tree, or two: REV..REV, REV...REV (from where they parted).",
+)
 @click.option("--from", "client", metavar="ADDRESS", help="The client's address (default: not known).")
 @_world_options
 @output_options(FORMATS)
 @target_options
-def command(old: str, new: str, **options: Any) -> int:
+def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int:
     """Show which requests two configurations treat differently.
 
     Makes requests of both: for every server name and location, the edges beside them, the methods,
     arguments and headers that conditions and maps read; walks each through both, as
     nginxaudit trace does, and groups what changed. OLD and NEW are files, directories, archives or
-    dumps, one of them may be -. That no difference is found is no proof that there is none.
+    dumps, one of them may be -. With --git, PATH is a file or directory (default: .) of a repository;
+    its files at the revision are read from git, nothing is checked out. That no difference is found is no proof that there is none.
 
     \b
     Exit codes:
@@ -51,16 +57,25 @@ def command(old: str, new: str, **options: Any) -> int:
     \b
     Examples:
       nginxaudit compare old/nginx.conf new/nginx.conf
-      git archive main nginx | nginxaudit compare - nginx
+      nginxaudit compare --git main nginx
+      nginxaudit compare --git origin/main...HEAD --format markdown
       nginxaudit compare --format markdown before.dump after.dump
     """
     from nginxaudit.engine.settings import SettingsError
 
+    if len(paths) != 2 and (revision is None or len(paths) > 1):
+        raise click.UsageError("give OLD and NEW, or --git REV and at most one PATH")
+    if revision is not None and len(paths) > 1:
+        raise click.UsageError("--git takes one PATH")
     try:
         with Output(options["output"]) as output:
-            before, lacking_before = _read(old, options)
-            after, lacking_after = _read(new, options)
-            comparison = _compared(before, after, (old, new), options)
+            if revision is None:
+                names = paths[0], paths[1]
+                sides = [_read(path, options) for path in paths]
+            else:
+                names, sides = _of_git(revision, paths[0] if paths else ".", options)
+            (before, lacking_before), (after, lacking_after) = sides
+            comparison = _compared(before, after, names, options)
 
             def tell(stream: TextIO) -> None:
                 from nginxaudit.views.compare import render_comparison
@@ -73,6 +88,40 @@ def command(old: str, new: str, **options: Any) -> int:
     if lacking_before or lacking_after:
         return 3
     return int(bool(comparison.groups))
+
+
+def _of_git(
+    text: str, path: str, options: dict[str, Any]
+) -> tuple[tuple[str, str], list[tuple[list[Model], bool]]]:
+    """Both sides of ``--git``: a revision, and another one or the working tree."""
+    from nginxaudit.source.revision import parse_range
+
+    wanted = parse_range(text)
+    old = _at(wanted.old, path, options, parted_from=wanted.new if wanted.forked else None)
+    new = _read(path, options) if wanted.new is None else _at(wanted.new, path, options)
+    return (wanted.old, wanted.new or path), [old, new]
+
+
+def _at(
+    revision: str, path: str, options: dict[str, Any], *, parted_from: str | None = None
+) -> tuple[list[Model], bool]:
+    """The configurations of a revision below a directory, or the one whose main file ``path`` is."""
+    import os
+
+    from msgspec.structs import replace
+
+    from nginxaudit.cli.trace import serving
+    from nginxaudit.source.read import ReadError
+    from nginxaudit.source.revision import archive
+
+    is_file = not os.path.isdir(path)
+    directory = os.path.dirname(path) if is_file else path
+    settings = replace(settings_of((path,), options), stdin_filename=revision)
+    try:
+        packed = archive(revision, directory or ".", settings.limits, parted_from=parted_from)
+    except ReadError as error:
+        raise click.UsageError(f"--git: {error}" + (f". {error.remedy}" if error.remedy else "")) from None
+    return serving(("-",), settings, packed, os.path.basename(path) if is_file else None)
 
 
 def _read(path: str, options: dict[str, Any]) -> tuple[list[Model], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
@@ -83,13 +83,20 @@ def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     return (words[:1], list(words[1:])) if is_path else ((), list(words))
 
 
-def serving(paths: tuple[str, ...], settings: Settings) -> tuple[list[Model], bool]:
-    """The configurations with http servers, and whether something could not be analysed, which is said."""
+def serving(
+    paths: tuple[str, ...], settings: Settings, stdin: BinaryIO | None = None, main: str | None = None
+) -> tuple[list[Model], bool]:
+    """The configurations with http servers, and whether something could not be analysed, which is said.
+
+    ``stdin`` is read for ``-``; ``main`` is the name of the main file at the top of the archive in it, all others are left out.
+    """
     from nginxaudit.engine.run.models import read_models
 
-    read = read_models(paths, settings, sys.stdin.buffer if "-" in paths else None)
+    read = read_models(paths, settings, (stdin or sys.stdin.buffer) if "-" in paths else None)
     _say(tuple([f"not analysed: {trouble}" for trouble in read.troubles]))
     models = [model for model in read.models if model.servers("http") or model.servers("stream")]
+    if main is not None:
+        models = [model for model in models if model.config.main.path.rpartition("!")[2] == main]
     if not models:
         _say(("there is no server of http or stream in what was read",))
     return models, bool(read.troubles) or not models

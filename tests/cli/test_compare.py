@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,74 @@ def test_markdown_and_what_cannot_be_read(tmp_path: Path) -> None:
     run = nginxaudit("compare", "--no-settings", "--format", "markdown", "old.conf", "new.conf", cwd=tmp_path)
     assert "| request | old | new |" in run.stdout
     assert nginxaudit("compare", "--no-settings", "old.conf", "missing.conf", cwd=tmp_path).returncode == 3
+
+
+def _git(tree: Path, *words: str) -> str:
+    names = {
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@b",
+    }
+    done = subprocess.run(
+        ["git", *words], cwd=tree, check=True, capture_output=True, text=True, env={**os.environ, **names}
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two commits of a configuration with an include and a link, a branch, and a change that is not committed."""
+    tree = tmp_path_factory.mktemp("repository")
+    site = tree / "conf/sites-available/shop.conf"
+    site.parent.mkdir(parents=True)
+    (tree / "conf/sites-enabled").mkdir()
+    (tree / "conf/sites-enabled/shop.conf").symlink_to("../sites-available/shop.conf")
+    (tree / "conf/nginx.conf").write_text("events {}\nhttp { include sites-enabled/*.conf; }\n")
+    _git(tree, "init", "-q", "-b", "main")
+    _git(tree, "config", "filter.evil.smudge", f"touch {tree}/ran")
+    (tree / ".gitattributes").write_text("*.conf filter=evil export-ignore\n")
+    for text in ("return 200 one;", "return 404;", "return 302 /x;"):
+        site.write_text(f"server {{ listen 80; server_name shop.example; location /pay/ {{ {text} }} }}\n")
+        if text != "return 302 /x;":
+            _git(tree, "add", ".")
+            _git(tree, "commit", "-qm", text)
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        (("--git", "HEAD"), "404 → 302 redirect"),
+        (("--git", "HEAD~1", "."), "200 → 302 redirect"),
+        (("--git", "HEAD~1..main", "conf"), "200 → 404"),
+        (("--git", "HEAD~1...", "conf/nginx.conf"), "200 → 404"),
+        (("--git", "main...HEAD"), None),
+    ],
+)
+def test_revisions(repository: Path, words: tuple[str, ...], title: str | None) -> None:
+    run = nginxaudit("compare", "--no-settings", "--format", "json", *words, cwd=repository)
+    assert run.returncode == int(title is not None), run.stderr
+    groups = json.loads(run.stdout)["groups"]
+    assert [group["title"] for group in groups] == ([title] if title else [])
+    for group in groups:
+        old, new = group["requests"][0]["old_place"], group["requests"][0]["new_place"]
+        assert old.startswith(words[1].partition("..")[0]) and old.endswith("shop.conf:1"), old
+        assert new.endswith("shop.conf:1"), new
+    assert not (repository / "ran").exists()
+
+
+@pytest.mark.parametrize("words", [("--git", "--output=x"), ("--git", "none"), ("--git", "HEAD:conf"), ("--git", "HEAD", "a", "b"), ()])  # fmt: skip
+def test_revisions_that_are_none(repository: Path, words: tuple[str, ...]) -> None:
+    run = nginxaudit("compare", "--no-settings", *words, cwd=repository)
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+
+
+def test_no_repository_and_a_path_that_was_not_there(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(OLD)
+    run = nginxaudit("compare", "--no-settings", "--git", "main", cwd=tmp_path)
+    assert run.returncode == 2 and "is no commit here" in run.stderr
+    (repository / "later").mkdir(exist_ok=True)
+    (repository / "later/nginx.conf").write_text(OLD)
+    run = nginxaudit("compare", "--no-settings", "--git", "main", "later", cwd=repository)
+    assert run.returncode == 2 and "there is no later in main" in run.stderr
