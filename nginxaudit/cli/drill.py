@@ -49,7 +49,12 @@ def _load_options(command: Any) -> Any:
     "without another server; nothing.",
 )
 @output_options(FORMATS)
-@click.option("--all", "show_all", is_flag=True, help="Show the timeline of every scenario in the text.")
+@click.option(
+    "--all",
+    "show_all",
+    is_flag=True,
+    help="Also run the scenarios in which no server is left; show the timeline of every scenario in the text.",
+)
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Tell what is lost when a server dies, hangs, or is restarted.
@@ -59,7 +64,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     and back, and which settings decide. A change that is proposed has been simulated, too.
 
     \b
-    Scenarios (each server alone, each host with several, all primaries together):
+    Scenarios (each server alone, each host with several, all primaries together where a backup is left):
       refuse     the process is gone       5xx    it answers with errors
       hang       it never answers          slow   it answers late
       blackhole  the machine is gone       flap   it is gone and back, again and again
@@ -124,9 +129,10 @@ def _drilled(examination: Examination, load: Any, target: Any, options: dict[str
         wanted,
         examination.active,
         progress,
+        everything=options["show_all"],
     )
     progress.end()
-    if wanted != "*" and not drilled.blocks and not drilled.skipped:
+    if wanted != "*" and not (drilled.blocks or drilled.skipped or drilled.left_out):
         raise CommandError(f'there is no upstream called "{wanted}" in what was read')
     return drilled
 

@@ -98,13 +98,14 @@ class Backend:
     ``kind``, ``ms`` and ``status`` hold until ``until``. ``epoch`` counts how often its connections were closed.
     """
 
-    __slots__ = ("_at", "_phases", "epoch", "graceful", "kind", "ms", "status", "until")
+    __slots__ = ("_at", "_last_bad", "_phases", "epoch", "graceful", "kind", "ms", "status", "until")
 
     def __init__(self, schedule: Schedule, response: int, horizon: int) -> None:
         self._phases: list[tuple[int, int, int, int, bool]] = [(-FOREVER, OK, response, 200, False)]
         for start, each in _expanded(schedule, horizon):
             ms = response if each.ms < 0 else each.ms
             self._phases.append((start, _CODES[each.kind], ms, each.status, each.graceful))
+        self._last_bad = max((at for at, each in enumerate(self._phases) if each[1] != OK), default=-1)
         self.epoch = 0
         self._at = -1
         self._enter()
@@ -115,6 +116,11 @@ class Backend:
         more = self._at + 1 < len(self._phases)
         self.until = self._phases[self._at + 1][0] if more else FOREVER
         self.epoch += self.kind == REFUSE
+
+    @property
+    def fails_later(self) -> bool:
+        """Whether a phase is to come in which it is not well."""
+        return self._at < self._last_bad
 
     def advance(self, t: int) -> None:
         """Go to the phase of the moment ``t`` (ms)."""

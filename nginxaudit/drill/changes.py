@@ -41,6 +41,11 @@ class Change(Struct, frozen=True):
     rank: int = 0
     trade_off: str = ""
 
+    @property
+    def key(self) -> str:
+        """Distinguishes it from the others of one scenario."""
+        return f"{self.setting} {self.why} {self.where}"
+
 
 def changes(
     group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, outcome: Outcome

@@ -11,8 +11,8 @@ from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.reading import subjects
 from nginxaudit.drill.results import Result
 from nginxaudit.drill.running import run
-from nginxaudit.drill.scenarios import scenarios
-from nginxaudit.drill.verdict import judge
+from nginxaudit.drill.scenarios import fatal, scenarios
+from nginxaudit.drill.verdict import Known, judge
 
 if TYPE_CHECKING:
     from nginxaudit.drill.spec import Subject, UpstreamSpec, Use
@@ -28,28 +28,41 @@ def drill(
     kinds: Iterable[str] | None = None,
     *,
     remedies: bool = True,
+    everything: bool = True,
 ) -> Iterator[Result]:
     """Results of one use of a group, scenario by scenario; none for one with ``why_not``.
 
-    ``remedies`` False saves the runs that look for what would help (the causes are still named).
+    ``remedies`` False saves the runs that look for what would help (the causes are still named);
+    ``everything`` False those of scenarios in which no server is left (`fatal`).
     """
     load = load or Traffic()
     group, use = subject.group, subject.use
     if group is None or use is None or subject.why_not is not None:
         return
+    known: Known = {}
     for scenario in scenarios(group, use, load, kinds):
+        if not everything and fatal(group, scenario):
+            continue
         outcome = run(group, use, load, scenario)
-        verdict = judge(group, use, load, scenario, outcome, remedies=remedies)
+        verdict = judge(group, use, load, scenario, outcome, remedies=remedies, known=known)
         yield Result(
             subject.upstream, subject.location, subject.file, subject.line, scenario, outcome, verdict
         )
 
 
-def count(subject: Subject, load: Traffic | None = None, kinds: Iterable[str] | None = None) -> int:
+def count(
+    subject: Subject,
+    load: Traffic | None = None,
+    kinds: Iterable[str] | None = None,
+    *,
+    everything: bool = True,
+) -> int:
     """Number of scenarios that `drill` runs for ``subject``."""
-    if subject.group is None or subject.use is None or subject.why_not is not None:
+    group = subject.group
+    if group is None or subject.use is None or subject.why_not is not None:
         return 0
-    return len(scenarios(subject.group, subject.use, load or Traffic(), kinds))
+    found = scenarios(group, subject.use, load or Traffic(), kinds)
+    return sum(everything or not fatal(group, scenario) for scenario in found)
 
 
 def drill_all(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate, groupby
 from random import Random
 
 from msgspec import Struct
+
+from nginxaudit.drill.behaviour import FOREVER
 
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 """Methods that are taken to carry a body."""
@@ -85,6 +88,47 @@ def arrivals(load: Traffic, duration: int, workers: int, key: str) -> Iterator[A
         worker = int(draw() * workers) if workers > 1 else 0
         client = int(draw() * clients)
         yield int(number * step), method, worker, keys[client], addresses[client]
+
+
+_KEPT = 100_000  # requests of one load that are kept for further runs
+
+
+def seconds(load: Traffic, duration: int, workers: int, key: str) -> Iterator[tuple[int, Sequence[Arrival]]]:
+    """`arrivals`, second by second. Runs of one load have the same requests: they are drawn once."""
+    number = int(duration / (1000 / load.rate))
+    if number > _KEPT:
+        yield from _batches(arrivals(load, duration, workers, key))
+        return
+    yield from _kept(load, workers, key).up_to(number)
+
+
+def _batches(requests: Iterable[Arrival]) -> Iterator[tuple[int, list[Arrival]]]:
+    for second, batch in groupby(requests, lambda arrival: arrival[0] // 1000):
+        yield second, list(batch)
+
+
+class _Kept:
+    """The requests of one load, as far as they were wanted."""
+
+    def __init__(self, load: Traffic, workers: int, key: str) -> None:
+        self._more = _batches(arrivals(load, FOREVER, workers, key))
+        self._batches: list[tuple[int, list[Arrival]]] = []
+
+    def up_to(self, number: int) -> Iterator[tuple[int, Sequence[Arrival]]]:
+        """The first ``number`` requests."""
+        at = 0
+        while number > 0:
+            if at == len(self._batches):
+                self._batches.append(next(self._more))
+            second, batch = self._batches[at]
+            yield second, batch if len(batch) <= number else batch[:number]
+            number -= len(batch)
+            at += 1
+
+
+@lru_cache(maxsize=8)
+def _kept(load: Traffic, workers: int, key: str) -> _Kept:
+    return _Kept(load, workers, key)
 
 
 def explicit(calls: tuple[Call, ...], shift: int = 0) -> Iterator[Arrival]:

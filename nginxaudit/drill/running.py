@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+
+from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import Behaviour, ok
-from nginxaudit.drill.load import Traffic, arrivals
+from nginxaudit.drill.load import Traffic, seconds
 from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Timeline
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
-from nginxaudit.drill.tally import Tally
+from nginxaudit.drill.tally import ExceededError, Tally
+
+_LONG = 3_600_000  # ms; stands for every timeout that nothing meets
 
 
 def run(
@@ -20,6 +25,20 @@ def run(
     Raises `ExceededError` as soon as more than ``limit`` requests are lost that need not be (`Outcome.avoidable`).
     """
     workers = load.workers or group.workers
+    methods = (("POST", 1.0),) if use.protocol == "grpc" else load.methods  # every call is a POST there
+    requests = load if methods == load.methods else replace(load, methods=methods)
+    what = replace(scenario, kind="", scope="", target="")
+    tally = _simulated(_bare(group, workers), _relevant(use, load, scenario), requests, what, limit)
+    if tally is None:
+        raise ExceededError
+    return _outcome(group, load, scenario, tally, 1 if group.zone else workers)
+
+
+@lru_cache(maxsize=512)
+def _simulated(
+    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None
+) -> Tally | None:
+    """The counters of a run; None for one that loses more than ``limit``. Equal runs are made once."""
     tally = Tally(len(group.servers), scenario.duration // 1000 + 1, scenario.begin, scenario.end)
     if limit is not None:
         tally.limit = limit
@@ -28,7 +47,7 @@ def run(
         use,
         _schedules(scenario),
         tally,
-        workers=workers,
+        workers=group.workers,
         response=load.response_time,
         client_timeout=load.client_timeout,
         large_bodies=load.large_bodies,
@@ -36,16 +55,43 @@ def run(
         seed=load.seed,
     )
     _watch(simulation, scenario, tally)
-    methods = (("POST", 1.0),) if use.protocol == "grpc" else load.methods  # every call is a POST there
-    requests = load if methods == load.methods else _with_methods(load, methods)
-    simulation.run(arrivals(requests, scenario.duration, workers, group.key))
-    return _outcome(group, load, scenario, tally, len(simulation.states))
+    try:
+        simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key))
+    except ExceededError:
+        return None
+    return tally
 
 
-def _with_methods(load: Traffic, methods: tuple[tuple[str, float], ...]) -> Traffic:
-    from msgspec.structs import replace
+def _bare(group: UpstreamSpec, workers: int) -> UpstreamSpec:
+    """What of a group decides a run: names do only where a ring is built of them."""
+    named = group.method == "consistent"
+    servers = tuple(
+        replace(each, name=(each.text or each.name) if named else "", host="", text="")
+        for each in group.servers
+    )
+    key = group.key if group.method in ("hash", "consistent") else ""
+    return replace(group, name="", servers=servers, key=key, workers=workers, file="", line=0, notes=())
 
-    return replace(load, methods=methods)
+
+def _relevant(use: Use, load: Traffic, scenario: Scenario) -> Use:
+    """What of a use decides a run: timeouts do only where something may take so long."""
+    kinds = {fault.behaviour.kind for fault in scenario.faults}
+    waits = bool(kinds & {"hang", "blackhole"})
+    slowest = max([load.response_time, *(fault.behaviour.ms for fault in scenario.faults)])
+    long = _LONG if not waits else None
+    return replace(
+        use,
+        label="",
+        file="",
+        line=0,
+        prefix="",
+        protocol="",
+        written=frozenset(),
+        connect=long or use.connect,
+        send=long or use.send,
+        read=long if long and slowest <= use.read else use.read,
+        idle=long if long and slowest <= use.idle and not use.udp else use.idle,
+    )
 
 
 def _schedules(scenario: Scenario) -> dict[int, list[tuple[int, Behaviour]]]:

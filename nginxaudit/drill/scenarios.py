@@ -24,6 +24,7 @@ MANY = 8
 _FAULT = (30_000, 120_000)
 _AFTER = (20_000, 120_000)
 _SLACK = 10_000
+_FATAL = frozenset({"refuse", "hang", "blackhole", "5xx"})
 
 
 def scenarios(
@@ -58,13 +59,20 @@ def _targets(group: UpstreamSpec) -> Iterator[_Target]:
     seen: set[object] = set()
     many = len(group.servers) > MANY
     for target in (*_instances(group, group.primaries), *_hosts(group), *_primaries(group)):
-        alike = (target[0], _settings(group, target[2])) if many else target[2]
+        alike = (target[0], settings_of(group, target[2])) if many else target[2]
         if target[2] and alike not in seen:
             seen.add(alike)
             yield target
 
 
-def _settings(group: UpstreamSpec, indexes: tuple[int, ...]) -> tuple[tuple[object, ...], ...]:
+def fatal(group: UpstreamSpec, scenario: Scenario) -> bool:
+    """Whether no server is left that could answer: then everything is lost, whatever is configured."""
+    failing = {fault.server for fault in scenario.faults}
+    left = any(not server.down and index not in failing for index, server in enumerate(group.servers))
+    return scenario.kind in _FATAL and not left
+
+
+def settings_of(group: UpstreamSpec, indexes: Iterable[int]) -> tuple[tuple[object, ...], ...]:
     """What distinguishes servers besides their addresses."""
     servers = (group.servers[index] for index in indexes)
     return tuple(sorted((s.weight, s.max_fails, s.fail_timeout_s, s.max_conns, s.backup) for s in servers))

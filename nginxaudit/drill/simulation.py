@@ -28,6 +28,7 @@ from nginxaudit.drill.methods import Pick, pick_of
 from nginxaudit.drill.methods.least import measured
 from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, release
 from nginxaudit.drill.spec import DOWN_NOT_TRIED, UpstreamSpec, Use
+from nginxaudit.drill.steady import Steady
 from nginxaudit.drill.tally import Tally
 
 GAVE_UP = 499
@@ -55,14 +56,14 @@ class Simulation:
         horizon: int = 3_600_000,
         seed: int = 1,
     ) -> None:
-        self._group = group
-        self._tally = tally
+        self.group = group
+        self.tally = self._tally = tally
         self._patience = client_timeout or NEVER
         self._large = large_bodies
         self._plan = plan_http if group.family == "http" else plan_stream
-        self._events: list[tuple[int, int, Request]] = []
+        self.events: list[tuple[int, int, Request]] = []
         self._number = 0
-        backends = [
+        self.backends = backends = [
             Backend(schedules.get(index, ()), response, horizon) for index in range(len(group.servers))
         ]
         states = 1 if group.zone else workers
@@ -70,9 +71,9 @@ class Simulation:
         random = Random(seed)
         picks: list[Pick] = [pick_of(group, peers, random) for peers in self.states]
         self._lists = [self.states[each % states] for each in range(workers)]
-        self._picks = [picks[each % states] for each in range(workers)]
+        self.picks = [picks[each % states] for each in range(workers)]
         keeps = group.keepalive > 0 and use.reuses and group.family == "http"
-        self._pools = [
+        self.pools = [
             Pool(len(backends), group.keepalive, group.keepalive_requests, group.keepalive_timeout)
             for _ in range(workers if keeps else 0)
         ]
@@ -87,36 +88,61 @@ class Simulation:
         self._use = use
         self._retries_error = _lists(use, "error")
         self._retries_timeout = _lists(use, "timeout")
-        self._once = _not_repeated(self._group, use)
-        tries = self.states[0].tries(count_down=self._group.version < DOWN_NOT_TRIED)
+        self._once = _not_repeated(self.group, use)
+        tries = self.states[0].tries(count_down=self.group.version < DOWN_NOT_TRIED)
         self._tries = min(tries, use.tries) if use.tries else tries
         self._waits = use.ignores_abort or use.udp  # nginx goes on although the client is gone
+        self._limit = use.read if self.group.family == "http" else use.idle
+        self.longest = min(self._limit, self._patience)
 
     def run(self, requests: Iterable[Arrival], *, trace: bool = False) -> None:
         """Simulate ``requests``, which come in order of time, to the end of the last one."""
-        events, tally = self._events, self._tally
-        lists, once, tries, patience = self._lists, self._once, self._tries, self._patience
+        self._follow(requests, trace=trace)
+        self.pass_time(NEVER)
+
+    def run_seconds(self, batches: Iterable[tuple[int, Sequence[Arrival]]]) -> None:
+        """The same for requests second by second, quicker: the numbers are equal."""
+        steady = Steady(self)
+        for second, batch in batches:
+            if not steady.takes(second, batch):
+                self._follow(batch, trace=False)
+        steady.stop()
+        self.pass_time(NEVER)
+
+    def _follow(self, requests: Iterable[Arrival], *, trace: bool) -> None:
+        tally, once = self._tally, self._once
         for t, method, worker, key, address in requests:
-            while events and events[0][0] <= t:
-                self._event(*heappop(events))
-            request = Request(t, worker, lists[worker], tries, t + patience, method in once)
+            self.pass_time(t)
+            request = self.request(t, worker)
+            request.once = method in once
             request.key = key
             request.address = address
             if trace:
                 request.trace = []
             tally.arrived(t)
             self._attempt(request, t)
-        while events:
-            self._event(*heappop(events))
 
-    def _event(self, t: int, number: int, request: Request) -> None:
-        if self._ended(request, t):
-            self._attempt(request, t)
+    def request(self, t: int, worker: int) -> Request:
+        """A request that comes at ``t``."""
+        return Request(t, worker, self._lists[worker], self._tries, t + self._patience, False)
+
+    def push(self, end: int, request: Request) -> None:
+        """Let an attempt go on until ``end``."""
+        self._number += 1
+        heappush(self.events, (end, self._number, request))
+
+    def pass_time(self, t: int) -> None:
+        """Let happen what is due up to ``t``."""
+        events = self.events
+        while events and events[0][0] <= t:
+            end, _, request = heappop(events)
+            if self.end(request, end):
+                self._attempt(request, end)
 
     def _attempt(self, request: Request, t: int) -> None:
         """Pick servers until an attempt takes time or the request is over."""
-        pick, use, tally = self._picks[request.worker], self._use, self._tally
-        pool = self._pools[request.worker] if self._pools else None
+        pick, use, tally = self.picks[request.worker], self._use, self._tally
+        pool = self.pools[request.worker] if self.pools else None
         while True:
             peer = pick(request, t // 1000)
             if peer is None:
@@ -133,22 +159,21 @@ class Simulation:
                 request.uses = pool.take(peer, t)
                 request.cached = request.uses > 0
             end = t + backend.ms
-            if backend.kind == OK and end <= backend.until and backend.ms <= use.read:
+            if backend.kind == OK and end <= backend.until and backend.ms <= self._limit:
                 request.sent = True
                 request.outcome = DONE
                 request.status = 200
             else:
                 end = self._plan(request, backend, t, use, large=self._large)
-            if request.sent and peer.accessed < peer.checked and self._group.family == "stream":
+            if request.sent and peer.accessed < peer.checked and self.group.family == "stream":
                 peer.fails = 0  # a session that is connected is a success at once
             if end > request.deadline and not self._waits:
                 end = request.deadline
                 request.outcome = ABORTED
             if end > t:
-                self._number += 1
-                heappush(self._events, (end, self._number, request))
+                self.push(end, request)
                 return
-            if not self._ended(request, t):
+            if not self.end(request, t):
                 return
 
     def _nobody(self, request: Request, t: int) -> None:
@@ -158,7 +183,7 @@ class Simulation:
         request.died = False
         self._tally.finished(request, t, 502, lonely=True)
 
-    def _ended(self, request: Request, t: int) -> bool:
+    def end(self, request: Request, t: int) -> bool:
         """Release the peer of an attempt that is over; True when another attempt follows."""
         outcome, peer = request.outcome, request.peer
         now = t // 1000
@@ -168,7 +193,7 @@ class Simulation:
                 self._tally.served(peer, t)
             if self._timed:
                 measured(peer, t - request.started)
-            if self._pools:
+            if self.pools:
                 self._keep(request, peer, t)
             if request.trace is not None:
                 request.trace.append((peer.index, 200))
@@ -206,7 +231,7 @@ class Simulation:
             return True
         release(request, peer, t // 1000, failed=False)
         if not again:
-            if self._pools:
+            if self.pools:
                 self._keep(request, peer, t)
             self._tally.finished(request, t, status)
         return again
@@ -238,7 +263,7 @@ class Simulation:
         if t >= backend.until:
             backend.advance(t)
         if backend.kind != REFUSE:
-            self._pools[request.worker].put(peer, request.uses + 1, t)
+            self.pools[request.worker].put(peer, request.uses + 1, t)
 
 
 def _lists(use: Use, condition: str) -> bool:

@@ -84,6 +84,33 @@ class Tally:
             self.back[(peer.index, peer.state)] = t
             peer.watched = False
 
+    def awaits(self, peer: SimulatedPeer, t: int) -> bool:
+        """Whether the answer that is waited for may belong to a request of the second from ``t`` on."""
+        return self._recovery[peer.index][1] < t + 1000 + peer.backend.ms
+
+    def whole(self, second: int) -> bool:
+        """Whether the window of latencies has all of a second, or nothing of it."""
+        begin = second * 1000
+        return not (begin < self._begin < begin + 1000 or begin < self._end < begin + 1000)
+
+    def asked(self, peer: SimulatedPeer, second: int) -> None:
+        """An attempt at a peer."""
+        self.contacts[peer.index][second] += 1
+
+    def answered(self, peer: SimulatedPeer, second: int, number: int) -> None:
+        """So many requests of a `whole` second got their answers from ``peer`` at once."""
+        self.contacts[peer.index][second] += number
+        self.ok[second] += number
+        if self._begin <= second * 1000 < self._end:
+            wait = peer.backend.ms
+            self.waited[wait] = self.waited.get(wait, 0) + number
+
+    def landed(self, arrival: int, t: int) -> None:
+        """A request got its answer at the first attempt."""
+        self.ok[arrival // 1000] += 1
+        if self._begin <= arrival < self._end:
+            self.waited[t - arrival] = self.waited.get(t - arrival, 0) + 1
+
     def finished(
         self, request: Request, t: int, status: int, *, lonely: bool = False, broken: bool = False
     ) -> None:

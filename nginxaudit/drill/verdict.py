@@ -8,6 +8,7 @@ helps without it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from nginxaudit.drill.changes import NO_BACKUPS, Change, changes, seconds
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Verdict
 from nginxaudit.drill.running import run
+from nginxaudit.drill.scenarios import settings_of
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import ExceededError
 
@@ -32,8 +34,12 @@ def judge(
     outcome: Outcome,
     *,
     remedies: bool = True,
+    known: Known | None = None,
 ) -> Verdict:
-    """The verdict on ``outcome``; with ``remedies`` what helps is looked for by simulating again."""
+    """The verdict on ``outcome``; with ``remedies`` what helps is looked for by simulating again.
+
+    ``known`` is what helped in scenarios that were judged before, for the same group and use: it is tried first.
+    """
     if outcome.avoidable == 0:
         return Verdict(True, _passed(outcome))
     candidates = changes(group, use, load, scenario, outcome)
@@ -41,11 +47,20 @@ def judge(
         causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in candidates))
         return Verdict(False, _failed(outcome, causes, (), load, searched=False), causes)
     search = _Search(group, use, load, scenario, outcome)
-    found = search.remedies(candidates)
+    alike = (scenario.kind, scenario.scope, settings_of(group, (fault.server for fault in scenario.faults)))
+    known = {} if known is None else known
+    found = search.again(candidates, known[alike]) if alike in known else ()
+    if not found:
+        found = search.remedies(candidates)
+        known.setdefault(alike, search.helped)
     causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in search.decisive))
     if not any(remedy.fixes for remedy in found):
         causes = (*causes, *_hopeless(group, use, scenario))
     return Verdict(False, _failed(outcome, causes, found, load), causes, found)
+
+
+Known = dict[object, tuple[tuple[str, ...], ...]]
+"""What helped where servers with the same settings failed in the same way: the keys of changes, per remedy."""
 
 
 class _Search:
@@ -59,8 +74,10 @@ class _Search:
         self._load = load
         self._scenario = scenario
         self._outcome = outcome
+        self._seeds = _SEEDS
         self._known: dict[tuple[UpstreamSpec, Use], Outcome] = {(group, use): outcome}
         self.decisive: list[Change] = []
+        self.helped: tuple[tuple[str, ...], ...] = ()
 
     def _changed(self, chosen: Sequence[Change]) -> tuple[UpstreamSpec, Use]:
         group, use = self._group, self._use
@@ -72,7 +89,7 @@ class _Search:
         """The outcome with the seed of the drill; where that loses nothing the first that does of some others."""
         known = self._known.get((group, use))
         if known is None:
-            for more in range(_SEEDS):
+            for more in range(self._seeds):
                 load = replace(self._load, seed=self._load.seed + more)
                 outcome = run(group, use, load, self._scenario, limit)
                 known = outcome if known is None or outcome.avoidable else known
@@ -99,16 +116,34 @@ class _Search:
         for change in gentle:
             if self._within([change], 0):
                 self.decisive = [change]
-                return (self._remedy([change]),)
+                return self._told([[change]])
         best = self._smallest(gentle)
-        found = [self._remedy(best)] if best else []
+        found = [best] if best else []
         if not best or self._left(best):
             everything = self._smallest(candidates)
             if everything and self._left(everything) < (self._left(best) if best else now):
-                found.append(self._remedy(everything))
+                found.append(everything)
                 best = [*best, *(change for change in everything if change not in best)]
         self.decisive = best
-        return tuple(found)
+        return self._told(found)
+
+    def _told(self, found: Sequence[Sequence[Change]]) -> tuple[Remedy, ...]:
+        self.helped = tuple(tuple(change.key for change in chosen) for chosen in found)
+        return tuple(map(self._remedy, found))
+
+    def again(self, candidates: Sequence[Change], helped: tuple[tuple[str, ...], ...]) -> tuple[Remedy, ...]:
+        """What helped elsewhere, if it helps as much here: seeds and needless changes were tried there."""
+        self._seeds = 1
+        chosen = [[each for each in candidates if each.key in keys] for keys in helped]
+        left = [self._left(each) for each in chosen]
+        losses = [self._outcome.avoidable, *left]
+        same = all(len(some) == len(keys) for some, keys in zip(chosen, helped, strict=True))
+        if same and all(after < before for before, after in pairwise(losses)):
+            self.decisive = list(dict.fromkeys(change for each in chosen for change in each))
+            return tuple(map(self._remedy, chosen))
+        self._seeds = _SEEDS
+        self._known = {(self._group, self._use): self._outcome}
+        return ()
 
     def _smallest(self, candidates: Sequence[Change]) -> list[Change]:
         """As few of ``candidates`` as lose as little as all of them; none when they do not help."""

@@ -22,7 +22,7 @@ from nginxaudit.drill.behaviour import (
     slow,
     status,
 )
-from nginxaudit.drill.load import Traffic, arrivals
+from nginxaudit.drill.load import Traffic, arrivals, seconds
 from nginxaudit.drill.methods import METHODS
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
@@ -116,6 +116,58 @@ def test_every_request_ends_once_and_nothing_stays_behind(
                 assert not (peer.down and tally.contacts[peer.index])
     tried = Counter(each.server for traced in tally.traces for each in traced.attempts if each.server >= 0)
     assert tried == Counter({index: sum(each.values()) for index, each in enumerate(tally.contacts) if each})
+
+
+def _numbers(tally: Tally) -> tuple[object, ...]:
+    contacts = [dict(each) for each in tally.contacts]
+    counted = (
+        tally.requests,
+        tally.ok,
+        tally.failed,
+        tally.gave_up,
+        tally.retried,
+        tally.statuses,
+        tally.waited,
+    )
+    return (*counted, tally.lonely, tally.broken, tally.died, tally.out, tally.back, contacts)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(groups(), uses, schedules, st.integers(0, 9), st.sampled_from([1, 2]), st.sampled_from([50, 1400]))
+def test_counting_whole_seconds_gives_the_numbers_of_following_each_request(
+    app: UpstreamSpec,
+    how: Use,
+    does: dict[int, list[tuple[int, Behaviour]]],
+    seed: int,
+    workers: int,
+    answer: int,
+) -> None:
+    load = Traffic(rate=50, seed=seed, clients=5)
+    found = []
+    for quick in (False, True):
+        tally = Tally(len(app.servers), 15, 1000, 5500)
+        simulation = Simulation(
+            app,
+            how,
+            does,
+            tally,
+            workers=workers,
+            response=answer,
+            client_timeout=2500,
+            horizon=5000,
+            seed=seed,
+        )
+        for state in simulation.states:
+            for peer in [*state.all, *(state.backups.all if state.backups else ())]:
+                tally.watch(peer, 500, 3000)
+        if quick:
+            simulation.run_seconds(seconds(load, 14_500, workers, "$arg"))
+        else:
+            simulation.run(arrivals(load, 14_500, workers, "$arg"))
+        assert all(not peer.conns for state in simulation.states for peer in state.all)
+        found.append(_numbers(tally))
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

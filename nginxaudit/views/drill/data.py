@@ -39,6 +39,7 @@ def write(drilled: Drilled, stream: TextIO) -> None:
                 "lossy": sum(not each.verdict.passed for each in results),
                 "fixable": sum(fixable(each) for each in results),
                 "not_drilled": len(drilled.skipped),
+                "left_out": drilled.left_out,
             },
         },
         3,

@@ -115,6 +115,8 @@ class Drilled(Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     load: Traffic
     target: Target
+    left_out: int = 0
+    """Number of scenarios that were not run because no server is left in them."""
 
     @property
     def results(self) -> Iterator[Result]:
@@ -169,8 +171,13 @@ def drilled_of(
     upstream: str = "*",
     findings: Iterable[Finding] = (),
     progress: Progress | None = None,
+    *,
+    everything: bool = True,
 ) -> Drilled:
-    """Drill all groups of ``models`` whose name matches the glob ``upstream``, each use once."""
+    """Drill all groups of ``models`` whose name matches the glob ``upstream``, each use once.
+
+    ``everything`` False leaves the scenarios out in which no server is left.
+    """
     kinds = None if kinds is None else tuple(kinds)
     refusals = _refusals(findings)
     uses: dict[tuple[UpstreamSpec, Use], tuple[Subject, str, list[DrillPlace]]] = {}
@@ -194,9 +201,12 @@ def drilled_of(
                 subject.location, subject.file, subject.line, _remark(model, source, kind), refusals(model)
             )
             uses.setdefault(alike, (subject, kind, []))[2].append(place)
-    blocks = _run(uses.values(), load, kinds, progress)
+    blocks = _run(uses.values(), load, kinds, progress, everything=everything)
+    every = sum(count(subject, load, kinds) for subject, _, _ in uses.values())
+    wanted = sum(count(subject, load, kinds, everything=everything) for subject, _, _ in uses.values())
     return Drilled(
         blocks=tuple(sorted(blocks, key=lambda block: block.badness, reverse=True)),
+        left_out=every - wanted,
         skipped=tuple(dict.fromkeys(skipped)),
         load=load,
         target=target,
@@ -208,14 +218,17 @@ def _run(
     load: Traffic,
     kinds: tuple[str, ...] | None,
     progress: Progress | None,
+    *,
+    everything: bool,
 ) -> Iterator[Section]:
-    waiting = [each for each in uses if count(each[0], load, kinds)]
-    total, done = sum(count(subject, load, kinds) for subject, _, _ in waiting), 0
+    counts = [(each, count(each[0], load, kinds, everything=everything)) for each in uses]
+    waiting = [each for each, number in counts if number]
+    total, done = sum(number for _, number in counts), 0
     for subject, kind, places in waiting:
         assert subject.group is not None
         assert subject.use is not None
         results = []
-        for result in drill(subject, load, kinds):
+        for result in drill(subject, load, kinds, everything=everything):
             results.append(result)
             done += 1
             if progress is not None and done < total:

@@ -134,13 +134,19 @@ def refusal_line(place: DrillPlace) -> str:
 
 
 def closing_line(drilled: Drilled) -> str:
-    """How it went, in one sentence."""
+    """How it went, in one sentence, and what was left out."""
+    left = drilled.left_out
+    more = f" {_number(left, 'scenario')} in which no server is left {'was' if left == 1 else 'were'} not run (--all)."
+    return _ending(drilled) + (more if left else "")
+
+
+def _ending(drilled: Drilled) -> str:
     results = [result for block in drilled.blocks for result in block.results]
     lossy = [result for result in results if not result.verdict.passed]
     if not results:
         return (
             "Nothing was drilled."
-            if drilled.skipped
+            if drilled.skipped or drilled.left_out
             else "There is no upstream in what was read to drill so."
         )
     if not lossy:
