@@ -8,7 +8,6 @@ import click
 
 from nginxaudit.cli.streams import say
 from nginxaudit.engine.settings.record import Settings
-from nginxaudit.nginx import format_version
 from nginxaudit.nginx.build import Build, parse_build
 from nginxaudit.source.fence import read_utf8
 from nginxaudit.source.read import ReadError, decode, read_bounded
@@ -24,7 +23,7 @@ def as_built(settings: Settings, name: str, paths: tuple[str, ...]) -> Settings:
     if build.unknown:
         say(f"{name}: nothing is known of the modules {', '.join(build.unknown[:5])}", error=True)
     found = {
-        "nginx_version": format_version(build.version),
+        "nginx_version": build.version_text,
         "edition": build.edition,
         "prefix": build.prefix or settings.prefix,
     }

@@ -19,7 +19,7 @@ from nginxaudit.load.base import (
     invalid,
 )
 from nginxaudit.model import Model
-from nginxaudit.nginx import Availability, variable, variables
+from nginxaudit.nginx import FORKS, Availability, variable_of, variables
 from nginxaudit.syntax.tree import Directive, Token
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -160,7 +160,7 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
     name = name.lower()
     if name in model.variable_definitions(family):
         return None
-    fact = variable(name, family)
+    fact = variable_of(name, family, model.target)
     if fact is None or name in NEVER_DEFINED:
         return ": nothing defines it"
     why = fact.available(model.target)
@@ -170,7 +170,7 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
         return ": it exists in NGINX Plus only"
     if why is Availability.TOO_NEW:
         known = "" if model.target.is_range else f", the target is {model.target.label}"
-        return f": it needs nginx {fact.since} or newer{known}"
+        return f": it needs {FORKS.get(fact.edition or '', 'nginx')} {fact.since} or newer{known}"
     if model.target.is_range:
         return f": nginx after {fact.until} does not have it any more"
     return f": {model.target.label} does not have it any more"

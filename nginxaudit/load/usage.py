@@ -25,15 +25,18 @@ from nginxaudit.load.words import (
 )
 from nginxaudit.model import Model
 from nginxaudit.nginx import (
+    EDITION_NAMES,
+    FORKS,
     PSEUDO_CONTEXTS,
     Asked,
     Availability,
     DirectiveFact,
     Nginx,
     Stretch,
-    directives,
+    facts_of,
+    module_facts,
 )
-from nginxaudit.nginx.modules import UNKNOWN_IN_STREAM, module_of, module_of_file
+from nginxaudit.nginx.modules import module_of_file
 from nginxaudit.nginx.names import UPSTREAM_CONTEXTS
 from nginxaudit.syntax.tree import Directive
 
@@ -69,7 +72,7 @@ def facts_of_use(target: Nginx, name: str, context: str, count: int, block: bool
     """Facts by which a directive may be used in ``context`` with ``count`` arguments, as a block or not."""
     return [
         fact
-        for fact in directives(name)
+        for fact in facts_of(name, target)
         if fact.block == block
         and context in fact.contexts_for(target)
         and fact.available(target) is Availability.YES
@@ -153,30 +156,42 @@ class _Judge:
         ]
 
     def _judge(self, name: str, context: str, count: int, block: bool) -> _Verdict | None:
-        facts = directives(name)
+        facts = facts_of(name, self._target)
         if not facts:
-            return self._unknown(name, context)
+            return self._unknown(name, context, count, block)
         here = [fact for fact in facts if context in fact.contexts_for(self._target)]
         usable = [fact for fact in here if fact.available(self._target) is Availability.YES]
         if usable:
             return self._arguments(name, usable, count, block) or self._obsolete(name, usable)
         lacking = here or [fact for fact in facts if context in fact.contexts]
         if lacking:
-            return self._lacking(name, lacking[0], context)
+            return self._lacking(name, lacking[0], context) or self._foreign_use(name, context, count, block)
         elsewhere = [fact for fact in facts if fact.available(self._target) is Availability.YES]
-        if elsewhere:
-            if context.startswith("stream") and elsewhere[0].third_party in UNKNOWN_IN_STREAM:
-                return None
-            return _Verdict(
-                "directive-wrong-context",
-                f'"{name}" is not allowed {context_label(context)}',
-                f"Move it: it belongs {belongs_in(elsewhere, self._target)}.",
-            )
-        return self._lacking(name, facts[0], context)
+        if not elsewhere:
+            return self._lacking(name, facts[0], context) or self._foreign_use(name, context, count, block)
+        if elsewhere[0].third_party or any(context in fact.contexts for fact in module_facts(name)):
+            return self._foreign_use(name, context, count, block)
+        return _Verdict(
+            "directive-wrong-context",
+            f'"{name}" is not allowed {context_label(context)}',
+            f"Move it: it belongs {belongs_in(elsewhere, self._target)}.",
+        )
 
-    def _unknown(self, name: str, context: str) -> _Verdict | None:
-        if module_of(name):
-            return None
+    def _foreign_use(self, name: str, context: str, count: int, block: bool) -> _Verdict | None:
+        """What is wrong with a use of a third-party module's directive, whether the module is loaded or not."""
+        from nginxaudit.load.foreign import misuse
+
+        found = misuse(self._target, name, context, count, block)
+        return None if found is None else _Verdict(*found, confidence=Confidence.MEDIUM)
+
+    def _unknown(self, name: str, context: str, count: int, block: bool) -> _Verdict | None:
+        from nginxaudit.load import foreign
+
+        if foreign.is_of_module(name):
+            return self._foreign_use(name, context, count, block)
+        other = foreign.of_another_edition(self._target, name)
+        if other:
+            return _Verdict("unknown-directive", *other)
         near = (
             suggest_directive(name, context, self._target.target)
             if len(self._verdicts) < _MOST_NAMES
@@ -248,17 +263,18 @@ class _Judge:
         why = fact.available(self._target)
         target = "" if self._target.is_range else self._target.label
         if why is Availability.PLUS_ONLY:
-            return _plus_only(name, context, fact)
+            return _plus_only(name, context, fact, self._target.edition)
+        maker = FORKS.get(fact.edition or "", "nginx")
         if why is Availability.TOO_NEW:
             return _Verdict(
                 "requires-newer-nginx",
-                f'"{name}" needs nginx {fact.since} or newer{f"; the target is {target}" if target else ""}',
-                f"Upgrade nginx, or delete the directive. {_or_plus(fact)}".strip(),
+                f'"{name}" needs {maker} {fact.since} or newer{f"; the target is {target}" if target else ""}',
+                f"Upgrade {maker}, or delete the directive. {_or_plus(fact)}".strip(),
             )
         if why is Availability.REMOVED:
             gone, switch = fact.removed_in or f"a version after {fact.until}", name == _SSL_SWITCH
             message = (
-                f'"{name}" was removed in nginx {gone}{f"; {target} does not know it" if target else ""}'
+                f'"{name}" was removed in {maker} {gone}{f"; {target} does not know it" if target else ""}'
             )
             return _Verdict(
                 "ssl-directive-removed" if switch else "obsolete-directive",
@@ -302,7 +318,7 @@ class _Judge:
         """Whether a directive may be given once only; None where there is no such directive: it is refused anyway."""
         facts = [
             fact
-            for fact in directives(name)
+            for fact in facts_of(name, self._target)
             if context in fact.contexts and fact.available(self._target) is Availability.YES
         ]
         return all(fact.repeatable is False for fact in facts) if facts else None
@@ -343,9 +359,9 @@ def _whole(node: Directive) -> Place:
     return name_of(node) if node.is_block else whole(node)
 
 
-def _plus_only(name: str, context: str, fact: DirectiveFact) -> _Verdict:
+def _plus_only(name: str, context: str, fact: DirectiveFact, edition: str) -> _Verdict:
     moved = f" (open source has it since {fact.oss_since})" if fact.oss_since else ""
-    message = f'"{name}" exists in NGINX Plus only{moved}; open source nginx refuses to start'
+    message = f'"{name}" exists in NGINX Plus only{moved}; {EDITION_NAMES[edition]} refuses to start'
     if name in HEALTH_CHECK_NAMES:
         return _Verdict(
             "health-check-requires-plus",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from nginxaudit.nginx import Availability, DirectiveFact, Nginx, Target, directives, known_names
+from nginxaudit.nginx import Availability, DirectiveFact, Nginx, Target, facts_of, known_names
 from nginxaudit.suggest import near
 
 _LABELS = {
@@ -77,5 +77,6 @@ def _fitting(context: str, target: Target) -> tuple[str, ...]:
 
 def _fits(name: str, context: str, target: Target) -> bool:
     return any(
-        context in fact.contexts and fact.available(target) is Availability.YES for fact in directives(name)
+        context in fact.contexts and fact.available(target) is Availability.YES
+        for fact in facts_of(name, target)
     )

@@ -191,7 +191,12 @@ class Model(Unread):
     def all_upstreams(self) -> tuple[Upstream, ...]:
         """All ``upstream`` blocks in reading order, duplicates included."""
         return tuple(
-            Upstream(directive, family_of(directive), complete=self._is_complete(directive))
+            Upstream(
+                directive,
+                family_of(directive),
+                complete=self._is_complete(directive),
+                edition=self.target.edition,
+            )
             for directive in self.config.named("upstream")
             if directive.is_block and directive.inner in UPSTREAM_CONTEXTS
         )

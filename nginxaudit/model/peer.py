@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nginxaudit.nginx import Address, parameters, parse_address, parse_number, parse_time_s
+from nginxaudit.nginx import Address, Target, parameters_of, parse_address, parse_number, parse_time_s
 from nginxaudit.syntax.tree import Directive, Token
 
 HTTP_PORT = 80  # default port of a server in an http group, whatever the scheme
@@ -100,10 +100,10 @@ class _Settings(Struct, frozen=True):
     refused: tuple[tuple[int, str], ...]
 
 
-def parse_peer(directive: Directive, family: str) -> Peer:
-    """The ``server`` line of a group in ``http`` or ``stream``. Never raises: see ``Peer.invalid``."""
+def parse_peer(directive: Directive, family: str, edition: str = "oss") -> Peer:
+    """The ``server`` line of a group in ``http`` or ``stream`` of an edition of nginx. Never raises: see ``Peer.invalid``."""
     words = directive.args[1:]
-    settings = _settings(tuple(words), family)
+    settings = _settings(tuple(words), family, edition)
     invalid = tuple([(words[number], reason) for number, reason in settings.refused])
     text = directive.args[0] if directive.args else Token.make("", directive.start, directive.name_end)
     address = None
@@ -123,13 +123,13 @@ def parse_peer(directive: Directive, family: str) -> Peer:
 
 
 @lru_cache(maxsize=1024)
-def _settings(words: tuple[Token, ...], family: str) -> _Settings:
+def _settings(words: tuple[Token, ...], family: str, edition: str) -> _Settings:
     written = [_parameter(word) for word in words]
     values: dict[str, Any] = {}
     refused: list[tuple[int, str]] = []
     for number, each in enumerate(written):
         try:
-            values.update(_read(each, family))
+            values.update(_read(each, family, edition))
         except ValueError as error:
             refused.append((number, str(error)))
     return _Settings(values, frozenset(each.name for each in written), tuple(refused))
@@ -149,10 +149,10 @@ def _parameter(token: Token) -> Parameter:
     return Parameter(name, value if equals else None, token)
 
 
-def _read(each: Parameter, family: str) -> dict[str, Any]:
+def _read(each: Parameter, family: str, edition: str) -> dict[str, Any]:
     """Fields that one parameter sets. Raises `ValueError` when nginx refuses it."""
     name, value = each.name, each.value
-    if name not in _known(family):
+    if name not in _known(family, edition):
         raise ValueError(f'"{each.token}" is no parameter of "server" in an upstream')
     if name in _FLAGS:
         if value is not None:
@@ -201,8 +201,8 @@ _VALUES: dict[str, Callable[[str], object]] = {
 }
 
 
-@lru_cache(maxsize=4)
-def _known(family: str) -> frozenset[str]:
-    """Names of the parameters that some version or edition has."""
-    names = {fact.name for fact in parameters("server", family) if fact.name}
+@lru_cache(maxsize=16)
+def _known(family: str, edition: str) -> frozenset[str]:
+    """Names of the parameters that some version of the edition, nginx or NGINX Plus has."""
+    names = {fact.name for fact in parameters_of("server", family, Target(edition=edition)) if fact.name}
     return frozenset(names - {"address"})

@@ -50,13 +50,15 @@ class Upstream:
         "live", "live_backups", "live_primaries", "methods", "name", "own_checks", "peers", "primaries",
     )  # fmt: skip
 
-    def __init__(self, directive: Directive, family: str, *, complete: bool = True) -> None:
+    def __init__(
+        self, directive: Directive, family: str, *, complete: bool = True, edition: str = "oss"
+    ) -> None:
         self.directive = directive
         self.family = family
         self.complete = complete
         self.name = str(directive.args[0]) if directive.args else ""
         self.key = self.name.lower()
-        self.peers = tuple([parse_peer(line, family) for line in directive.named("server")])
+        self.peers = tuple([parse_peer(line, family, edition) for line in directive.named("server")])
         self.backups = tuple([peer for peer in self.peers if peer.backup])
         self.primaries = (
             tuple([peer for peer in self.peers if not peer.backup]) if self.backups else self.peers

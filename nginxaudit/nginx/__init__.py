@@ -9,10 +9,12 @@ from nginxaudit.nginx.directives import (
     DirectiveFact,
     directives,
     facts_for,
+    facts_of,
     is_block,
     known_names,
+    module_facts,
 )
-from nginxaudit.nginx.parameters import BalancerFact, ParameterFact, balancer, parameters
+from nginxaudit.nginx.parameters import BalancerFact, ParameterFact, balancer, parameters, parameters_of
 from nginxaudit.nginx.values import (
     parse_flag,
     parse_number,
@@ -21,8 +23,10 @@ from nginxaudit.nginx.values import (
     parse_time_ms,
     parse_time_s,
 )
-from nginxaudit.nginx.variables import VariableFact, variable, variables
+from nginxaudit.nginx.variables import VariableFact, variable, variable_of, variables
 from nginxaudit.nginx.version import (
+    EDITION_NAMES,
+    FORKS,
     NEWEST,
     OLDEST,
     Asked,
@@ -38,9 +42,9 @@ from nginxaudit.nginx.version import (
 )
 
 __all__ = [
-    "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisories", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
+    "EDITION_NAMES", "FORKS", "NEWEST", "OLDEST", "PSEUDO_CONTEXTS", "Address", "Advisories", "Advisory", "ArgCount", "Asked", "Availability", "BalancerFact",
     "DirectiveFact", "Nginx", "ParameterFact", "Stretch", "Target", "VariableFact", "Version", "after", "balancer",
-    "common", "context_family", "contexts", "directives", "facts_for", "format_version", "inner_context", "is_block",
-    "is_inet6", "known_names", "merged", "parameters", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
-    "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "shipped", "variable", "variables",
+    "common", "context_family", "contexts", "directives", "facts_for", "facts_of", "format_version", "inner_context", "is_block",
+    "is_inet6", "known_names", "merged", "module_facts", "parameters", "parameters_of", "parse_address", "parse_flag", "parse_inet4", "parse_number", "parse_offset",
+    "parse_size", "parse_time_ms", "parse_time_s", "parse_version", "shipped", "variable", "variable_of", "variables",
 ]  # fmt: skip

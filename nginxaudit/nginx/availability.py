@@ -6,7 +6,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Protocol
 
-from nginxaudit.nginx.version import Nginx, Version, after, parse_version
+from nginxaudit.nginx.version import Nginx, Version, after, own_version, parse_version
 
 
 class Availability(Enum):
@@ -17,6 +17,7 @@ class Availability(Enum):
     REMOVED = "removed"  # the target is newer
     PLUS_ONLY = "plus only"
     THIRD_PARTY = "third party"  # comes with a module that is not part of nginx
+    OTHER_EDITION = "other edition"  # a fork has it
 
 
 class Dated(Protocol):
@@ -34,6 +35,8 @@ class Dated(Protocol):
     def plus_since(self) -> str | None: ...
     @property
     def third_party(self) -> str | None: ...
+    @property
+    def edition(self) -> str | None: ...  # a fork, by whose versions it is dated
 
 
 @lru_cache(maxsize=1024)
@@ -47,6 +50,8 @@ def numbers(text: str) -> Version | None:
 
 def availability(fact: Dated, target: Nginx) -> Availability:
     """Whether ``target`` has what ``fact`` describes."""
+    if fact.edition is not None:
+        return _in_fork(fact, target)
     if fact.third_party:
         return Availability.YES if fact.third_party in target.modules else Availability.THIRD_PARTY
     if fact.plus_only and target.edition != "plus":
@@ -62,6 +67,17 @@ def availability(fact: Dated, target: Nginx) -> Availability:
         if plus is None or target.since(plus):
             return Availability.YES
     return Availability.TOO_NEW
+
+
+def _in_fork(fact: Dated, target: Nginx) -> Availability:
+    """By the fork's own versions; where the target's is not known, it may have all that some version has."""
+    if target.edition != fact.edition:
+        return Availability.OTHER_EDITION
+    if target.own is not None and fact.since and own_version(fact.since) > target.own:
+        return Availability.TOO_NEW
+    if target.own is not None and fact.until and own_version(fact.until) < target.own:
+        return Availability.REMOVED
+    return Availability.YES
 
 
 def _backported(ranges: tuple[str, ...], target: Nginx) -> bool:

@@ -24,6 +24,12 @@ def groups(name: str) -> dict[str, Raw]:
     return decode(content(name), type=dict[str, Raw])
 
 
+@cache
+def parts(name: str) -> dict[str, dict[str, Raw]]:
+    """A data file with several kinds of groups."""
+    return decode(content(name), type=dict[str, dict[str, Raw]])
+
+
 def rows(name: str, group: str) -> list[Any]:
     """Rows of one group of a data file; none if there is no such group."""
     raw = groups(name).get(group)

@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
+from msgspec.json import decode
 
 from nginxaudit.nginx.availability import Availability, availability, numbers
-from nginxaudit.nginx.data_files import groups, rows
-from nginxaudit.nginx.records import DIRECTIVE_FIELDS
-from nginxaudit.nginx.version import NEWEST, Nginx, after
+from nginxaudit.nginx.data_files import groups, parts, rows
+from nginxaudit.nginx.records import DIRECTIVE_FIELDS, MODULE_FIELDS
+from nginxaudit.nginx.version import FORKS, NEWEST, Nginx, after
 
 
 class ArgCount(Struct, frozen=True):
@@ -71,6 +72,7 @@ class DirectiveFact(Struct, frozen=True):
     status: str
     note: str | None
     history: tuple[Mapping[str, Any], ...]
+    edition: str | None = None
 
     def available(self, target: Nginx) -> Availability:
         """Whether ``target`` knows this directive."""
@@ -124,6 +126,31 @@ def directives(name: str) -> tuple[DirectiveFact, ...]:
     return tuple(_fact(name, row) for row in rows("directives.json", name))
 
 
+def facts_of(name: str, target: Nginx) -> tuple[DirectiveFact, ...]:
+    """Facts about directives called ``name`` in the edition of ``target``."""
+    if target.edition in FORKS:
+        own = fork_facts(name, target.edition)
+        if own is not None:
+            return own
+    return directives(name)
+
+
+@cache
+def fork_facts(name: str, edition: str) -> tuple[DirectiveFact, ...] | None:
+    """Facts about ``name`` in a fork of nginx, empty if it lacks it; None where it has what nginx has."""
+    from nginxaudit.nginx.editions import rows_of
+
+    found = rows_of(edition, "directives", name)
+    return None if found is None else tuple(_fact(name, row, edition=edition) for row in found)
+
+
+@cache
+def module_facts(name: str) -> tuple[DirectiveFact, ...]:
+    """Facts about directives called ``name`` of third-party modules. Those that are loaded only where one is asked for."""
+    found = parts("modules.json")["directives"].get(name)
+    return () if found is None else tuple(_fact(name, row, MODULE_FIELDS) for row in decode(found))
+
+
 @cache
 def facts_for(name: str, context: str) -> tuple[DirectiveFact, ...]:
     """Facts about ``name`` that allow it in ``context`` in the newest version."""
@@ -141,8 +168,10 @@ def is_block(name: str) -> bool:
     return any(fact.block for fact in directives(name))
 
 
-def _fact(name: str, row: list[Any]) -> DirectiveFact:
-    value = {**DIRECTIVE_FIELDS, **dict(zip(DIRECTIVE_FIELDS, row, strict=False))}
+def _fact(
+    name: str, row: list[Any], fields: Mapping[str, Any] = DIRECTIVE_FIELDS, edition: str | None = None
+) -> DirectiveFact:
+    value = {**DIRECTIVE_FIELDS, **dict(zip(fields, row, strict=False))}
     return DirectiveFact(
         name=name,
         module=value["module"],
@@ -173,5 +202,6 @@ def _fact(name: str, row: list[Any]) -> DirectiveFact:
         ignored_since=value["ignored_since"],
         status=value["status"] or "current",
         note=value["note"],
-        history=tuple(value["history"] or ()),
+        history=tuple(value["history"] or ()) if edition is None else (),  # dated by its own versions
+        edition=edition,
     )

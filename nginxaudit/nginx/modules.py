@@ -250,9 +250,6 @@ _FILES = {
     "ngx_http_dav_ext_module": "dav-ext",
     "ngx_pagespeed": "pagespeed",
 }
-UNKNOWN_IN_STREAM = frozenset({"lua"})
-"""Modules with a sibling for stream of whose directives there are no facts: they are called as in http."""
-
 _OWN = ("_geoip_", "_image_filter_", "_perl_", "_xslt_", "ngx_mail_module", "ngx_stream_module")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from nginxaudit.nginx.availability import Availability, availability, numbers
 from nginxaudit.nginx.data_files import rows
 from nginxaudit.nginx.records import BALANCER_FIELDS, PARAMETER_FIELDS
-from nginxaudit.nginx.version import Nginx
+from nginxaudit.nginx.version import FORKS, Nginx
 
 
 class ParameterFact(Struct, frozen=True):
@@ -39,6 +40,7 @@ class ParameterFact(Struct, frozen=True):
     replacement: str | None
     note: str | None
     third_party: str | None = None
+    edition: str | None = None
 
     def available(self, target: Nginx) -> Availability:
         """Whether ``target`` knows this parameter."""
@@ -58,11 +60,33 @@ class BalancerFact(Struct, frozen=True):
 @cache
 def parameters(directive: str, family: str = "http") -> tuple[ParameterFact, ...]:
     """Parameters of ``directive`` in ``http``, ``stream`` or ``mail``."""
+    return _parameters(directive, rows("parameters.json", directive), family, None)
+
+
+def parameters_of(directive: str, family: str, target: Nginx) -> tuple[ParameterFact, ...]:
+    """The same in the edition of ``target``: of a fork its own parameters, too."""
+    if target.edition not in FORKS:
+        return parameters(directive, family)
+    own = _fork_parameters(directive, family, target.edition)
+    names = {fact.name for fact in own}
+    return (*own, *(fact for fact in parameters(directive, family) if fact.name not in names))
+
+
+@cache
+def _fork_parameters(directive: str, family: str, edition: str) -> tuple[ParameterFact, ...]:
+    from nginxaudit.nginx.editions import rows_of
+
+    return _parameters(directive, rows_of(edition, "parameters", directive) or (), family, edition)
+
+
+def _parameters(
+    directive: str, found: Iterable[Any], family: str, edition: str | None
+) -> tuple[ParameterFact, ...]:
     facts = []
-    for row in rows("parameters.json", directive):
+    for row in found:
         value = {**PARAMETER_FIELDS, **dict(zip(PARAMETER_FIELDS, row, strict=False))}
         if _family(value["module"]) == family:
-            facts.append(_parameter(directive, value))
+            facts.append(_parameter(directive, value, edition))
     return tuple(facts)
 
 
@@ -87,7 +111,7 @@ def _family(module: str) -> str:
     return module.split("_")[1] if module.startswith("ngx_") else "http"
 
 
-def _parameter(directive: str, value: dict[str, Any]) -> ParameterFact:
+def _parameter(directive: str, value: dict[str, Any], edition: str | None) -> ParameterFact:
     return ParameterFact(
         directive=directive,
         module=value["module"],
@@ -108,4 +132,5 @@ def _parameter(directive: str, value: dict[str, Any]) -> ParameterFact:
         deprecated_in=value["deprecated_in"],
         replacement=value["replacement"],
         note=value["note"],
+        edition=edition,
     )

@@ -13,6 +13,11 @@ DIRECTIVE_FIELDS: dict[str, Any] = {
     "oss_since": None, "deprecated_in": None, "replacement": None, "ignored_since": None, "status": None,
     "order": None, "note": None,
 }  # fmt: skip
+MODULE_FIELDS: dict[str, Any] = {
+    "module": None, "contexts": None, "min_args": 0, "max_args": None, "third_party": None, "type": "custom",
+    "flag": False, "block": False, "counts": None,
+}  # fmt: skip
+"""Directives of third-party modules: what their command tables say, and nothing more."""
 PARAMETER_FIELDS: dict[str, Any] = {
     "module": None, "parameter": None, "kind": None, "default": None, "since": None, "plus_only": False,
     "unit": None, "values": None, "conflicts_with": [], "requires": [], "also_in": None, "until": None,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 T = TypeVar("T")
 Version = tuple[int, int, int]
@@ -20,6 +21,22 @@ https://ubuntu.com/about/release-cycle), as Debian 11 had until the end of its L
 (https://packages.debian.org/bullseye/nginx). RHEL 9 began with 1.20.1, Debian 12 has 1.22.1; the module streams 1.14 and 1.16
 of RHEL 8 have ended (https://access.redhat.com/support/policy/updates/rhel-app-streams-life-cycle).
 """
+
+
+FORKS = {"openresty": "OpenResty", "angie": "Angie", "freenginx": "freenginx", "tengine": "Tengine"}
+"""Editions of nginx that others make, with their names; each has versions of its own."""
+EDITION_NAMES = {"oss": "open source nginx", "plus": "NGINX Plus", **FORKS}
+OwnVersion = tuple[int, ...]
+
+
+def own_version(text: str) -> OwnVersion:
+    """A version on the scale of an edition: ``"1.27.1.2"`` of OpenResty. Raises `ValueError`."""
+    parts = text.strip().split(".")
+    if len(parts) != 4:
+        return parse_version(text)
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ValueError(f"{text!r} is no version; expected something like 1.27.1.2")
+    return tuple(map(int, parts))
 
 
 def parse_version(text: str) -> Version:
@@ -76,7 +93,11 @@ class Nginx(Protocol):
 
     @property
     def edition(self) -> str:
-        """``oss`` or ``plus``."""
+        """``oss``, ``plus`` or one of `FORKS`."""
+
+    @property
+    def own(self) -> OwnVersion | None:
+        """The version of a fork on its own scale; None if it is not known, or none."""
 
     @property
     def modules(self) -> frozenset[str]:
@@ -86,9 +107,9 @@ class Nginx(Protocol):
 class Target(Struct, frozen=True):
     """The nginx that a configuration is meant for: the versions from ``oldest`` to ``version``.
 
-    Without ``oldest`` it is ``version`` alone. ``edition`` is ``oss`` or ``plus`` (for Plus, ``version`` is the open
-    source version it is based on). ``modules`` names third-party modules known to be loaded (``lua``, ``headers-more``…).
-    ``vendor``: it is the package of a distribution, which may have fixes of later versions.
+    Without ``oldest`` it is ``version`` alone. ``edition`` is ``oss``, ``plus`` or one of `FORKS`; for all but ``oss``, ``version`` is the
+    open source version it is based on, and ``own`` that of a fork on its own scale. ``modules`` names third-party modules known to be
+    loaded (``lua``, ``headers-more``…). ``vendor``: it is the package of a distribution, or a fork, which may have fixes of later versions.
     """
 
     version: Version = NEWEST
@@ -96,6 +117,7 @@ class Target(Struct, frozen=True):
     modules: frozenset[str] = frozenset()
     oldest: Version | None = None
     vendor: bool = False
+    own: OwnVersion | None = None
 
     @property
     def first(self) -> Version:
@@ -118,10 +140,13 @@ class Target(Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """For messages: ``nginx 1.29.7``, ``nginx 1.18.0 to 1.31.4`` or ``NGINX Plus (1.29.7)``."""
+        """For messages: ``nginx 1.29.7``, ``nginx 1.18.0 to 1.31.4``, ``NGINX Plus (1.29.7)`` or ``Angie 1.10.0 (nginx 1.27.5)``."""
         text = format_version(self.version)
         if self.is_range:
             text = f"{format_version(self.first)} to {text}"
+        if self.edition in FORKS:
+            own = f" {'.'.join(map(str, self.own))}" if self.own else ""
+            return f"{FORKS[self.edition]}{own} (nginx {text})"
         return f"NGINX Plus ({text})" if self.edition == "plus" else f"nginx {text}"
 
 
@@ -142,12 +167,13 @@ class Asked:
     depend on the version is judged once.
     """
 
-    __slots__ = ("_answered", "edition", "modules", "target")
+    __slots__ = ("_answered", "edition", "modules", "own", "target")
 
     def __init__(self, target: Target, answered: _Answered | None = None) -> None:
         self.target = target
         self.edition = target.edition
         self.modules = target.modules
+        self.own = target.own
         self._answered = answered or _Answered(target.stretch)
 
     def since(self, version: Version) -> bool:
@@ -186,7 +212,7 @@ class Asked:
     def with_modules(self, names: frozenset[str]) -> Asked:
         """The same with more modules; what is asked of one is asked of both."""
         target = self.target
-        more = Target(target.version, target.edition, target.modules | names, target.oldest, target.vendor)
+        more = replace(target, modules=target.modules | names)
         return Asked(more, self._answered)
 
     def parts(self, judge: Callable[[], T]) -> list[tuple[Stretch, T]]:

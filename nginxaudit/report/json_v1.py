@@ -44,6 +44,7 @@ def document(report: Report) -> dict[str, Any]:
             "nginx_version": report.nginx_version,
             **({} if report.nginx_versions is None else {"nginx_versions": list(report.nginx_versions)}),
             "edition": report.edition,
+            **({} if report.edition_version is None else {"edition_version": report.edition_version}),
         },
         "facts": {
             "directives": {"nginx": report.facts.nginx, "date": report.facts.nginx_date},

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.version import FORKS
 from nginxaudit.source.read import ReadError
 
 Read = Callable[[str], bytes | None]
@@ -28,9 +29,22 @@ DATABASES = (*DPKG, *APK, *RPM, *RPM_UNREAD)
 LARGEST = 256 << 20
 """Bytes of a database: that of a full desktop has 100 MiB."""
 
-_NGINX = ("nginx", "nginx-core", "nginx-full", "nginx-light", "nginx-extras", "nginx-mainline", "nginx-plus")
+_NGINX = (
+    "nginx",
+    "nginx-core",
+    "nginx-full",
+    "nginx-light",
+    "nginx-extras",
+    "nginx-mainline",
+    "nginx-plus",
+    "freenginx",
+    "tengine",
+)
 _PACKAGES = {
     "/etc/nginx": _NGINX,
+    "/etc/angie": ("angie",),
+    "/etc/freenginx": ("freenginx",),
+    "/etc/tengine": ("tengine",),
     "/etc/openresty": ("openresty",),
     "/usr/local/openresty/nginx/conf": ("openresty",),
 }
@@ -46,9 +60,14 @@ class Installed(Struct, frozen=True):
 
     @property
     def nginx_version(self) -> str | None:
-        """The version of nginx as numbers, None for a package with versions of its own (NGINX Plus)."""
-        match = compiled(r"(?:\d+:)?v?(\d+\.\d+\.\d+)").match(self.version)
+        """The version of nginx, or of a fork, as numbers; None for a package whose versions are not known (NGINX Plus)."""
+        match = compiled(r"(?:\d+:)?v?(\d+(?:\.\d+){2,3})").match(self.version)
         return match[1] if match else None
+
+    @property
+    def edition(self) -> str:
+        """``oss``, or the fork that it is."""
+        return self.package if self.package in FORKS else "oss"
 
     @property
     def is_vendors(self) -> bool:

@@ -312,9 +312,17 @@ class Config(Struct):
 
     def named(self, name: str) -> list[Directive]:
         """All directives called ``name`` anywhere, in reading order. Do not modify."""
+        return self._by_names().get(name, _NONE)
+
+    @property
+    def names(self) -> Set[str]:
+        """The first words of all statements, those of data such as the lines of a map included."""
+        return self._by_names().keys()
+
+    def _by_names(self) -> dict[str, list[Directive]]:
         if self._index is None:
             self._index = _by_name(self.top.walk())
-        return self._index.get(name, _NONE)
+        return self._index
 
 
 ROOT_STATEMENT = Statement("", 0, [], SourceText("", ""), 0, block=[])

@@ -18,26 +18,8 @@ from tools.facts.checkout import Checkout, Version
 from tools.facts.compiled import DATA, compiled
 from tools.facts.history import Seen, Walk, walk
 from tools.facts.tables import Variable
+from tools.facts.types import type_of
 
-_TYPES = {
-    "ngx_conf_set_flag_slot": "flag",
-    "ngx_conf_set_num_slot": "number",
-    "ngx_conf_set_size_slot": "size",
-    "ngx_conf_set_off_slot": "offset",
-    "ngx_conf_set_msec_slot": "time-ms",
-    "ngx_conf_set_sec_slot": "time-s",
-    "ngx_conf_set_str_slot": "string",
-    "ngx_conf_set_str_array_slot": "string-list",
-    "ngx_conf_set_keyval_slot": "key-value",
-    "ngx_conf_set_bufs_slot": "buffers",
-    "ngx_conf_set_enum_slot": "enum",
-    "ngx_conf_set_bitmask_slot": "bitmask",
-    "ngx_conf_set_path_slot": "path",
-    "ngx_conf_set_access_slot": "access",
-    "ngx_http_set_complex_value_slot": "string-with-variables",
-    "ngx_stream_set_complex_value_slot": "string-with-variables",
-    "ngx_http_set_predicate_slot": "predicates",
-}
 _ANNOTATED = ("default", "repeatable", "repeat", "inherits")
 """What no table says: a new directive is to be looked at until its record has the first two of them."""
 
@@ -71,7 +53,7 @@ def renew_directives(
         said = records.as_record(seen, found.releases)
         record = made.get(key)
         if record is None:
-            made[key] = _new(key, seen.newest.module, _TYPES.get(seen.newest.handler, "custom"), said)
+            made[key] = _new(key, seen.newest.module, type_of(seen.newest.handler), said)
             report.add(
                 "New directives", f"{key[0]} ({key[1]}), since {said['since']}: {', '.join(said['contexts'])}"
             )

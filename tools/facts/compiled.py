@@ -86,3 +86,9 @@ def render(content: Any) -> str:
         lines = [f"{pack(key)}:{pack(value)}" for key, value in content.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
     return "[\n" + ",\n".join(map(pack, content)) + "\n]\n"
+
+
+def render_parts(parts: Mapping[str, Any]) -> str:
+    """JSON with parts, each with one group a line."""
+    texts = [f"{json.dumps(name)}:{render(content).rstrip()}" for name, content in parts.items()]
+    return "{\n" + ",\n".join(texts) + "\n}\n"

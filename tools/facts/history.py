@@ -10,6 +10,7 @@ from tools.facts.checkout import Checkout, Version
 from tools.facts.tables import Command, Variable, commands, variables
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class Life(NamedTuple):
@@ -39,23 +40,33 @@ class Walk(NamedTuple):
     variables: dict[tuple[str, str], Seen[Variable]]
 
 
+Tables = tuple[list[Command], list[Variable]]
+
+
+def tables_by_release(
+    listed: Mapping[_R, set[str]], texts: Iterable[tuple[str, str]]
+) -> dict[_R, list[Tables]]:
+    """The tables of each release, of which ``listed`` has the ids of its texts."""
+    found: dict[str, Tables] = {}
+    for each, text in texts:
+        if "ngx_command_t" in text or "_variable_t" in text:
+            found[each] = commands(text), variables(text)
+    return {
+        version: [found[each] for each in sorted(ids) if each in found] for version, ids in listed.items()
+    }
+
+
 def walk(checkout: Checkout, releases: Sequence[Version], page_of: Callable[[str, str], str]) -> Walk:
     """Read the tables of all ``releases``, in order. ``page_of``: the page that documents a directive of a C module."""
     listed = {version: set(checkout.sources(version)) for version in releases}
-    found: dict[str, tuple[list[Command], list[Variable]]] = {}
-    for each, text in checkout.texts(set().union(*listed.values())):
-        if "ngx_command_t" in text or "_variable_t" in text:
-            found[each] = commands(text), variables(text)
-    by_release = {
-        version: [found[each] for each in sorted(ids) if each in found] for version, ids in listed.items()
-    }
+    by_release = tables_by_release(listed, checkout.texts(set().union(*listed.values())))
     return Walk(
         tuple(releases),
         _lives(
             by_release,
             lambda tables: tables[0],
             lambda each: (each.name, page_of(each.name, each.module)),
-            _joined,
+            joined,
         ),
         _lives(
             by_release, lambda tables: tables[1], lambda each: (each.name, each.family), lambda one, _: one
@@ -64,21 +75,32 @@ def walk(checkout: Checkout, releases: Sequence[Version], page_of: Callable[[str
 
 
 def _lives(
-    by_release: Mapping[Version, Iterable[tuple[list[Command], list[Variable]]]],
-    part: Callable[[tuple[list[Command], list[Variable]]], list[_T]],
+    by_release: Mapping[Version, Iterable[Tables]],
+    part: Callable[[Tables], list[_T]],
     key: Callable[[_T], tuple[str, str]],
     join: Callable[[_T, _T], _T],
 ) -> dict[tuple[str, str], Seen[_T]]:
-    forms: dict[tuple[str, str], dict[Version, _T]] = {}
+    releases = list(by_release)
+    found = forms(by_release, part, key, join)
+    return {name: _seen(form, releases) for name, form in sorted(found.items())}
+
+
+def forms(
+    by_release: Mapping[_R, Iterable[Tables]],
+    part: Callable[[Tables], list[_T]],
+    key: Callable[[_T], tuple[str, str]],
+    join: Callable[[_T, _T], _T],
+) -> dict[tuple[str, str], dict[_R, _T]]:
+    """What something is in each release that has it."""
+    found: dict[tuple[str, str], dict[_R, _T]] = {}
     for version, tables in by_release.items():
         for each in (one for table in tables for one in part(table)):
-            form = forms.setdefault(key(each), {})
+            form = found.setdefault(key(each), {})
             form[version] = join(form[version], each) if version in form else each
-    releases = list(by_release)
-    return {name: _seen(form, releases) for name, form in sorted(forms.items())}
+    return found
 
 
-def _joined(one: Command, other: Command) -> Command:
+def joined(one: Command, other: Command) -> Command:
     """A directive that several modules have for the contexts of each."""
     return one._replace(contexts=one.contexts | other.contexts)
 

@@ -75,7 +75,7 @@ def as_record(seen: Seen[Command], releases: Sequence[Version]) -> Record:
     after = None if life.until is None else releases[releases.index(life.until) + 1]
     return {
         "contexts": sorted(seen.newest.contexts),
-        "args": _arguments(seen.newest.arguments),
+        "args": arguments_as_record(seen.newest.arguments),
         "block": seen.newest.block,
         "since": text_of(life.since),
         "also_in": [_range(first, last) for first, last in life.earlier] or None,
@@ -89,7 +89,8 @@ def _range(first: Version, last: Version) -> str:
     return text_of(first) if first == last else f"{text_of(first)}-{text_of(last)}"
 
 
-def _arguments(arguments: Arguments) -> Record:
+def arguments_as_record(arguments: Arguments) -> Record:
+    """Argument counts in the form of the records."""
     said: Record = {"min": arguments.minimum, "max": arguments.maximum, "flag": arguments.flag}
     return {**said, "counts": list(arguments.counts)} if arguments.counts else said
 
@@ -101,7 +102,7 @@ def _changes(version: Version, old: Command, new: Command) -> list[Record]:
     if old.contexts - new.contexts:
         change["contexts_removed"] = sorted(old.contexts - new.contexts)
     if old.arguments != new.arguments:
-        change["args"] = _arguments(new.arguments)
+        change["args"] = arguments_as_record(new.arguments)
     return [change] if len(change) > 1 else []
 
 

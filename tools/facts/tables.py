@@ -1,16 +1,21 @@
-"""Command tables (``ngx_command_t``) and tables of variables in the text of one C file."""
+"""Command tables (``ngx_command_t``) and tables of variables in the text of one C or C++ file."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.S)
-_TABLE = re.compile(r"ngx_command_t\s+(\w+)\s*\[\]\s*=\s*\{(.*?)ngx_null_command", re.S)
-_ENTRY = re.compile(r'\{\s*ngx_string\(\s*"([^"]+)"\s*\)\s*,(.*?)(?=\{\s*ngx_string\(|\Z)', re.S)
+_COMMENT = re.compile(r"/\*.*?\*/|^\s*//[^\n]*", re.S | re.M)
+_DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+((?:[^\n]*\\\n)*[^\n]*)", re.M)
+_TABLE = re.compile(r"ngx_command_t\s+(\w+)\s*\[\]\s*=\s*\{(.*?)(?:ngx_null_command|\n\};)", re.S)
+_ENTRY = re.compile(r'\{\s*ngx_string\s*\(\s*("[^"]+"|\w+)\s*\)\s*,(.*?)(?=\{\s*ngx_string\s*\(|\Z)', re.S)
 _MODULE = re.compile(r"^(?:static\s+)?ngx_module_t\s+(\w+)\s*=\s*\{(.*?)\};", re.S | re.M)
 _VARIABLES = re.compile(r"ngx_(http|stream)_variable_t\s+\w+\s*\[\]\s*=\s*\{(.*?)\n\};", re.S)
-_VARIABLE = re.compile(r'\{\s*ngx_string\(\s*"([^"]+)"\s*\)(.*?)\}', re.S)
+_VARIABLE = re.compile(r'\{\s*ngx_string\s*\(\s*"([^"]+)"\s*\)(.*?)\}', re.S)
+
+_STRING = re.compile(r'\bngx_str_t\s+(\w+)\s*=\s*ngx_string\s*\(\s*"([^"]+)"\s*\)')
+_ADDED = re.compile(r"\bngx_(http|stream)_add_variable\(\s*\w+\s*,\s*&(\w+)\s*,([^;]*);")
 
 _CONTEXTS = {
     "NGX_MAIN_CONF": "main",
@@ -27,6 +32,10 @@ _CONTEXTS = {
     "NGX_STREAM_UPS_CONF": "stream-upstream",
     "NGX_MAIL_MAIN_CONF": "mail",
     "NGX_MAIL_SRV_CONF": "mail-server",
+    "NGX_RTMP_MAIN_CONF": "rtmp",
+    "NGX_RTMP_SRV_CONF": "rtmp-server",
+    "NGX_RTMP_APP_CONF": "rtmp-application",
+    "NGX_RTMP_REC_CONF": "rtmp-recorder",
 }
 _TAKES = re.compile(r"NGX_CONF_TAKE(\d+)")
 
@@ -59,24 +68,44 @@ class Variable(NamedTuple):
     prefix: bool
 
 
-def commands(text: str) -> list[Command]:
-    """The entries of all command tables of a file. What stands in ``#if 0`` is left out, every other condition is taken."""
+def commands(text: str, macros: Mapping[str, str] | None = None) -> list[Command]:
+    """The entries of all command tables of a file. What stands in ``#if 0`` is left out, every other condition is taken.
+
+    ``macros`` are those of other files of the same source, by which names and flags may be written.
+    """
     text = _alive(_COMMENT.sub(" ", text))
     owners = _owners(text)
-    return [
-        _command(name, rest, owners.get(table, table.removesuffix("s").removesuffix("_command") + "_module"))
-        for table, body in _TABLE.findall(text)
-        for name, rest in _ENTRY.findall(body)
-    ]
+    known = {**(macros or {}), **defines(text)} if macros is not None else {}
+    found = []
+    for table, body in _TABLE.findall(text):
+        owner = owners.get(table, table.removesuffix("s").removesuffix("_command") + "_module")
+        for word, rest in _ENTRY.findall(body):
+            name = word if word.startswith('"') else known.get(word, "")
+            if name.startswith('"'):
+                found.append(_command(name.strip('"'), rest, owner, known))
+    return found
+
+
+def defines(text: str) -> dict[str, str]:
+    """Macros without parameters, with what they stand for."""
+    return {
+        name: value.replace("\\\n", " ").strip() for name, value in _DEFINE.findall(_COMMENT.sub(" ", text))
+    }
 
 
 def variables(text: str) -> list[Variable]:
     """The variables of all tables of a file."""
     text = _alive(_COMMENT.sub(" ", text))
-    return [
+    found = [
         Variable(name, family, "_VAR_PREFIX" in rest)
         for family, body in _VARIABLES.findall(text)
         for name, rest in _VARIABLE.findall(body)
+    ]
+    strings = dict(_STRING.findall(text)) if _ADDED.search(text) else {}
+    return found + [
+        Variable(strings[name], family, "_VAR_PREFIX" in rest)
+        for family, name, rest in _ADDED.findall(text)
+        if name in strings
     ]
 
 
@@ -107,15 +136,25 @@ def _owners(text: str) -> dict[str, str]:
     return owners
 
 
-def _command(name: str, rest: str, module: str) -> Command:
+def _command(name: str, rest: str, module: str, macros: Mapping[str, str]) -> Command:
     flags, _, after = rest.partition(",")
-    words = set(re.findall(r"NGX_\w+", flags))
+    words = set(_words(flags, macros))
     handler = after.split(",")[0].strip()
     contexts = frozenset(_CONTEXTS[word] for word in words if word in _CONTEXTS)
-    return Command(name, module, contexts, _arguments(words), "NGX_CONF_BLOCK" in words, handler)
+    return Command(name, module, contexts, arguments_of(words), "NGX_CONF_BLOCK" in words, handler)
 
 
-def _arguments(words: set[str]) -> Arguments:
+def _words(flags: str, macros: Mapping[str, str], depth: int = 3) -> Iterable[str]:
+    """The flags that are written, and those that macros stand for."""
+    for word in re.findall(r"\w+", flags):
+        if word in macros and depth and not macros[word].startswith("0x"):
+            yield from _words(macros[word], macros, depth - 1)
+        else:
+            yield word
+
+
+def arguments_of(words: set[str]) -> Arguments:
+    """Numbers of arguments that a directive with these flags takes, as nginx decides about them."""
     if "NGX_CONF_FLAG" in words:
         return Arguments(1, 1, None, True)
     if "NGX_CONF_ANY" in words:

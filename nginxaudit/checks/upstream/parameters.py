@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
 
+from msgspec.structs import replace
+
 from nginxaudit import edits
 from nginxaudit.checks.upstream.ports import has_url
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
-from nginxaudit.nginx import Availability, Nginx, ParameterFact, Target, directives, parameters
+from nginxaudit.nginx import Availability, Nginx, ParameterFact, Target, directives, parameters, parameters_of
 from nginxaudit.nginx.names import BALANCED, PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -96,7 +98,7 @@ def _corrected(peer: Peer, token: Token, family: str, target: Nginx) -> Fix | No
     name, equals, value = token.partition("=")
     known = [
         fact.name
-        for fact in parameters("server", family)
+        for fact in parameters_of("server", family, target)
         if fact.name and fact.available(target) is Availability.YES and (fact.kind != "flag") == bool(equals)
     ]
     from difflib import get_close_matches
@@ -177,18 +179,18 @@ def _in(words: frozenset[str], node: Directive) -> list[Token]:
 @cache
 def _sometimes_absent(name: str, target: Target) -> frozenset[str]:
     """Parameters that not every version of the target has: only where one is written the version matters."""
-    ends = [Target(version, target.edition, target.modules) for version in (target.first, target.version)]
+    ends = [replace(target, version=version, oldest=None) for version in (target.first, target.version)]
     return frozenset(
         fact.name
         for family in BALANCED
-        for fact in parameters(name, family)
+        for fact in parameters_of(name, family, target)
         if fact.name and any(fact.available(end) is not Availability.YES for end in ends)
     )
 
 
 def _absent(name: str, target: Nginx, why: Availability, family: str, word: str) -> ParameterFact | None:
     """The parameter ``word`` if the target lacks it, wherever in the family the directive stands."""
-    facts = [fact for fact in parameters(name, family) if fact.name == word]
+    facts = [fact for fact in parameters_of(name, family, target) if fact.name == word]
     if any(fact.available(target) is Availability.YES for fact in facts):
         return None
     return next((fact for fact in facts if fact.available(target) is why), None)

@@ -18,6 +18,7 @@ from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.rules.selection import ignored_per_file
 from nginxaudit.engine.run.tasks import Outcome
 from nginxaudit.engine.settings import Settings
+from nginxaudit.engine.settings.record import AUTO
 from nginxaudit.finding import Finding, Suppression
 from nginxaudit.hit import Hit, Place
 from nginxaudit.model.comments import MARK
@@ -132,7 +133,7 @@ class Assembly:
             if given is not None and path not in self._reported and source.real not in given
         }
         findings = [each for each in self._collector.findings() if each.span.file not in hidden]
-        if "edition" not in settings.given and any(finding.rule in _OF_PLUS for finding in findings):
+        if settings.edition == AUTO and any(finding.rule in _OF_PLUS for finding in findings):
             self._remarks.append("it looks like NGINX Plus: --edition plus")
         findings = [self._silence(finding) for finding in findings]
         findings = [each for each in self._with_flaws(findings) if each.span.file not in hidden]
@@ -159,6 +160,7 @@ class Assembly:
             if target.is_range
             else None,
             edition=target.edition,
+            edition_version=None if target.own is None else ".".join(map(str, target.own)),
             findings=tuple(shown),
             files=tuple(
                 FileStatus(

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Finding, Severity
+from nginxaudit.nginx import FORKS
 from nginxaudit.nginx.releases import Facts
 from nginxaudit.source.text import SourceText
 
@@ -60,11 +61,15 @@ class Report(Struct, frozen=True):
     nginx_versions: tuple[str, str] | None = None
     facts: Facts = Facts()
     roots: tuple[str, ...] = ()
+    edition_version: str | None = None  # of a fork, on its own scale
 
     @property
     def target(self) -> str:
         """The nginx that was asked about, in words."""
         versions = self.nginx_version or " to ".join(self.nginx_versions or ())
+        if self.edition in FORKS:
+            own = f" {self.edition_version}" if self.edition_version else ""
+            return f"{FORKS[self.edition]}{own} (nginx {versions})"
         return f"NGINX Plus ({versions})" if self.edition == "plus" else f"nginx {versions}"
 
     @property

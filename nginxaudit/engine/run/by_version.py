@@ -11,7 +11,7 @@ from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
-from nginxaudit.nginx import Availability, Stretch, Target, common, directives, merged
+from nginxaudit.nginx import Availability, Stretch, Target, common, facts_of, merged
 from nginxaudit.nginx.patterns import compiled
 
 _Part = tuple[Stretch, list[Hit]]
@@ -105,10 +105,10 @@ def fix_for_all(hit: Hit, fixer: Fixer, model: Model) -> Fix | None:
 
 def _is_known_to_all(fix: Fix, target: Target) -> bool:
     """Whether the oldest version of ``target`` has the directives that ``fix`` writes."""
-    oldest = Target(target.first, target.edition, target.modules)
+    oldest = replace(target, version=target.first, oldest=None)
     written = {name for edit in fix.edits for name in compiled(_WRITTEN).findall(edit.text)}
     return all(
         any(fact.available(oldest) is Availability.YES for fact in facts)
-        for facts in map(directives, written)
+        for facts in (facts_of(name, oldest) for name in written)
         if facts
     )

@@ -152,7 +152,7 @@ class Reading:
     def _work(self, root: Root, reached: set[str]) -> Work:
         config = self._expand(root, self._context(root), fragment=self._is_fragment(root))
         reached.update(source.real for source in config.sources.values())
-        model = self._model(config, self._targets.of(root))
+        model = self._model(config, self._targets.of(root, config))
         return Work(root, model, root.source.real not in self._context_only)
 
     def _is_fragment(self, root: Root) -> bool:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from nginxaudit.engine.annotations import metas
 from nginxaudit.finding import Confidence, Severity
-from nginxaudit.nginx import NEWEST, OLDEST, Target, parse_version
+from nginxaudit.nginx import FORKS, NEWEST, OLDEST, Target
+from nginxaudit.nginx.version import own_version
 from nginxaudit.source.fence import EVERYWHERE, Fence
 from nginxaudit.source.limits import Limits
 from nginxaudit.source.repository import home_of
@@ -28,6 +29,7 @@ REPORTED = "What is reported"
 READ = "What is read"
 """The last four: headings of the help, and the groups in which commands take options."""
 
+Edition = Literal["auto", "oss", "plus", "openresty", "angie", "freenginx", "tengine"]
 Topology = Literal["active-active", "active-passive"]
 TOPOLOGIES: tuple[Topology, ...] = get_args(Topology)
 
@@ -61,7 +63,7 @@ def about(
 def _version(text: str) -> None:
     if text != AUTO:
         try:
-            parse_version(text)
+            own_version(text)
         except ValueError as error:
             raise ValueError(f"{error} or {AUTO}") from None
 
@@ -93,9 +95,14 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
         ),
     ] = None
     edition: Annotated[
-        Literal["oss", "plus"],
-        about("Open source nginx or NGINX Plus.", "--edition", TARGET),
-    ] = "oss"
+        Edition,
+        about(
+            "Open source nginx (oss), NGINX Plus, or a fork, whose version is then meant by nginx-version; auto for the one found in what "
+            "is scanned, and open source nginx where none is found.",
+            "--edition",
+            TARGET,
+        ),
+    ] = "auto"
     modules: Annotated[
         tuple[str, ...],
         about("Third-party modules that are loaded, e.g. lua.", "--module NAME", TARGET, sample='["lua"]'),
@@ -284,9 +291,16 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     def target(self) -> Target:
         """The nginx that the configuration is for: all supported versions where its version is not said."""
         modules = frozenset(self.modules)
+        edition = "oss" if self.edition == AUTO else self.edition
+        if edition in FORKS:
+            from nginxaudit.nginx.editions import target_of
+
+            own = own_version(str(self.nginx_version)) if self.knows_version else None
+            return target_of(edition, own, modules)
         if not self.knows_version:
-            return Target(NEWEST, self.edition, modules, OLDEST)
-        return Target(parse_version(str(self.nginx_version)), self.edition, modules)
+            return Target(NEWEST, edition, modules, OLDEST)
+        major, minor, patch, *_ = own_version(str(self.nginx_version))
+        return Target((major, minor, patch), edition, modules)
 
     @property
     def topologies(self) -> dict[str, str]:

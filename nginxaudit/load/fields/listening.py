@@ -29,7 +29,7 @@ from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
 from nginxaudit.nginx import (
     Availability,
-    parameters,
+    parameters_of,
     parse_number,
     parse_size,
     parse_time_s,
@@ -63,7 +63,7 @@ def listen(use: Use) -> Iterator[Mistake]:
 
 
 def _parameters(use: Use, words: list[Token]) -> Iterator[Mistake]:
-    known = {fact.name: fact for fact in parameters("listen", use.family) if fact.name}
+    known = {fact.name: fact for fact in parameters_of("listen", use.family, use.load.target) if fact.name}
     for token in words:
         name, equals, value = token.partition("=")
         fact = known.get(name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from nginxaudit.drill.changes import NEWCOMER, seconds
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Remedy
@@ -70,7 +72,7 @@ def load_line(load: Traffic) -> str:
 def nginx_line(target: Target) -> str:
     """The nginx that was simulated: of a range of versions the newest one."""
     if target.is_range:
-        return f"{Target(target.version, target.edition).label}, as no version is given"
+        return f"{replace(target, oldest=None).label}, as no version is given"
     return target.label
 
 
