@@ -165,10 +165,10 @@ class _Judge:
             return self._arguments(name, usable, count, block) or self._obsolete(name, usable)
         lacking = here or [fact for fact in facts if context in fact.contexts]
         if lacking:
-            return self._lacking(name, lacking[0], context) or self._foreign_use(name, context, count, block)
+            return self._absent(name, lacking[0], context, count, block)
         elsewhere = [fact for fact in facts if fact.available(self._target) is Availability.YES]
         if not elsewhere:
-            return self._lacking(name, facts[0], context) or self._foreign_use(name, context, count, block)
+            return self._absent(name, facts[0], context, count, block)
         if elsewhere[0].third_party or any(context in fact.contexts for fact in module_facts(name)):
             return self._foreign_use(name, context, count, block)
         return _Verdict(
@@ -176,6 +176,15 @@ class _Judge:
             f'"{name}" is not allowed {context_label(context)}',
             f"Move it: it belongs {belongs_in(elsewhere, self._target)}.",
         )
+
+    def _absent(
+        self, name: str, fact: DirectiveFact, context: str, count: int, block: bool
+    ) -> _Verdict | None:
+        """nginx lacks the directive ``fact``: a module may have one of that name."""
+        loaded = self._target.modules
+        if loaded and any(each.third_party in loaded for each in module_facts(name)):
+            return self._foreign_use(name, context, count, block)
+        return self._lacking(name, fact, context) or self._foreign_use(name, context, count, block)
 
     def _foreign_use(self, name: str, context: str, count: int, block: bool) -> _Verdict | None:
         """What is wrong with a use of a third-party module's directive, whether the module is loaded or not."""

@@ -6,7 +6,13 @@ mistake: whether the module is built in cannot be seen from a configuration.
 
 from __future__ import annotations
 
+from functools import cache
+
+from msgspec.json import decode
+
+from nginxaudit.nginx.data_files import parts
 from nginxaudit.nginx.names import LUA
+from nginxaudit.nginx.records import MODULE_FIELDS
 
 _PREFIXES = {
     "accesskey": "accesskey",
@@ -250,6 +256,7 @@ _FILES = {
     "ngx_http_dav_ext_module": "dav-ext",
     "ngx_pagespeed": "pagespeed",
 }
+_C_MODULE, _THIRD_PARTY = list(MODULE_FIELDS).index("module"), list(MODULE_FIELDS).index("third_party")
 _OWN = ("_geoip_", "_image_filter_", "_perl_", "_xslt_", "ngx_mail_module", "ngx_stream_module")
 
 
@@ -268,7 +275,17 @@ def module_of_file(path: str) -> str | None:
     stem = path.rsplit("/", 1)[-1].removesuffix(".so")
     if any(own in stem + "_" or own == stem for own in _OWN):
         return ""
-    return _FILES.get(stem)
+    return _FILES.get(stem) or _module_of_c(stem)
+
+
+@cache
+def _module_of_c(name: str) -> str | None:
+    """The module with the C module ``name``: most files are called like it."""
+    for rows in parts("modules.json")["directives"].values():
+        for row in decode(rows):
+            if row[_C_MODULE] == name:
+                return str(row[_THIRD_PARTY])
+    return None
 
 
 def module_of_source(path: str) -> str | None:

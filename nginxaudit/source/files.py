@@ -30,6 +30,10 @@ INSTALL_PREFIXES = (
     "/opt/nginx/conf",
     "/opt/homebrew/etc/nginx",
     "/etc/openresty",
+    "/etc/angie",
+    "/etc/freenginx",
+    "/etc/tengine",
+    "/usr/local/tengine/conf",
 )
 """Directories in which packages, images and builds of nginx keep ``nginx.conf``."""
 

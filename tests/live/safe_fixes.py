@@ -46,8 +46,8 @@ def compared(
 ) -> Compared:
     """Ask the example of ``case`` before and after its fixes: safe ones, or those that ``settings`` select, safe or not."""
     example, unsafe = case.example, settings is not None
-    if "part" in example.flags or example.options.get("edition") == "plus":
-        return Compared(reason="a part, or for NGINX Plus")
+    if "part" in example.flags or example.options.get("edition", "oss") != "oss":
+        return Compared(reason="a part, or not for open source nginx")
     before = {name: clean(text) for name, text in texts(example).items()}
     main = main_name(example)
     if not before[main].startswith("\ufeff"):

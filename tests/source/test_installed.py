@@ -81,7 +81,7 @@ def test_openresty_has_its_own_place() -> None:
     }
     found = _found(files, "/usr/local/openresty/nginx/conf")
     assert isinstance(found, Installed)
-    assert found.nginx_version == "1.25.3"
+    assert (found.nginx_version, found.edition) == ("1.25.3.1", "openresty")
     assert _found(files) is None
 
 
