@@ -180,7 +180,7 @@ class _Judge:
     def _absent(
         self, name: str, fact: DirectiveFact, context: str, count: int, block: bool
     ) -> _Verdict | None:
-        """nginx lacks the directive ``fact``: a module may have one of that name."""
+        """Nginx lacks the directive ``fact``: a module may have one of that name."""
         loaded = self._target.modules
         if loaded and any(each.third_party in loaded for each in module_facts(name)):
             return self._foreign_use(name, context, count, block)
