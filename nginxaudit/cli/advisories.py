@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import setting_options, settings_of
 from nginxaudit.cli.output import list_option
 from nginxaudit.cli.streams import CommandError, writing
@@ -19,7 +20,7 @@ _OWN = ("nginx_version", "edition", "advisories")
 _OTHERS = tuple(each.name for each in all_settings() if each.name not in _OWN)
 
 
-@click.command("advisories", short_help="List the security advisories that are known.")
+@click.command("advisories", cls=Untranslated, short_help="List the security advisories that are known.")
 @click.argument("names", nargs=-1, metavar="[CVE]...")
 @list_option
 @setting_options(TARGET, RULES, without=_OTHERS)
@@ -48,7 +49,7 @@ def command(names: tuple[str, ...], format_name: str, **options: Any) -> None:
     for name in names:
         if name.casefold() not in ids:
             near = did_you_mean(name, [each.cve for each in known.entries])
-            raise click.UsageError(f"no advisory {name} is known (up to {known.date}){near}")
+            raise CommandError(f"no advisory {name} is known (up to {known.date}){near}")
     wanted = {name.casefold() for name in names}
     target = settings.target if settings.knows_version else None
     entries = [

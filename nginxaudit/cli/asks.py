@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nginxaudit.cli.streams import CommandError
+
 if TYPE_CHECKING:
     from nginxaudit.request.records import Ask, World
 
@@ -81,10 +83,10 @@ def _urls(word: str) -> list[str]:
         with open(word[1:], encoding="utf-8", errors="surrogateescape") as file:
             lines = [line.strip() for line in file]
     except OSError as error:
-        raise click.UsageError(f"{word[1:]}: {error.strerror or error}") from None
+        raise CommandError(f"{word[1:]}: cannot be read: {error.strerror or error}") from None
     urls = [line for line in lines if line and not line.startswith("#")]
     if len(urls) > _MOST_URLS:
-        raise click.UsageError(f"{word[1:]} has more than {_MOST_URLS} URLs")
+        raise CommandError(f"{word[1:]} has more than {_MOST_URLS} URLs")
     return urls
 
 

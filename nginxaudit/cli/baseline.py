@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import setting_options, settings_of
 from nginxaudit.cli.output import write_text
 from nginxaudit.cli.streams import CommandError, say
@@ -45,7 +46,7 @@ def _common(run: Callable[..., int]) -> Callable[..., int]:
     return click.argument("paths", nargs=-1, metavar="[PATH]...")(run)
 
 
-@command.command("write")
+@command.command("write", cls=Untranslated)
 @_common
 def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Write all findings of PATH to the baseline."""
@@ -62,7 +63,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     return 0
 
 
-@command.command("check")
+@command.command("check", cls=Untranslated)
 @_common
 def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Say what is new and what is gone, compared with the baseline. Exit code 1 when they differ."""
@@ -81,7 +82,7 @@ def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     return 3 if report.incomplete else int(bool(report.apart or report.gone))
 
 
-@command.command("prune")
+@command.command("prune", cls=Untranslated)
 @_common
 def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     """Take what is found no more out of the baseline; new findings are not added."""

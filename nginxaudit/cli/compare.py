@@ -10,6 +10,7 @@ from nginxaudit.cli.asks import WORLD_OPTIONS
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.compare import FORMATS
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int
 
             output.write(tell, options["format_name"])
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     if lacking_before or lacking_after:
         return 3
     return int(bool(comparison.groups))

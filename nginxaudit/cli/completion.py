@@ -7,6 +7,7 @@ import os
 import click
 from click.shell_completion import get_completion_class
 
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.output import write_text
 from nginxaudit.cli.streams import CommandError, say
 
@@ -19,7 +20,7 @@ _PLACES = {
 }
 
 
-@click.command("completion", short_help="Print or install completion for a shell.")
+@click.command("completion", cls=Untranslated, short_help="Print or install completion for a shell.")
 @click.argument("shell", type=click.Choice(list(_PLACES)), required=False)
 @click.option("--install", is_flag=True, help="Write it to where the shell looks for it.")
 @click.pass_context

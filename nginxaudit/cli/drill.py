@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from nginxaudit.cli.complete import files, upstream_names
 from nginxaudit.cli.loads import LOAD_OPTIONS, load_of
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
@@ -29,7 +30,7 @@ def _load_options(command: Any) -> Any:
 @click.command(
     "drill", cls=Sectioned, short_help="Tell what is lost when a server dies, hangs, or is restarted."
 )
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @click.option(
     "--scenario",
     "scenarios",
@@ -37,7 +38,13 @@ def _load_options(command: Any) -> Any:
     type=click.Choice(KINDS),
     help="Only this kind of scenario; repeat for several (default: all).",
 )
-@click.option("--upstream", metavar="GLOB", default="*", help="Only upstreams with such a name.")
+@click.option(
+    "--upstream",
+    metavar="GLOB",
+    shell_complete=upstream_names,
+    default="*",
+    help="Only upstreams with such a name.",
+)
 @_load_options
 @click.option(
     "--fail-on",

@@ -10,6 +10,7 @@ import click
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.expect import FORMATS
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def command(files: tuple[str, ...], **options: Any) -> int:
 
             output.write(tell, options["format_name"])
     except (SettingsError, RoutesError) as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     return 3 if incomplete else int(results.failed > 0)
 
 

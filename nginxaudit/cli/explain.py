@@ -1,39 +1,77 @@
-"""``nginxaudit explain``: the page of a rule."""
+"""``nginxaudit explain``: the pages of rules."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nginxaudit.cli.catalogue import rules_of
+from nginxaudit.cli.complete import rule_names
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import rule_options
-from nginxaudit.cli.streams import writing
+from nginxaudit.cli.streams import CommandError, writing
+
+if TYPE_CHECKING:
+    from nginxaudit.engine.rules.catalogue import Catalogue
+    from nginxaudit.engine.rules.rule import Rule
+
+_LABELS = {"bad": "Bad", "good": "Good", "fixed": "Fixed"}
+_EXAMPLE = re.compile(r"^```nginx (bad|good|fixed)\b *(.*)$", re.MULTILINE)
 
 
-@click.command("explain", short_help="Explain a rule, with examples.")
-@click.argument("name", metavar="RULE")
+@click.command("explain", cls=Untranslated, short_help="Explain rules, with examples.")
+@click.argument("names", metavar="RULE...", nargs=-1, required=True, shell_complete=rule_names)
+@click.option(
+    "--format",
+    "--output-format",
+    "-f",
+    "format_name",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="How it is written; text is laid out on a terminal, and Markdown elsewhere.",
+)
 @rule_options
-def command(name: str, **options: Any) -> None:
-    """Explain RULE (slug or id): what it finds, why it matters, how to fix it, when to ignore it.
+def command(names: tuple[str, ...], format_name: str, **options: Any) -> None:
+    """Explain each RULE (slug or id): what it finds, why it matters, how to fix it, when to ignore it.
 
     \b
     Examples:
       nginxaudit explain active-passive-missing-backup
-      nginxaudit explain NGX3001
+      nginxaudit explain NGX3001 NGX3002
+      nginxaudit explain --format json missing-listen
     """
-    from nginxaudit.engine.rules.pages import read_page
-    from nginxaudit.suggest import did_you_mean
-
     catalogue = rules_of(options)
+    rules = list({rule.slug: rule for rule in (_found(name, catalogue) for name in names)}.values())
+    with writing():
+        if format_name == "json":
+            _print_json(rules)
+        else:
+            text = "\n\n---\n\n".join(map(_page, rules))
+            own = any(rule.own for rule in rules)
+            _print(text, own=own, plain=format_name == "markdown")
+
+
+def _found(name: str, catalogue: Catalogue) -> Rule:
     rule = catalogue.get(name)
     if rule is None:
-        raise click.UsageError(
-            f'there is no rule "{name}"{did_you_mean(name, catalogue.names)} (nginxaudit rules lists them all)'
-        )
+        from nginxaudit.suggest import did_you_mean
+
+        near = did_you_mean(name, catalogue.names)
+        raise CommandError(f'there is no rule "{name}"{near} (nginxaudit rules lists them all)')
+    return rule
+
+
+def _page(rule: Rule) -> str:
+    """The page of a rule as Markdown, with what its front matter says and labels of its examples."""
+    from nginxaudit.engine.rules.pages import read_page
+
     facts = [
+        rule.slug,
         f"{rule.id} ({rule.category})",
         f"severity: {rule.severity.label}",
         f"confidence: {rule.confidence.label}",
@@ -44,7 +82,7 @@ def command(name: str, **options: Any) -> None:
         "your own page" if rule.own else f"since {rule.since}",
     ]
     title, _, body = read_page(rule).body.lstrip().partition("\n")
-    text = f"{title}\n\n{' · '.join(filter(None, facts))}\n{body}".rstrip()
+    text = f"{title}\n\n{' · '.join(filter(None, facts))}\n{_labelled(body)}".rstrip()
     if rule.options:
         text += "\n\n## Options\n\n" + "\n".join(
             f"- `{name}` ({option.type}, default {json.dumps(option.default)}): {option.description}"
@@ -52,16 +90,42 @@ def command(name: str, **options: Any) -> None:
         )
     if rule.references:
         text += "\n\n## References\n\n" + "\n".join(f"- {link}" for link in rule.references)
-    with writing():
-        _print(text, own=rule.own)
+    return text
 
 
-def _print(text: str, *, own: bool) -> None:
+def _labelled(body: str) -> str:
+    """``body`` with a line above each example that says what it is, and for which nginx or options."""
+
+    def label(match: re.Match[str]) -> str:
+        more = f" ({match[2].strip()})" if match[2].strip() else ""
+        return f"**{_LABELS[match[1]]}**{more}\n\n```nginx"
+
+    return _EXAMPLE.sub(label, body)
+
+
+def _print_json(rules: list[Rule]) -> None:
+    from nginxaudit.cli.rules import rule_as_data
+    from nginxaudit.engine.rules.pages import read_page
+    from nginxaudit.report.logs import without_commands
+
+    listed = []
+    for rule in rules:
+        page = read_page(rule)
+        examples = [
+            {"kind": each.kind, "text": each.text, "fixed": each.fixed, "files": dict(each.files)}
+            for each in page.examples
+        ]
+        words = {"what": rule.what, "why": rule.why, "remedy": rule.remedy, "url": rule.url}
+        listed.append({**rule_as_data(rule), **words, "page": page.body, "examples": examples})
+    click.echo(without_commands(json.dumps({"schema_version": 1, "rules": listed}, indent=2), "json"))
+
+
+def _print(text: str, *, own: bool, plain: bool) -> None:
     """The Markdown ``text`` itself for pipes and files, laid out on a terminal; a page of our ``own`` may be a stranger's."""
     from nginxaudit.report.logs import without_commands
     from nginxaudit.report.sanitize import visible
 
-    if sys.stdout is None or not sys.stdout.isatty():
+    if plain or sys.stdout is None or not sys.stdout.isatty():
         click.echo(without_commands("\n".join(map(visible, text.split("\n")))))
         return
     from rich.console import Console

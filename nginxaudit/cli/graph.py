@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from nginxaudit.cli.complete import files
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.streams import CommandError
@@ -14,9 +16,11 @@ from nginxaudit.views.graph import FORMATS
 
 
 @click.command(
-    "graph", short_help="Draw the way of a request: sockets, servers, locations, upstreams, instances."
+    "graph",
+    cls=Untranslated,
+    short_help="Draw the way of a request: sockets, servers, locations, upstreams, instances.",
 )
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
 @click.option("--upstream", metavar="NAME", default="", help="Only what has to do with this upstream.")
 @click.option("--server", metavar="NAME", default="", help="Only what has to do with servers of this name.")
@@ -60,7 +64,7 @@ def _views(examination: Any, options: dict[str, Any]) -> Any:
     wanted = options["upstream"], options["server"]
     views = views_of(examination.models, examination.active, *wanted)
     if not views:
-        raise click.UsageError(
+        raise CommandError(
             f'there is no upstream or server called "{wanted[0] or wanted[1]}" in what was read'
             if any(wanted)
             else "nothing was read that listens or passes requests on"

@@ -7,11 +7,12 @@ import os
 
 import click
 
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.output import write_text
 from nginxaudit.cli.streams import CommandError, say
 
 
-@click.command("init", short_help="Write a commented settings file.")
+@click.command("init", cls=Untranslated, short_help="Write a commented settings file.")
 @click.argument("directory", default=".", type=click.Path(exists=True, file_okay=False))
 @click.option("--json-schema", is_flag=True, help="Print the JSON Schema of the settings file instead.")
 def command(directory: str, json_schema: bool) -> int:

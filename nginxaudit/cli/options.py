@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import click
 
 from nginxaudit.engine.annotations import choices, plain, spelled
 from nginxaudit.engine.settings.record import READ, TARGET, Setting, Settings, all_settings
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MOST_JOBS = 256
@@ -71,7 +74,19 @@ def _option(setting: Setting) -> Callable[[Any], Any]:
         metavar=metavar or None,
         multiple=get_origin(kind) in (tuple, Mapping),
         help=f"{setting.description} (default: {spelled(setting.default)})" if words else setting.description,
+        shell_complete=_offered(setting),
     )
+
+
+def _offered(
+    setting: Setting,
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]] | None:
+    """What the shell offers for a setting's value; None: what its type says."""
+    from nginxaudit.cli.complete import files, rule_names
+
+    if setting.name in ("select", "ignore", "extend_select"):
+        return rule_names
+    return files if setting.paths else None
 
 
 def settings_of(paths: tuple[str, ...], options: dict[str, Any], *, reads: bool = True) -> Settings:

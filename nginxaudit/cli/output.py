@@ -139,7 +139,7 @@ class Output:
     def __enter__(self) -> Output:
         if self._path is None:
             if sys.stdout is None:
-                raise click.UsageError("standard output is closed: give --output FILE")
+                raise CommandError("standard output is closed: give --output FILE")
             return self
         from nginxaudit.source.replace import open_target
 

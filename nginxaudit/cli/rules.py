@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nginxaudit.cli.catalogue import rules_of
+from nginxaudit.cli.complete import rule_names
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import rule_options
 from nginxaudit.cli.output import list_option
 from nginxaudit.cli.streams import CommandError, writing
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from nginxaudit.engine.rules.rule import Rule
 
 
-@click.command("rules", short_help="List the rules.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.command("rules", cls=Untranslated, short_help="List the rules.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=rule_names)
 @list_option
 @click.option(
     "--severity", type=click.Choice([each.label for each in Severity]), help="Only rules of this severity."
@@ -93,38 +95,39 @@ def _print_coverage(format_name: str) -> None:
             click.echo("")
 
 
+def rule_as_data(rule: Rule) -> dict[str, Any]:
+    """A rule as plain data."""
+    return {
+        "id": rule.id,
+        "rule": rule.slug,
+        "category": rule.category,
+        "title": rule.title,
+        "severity": rule.severity.label,
+        "confidence": rule.confidence.label,
+        "default": rule.default,
+        "rejected_by_nginx": rule.rejected_by_nginx,
+        "fix": rule.fix,
+        "tags": list(rule.tags),
+        "cwe": list(rule.cwe),
+        "since": rule.since,
+        "edition": rule.edition,
+        "nginx_since": rule.nginx_since,
+        "nginx_until": rule.nginx_until,
+        "own": rule.own,
+        "options": {
+            name: {
+                "type": option.type,
+                "default": option.default,
+                "description": option.description,
+            }
+            for name, option in rule.options.items()
+        },
+        "references": list(rule.references),
+    }
+
+
 def _as_json(rules: list[Rule]) -> str:
-    listed = [
-        {
-            "id": rule.id,
-            "rule": rule.slug,
-            "category": rule.category,
-            "title": rule.title,
-            "severity": rule.severity.label,
-            "confidence": rule.confidence.label,
-            "default": rule.default,
-            "rejected_by_nginx": rule.rejected_by_nginx,
-            "fix": rule.fix,
-            "tags": list(rule.tags),
-            "cwe": list(rule.cwe),
-            "since": rule.since,
-            "edition": rule.edition,
-            "nginx_since": rule.nginx_since,
-            "nginx_until": rule.nginx_until,
-            "own": rule.own,
-            "options": {
-                name: {
-                    "type": option.type,
-                    "default": option.default,
-                    "description": option.description,
-                }
-                for name, option in rule.options.items()
-            },
-            "references": list(rule.references),
-        }
-        for rule in rules
-    ]
-    return json.dumps({"schema_version": 1, "rules": listed}, indent=2)
+    return json.dumps({"schema_version": 1, "rules": list(map(rule_as_data, rules))}, indent=2)
 
 
 def _as_text(rules: list[Rule]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from nginxaudit.cli.complete import files
 from nginxaudit.cli.options import jobs_of, setting_options, settings_of
 from nginxaudit.cli.output import COLORS, Output, Reports, report_options
 from nginxaudit.cli.sections import Sectioned
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("scan", cls=Sectioned, short_help="Audit configurations and print what is wrong.")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @report_options(FORMATS)
 @setting_options(TARGET, READ, RULES, REPORTED)
 @click.option(

@@ -13,6 +13,7 @@ from nginxaudit.cli.asks import request_options
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.trace import FORMATS
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
 
             output.write(tell, options["format_name"])
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     return 3 if incomplete else 0
 
 

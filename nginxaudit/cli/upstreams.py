@@ -7,16 +7,24 @@ from typing import Any, TextIO
 
 import click
 
+from nginxaudit.cli.complete import files, upstream_names
+from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.upstreams import FORMATS
 
 
-@click.command("upstreams", short_help="Tell how every upstream balances, detects failures and fails over.")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.command(
+    "upstreams",
+    cls=Untranslated,
+    short_help="Tell how every upstream balances, detects failures and fails over.",
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
-@click.option("--upstream", metavar="GLOB", help="Only upstreams with such a name.")
+@click.option(
+    "--upstream", metavar="GLOB", shell_complete=upstream_names, help="Only upstreams with such a name."
+)
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Tell how every upstream balances, detects failures and fails over.

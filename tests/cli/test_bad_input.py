@@ -65,7 +65,7 @@ def make_directory(directory: Path) -> str:
 UNREADABLE: dict[str, tuple[Callable[[Path], str], str, str]] = {
     "missing": (lambda _: "it", "there is no such file", "Check the path"),
     "directory without a config": (make_directory, "holds no nginx configuration", "Give the path"),
-    "binary": (lambda d: write(d, "it", bytes(range(256))), "binary file", "configuration text"),
+    "binary": (lambda d: write(d, "it", bytes(range(256))), "binary file", "text file"),
     "UTF-16": (lambda d: write(d, "it", GOOD.decode().encode("utf-16")), "UTF-16", "UTF-8 without BOM"),
     "50 MB": (lambda d: write(d, "it", b"# filler\n" * 5_600_000), "limit of 16 MiB", "Split"),
     "FIFO": (make_fifo, "a FIFO", "standard input"),

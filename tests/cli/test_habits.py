@@ -40,6 +40,34 @@ def test_a_misspelt_command_is_suggested() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ("scan --ouput x", "--output"),
+        ("scan --severity error", "--min-severity"),
+        ("scan --disable x", "--ignore"),
+        ("scan --dry-run", "--diff"),
+        ("scan --json", "--format json"),
+        ("scan --list-rules", "nginxaudit rules"),
+        ("scan --format jsno", "json"),
+        ("scan --fail-on eror", "error"),
+        ("drill --scenaro x", "--scenario"),
+        ("--verson", "--version"),
+    ],
+)
+def test_a_wrong_option_or_value_is_suggested(arguments: str, meant: str) -> None:
+    run = nginxaudit(*arguments.split())
+    assert run.returncode == 2
+    assert run.stderr.endswith(f'; did you mean "{meant}"?\n')
+
+
+def test_what_is_like_nothing_is_not_suggested() -> None:
+    assert nginxaudit("upstreams", "--json", "x").stderr.endswith('; did you mean "--format json"?\n')
+    assert nginxaudit("rules", "--severty", "error").stderr.endswith('; did you mean "--severity"?\n')
+    assert nginxaudit("scan", "--qqqq").stderr.endswith("Error: No such option '--qqqq'.\n")
+    assert nginxaudit("rules", "--disable").stderr.endswith("Error: No such option '--disable'.\n")
+
+
+@pytest.mark.parametrize(
     ("command", "name", "begin"),
     [
         ("scan", "report.html", "<!doctype html>"),
@@ -121,6 +149,8 @@ def test_colours_can_be_switched_off(tree: Path) -> None:
         (("scan", "--settings", "none.toml"), "Error: none.toml: cannot be read: there is no such file\n"),
         (("scan", "-o", "none/x.json", "nginx.conf"), "Error: --output none/x.json: cannot be written: "),
         (("scan", "-o", "/dev/full", "nginx.conf"), "Error: --output /dev/full: cannot be written: No space left on device\n"),
+        (("graph", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream or server called "none"'),
+        (("trace", "nginx.conf", "@none"), "Error: none: cannot be read: No such file or directory\n"),
         (("upstreams", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream called "none"'),
     ],
 )  # fmt: skip

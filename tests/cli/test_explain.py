@@ -1,0 +1,43 @@
+"""``explain`` shows one page or several, as text, Markdown or JSON."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.command import nginxaudit
+
+
+def test_a_page_has_its_slug_and_labelled_examples() -> None:
+    text = nginxaudit("explain", "NGX3001").stdout
+    assert "\nmissing-listen · NGX3001 (routing) · severity: " in text
+    for label in ("Bad", "Fixed", "Good"):
+        assert f"\n**{label}**\n\n```nginx\n" in text
+    assert "```nginx bad" not in text and "```nginx good" not in text
+
+
+def test_several_pages_come_one_after_the_other_and_once() -> None:
+    one, other = (nginxaudit("explain", name).stdout for name in ("missing-listen", "alias-traversal"))
+    both = nginxaudit("explain", "missing-listen", "alias-traversal", "NGX3001").stdout
+    assert both == f"{one}\n---\n\n{other}"
+    assert nginxaudit("explain", "--format", "markdown", "missing-listen").stdout == one
+
+
+def test_json() -> None:
+    document = json.loads(nginxaudit("explain", "-f", "json", "missing-listen", "alias-traversal").stdout)
+    listed = json.loads(nginxaudit("rules", "--format", "json", "missing-listen").stdout)["rules"]
+    first, second = document["rules"]
+    assert document["schema_version"] == 1
+    assert (first["rule"], second["rule"]) == ("missing-listen", "alias-traversal")
+    assert listed[0].items() <= first.items()
+    assert first["why"] and first["remedy"] and first["url"].endswith("/missing-listen.md")
+    assert {each["kind"] for each in first["examples"]} == {"bad", "good"}
+    assert any(each["fixed"] for each in first["examples"])
+    assert "## How to fix" in first["page"]
+
+
+def test_an_unknown_rule_shows_the_nearest_and_no_usage() -> None:
+    run = nginxaudit("explain", "missing-listen", "alias-traversl")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == (
+        'Error: there is no rule "alias-traversl"; did you mean "alias-traversal"? (nginxaudit rules lists them all)\n'
+    )
