@@ -187,10 +187,6 @@ class Asked:
             answered.high = version
         return False
 
-    def all_since(self, version: Version) -> bool:
-        """Whether every version of the target is ``version`` or a newer one: what is written for it is understood."""
-        return self.target.first >= version
-
     @property
     def is_range(self) -> bool:
         """Whether the version is not known."""

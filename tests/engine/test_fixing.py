@@ -67,6 +67,19 @@ def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
     assert reason.startswith(f"with it there would be a new error: {main}:3: unknown-directive: ")
 
 
+def test_a_fix_that_some_version_of_the_target_would_refuse_is_not_applied(tmp_path: Path) -> None:
+    wanted = _rules(tmp_path, title="Write it", repair='replace = "keepalive 0"', directive="keepalive")
+    main = _main(
+        tmp_path,
+        "events {}\nhttp {\n    upstream a {\n        server 10.0.0.1;\n        keepalive 8;\n    }\n}\n",
+    )
+    fixed = fix([main], wanted)  # only nginx 1.29.7 and newer take zero
+    assert fixed.changes == ()
+    ((_, reason),) = fixed.rejected
+    assert reason.startswith(f"with it there would be a new error: {main}:5: invalid-value: ")
+    assert fix([main], wanted.with_options(nginx_version="1.31.0")).applied
+
+
 def test_a_weakness_that_is_there_is_no_reason_in_a_copy_or_on_another_line(tmp_path: Path) -> None:
     """What is put in has an error that another line has already; nginx does not refuse it."""
     bad = "proxy_read_timeout 0;"

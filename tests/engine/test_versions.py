@@ -198,6 +198,73 @@ def test_a_fix_that_needs_a_version_is_offered_when_it_is_known(tmp_path: Path) 
     assert unknown.versions == Versions("1.25.1", None)
     (known,) = _found(text, "listen-http2-deprecated", tmp_path, nginx_version="1.26")
     assert known.fix is not None
+    assert known.fix.title == "Write http2 on (nginx 1.25.1 or newer)"
+
+
+_PAGE = """+++
+id = "ACME7"
+severity = "info"
+confidence = "high"
+rejected-by-nginx = false
+fix = "unsafe"
+[repair]
+title = "Do it"
+{repair}
+[check]
+directive = "{directive}"
+message = "found"
++++
+# Own rule
+
+## What it does
+It finds a directive.
+
+## Why it matters
+For a test.
+
+## How to fix
+See the repair.
+"""
+_WRITTEN = {
+    "a directive": ("root", 'insert = "max_headers 100;"\nwhere = "after"', "1.29.8"),
+    "one in a block": (
+        "root",
+        'insert = "location /x/ {\\n    early_hints 1;\\n}"\nwhere = "after"',
+        "1.29.0",
+    ),
+    "a parameter": ("listen", 'append = "quic"', "1.25.0"),
+    "one with a value": ("listen", 'append = "multipath=on"', "1.29.7"),
+    "a variable": ("root", 'replace = "root /srv/$request_port"', "1.29.3"),
+    "a value": ("proxy_http_version", 'replace = "proxy_http_version 2"', "1.29.4"),
+    "of stream": ("proxy_connect_timeout", 'insert = "server_name a.example;"\nwhere = "after"', "1.25.5"),
+    "of any version": ("root", 'insert = "gzip on;"\nwhere = "after"', None),
+    "what stands there": ("early_hints", 'replace = "early_hints 1"', None),
+}
+_TEXT = """events {}
+stream { server { listen 9000; proxy_pass 127.0.0.1:1; proxy_connect_timeout 3s; } }
+http { server { listen 80; root /srv/www; location / { proxy_pass http://127.0.0.1:1; proxy_http_version 1.1; early_hints $arg_a; } } }
+"""
+
+
+@pytest.mark.parametrize("kind", _WRITTEN)
+def test_a_fix_is_offered_where_all_versions_understand_what_it_writes(kind: str, tmp_path: Path) -> None:
+    directive, repair, since = _WRITTEN[kind]
+    pages = tmp_path / "rules" / "own"
+    pages.mkdir(parents=True)
+    (pages / "own.md").write_text(_PAGE.format(repair=repair, directive=directive))
+
+    def title(version: str | None) -> str | None:
+        rules = str(tmp_path / "rules")
+        found = _found(_TEXT, "own", tmp_path, select=("own",), rules=(rules,), nginx_version=version)
+        return found[-1].fix.title if found[-1].fix else None
+
+    if since is None:
+        assert title(None) == title(format_version(OLDEST)) == "Do it"
+        return
+    before = parse_version(since)[:2]
+    assert title(None) is None
+    assert title(f"{before[0]}.{before[1] - 1}.0") is None
+    assert title(since) == title(format_version(NEWEST)) == f"Do it (nginx {since} or newer)"
 
 
 def test_a_fix_that_all_versions_understand_is_offered(tmp_path: Path) -> None:

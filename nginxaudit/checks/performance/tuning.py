@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
-from nginxaudit.checks.upstream.keepalive import binds_logins
+from nginxaudit.checks.upstream.keepalive import binds_logins, keeps_connections, kept
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, name_of, whole
 from nginxaudit.model.passes import Pass
@@ -123,7 +123,7 @@ def upstream_keepalive_missing(ctx: CheckContext) -> Iterable[Hit]:
                 + (" and a new TLS session" if passes[0].scheme == "https" else ""),
                 node,
                 help='Write keepalive 32; with proxy_http_version 1.1 and Connection "".',
-                make_fix=partial(_pooled, node, passes),
+                make_fix=partial(_pooled, node, passes, ctx),
             )
 
 
@@ -131,15 +131,22 @@ def _is_known(line: Directive) -> bool:
     return bool(facts_for(line.name, line.context)) or module_of(line.name) is not None
 
 
-def _pooled(group: Directive, passes: list[Pass]) -> Edits:
-    """A pool at the end of the group, after its method.
+def _pooled(group: Directive, passes: list[Pass], ctx: CheckContext) -> Edits:
+    """A pool at the end of the group, after its method, and what the passes lack to use it.
 
     None for FastCGI, where idle connections occupy the processes of a small pool, and where logins hold for a connection.
     """
     upstream = passes[0].upstream
     if any(each.protocol == "fastcgi" or (upstream and binds_logins(each, upstream)) for each in passes):
         return None
-    return (edits.last_in(group, f"keepalive {_POOL};"),)
+    made = [edits.last_in(group, f"keepalive {_POOL};")]
+    for each in passes:
+        if not keeps_connections(ctx, each):
+            fix = upstream and kept(each, upstream, ctx.model)
+            if not fix:
+                return None  # the pool alone would have no effect
+            made += fix.edits
+    return tuple(dict.fromkeys(made))
 
 
 def gzip_ineffective(ctx: CheckContext) -> Iterable[Hit]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from nginxaudit import edits
 from nginxaudit.hit import CheckContext, Hit, Place
 from nginxaudit.nginx.names import CACHING
+from nginxaudit.suggest import clear_match
 from nginxaudit.syntax.tree import Directive, Token
 
+_Name: TypeAlias = tuple[str, str]
+"""Family and name of a zone."""
 _ZONES = {
     # directive that makes a zone, its parameter, directives that use it, whether they name it by zone=
     "limit_req_zone": ("zone=", ("limit_req",), "zone="),
@@ -36,9 +40,12 @@ def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
         }
         if any("$" in token for _, token in used) or any(map(ctx.model.is_filled_in, _nodes(ctx, users))):
             continue
-        for node, zone in made:
-            text = zone.removeprefix(parameter).split(":")[0]
-            if (ctx.model.family_of(node), text) not in used and not ctx.model.is_filled_in(node):
+        declared = [
+            (ctx.model.family_of(node), zone.removeprefix(parameter).split(":")[0]) for node, zone in made
+        ]
+        meant = set(_meant(used.difference(declared), declared))
+        for (node, zone), (family, text) in zip(made, declared, strict=True):
+            if (family, text) not in used | meant and not ctx.model.is_filled_in(node):
                 yield Hit(
                     Place(node.source, zone.start, zone.end, node.via),
                     f"nothing uses the zone {text}: no {users[0]} names it",
@@ -46,6 +53,14 @@ def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
                     help=f"Write {users[0]} {prefix}{text}; where it is meant to hold, or delete the zone.",
                     make_fix=None if ctx.model.takes_more_files else partial(edits.deletion, node),
                 )
+
+
+def _meant(undefined: Iterable[_Name], declared: Sequence[_Name]) -> Iterator[_Name]:
+    """Zones whose name is nearly one that is used and not declared: that one is the finding, and nothing is to be deleted."""
+    for family, name in undefined:
+        found = clear_match(name, [other for own, other in declared if own == family])
+        if found is not None:
+            yield family, found
 
 
 def _nodes(ctx: CheckContext, names: Iterable[str]) -> Iterable[Directive]:

@@ -117,7 +117,7 @@ def _connection_header(
 
 def _all_kept(passes: list[Pass], upstream: Upstream, model: Model) -> Fix | None:
     """One fix for all passes that lack something; those that have none are left."""
-    fixes = [fix for each in passes if (fix := _kept(each, upstream, model)) is not None]
+    fixes = [fix for each in passes if (fix := kept(each, upstream, model)) is not None]
     if not fixes:
         return None
     made = dict.fromkeys(edit for fix in fixes for edit in fix.edits)
@@ -126,7 +126,7 @@ def _all_kept(passes: list[Pass], upstream: Upstream, model: Model) -> Fix | Non
     )
 
 
-def _kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
+def kept(each: Pass, upstream: Upstream, model: Model) -> Fix | None:
     """What the pass lacks to use the pool of its group."""
     if each.protocol in _NO_KEEPALIVE:
         return _without_pool(upstream, model)

@@ -139,7 +139,7 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
     for family in BALANCED:
         if ctx.model.may_reach_any_upstream(family) or family in barren:
             continue
-        mentioned = set(_mentioned(ctx, family))
+        mentioned = {*_mentioned(ctx, family), *_meant(ctx, family)}
         for upstream in ctx.model.upstreams(family):
             if not ctx.model.passes_to(upstream) and upstream.key not in mentioned:
                 yield Hit(
@@ -148,6 +148,18 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
                     upstream.directive,
                     make_fix=partial(edits.deletion, upstream.directive) if not later else None,
                 )
+
+
+def _meant(ctx: CheckContext, family: str) -> Iterator[str]:
+    """Upstreams that passes mean and spell otherwise: the misspelt name is the finding, and nothing is to be deleted."""
+    groups = ctx.model.groups(family)
+    names = _Names(groups)
+    for each in ctx.model.passes:
+        if each.family == family:
+            targets = (each.target, *(candidate.target for candidate in each.candidates))
+            for host in {target.host for target in targets if target.kind == "hostname"}:
+                if host not in groups and (near := names.nearest(host)):
+                    yield near
 
 
 def _mentioned(ctx: CheckContext, family: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from io import BytesIO
 
 from msgspec import Struct
@@ -114,6 +114,7 @@ class _Fixing:
         )
         # Whatever is selected: what nginx would refuse is looked for after each fix.
         self._judging = settings.with_options(extend_select=settings.extend_select + refusals)
+        self._refusals = frozenset(refusals)
         self._allowed = {Applicability.SAFE, *([Applicability.UNSAFE] if unsafe else [])}
         self._stdin = stdin
         self._fence = [os.path.realpath(path) for path in fence_of(paths or default_paths(settings))]
@@ -241,7 +242,7 @@ class _Fixing:
         state = self._state(texts, before.sources)
         circle = state in self._seen
         after = before if circle else self._audit(texts, self._judging)
-        reason = _CIRCLE if circle else _worse(before, after)
+        reason = _CIRCLE if circle else _worse(before, after, self._refusals)
         if reason is None:
             for finding in batch:
                 assert finding.fix is not None
@@ -304,18 +305,19 @@ def _key(finding: Finding) -> tuple[object, ...]:
     return finding.rule, finding.span.file, finding.fingerprint
 
 
-def _worse(before: Report, after: Report) -> str | None:
+def _worse(before: Report, after: Report, refusals: Set[str]) -> str | None:
     """The error that was not there, or that something can no longer be analysed; None where all is as good as before.
 
     A weakness that was there is none that is new, even where it is said of another line, or of a copy of the line. What
-    nginx refuses counts each time.
+    nginx refuses counts each time. ``refusals`` are the rules about what it refuses: what only some versions of the target
+    refuse is advice, but no fix may bring it.
     """
     if after.crashes or (after.incomplete and not before.incomplete):
         return _UNREADABLE
     if _gaps(after) < _gaps(before):  # what was hidden behind an error of syntax is seen now
         return None
-    known = Counter(map(_said, _errors(before)))
-    for finding in _errors(after):
+    known = Counter(map(_said, _errors(before, refusals)))
+    for finding in _errors(after, refusals):
         said = _said(finding)
         if said in known and (known[said] > 0 or not finding.rejected_by_nginx):
             known[said] -= 1
@@ -325,10 +327,14 @@ def _worse(before: Report, after: Report) -> str | None:
     return None
 
 
-def _errors(report: Report) -> list[Finding]:
-    """What is wrong."""
+def _errors(report: Report, refusals: Set[str]) -> list[Finding]:
+    """What is wrong, for all versions or some."""
     return [
-        finding for finding in report.apart if finding.severity is Severity.ERROR or finding.rejected_by_nginx
+        finding
+        for finding in report.apart
+        if finding.severity is Severity.ERROR
+        or finding.rejected_by_nginx
+        or (finding.versions is not None and finding.rule in refusals)
     ]
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from nginxaudit.engine.fix.repair import Fixer
+from nginxaudit.engine.fix.since import dated
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
-from nginxaudit.nginx import Availability, Stretch, Target, common, facts_of, merged
-from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx import Stretch, Target, common, merged
 
 _Part = tuple[Stretch, list[Hit]]
 
@@ -85,30 +85,14 @@ def _common_fix(fixes: Sequence[Fix | None]) -> Fix | None:
     return fixes[0] if all(fix == fixes[0] for fix in fixes) else None
 
 
-_WRITTEN = r"(?:^|[;{}\n])[^\S\n]*+([a-z]\w*+)(?=[\s;{])"
-
-
 def fix_for_all(hit: Hit, fixer: Fixer, model: Model) -> Fix | None:
     """The fix of a hit that all versions for which it holds share, and that all of the target understand."""
     target = model.target
-    if not target.is_range:
-        return fixer(hit, model)
-    if hit.versions:
+    if hit.versions and target.is_range:
         parts = target.parts(lambda: fixer(hit, model))
         fix = _common_fix(
             [fix for stretch, fix in parts if any(common(stretch, own) for own in hit.versions)]
         )
     else:
         fix = fixer(hit, model)
-    return fix if fix is not None and _is_known_to_all(fix, target.target) else None
-
-
-def _is_known_to_all(fix: Fix, target: Target) -> bool:
-    """Whether the oldest version of ``target`` has the directives that ``fix`` writes."""
-    oldest = replace(target, version=target.first, oldest=None)
-    written = {name for edit in fix.edits for name in compiled(_WRITTEN).findall(edit.text)}
-    return all(
-        any(fact.available(oldest) is Availability.YES for fact in facts)
-        for facts in (facts_of(name, oldest) for name in written)
-        if facts
-    )
+    return dated(fix, model) if fix is not None else None

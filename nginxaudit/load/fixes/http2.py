@@ -9,7 +9,6 @@ from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
-from nginxaudit.nginx.since import HTTP2_DIRECTIVE
 
 _MANY = 20
 """Servers that share sockets, from which on only the first finding carries the fix: it is the same for all."""
@@ -26,8 +25,6 @@ def by_directive(model: Model) -> dict[Server, Fix | None]:
             for server in socket.servers:
                 by_server.setdefault(server, []).append(socket)
     fixes: dict[Server, Fix | None] = {}
-    if not model.target.all_since(HTTP2_DIRECTIVE):
-        return fixes  # a version that is meant, too, has no such directive
     for server in model.servers("http"):
         if server not in fixes and any(listen.http2 for listen in server.listens):
             servers, sockets = _joined(server, by_server)
