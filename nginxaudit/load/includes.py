@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, whole
 from nginxaudit.nginx.names import BALANCED
-from nginxaudit.syntax.tree import Directive
+from nginxaudit.syntax.tree import Config, Directive
 
 _OPTIONAL = frozenset(
     {
@@ -42,9 +42,16 @@ def include_matches_nothing(ctx: CheckContext) -> Iterable[Hit]:
             whole(node),
             f'"{node.args[0]}" matches no file, and nginx says nothing to that',
             node,
-            severity=Severity.WARNING if _serves_nothing(node) else None,
+            severity=Severity.WARNING
+            if _serves_nothing(node) and (beside or _is_seen(node, config))
+            else None,
             help="Correct the path, or delete the line.",
         )
+
+
+def _is_seen(node: Directive, config: Config) -> bool:
+    """Whether nginx finds the same: in a copy an absolute directory may be another one, or one that is mounted."""
+    return config.in_place or not node.args[0].startswith("/")
 
 
 def _is_optional(node: Directive) -> bool:

@@ -26,6 +26,9 @@ def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
             Place(source, first.start, first.end),
             f"{text} is still to be filled in{more}",
             help="Scan the finished file, or give templates a name that says so (.template, .j2, .erb).",
+            cause="\0".join(
+                [ctx.rule, *sorted(template.dialects)]
+            ),  # the files of one engine are filled in together
         )
 
 

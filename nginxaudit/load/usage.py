@@ -60,7 +60,17 @@ class _Verdict(Struct, frozen=True):
 
 def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
     """Hits of the running rule among the verdicts on all directives."""
-    return ctx.once(_judged).get(ctx.rule, ())
+    return [_with_cause(ctx, hit) for hit in ctx.once(_judged).get(ctx.rule, ())]
+
+
+def _with_cause(ctx: CheckContext, hit: Hit) -> Hit:
+    """``hit``: everything that only NGINX Plus has is there for one reason, and all uses of something new are."""
+    if ctx.rule in _OF_PLUS:
+        return replace(hit, cause=ctx.cause())
+    return replace(hit, cause=ctx.cause(hit.message)) if ctx.rule == "requires-newer-nginx" else hit
+
+
+_OF_PLUS = ("plus-only-directive", "plus-only-upstream-feature", "health-check-requires-plus")
 
 
 def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:

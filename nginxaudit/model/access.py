@@ -150,7 +150,9 @@ class Access(Struct, frozen=True, dict=True):
             return None
         before = self.rules[: self.rules.index(found)]
         asks = any(
-            not rule.allow and family in rule.families and not _covered(rule, before[:at])
+            not rule.allow
+            and (family in rule.families or not rule.families)
+            and not _covered(rule, before[:at])
             for at, rule in enumerate(before)
         )
         return None if asks else found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
 from itertools import islice
 
 from msgspec import Struct
@@ -97,8 +98,16 @@ def _is_at(base: str, prefix: str, path: str, exists: Callable[[str], bool]) -> 
     return exists(posixpath.join(base, tail) if base not in ("", ".") else tail)
 
 
+def _takes_main(path: str, prefix: str) -> bool:
+    """Whether a glob would include the configuration itself, or its copy: ``/etc/nginx/conf.d`` is another directory."""
+    tail = path.removeprefix(f"{prefix}/")
+    return tail != path and is_pattern(tail) and "/" not in tail and fnmatchcase("nginx.conf", tail)
+
+
 def _shows(prefix: str, found: list[str], includes: list[str]) -> bool:
     """Whether what was found is more than a file that happens to have the same name."""
+    if any(_takes_main(each, prefix) for each in includes):
+        return False
     named = [each for each in includes if each.startswith(f"{prefix}/") and not is_pattern(each)]
     missing = len([each for each in named if each not in found])
     if missing > len(found):

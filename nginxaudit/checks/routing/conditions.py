@@ -28,6 +28,7 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     related=(("not done", whole(location.named("try_files")[0])),),
                     help="Use a map for the value, or write the if in the server.",
+                    cause=ctx.cause(*location.args, *location.named("try_files")[0].args),
                 )
             continue
         names = listed(list(dict.fromkeys(str(child.name) for child in unsafe)))

@@ -224,12 +224,16 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
         params = [node for node in ctx.model.effective(each.scope, "fastcgi_param") if node.args]
         names = [node for node in params if node.args[0] == "SCRIPT_FILENAME"]
         if not names:
-            yield Hit(
+            hit = Hit(
                 whole(each.directive),
                 "no SCRIPT_FILENAME is sent: PHP answers with an empty page, or File not found",
                 each.directive,
                 help="Add fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; (or include fastcgi.conf).",
             )
+            assumed = any(
+                not node.source.path for node in params
+            )  # images and packages add it to their own file
+            yield unless(assumed, "the fastcgi_params of this nginx has it", hit)
         elif len(names) > 1 and names[0].args[1:2] != names[1].args[1:2]:
             yield Hit(
                 whole(names[1]),

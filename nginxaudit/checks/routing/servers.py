@@ -8,6 +8,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of
+from nginxaudit.model import Model
 from nginxaudit.nginx.names import FAMILIES, NAMING
 from nginxaudit.syntax.tree import Directive
 
@@ -29,6 +30,7 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     "this server has no listen: nginx opens port 80 on all IPv4 addresses when started as root, "
                     "port 8000 otherwise",
                     node,
+                    severity=Severity.INFO if ctx.once(_is_started_as_root) else None,
                     make_fix=partial(_listening, node),
                 )
             else:
@@ -39,6 +41,11 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     severity=Severity.ERROR,
                     rejected=True,
                 )
+
+
+def _is_started_as_root(model: Model) -> bool:
+    """Whether only root starts nginx with it: it changes the user of the workers, which says nothing to others."""
+    return model.config.top.first("user") is not None
 
 
 def _listening(node: Directive) -> Edits:

@@ -82,13 +82,23 @@ def _gives_nothing(model: Model, node: Directive) -> bool:
     code, *text = node.args
     if not code.isdigit() or code in REDIRECTS or not any(text):
         pages = [page for page in model.effective(node, "error_page") if code in page.args]
-        return not any(_is_answer(page) for page in pages)
+        return not any(_is_answer(page) and not _is_guarded(model, page, node) for page in pages)
     return code[0] in "45"
 
 
 def _is_answer(page: Directive) -> bool:
     """Whether a page stands for something else than the error: its status is changed, or a named location makes it."""
     return page.args[-1].startswith("@") or any(word.startswith("=") for word in page.args)
+
+
+def _is_guarded(model: Model, page: Directive, node: Directive) -> bool:
+    """Whether a named location answers that has rules: nginx looks at them when it gets there."""
+    server = model.server_of(node)
+    location = server.named_locations.get(page.args[-1]) if server is not None else None
+    if location is None:
+        return False
+    block = location.directive
+    return bool(_denials(model, block) or logins(model, block) or block.first("limit_except"))
 
 
 def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:

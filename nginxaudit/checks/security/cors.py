@@ -250,8 +250,9 @@ def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
             whole(origins[0]),
             f"no other site can read this: {problem}",
             origins[0],
-            related=(("credentials are allowed here", whole(credentials)),)
-            if credentials is not None
-            else (),
+            related=(
+                *((("credentials are allowed here", whole(credentials)),) if credentials is not None else ()),
+                *(("and here", whole(other)) for other in origins[1:]),
+            ),
             help="Take the origin from a map of those that are allowed.",
         )

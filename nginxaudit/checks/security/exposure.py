@@ -15,6 +15,7 @@ from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
+from nginxaudit.model.access import is_internal
 from nginxaudit.model.location import Location, Match
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.patterns import compiled
@@ -69,6 +70,8 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             if location.pattern.endswith("/") and not path.endswith("/"):
                 continue  # "/.." and the rest of the path are one name
+        if location is not None and (is_internal(location.directive) or _keeps_below(node, location)):
+            continue
         block = node.parent
         served = block is None or not (has_handler(block) or block.first("return"))
         yield Hit(
@@ -78,6 +81,12 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
             severity=None if served else Severity.INFO,
             help="Name the directory of the site.",
         )
+
+
+def _keeps_below(node: Directive, location: Location) -> bool:
+    """Whether a ``root`` shows only what is below the path of its location: ``location /backup/ { root /; }``."""
+    own = location.is_exact or (location.is_prefix and location.pattern.strip("/") != "")
+    return node.name == "root" and own
 
 
 def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:

@@ -58,6 +58,7 @@ def regex_redos(ctx: CheckContext) -> Iterable[Hit]:
             f'the time for a text that almost matches {cost}: "{part}" can share it out in many ways',
             written.directive,
             help="Let neighbours not match the same characters, or use possessive quantifiers such as ++.",
+            cause=ctx.cause(written.expression.text),
         )
 
 

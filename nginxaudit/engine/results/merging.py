@@ -63,6 +63,8 @@ def _joined(lead: Finding, group: Sequence[Finding]) -> Finding:
 def _word(finding: Finding, lead: Finding) -> str:
     if finding.rule != lead.rule:
         return f"{finding.rule}: {finding.message}"
+    if finding.message != lead.message:
+        return finding.message
     return "here, too" if finding.severity is lead.severity else f"here, too ({finding.severity.label})"
 
 

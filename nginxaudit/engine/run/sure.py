@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.finding import Fix
+from nginxaudit.finding import Fix, Severity
 from nginxaudit.hit import Hit
 from nginxaudit.model import Model
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.source.text import SourceText
 
 _OF_TARGET = frozenset(
     {
@@ -21,9 +25,14 @@ _OF_TARGET = frozenset(
 
 def is_sure(rule: Rule, hit: Hit, model: Model) -> bool:
     """Whether ``hit`` is about what is written out, and needs nothing that is there on another condition."""
+    refused = rule.rejected_by_nginx if hit.rejected is None else hit.rejected
+    if refused and _is_unpacked(hit.place.source):
+        return False
     templates = model.templates
     if not templates:
         return True
+    if compiled(_MAKES_TEMPLATE).search(hit.place.source.text):
+        return False
     if hit.node is not None and templates.is_filled_in(hit.node):
         return False
     place = hit.place
@@ -35,8 +44,26 @@ def is_sure(rule: Rule, hit: Hit, model: Model) -> bool:
             return False
     if branch is not None and _is_of_target(rule, hit):
         return False
-    refused = rule.rejected_by_nginx if hit.rejected is None else hit.rejected
     return not refused or templates.has_place(place.source, place.start)
+
+
+_PLACEHOLDER = r"(?<![^\s=:/])<[a-z][\w -]*>(?![^\s:/])"  # <name>, as manuals write it
+_MAKES_TEMPLATE = r"""\{\{-?\s*["']\{[{%#]"""  # what it makes is a template again
+_UNPACKED = r"\.ya?ml(\.\w+)?$"
+
+
+def of_sample(hit: Hit) -> Hit:
+    """``hit``; information where it is about what people write in place of a name: a sample is no configuration yet."""
+    node = hit.node
+    if node is None or compiled(_PLACEHOLDER).search(" ".join(node.args)) is None:
+        return hit
+    message = f"{hit.message} (a placeholder that is still to be filled in)"
+    return replace(hit, message=message, severity=Severity.INFO, make_fix=None)
+
+
+def _is_unpacked(source: SourceText) -> bool:
+    """Whether it is about a manifest that could not be taken apart: what is around a configuration is none."""
+    return source.host is source and compiled(_UNPACKED).search(source.path) is not None
 
 
 def _is_of_target(rule: Rule, hit: Hit) -> bool:

@@ -14,7 +14,7 @@ from nginxaudit.engine.fix.repair import Fixer, fixer
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.by_version import fix_for_all, joined
-from nginxaudit.engine.run.sure import is_fixable, is_sure
+from nginxaudit.engine.run.sure import is_fixable, is_sure, of_sample
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
 from nginxaudit.nginx import Advisories, shipped
@@ -74,6 +74,8 @@ def _found(task: Task, model: Model, most_fixed: int, broken: list[str]) -> list
         return []
     context = CheckContext(model, model.target, task.rule.slug, task.options, task.advisories)
     hits = [_seen(hit) for hit in task.check(context) if _is_about(task.rule, hit, model)]
+    if task.rule.rejected_by_nginx:
+        hits = list(map(of_sample, hits))
     if task.fixer is not None:
         hits = list(_with_fixes(hits, task.fixer, model, most_fixed, broken))
     return hits
