@@ -7,12 +7,15 @@ indentation and the line end of the place where it comes to stand.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from nginxaudit.finding import Edit
 from nginxaudit.hit import Hit
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.tree import Directive, Token
+
+_ALIGNED = 2  # spaces from which on a value may stand in a column
 
 
 def written(node: Directive, token: Token) -> str:
@@ -45,7 +48,37 @@ def exchanged(node: Directive, token: Token, text: str) -> Edit:
 def rewritten(node: Directive, text: str) -> Edit:
     """Put ``text``, without semicolon, in the place of the words of ``node``."""
     last = node.args[-1].end if node.args else node.name_end
-    return Edit(node.source.path, node.start, last, text)
+    return Edit(node.source.path, node.start, last, aligned(node, text))
+
+
+def aligned(node: Directive, line: str) -> str:
+    """``line`` with its first words in the columns of ``node``; below another name only the first value is."""
+    if "\n" in line or line.endswith(("{", "}")):
+        return line
+    text, made = node.source.text, ""
+    for word, following in pairwise((node.word, *node.args[:2])):
+        own, space, rest = line.partition(" ")
+        gap = text[word.end : following.start]
+        if not space or gap.strip(" \t") or own[:1] in ("'", '"'):
+            break
+        width = following.start - word.start - len(own)
+        made += own + (gap if "\t" in gap else " " * max(width if len(gap) > 1 else 1, 1))
+        line = rest.lstrip(" ")
+        if own != text[word.start : word.end]:
+            break
+    return made + line
+
+
+def _stands_in_column(node: Directive) -> bool:
+    """Whether the values of ``node`` and of a neighbour are aligned: two spaces alone are a slip."""
+    if node.is_block or not node.args or node.args[0].start - node.name_end < _ALIGNED or node.parent is None:
+        return False
+    width = node.args[0].start - node.start
+    return any(
+        other is not node and other.args and other.args[0].start - other.start == width
+        for other in node.parent.children
+        if other.source is node.source
+    )
 
 
 def appended(node: Directive, text: str) -> Edit:
@@ -138,7 +171,7 @@ def before(node: Directive, text: str) -> Edit:
     if indent is None:
         return Edit(node.source.path, start, start, f"{' '.join(text.splitlines())} ")
     start = _with_comments(node.source, start) - len(indent)
-    return Edit(node.source.path, start, start, _lines(node.source, text, indent))
+    return Edit(node.source.path, start, start, _lines(node.source, text, indent, node))
 
 
 def after(node: Directive, text: str) -> Edit:
@@ -152,8 +185,8 @@ def after(node: Directive, text: str) -> Edit:
     if stop < 0:
         eol = line_end(source)
         at = len(source.text)
-        return Edit(source.path, at, at, eol + _lines(source, text, indent).removesuffix(eol))
-    return Edit(source.path, stop + 1, stop + 1, _lines(source, text, indent))
+        return Edit(source.path, at, at, eol + _lines(source, text, indent, node).removesuffix(eol))
+    return Edit(source.path, stop + 1, stop + 1, _lines(source, text, indent, node))
 
 
 def first_in(block: Directive, text: str) -> Edit:
@@ -163,7 +196,9 @@ def first_in(block: Directive, text: str) -> Edit:
     close = block.statement.close
     if stop < 0 or (close is not None and close < stop) or not _blank_or_comment(source.text[at:stop]):
         return Edit(source.path, at, at, f" {' '.join(text.splitlines())}")
-    return Edit(source.path, stop + 1, stop + 1, _lines(source, text, inner_indent(block)))
+    return Edit(
+        source.path, stop + 1, stop + 1, _lines(source, text, inner_indent(block), *block.children[:1])
+    )
 
 
 def last_in(block: Directive, text: str) -> Edit:
@@ -173,7 +208,9 @@ def last_in(block: Directive, text: str) -> Edit:
         return first_in(block, text)
     start = source.text.rfind("\n", 0, close) + 1
     if start > block.statement.end and not source.text[start:close].strip():
-        return Edit(source.path, start, start, _lines(source, text, inner_indent(block)))
+        return Edit(
+            source.path, start, start, _lines(source, text, inner_indent(block), *block.children[-1:])
+        )
     gap = "" if source.text[close - 1] in " \t" else " "
     return Edit(source.path, close, close, f"{gap}{' '.join(text.splitlines())} ")
 
@@ -219,8 +256,15 @@ def _indent(source: SourceText, start: int) -> str | None:
     return None if blank.strip(" \t") else blank
 
 
-def _lines(source: SourceText, text: str, indent: str) -> str:
+def _lines(source: SourceText, text: str, indent: str, *beside: Directive) -> str:
+    """``text`` as lines, in the columns of the directive ``beside`` which they stand."""
     eol = line_end(source)
+    for node in beside:
+        if node.source is source and _stands_in_column(node):
+            text = "\n".join(
+                aligned(node, line) if line.endswith(";") and line[:1].strip() else line
+                for line in text.splitlines()
+            )
     return "".join(f"{indent if line else ''}{line}{eol}" for line in text.splitlines())
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nginxaudit import edits
+from nginxaudit.engine.fix.fixing import fix
+from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Edit
 from tests.model.model_support import block, model_of
 
@@ -35,3 +39,57 @@ def test_what_is_deleted_takes_its_comments_along(text: str, left: str) -> None:
 def test_what_is_put_before_a_directive_stands_before_its_comments() -> None:
     done = _done(_OF_MORE, edits.before(block(model_of(_OF_MORE), "sendfile", "on"), "aio on;"))
     assert done == _OF_MORE.replace("    # of both", "    aio on;\n    # of both")
+
+
+_ALIGNED = """\
+worker_processes 2;
+events {}
+http {
+    keepalive_requests  100;
+    sendfile            on;
+    error_log           /var/log/nginx/error.log debug;
+    upstream app {
+        server  10.0.0.1:80;
+        server  10.0.0.2:80 max_fails=3;
+    }
+    server {
+        listen 80;
+        location / {
+            proxy_pass          http://app;
+            proxy_set_header    X-Real-IP   $remote_addr;
+            proxy_read_timeout  30s;
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines"),
+    [
+        ("low-keepalive-requests", ("    keepalive_requests  1000;",)),
+        ("error-log-debug", ("    error_log           /var/log/nginx/error.log warn;",)),
+        ("upstream-without-zone", ("        zone    app 64k;",)),
+        (
+            "upstream-keepalive-missing",
+            (
+                "            proxy_http_version  1.1;",
+                '            proxy_set_header    Connection "";',
+            ),
+        ),
+    ],
+)
+def test_values_stay_in_their_column(rule: str, lines: tuple[str, ...], tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(_ALIGNED)
+    fixed = fix([str(main)], Settings(select=(rule,), nginx_version="1.22.1"), unsafe=True)
+    (change,) = fixed.changes
+    assert set(lines) <= set(change.after.splitlines()), change.after
+
+
+def test_two_spaces_alone_are_no_column(tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text("events {}\nhttp {\n    server {\n        listen  443 ssl http2;\n    }\n}\n")
+    wanted = Settings(select=("listen-http2-deprecated",), nginx_version="1.26.0")
+    (change,) = fix([str(main)], wanted, unsafe=True).changes
+    assert "        http2 on;\n" in change.after

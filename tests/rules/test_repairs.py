@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,14 @@ from tests.support import nginx
 _OF_FIXERS = [case for case in cases() if case.rule.fix != "none" and case.example.kind == "bad"]
 FIXED = [case for case in _OF_FIXERS if "no-fix" not in case.example.flags]
 NOT_FIXED = [case for case in _OF_FIXERS if "no-fix" in case.example.flags]
+
+_UNTIDY = (
+    re.compile(r"\n[ \t]*\r?\n(?=[ \t]*\r?\n)"),  # two empty lines
+    re.compile(r"[ \t]+\r?$", re.MULTILINE),
+    re.compile(r"\{[ \t]*\r?\n[ \t]*\r?\n"),  # an empty line where a block begins, or ends
+    re.compile(r"\n[ \t]*\r?\n[ \t]*\}"),
+)
+"""What a fix may bring nowhere."""
 
 
 def _name(case: Case) -> str:
@@ -52,6 +61,9 @@ def test_fix(case: Case, tmp_path: Path) -> None:
     if case.example.fixed is not None:
         assert texts.get(str(main)) == clean(case.example.fixed)
     assert {finding.rule for finding in fixed.applied} == {slug}
+    for change in fixed.changes:
+        for untidy in _UNTIDY:
+            assert len(untidy.findall(change.after)) <= len(untidy.findall(change.before)), untidy.pattern
     for path, text in texts.items():
         Path(path).write_bytes(text.encode("utf-8", "surrogateescape"))
     again = _fix(main, case)
