@@ -126,7 +126,8 @@ def _print(text: str, *, own: bool, plain: bool) -> None:
     from nginxaudit.report.sanitize import visible
 
     if plain or sys.stdout is None or not sys.stdout.isatty():
-        click.echo(without_commands("\n".join(map(visible, text.split("\n")))))
+        # to the stream itself: click would write UTF-8 where the encoding is ASCII
+        click.echo(without_commands("\n".join(map(visible, text.split("\n")))), file=sys.stdout)
         return
     from rich.console import Console
     from rich.markdown import Markdown

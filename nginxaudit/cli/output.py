@@ -155,10 +155,11 @@ class Output:
         Raises `CommandError` when that fails.
         """
         from nginxaudit.report.logs import write_inert
+        from nginxaudit.report.sanitize import PLAIN
 
         stream = self._stream or sys.stdout
         if stream is sys.stdout and isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=PLAIN)
         with self._writing():
             write_inert(render, stream, format_name)
             stream.flush()

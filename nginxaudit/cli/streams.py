@@ -29,6 +29,10 @@ def writing(where: str = "standard output") -> Iterator[None]:
 
     Raises `CommandError` when ``where`` cannot be written for another reason, a full disk say.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper) and not is_unicode(sys.stdout):
+        from nginxaudit.report.sanitize import PLAIN
+
+        sys.stdout.reconfigure(errors=PLAIN)
     try:
         yield
     except BrokenPipeError:
@@ -36,6 +40,11 @@ def writing(where: str = "standard output") -> Iterator[None]:
     except OSError as error:
         discard_output()
         raise CommandError(f"{where}: cannot be written: {error.strerror or error}") from None
+
+
+def is_unicode(stream: io.TextIOWrapper) -> bool:
+    """Whether ``stream`` can hold every text."""
+    return stream.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def say(text: str, *, error: bool = False) -> None:

@@ -7,6 +7,7 @@ characters) is shown as an escape instead. The result is one line.
 
 from __future__ import annotations
 
+import codecs
 import re
 
 from nginxaudit.nginx.patterns import compiled
@@ -67,6 +68,33 @@ def acts_on_terminal(text: str) -> bool:
 def unicode_only(text: str) -> str:
     """``text`` with U+FFFD for what is not Unicode: the bytes of a file that were not UTF-8."""
     return text if text.isascii() else compiled(_LONE).sub("\ufffd", text)
+
+
+PLAIN = "nginxaudit-plain"
+"""How streams encode what their encoding lacks (`codecs`): our own signs as they are typed, everything else as an escape."""
+_TYPED = {
+    "·": "-",
+    "–": "-",
+    "→": "->",
+    "…": "...",
+    "×": "x",
+    "≤": "<=",
+    "≥": ">=",
+    "•": "*",
+    "─": "-",
+    "│": "|",
+}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    typed = (_TYPED.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking)
+    return "".join(typed), error.end
+
+
+codecs.register_error(PLAIN, _plainly)
 
 
 def encoding_of(stream: object) -> str:

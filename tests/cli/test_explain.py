@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from tests.support.command import nginxaudit
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_a_page_has_its_slug_and_labelled_examples() -> None:
@@ -33,6 +41,19 @@ def test_json() -> None:
     assert {each["kind"] for each in first["examples"]} == {"bad", "good"}
     assert any(each["fixed"] for each in first["examples"])
     assert "## How to fix" in first["page"]
+
+
+@pytest.mark.parametrize(
+    "command", ["explain missing-listen", "upstreams fixtures/etc-nginx", "graph fixtures/etc-nginx"]
+)
+def test_signs_are_typed_where_the_encoding_lacks_them(command: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "nginxaudit", *command.split()],
+        cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True,
+    )  # fmt: skip
+    text = run.stdout.decode("ascii")
+    assert " - " in text and "\\x" not in text and "\\u" not in text
+    assert run.stderr == b""
 
 
 def test_an_unknown_rule_shows_the_nearest_and_no_usage() -> None:
