@@ -12,7 +12,7 @@ from msgspec.json import decode
 from nginxaudit.nginx.availability import Availability, availability, numbers
 from nginxaudit.nginx.data_files import groups, parts, rows
 from nginxaudit.nginx.records import DIRECTIVE_FIELDS, MODULE_FIELDS
-from nginxaudit.nginx.version import FORKS, NEWEST, Nginx, after
+from nginxaudit.nginx.version import FORKS, NEWEST, Nginx, after, own_version
 
 
 class ArgCount(Struct, frozen=True):
@@ -85,8 +85,7 @@ class DirectiveFact(Struct, frozen=True):
         result = self.args
         if target is not None and self.history:
             for entry in self.history:
-                version = numbers(entry["version"])
-                if "args" in entry and version is not None and target.since(version):
+                if "args" in entry and self._is_reached(entry["version"], target):
                     result = _count(entry["args"])
         return result
 
@@ -94,12 +93,18 @@ class DirectiveFact(Struct, frozen=True):
         """Contexts in which the target's version allows the directive."""
         contexts = self.contexts
         for entry in self.history:
-            version = numbers(entry["version"])
-            if version is not None and not target.since(version):
+            if self._is_reached(entry["version"], target) is False:
                 contexts = (contexts - set(entry.get("contexts_added") or ())) | set(
                     entry.get("contexts_removed") or ()
                 )
         return contexts
+
+    def _is_reached(self, text: str, target: Nginx) -> bool | None:
+        """Whether the target has what a version changed; a fork's by its own versions. None: the version is of neither."""
+        if self.edition is not None:
+            return target.own is None or target.own >= own_version(text)
+        version = numbers(text)
+        return None if version is None else target.since(version)
 
     def ignored(self, target: Nginx) -> bool:
         """Still parsed by the target, without any effect."""
@@ -202,6 +207,6 @@ def _fact(
         ignored_since=value["ignored_since"],
         status=value["status"] or "current",
         note=value["note"],
-        history=tuple(value["history"] or ()) if edition is None else (),  # dated by its own versions
+        history=tuple(value["history"] or ()),
         edition=edition,
     )

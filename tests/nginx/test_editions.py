@@ -72,6 +72,13 @@ def test_what_only_one_fork_has() -> None:
     assert only_in("sever_name") is None
 
 
+def test_arguments_of_a_fork_are_dated_by_its_own_versions() -> None:
+    (fact,) = facts_of("location", target_of("angie", None))
+    assert fact.arguments(target_of("angie", None)).accepts(4)
+    assert fact.arguments(target_of("angie", (1, 3, 0))).accepts(4)
+    assert not fact.arguments(target_of("angie", (1, 2, 0))).accepts(4)
+
+
 def test_variables_of_forks_and_modules() -> None:
     angie, oss = target_of("angie", None), Target()
     assert variable_of("acme_cert_shop", "http", angie) is not None

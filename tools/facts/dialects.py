@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tools.facts.compiled import DATA, directive, grouped, render_parts
 from tools.facts.editions import EDITIONS, Release, Source, Version
 from tools.facts.history import forms, joined, tables_by_release
 from tools.facts.parameters import added_parameters
-from tools.facts.records import Record, arguments_as_record
+from tools.facts.records import Record, arguments_as_record, changes_of, text_of
 from tools.facts.tables import Arguments, Command
 from tools.facts.types import type_of
 
@@ -85,11 +86,6 @@ def differing(
     return names
 
 
-def text_of(version: Version) -> str:
-    """A version as the data write it."""
-    return ".".join(map(str, version))
-
-
 def life(form: Mapping[Release, Any], releases: list[Release]) -> Record:
     """Since and until when releases have something; what the oldest has is not dated."""
     first, last = min(form), max(form)
@@ -97,6 +93,18 @@ def life(form: Mapping[Release, Any], releases: list[Release]) -> Record:
         "since": None if first == releases[0] else text_of(first.version),
         "until": None if last == releases[-1] else text_of(last.version),
     }
+
+
+def _history(form: Mapping[Release, Command]) -> list[Record] | None:
+    """What changed, by the edition's own versions; with the first arguments where they changed."""
+    ordered = sorted(form)
+    found = [
+        change for old, new in pairwise(ordered) for change in changes_of(new.version, form[old], form[new])
+    ]
+    if any("args" in change for change in found):
+        first = arguments_as_record(form[ordered[0]].arguments)
+        found.insert(0, {"version": text_of(ordered[0].version), "args": first})
+    return found or None
 
 
 def _record(
@@ -122,6 +130,7 @@ def _record(
         "type": type_of(newest.handler),
         **annotated,
         **life(form, releases),
+        "history": None if newest.name.endswith("_by_lua_block") else _history(form),
     }
 
 

@@ -64,7 +64,7 @@ class Pages:
         )
 
 
-def text_of(version: Version) -> str:
+def text_of(version: tuple[int, ...]) -> str:
     """A version as the records write it."""
     return ".".join(map(str, version))
 
@@ -81,7 +81,7 @@ def as_record(seen: Seen[Command], releases: Sequence[Version]) -> Record:
         "also_in": [_range(first, last) for first, last in life.earlier] or None,
         "until": None if life.until is None else text_of(life.until),
         "removed_in": None if after is None else text_of(after),
-        "history": [change for each in reversed(seen.changes) for change in _changes(*each)] or None,
+        "history": [change for each in reversed(seen.changes) for change in changes_of(*each)] or None,
     }
 
 
@@ -95,7 +95,8 @@ def arguments_as_record(arguments: Arguments) -> Record:
     return {**said, "counts": list(arguments.counts)} if arguments.counts else said
 
 
-def _changes(version: Version, old: Command, new: Command) -> list[Record]:
+def changes_of(version: tuple[int, ...], old: Command, new: Command) -> list[Record]:
+    """What was different before a release, as an entry of `history`; none where contexts and arguments were the same."""
     change: Record = {"version": text_of(version)}
     if new.contexts - old.contexts:
         change["contexts_added"] = sorted(new.contexts - old.contexts)
