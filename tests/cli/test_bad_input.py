@@ -299,7 +299,7 @@ def test_settings_that_are_no_file(tmp_path: Path) -> None:
         (["--ignore", "NGX9999"], "unknown rule 'NGX9999'"),
         (["--nginx-version", "abc"], "expected something like 1.28.0"),
         (["--topology", "a=b"], "active-active, active-passive"),
-        (["--topolgy", "a=b"], "Did you mean '--topology'?"),
+        (["--topolgy", "a=b"], '; did you mean "--topology"?'),
         (["--rules", "nowhere"], "nowhere: no such directory"),
         (["--output", "missing/report.txt"], "--output missing/report.txt: cannot be written"),
         (["--output", "."], "it is a directory"),
