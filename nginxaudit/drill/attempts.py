@@ -69,20 +69,19 @@ def _overtaken(request: Request, backend: Backend, t: int, end: int, wait: int) 
 
 
 def plan_stream(request: Request, backend: Backend, t: int, use: Use, *, large: bool) -> int:
-    """The same for a TCP session or a UDP exchange. ``proxy_timeout`` ends a session in which nothing moves.
+    """The same for a TCP session. ``proxy_timeout`` ends a session in which nothing moves.
 
     Only connecting can fail. An answer that is an error is bytes like others.
     """
+    if use.udp:
+        return _plan_udp(request, backend, t, use)
     kind = backend.kind
     request.sent = False
     request.died = False
-    if kind == REFUSE and use.udp:
-        request.outcome = LATE_ERROR  # the ICMP error is seen when the session ends
-        return t + use.idle
     if kind == REFUSE:
         request.outcome = ERROR
         return t
-    if not use.udp and (kind == BLACKHOLE or (kind == HANG and use.tls)):
+    if kind == BLACKHOLE or (kind == HANG and use.tls):
         return _connecting(request, kind, t, use)
     request.sent = True
     request.status = 200
@@ -93,12 +92,45 @@ def plan_stream(request: Request, backend: Backend, t: int, use: Use, *, large: 
     return _cut_session(request, backend, t, end, use) if end > backend.until else end
 
 
+def _plan_udp(request: Request, backend: Backend, t: int, use: Use) -> int:
+    """A UDP session: it ends with the responses that ``proxy_responses`` wants, or after ``proxy_timeout``.
+
+    A missing response is a failure only where a number is set (``ngx_stream_proxy_process_connection``). An ICMP error
+    is one, too, and counts when the session ends; as it is taken for a response, that is at once where one is wanted.
+    """
+    request.sent = True
+    request.died = False
+    request.status = 200
+    if use.responses == 0:
+        request.outcome = DONE  # what becomes of the datagram is not looked at
+        return t
+    answers = backend.kind not in (REFUSE, HANG, BLACKHOLE) and backend.ms <= use.idle
+    if answers and t + backend.ms <= backend.until:
+        request.outcome = DONE
+        return t + backend.ms
+    gone = any(kind == REFUSE and not graceful for _, kind, graceful in backend.later(t + use.idle))
+    late = (
+        not answers or gone or any(kind in (HANG, BLACKHOLE) for _, kind, _ in backend.later(t + backend.ms))
+    )
+    if not late:
+        request.outcome = DONE
+        return t + backend.ms
+    request.died = request.once = answers
+    if backend.kind == REFUSE and use.responses == 1:
+        request.outcome = LATE_ERROR
+        return t
+    request.status = 502 if use.responses > 0 else 200
+    failed = use.responses > 0 or (not answers and backend.kind == REFUSE)
+    request.outcome = LATE_ERROR if failed else BROKEN
+    return t + use.idle
+
+
 def _cut_session(request: Request, backend: Backend, t: int, end: int, use: Use) -> int:
     for start, kind, graceful in backend.later(end):
         if kind == REFUSE and not graceful:
             request.died = request.once = True  # a session cannot be moved
-            request.outcome = LATE_ERROR if use.udp else BROKEN
-            return t + use.idle if use.udp else start
+            request.outcome = BROKEN
+            return start
         if kind in (HANG, BLACKHOLE) and request.outcome != BROKEN:
             request.died = request.once = kind == BLACKHOLE
             request.outcome, end = BROKEN, t + use.idle

@@ -67,6 +67,7 @@ def use_of(each: Pass, model: Model) -> Use | None:
         and model.flag(scope, directive_of(each, "ignore_client_abort"), default=False) is True,
         reuses=http and _reuses(each, model),
         tls=_tls(each, model),
+        responses=_responses(each, model) if not http else -1,
         udp=not http and each.server is not None and any(listen.udp for listen in each.server.listens),
         written=written,
     )
@@ -75,6 +76,12 @@ def use_of(each: Pass, model: Model) -> Use | None:
 def _time(each: Pass, model: Model, name: str, default: int = _DEFAULT_MS) -> int:
     found = model.time_ms(each.scope, directive_of(each, name), default)
     return default if found is None else found
+
+
+def _responses(each: Pass, model: Model) -> int:
+    """``proxy_responses``; -1 where it is not set: then no response is missed."""
+    text = model.value(each.scope, "proxy_responses") or ""
+    return int(text) if text.isascii() and text.isdigit() else -1
 
 
 def _buffered(each: Pass, model: Model) -> bool:

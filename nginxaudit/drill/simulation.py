@@ -92,7 +92,11 @@ class Simulation:
         tries = self.states[0].tries(count_down=self.group.version < DOWN_NOT_TRIED)
         self._tries = min(tries, use.tries) if use.tries else tries
         self._waits = use.ignores_abort or use.udp  # nginx goes on although the client is gone
+        self._notices = (
+            self.group.family == "http"
+        )  # stream does not see while it connects that a client has left
         self._limit = use.read if self.group.family == "http" else use.idle
+        self.datagrams = use.udp and use.responses == 0  # sessions that end at once
         self.longest = min(self._limit, self._patience)
 
     def run(self, requests: Iterable[Arrival], *, trace: bool = False) -> None:
@@ -159,7 +163,7 @@ class Simulation:
                 request.uses = pool.take(peer, t)
                 request.cached = request.uses > 0
             end = t + backend.ms
-            if backend.kind == OK and end <= backend.until and backend.ms <= self._limit:
+            if backend.kind == OK and end <= backend.until and backend.ms <= self._limit and use.responses:
                 request.sent = True
                 request.outcome = DONE
                 request.status = 200
@@ -167,8 +171,8 @@ class Simulation:
                 end = self._plan(request, backend, t, use, large=self._large)
             if request.sent and peer.accessed < peer.checked and self.group.family == "stream":
                 peer.fails = 0  # a session that is connected is a success at once
-            if end > request.deadline and not self._waits:
-                end = request.deadline
+            if end > request.deadline and not self._waits and (self._notices or request.sent):
+                end = max(t, request.deadline)
                 request.outcome = ABORTED
             if end > t:
                 self.push(end, request)
@@ -243,10 +247,11 @@ class Simulation:
             self._failed(request, peer, t)
         else:
             release(request, peer, t // 1000, failed=False)
-        status = {ABORTED: 0, BROKEN: 200, LATE_ERROR: 502}[outcome]
+        status = {ABORTED: 0, BROKEN: 200, LATE_ERROR: request.status}[outcome]
         if request.trace is not None:
             request.trace.append((peer.index, status))
-        self._tally.finished(request, t, GAVE_UP if outcome == ABORTED else status, broken=outcome == BROKEN)
+        broken = outcome != ABORTED and status == 200
+        self._tally.finished(request, t, GAVE_UP if outcome == ABORTED else status, broken=broken)
         return False
 
     def _failed(self, request: Request, peer: SimulatedPeer, t: int) -> None:

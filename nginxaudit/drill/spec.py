@@ -76,6 +76,7 @@ class Use(Struct, frozen=True):
 
     ``conditions`` are the words of ``…_next_upstream`` (``off`` for none); ``tries`` and ``budget`` (of
     ``…_next_upstream_tries`` and ``…_timeout``) 0 mean no limit. ``idle`` is ``proxy_timeout`` of stream.
+    ``responses`` is ``proxy_responses`` of UDP, -1 where it is not set.
     ``buffered``: request bodies are read before they are sent. ``reuses``: the connection is left open after an
     answer, so that ``keepalive`` has something to keep. ``tls``: the handshake with the server
     belongs to connecting. ``prefix`` is that of the directives: ``proxy``, ``fastcgi`` …
@@ -98,6 +99,7 @@ class Use(Struct, frozen=True):
     reuses: bool = False
     tls: bool = False
     udp: bool = False
+    responses: int = -1
     written: frozenset[str] = frozenset()
     """Directives of this protocol that are written somewhere in effect; the others have their defaults."""
 

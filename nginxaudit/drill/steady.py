@@ -45,7 +45,9 @@ class Steady:
         self._simulation = simulation
         self._method = simulation.group.method
         full = any(server.max_conns for server in simulation.group.servers)
-        self._never = full or self._method in _NEVER_STEADY
+        self._never = full or simulation.datagrams or self._method in _NEVER_STEADY
+        texts = [server.text or server.name for server in simulation.group.servers]
+        self._by_turns = len(set(texts)) < len(texts)  # those of one text of hash consistent
         self._serving: list[_Serving] = []
         self._flights: deque[_Flight] = deque()
 
@@ -168,7 +170,9 @@ class Steady:
             else:
                 request, peer = self._picked(arrival, second)
                 peer.conns -= 1
-                if request.hash >= 0 and request.misses <= MAX_MISSES:  # else round robin took over
+                if (
+                    request.hash >= 0 and request.misses <= MAX_MISSES and not self._by_turns
+                ):  # else round robin chose
                     serving.known[key, address] = peer
             tally.answered(peer, second, 1)
 

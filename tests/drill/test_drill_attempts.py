@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import (
     blackhole,
@@ -226,5 +227,34 @@ def test_udp_counts_an_icmp_error_when_the_session_ends() -> None:
     how = use(protocol="stream", udp=True, idle=3000)
     calls = [Call(0), Call(10), Call(20), *(Call(4000 + number * 10) for number in range(4))]
     lines = follow(app, calls, {"A": refuse()}, how)
-    assert lines[:3] == ["A 502 => 502", "B 200", "A 502 => 502"]
-    assert lines[3:] == ["B 200"] * 4
+    assert lines == ["A 200", "B 200", "A 200", *["B 200"] * 4]
+    at_once = follow(app, calls, {"A": refuse()}, replace(how, responses=1))
+    assert at_once == ["A 200", *["B 200"] * 6]
+
+
+@pytest.mark.parametrize("responses", [-1, 0, 1])
+def test_udp_misses_a_response_only_where_a_number_is_set(responses: int) -> None:
+    app = group(ServerSpec("A", fail_timeout_s=1000), "B", family="stream")
+    how = use(protocol="stream", udp=True, idle=1000, responses=responses)
+    calls = [Call(number * 2000) for number in range(4)]
+    lines = follow(app, calls, {"A": hang()}, how)
+    assert lines == (["A 502 => 502", *["B 200"] * 3] if responses == 1 else ["A 200", "B 200"] * 2)
+
+
+def test_stream_does_not_see_a_client_leave_while_it_connects() -> None:
+    """The connect timeout fires and counts; in http the client's leaving ends the attempt, and nothing counts."""
+    calls = [Call(at) for at in (0, 10, 1000, 1010, 1020)]
+    for family, protocol, second in (("stream", "stream", "B 200"), ("http", "proxy", "A 0 => 499")):
+        app = group(ServerSpec("A", fail_timeout_s=1000), "B", family=family)
+        how = use(protocol=protocol, connect=500)
+        lines = follow(app, calls, {"A": blackhole()}, how, client_timeout=300)
+        first = "A 504, B 0 => 499" if family == "stream" else "A 0 => 499"
+        assert lines[:2] == [first, "B 200"]
+        assert lines[2] == second
+
+
+def test_an_answer_of_stream_that_is_later_than_its_timeout_is_no_answer() -> None:
+    app = group("A", "B", family="stream")
+    how = use(protocol="stream", idle=500, read=600_000)
+    traced = replay(app, how, [Call(0)], {"A": [(0, slow(2000))]})
+    assert traced[0].broken and traced[0].end == 500

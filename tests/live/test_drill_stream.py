@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxaudit.drill.behaviour import blackhole, cut, ok, refuse, reset, slow, status
+from nginxaudit.drill.behaviour import blackhole, cut, hang, ok, refuse, reset, slow, status
 from tests.live.drill_compare import Case, burst, check, gets
 from tests.support import nginx
 
@@ -68,6 +68,31 @@ CASES = [
         ("A, B => 200",),
         {"A": [(0, blackhole())]},
         "proxy_connect_timeout 300ms;",
+    ),
+    Case(
+        "a client that leaves while nginx connects: the connect timeout counts",
+        f"server {{A}} {_LONG}; server {{B}};",
+        gets(200, 700, 750),
+        ("A, B => 200",),
+        {"A": [(0, blackhole())]},
+        "proxy_connect_timeout 300ms;",
+        patience=150,
+    ),
+    Case(
+        "a client that leaves a session that hangs: nothing counts",
+        f"server {{A}} {_LONG}; server {{B}};",
+        gets(200, 600, 1000, 1400),
+        ("A => 200",),
+        {"A": [(0, hang())]},
+        patience=200,
+    ),
+    Case(
+        "a session that hangs ends with proxy_timeout: nothing counts",
+        f"server {{A}} {_LONG}; server {{B}};",
+        gets(200, 600, 1000, 1400),
+        ("A => 200",),
+        {"A": [(0, hang())]},
+        "proxy_timeout 200ms;",
     ),
     Case(
         "least_conn among sessions that last",
