@@ -165,7 +165,7 @@ def _host_and_port(authority: str, url: str, default: int) -> tuple[str, int]:
     if not colon or authority.endswith("]"):
         return authority or "localhost", default
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise click.UsageError(f"{url}: {port!r} is no port")
+        raise click.UsageError(f"{url}: {port!r} is not a port")
     return host, int(port)
 
 
@@ -178,7 +178,7 @@ def _headers(texts: tuple[str, ...]) -> tuple[list[tuple[str, str]], str | None]
         if not colon and text.endswith(";"):
             name, value = text[:-1], ""
         elif not colon or not name.strip():
-            raise click.BadParameter(f"{text!r} is no header: write 'Name: value'", param_hint="--header")
+            raise click.BadParameter(f"{text!r} is not a header: write 'Name: value'", param_hint="--header")
         if name.strip().lower() == "host":
             host = value.strip()
         else:

@@ -21,7 +21,7 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str) -> float:
         rate = float(number) / {"": 1, "s": 1, "m": 60}[unit]
     except (ValueError, KeyError):
         raise click.BadParameter(
-            f"{value!r} is no rate: write requests per second or minute, like 50/s or 600/m"
+            f"{value!r} is not a rate: write requests per second or minute, like 50/s or 600/m"
         ) from None
     if not 0.01 <= rate <= _HIGHEST_RATE:
         raise click.BadParameter(f"{value!r} is out of bounds: from 0.01/s to {_HIGHEST_RATE}/s")
@@ -52,7 +52,7 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1e6:
-        raise click.BadParameter(f"{text!r} is no share: write GET:0.9,POST:0.1")
+        raise click.BadParameter(f"{text!r} is not a share: write GET:0.9,POST:0.1")
     return share
 
 
@@ -65,7 +65,7 @@ def _time(least: int = 0) -> Callable[[click.Context, click.Parameter, str], int
         try:
             found = parse_time_ms(value)
         except ValueError:
-            raise click.BadParameter(f"{value!r} is no time: write one like 500ms, 30s or 2m") from None
+            raise click.BadParameter(f"{value!r} is not a time: write one like 500ms, 30s or 2m") from None
         if not least <= found <= _LONGEST:
             raise click.BadParameter(f"{value!r} is out of bounds: from {least}ms to 1h")
         return found

@@ -156,6 +156,8 @@ def misspelt(token: Token, message: str, word: str, allowed: Iterable[str]) -> M
     """A word that nginx refuses because ``word``, all of it or its name or value, is none of ``allowed``."""
     words = list(allowed)
     meant = _nearest(word, words)
+    if meant == word:  # allowed, but not in this form or with this value
+        meant = None
     make_fix = partial(_meant, token, word, meant) if meant else None
     return invalid(token, message, _suggestion(meant, words), make_fix)
 
@@ -184,7 +186,7 @@ def repeated(
     earlier: Directive,
     message: str,
     remedy: str,
-    label: str = "first given here",
+    label: str = "first used here",
     token: Token | None = None,
 ) -> Mistake:
     """The second of two directives of which nginx wants one."""
@@ -222,7 +224,7 @@ def one_of(token: Token, allowed: Iterable[str], what: str, text: str | None = N
     words = list(allowed)
     word = str(token) if text is None else text
     if word not in words:
-        yield misspelt(token, f'"{word}" is no {what}', word, words)
+        yield misspelt(token, f'invalid {what} "{word}"', word, words)
 
 
 def _suggestion(meant: str | None, words: list[str]) -> str:
@@ -244,7 +246,7 @@ def option(token: Token, name: str) -> str | None:
 
 def unknown_parameter(token: Token, directive: str, allowed: Iterable[str] = ()) -> Mistake:
     """A word that is no parameter of the directive."""
-    message, words = f'"{token}" is no parameter of "{directive}"', list(allowed)
+    message, words = f'invalid parameter "{token}" of "{directive}"', list(allowed)
     return misspelt(token, message, token.partition("=")[0], words) if words else invalid(token, message)
 
 

@@ -14,7 +14,7 @@ def blocks_among_data(use: Use) -> Iterator[Mistake]:
         if line.is_block:
             yield Mistake(
                 "unexpected-token",
-                f'unexpected "{{": the lines of "{use.name}" are data, "{line.name}" cannot open a block here',
+                f'unexpected "{{": "{line.name}" cannot open a block inside "{use.name}"',
                 None,
                 f'Close the "{use.name}" block before it.',
                 line,

@@ -40,7 +40,7 @@ def include_matches_nothing(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            f'"{node.args[0]}" matches no file, and nginx says nothing to that',
+            f'"{node.args[0]}" matches no file (nginx ignores this silently)',
             node,
             severity=Severity.WARNING
             if _serves_nothing(node) and (beside or _is_seen(node, config))

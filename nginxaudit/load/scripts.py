@@ -83,14 +83,14 @@ def script_names(text: str, captures: bool) -> tuple[tuple[str, ...], str]:
 def name_after_dollar(use: Use, token: Token) -> Iterator[Mistake]:
     """The word that names a variable to be defined must begin with ``$`` and go on behind it."""
     if not token.startswith("$") or len(token) < 2:
-        yield invalid(token, f'"{token}" is no name of a variable', "A variable is written $name.")
+        yield invalid(token, f'invalid variable name "{token}"', "A variable is written $name.")
 
 
 def source_variable(use: Use, token: Token, text: str | None = None) -> Iterator[Mistake]:
     """A word that is one variable, without braces, and remember that it is used."""
     name = str(token) if text is None else text
     if not name.startswith("$") or len(name) < 2:
-        yield invalid(token, f'"{name}" is no variable', "Write $name.")
+        yield invalid(token, f'invalid variable name "{name}"', "Write $name.")
     else:
         uses(use, name[1:], token)
 
@@ -101,7 +101,7 @@ def expression(use: Use, token: Token, text: str | None = None) -> Iterable[Mist
     error = regex_error(pattern)
     if not error:
         return ()
-    return (Mistake("invalid-regex", f'the expression "{pattern}" cannot be compiled: {error}', token),)
+    return (Mistake("invalid-regex", f'invalid regex "{pattern}": {error}', token),)
 
 
 def regex_error(pattern: str) -> str:
@@ -142,7 +142,7 @@ def undefined_variables(load: LoadState) -> Iterator[Mistake]:
                     "undefined-variable",
                     f'unknown variable "${reference.name}"{reason}',
                     reference.token,
-                    f'Did you mean "{near}"?' if near else "Define it, or correct its name.",
+                    f'Did you mean "{near}"?' if near else "Define the variable or correct its name.",
                     reference.node,
                     make_fix=partial(_respelt, load.model, reference) if near else None,
                     versions=(stretch,) if len(reasons) > 1 else (),
@@ -162,7 +162,7 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
         return None
     fact = variable_of(name, family, model.target)
     if fact is None or name in NEVER_DEFINED:
-        return ": nothing defines it"
+        return ": it is not defined"
     why = fact.available(model.target)
     if why in (Availability.YES, Availability.THIRD_PARTY) or fact.third_party:
         return None
@@ -172,13 +172,14 @@ def why_lacking(model: Model, family: str, name: str) -> str | None:
         known = "" if model.target.is_range else f", the target is {model.target.label}"
         return f": it needs {FORKS.get(fact.edition or '', 'nginx')} {fact.since} or newer{known}"
     if model.target.is_range:
-        return f": nginx after {fact.until} does not have it any more"
-    return f": {model.target.label} does not have it any more"
+        return f": it was removed after nginx {fact.until}"
+    return f": it was removed before {model.target.label}"
 
 
 def _nearest(load: LoadState, reference: Reference) -> str | None:
-    family = reference.family
-    return load.suggest((family, "variable"), lambda: _names(load.model, family), reference.name.lower())
+    family, name = reference.family, reference.name.lower()
+    near = load.suggest((family, "variable"), lambda: _names(load.model, family), name)
+    return None if near == name else near  # known, but not to this nginx
 
 
 def _names(model: Model, family: str) -> Iterator[str]:

@@ -24,8 +24,8 @@ def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
         text = source.text[first.start : first.end]
         yield Hit(
             Place(source, first.start, first.end),
-            f"{text} is still to be filled in{more}",
-            help="Scan the finished file, or give templates a name that says so (.template, .j2, .erb).",
+            f"{text} is not filled in{more}",
+            help="Scan the rendered file, or use a template suffix (.template, .j2, .erb).",
             cause="\0".join(
                 [ctx.rule, *sorted(template.dialects)]
             ),  # the files of one engine are filled in together

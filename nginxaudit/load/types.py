@@ -86,7 +86,9 @@ def _words(values: tuple[str, ...], single: bool) -> Grammar:
     def check(use: Use) -> Iterator[Mistake]:
         for token in use.args[:1] if single else use.args:
             if token.lower() not in allowed:
-                yield misspelt(token, f'"{token}" is no value of "{use.name}"', str(token), values)
+                yield misspelt(
+                    token, f'invalid value "{token}" in "{use.name}" directive', str(token), values
+                )
 
     return check
 
@@ -114,14 +116,16 @@ def _access(use: Use) -> Iterator[Mistake]:
     for token in use.args:
         who, _, mode = token.partition(":")
         if who not in ("user", "group", "all") or mode not in ("rw", "r"):
-            yield invalid(token, f'"{token}" is no access right', "Write user:rw, group:r or the like.")
+            yield invalid(
+                token, f'invalid value "{token}": not an access right', "Write user:rw, group:r or the like."
+            )
 
 
 def _path(use: Use) -> Iterator[Mistake]:
     levels = []
     for token in use.args[1:]:
         if not token.isascii() or not token.isdigit() or int(token) == 0:
-            yield invalid(token, f'"{token}" is no level of directories', "Levels are the numbers 1, 2 or 3.")
+            yield invalid(token, f'invalid directory level "{token}"', "Levels are the numbers 1, 2 or 3.")
             return
         levels.append(int(token))
     if sum(levels) > _MAX_LEVELS:

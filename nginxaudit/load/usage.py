@@ -184,7 +184,7 @@ class _Judge:
         return _Verdict(
             "directive-wrong-context",
             f'"{name}" is not allowed {context_label(context)}',
-            f"Move it: it belongs {belongs_in(elsewhere, self._target)}.",
+            f"Move it. It is allowed {belongs_in(elsewhere, self._target)}.",
         )
 
     def _absent(
@@ -324,7 +324,9 @@ class _Judge:
             versions = tuple(stretch for stretch, once in reversed(parts) if once)
             if versions:
                 everywhere = all(once is not False for _, once in parts)
-                hit = _duplicate(self._model, node, earlier, f'"{node.name}" is given twice in this block')
+                hit = _duplicate(
+                    self._model, node, earlier, f'"{node.name}" directive is duplicate in this block'
+                )
                 yield (
                     "duplicate-directive",
                     hit if everywhere else replace(hit, versions=versions),
@@ -358,17 +360,17 @@ def _until(fact: DirectiveFact, context: str, target: str) -> str:
 def _root_and_alias(model: Model, block: Directive) -> Hit:
     root, alias = block.named("root")[0], block.named("alias")[0]
     earlier, later = sorted((root, alias), key=block.children.index)
-    return _duplicate(model, later, earlier, '"root" and "alias" exclude each other in one location')
+    return _duplicate(model, later, earlier, '"root" and "alias" cannot both be set in one location')
 
 
 def _duplicate(model: Model, node: Directive, earlier: Directive, message: str) -> Hit:
     same = list(node.args) == list(earlier.args)
-    remedy = "Delete one of the two: they are equal." if same else "Keep the one you mean."
+    remedy = "Delete one of the two: they are identical." if same else "Keep the one you mean."
     return Hit(
         name_of(node),
         message,
         node,
-        related=(("first given here", _whole(earlier)),),
+        related=(("first used here", _whole(earlier)),),
         help=remedy,
         make_fix=partial(later_line_deleted, model, earlier, node),
     )

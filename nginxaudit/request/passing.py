@@ -95,7 +95,7 @@ def passed(flight: Flight, handler: Directive) -> Passed:
 def _proxy(flight: Flight, node: Directive) -> Passed:
     url = _url(flight, node)
     if url.bad:
-        raise BadUrl(500, "the value is no URL")
+        raise BadUrl(500, "the value is not a URL")
     if url.resolved and not flight.model.effective(flight.block, "resolver"):
         raise BadUrl(502, f"there is no resolver for the name in {url.shown}")
     block = flight.block

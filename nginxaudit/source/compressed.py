@@ -74,7 +74,7 @@ def content_of(file: BinaryIO, name: str, *, seekable: bool, limit: int) -> Cont
         content.file.close()
         raise ReadError(
             Unreadable.REFUSED,
-            f"it is no {'zip' if name.lower().endswith('.zip') else 'tar'} archive",
+            f"it is not a {'zip' if name.lower().endswith('.zip') else 'tar'} archive",
             "Make it anew: tar -cf FILE -C /etc/nginx .",
         )
     return content

@@ -141,5 +141,5 @@ def filling_of(files: Iterable[str], defined: Iterable[str]) -> Filling:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"NGINX_ENVSUBST_FILTER is no regular expression: {error}") from None
+        raise ValueError(f"NGINX_ENVSUBST_FILTER is not a valid regular expression: {error}") from None
     return Filling(values)

@@ -187,7 +187,7 @@ def _json(store: Store, name: str) -> Any:
         pass
     raise ReadError(
         Unreadable.REFUSED,
-        f"{name} of the image is damaged: it is no JSON of a manifest",
+        f"{name} of the image is damaged: it is not a JSON manifest",
         "Make the image anew.",
     )
 

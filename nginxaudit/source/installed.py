@@ -164,7 +164,7 @@ def _of_rpm(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     from contextlib import closing
 
     if not data.startswith(b"SQLite format 3\0"):
-        raise _DamagedError("it is no SQLite database")
+        raise _DamagedError("it is not a SQLite database")
     # rpm uses a write-ahead log, which a database in memory has not: what is in the file is what counts.
     data = data[:18] + b"\1\1" + data[20:]
     try:

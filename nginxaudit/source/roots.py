@@ -71,7 +71,7 @@ def root_of_file(path: str, home: Fence, fence: Fence, options: ReadOptions) -> 
 
 def _source(path: str, home: Fence, options: ReadOptions) -> SourceText:
     if not path or "\0" in path:
-        raise ReadError(Unreadable.MISSING, "it is no path", "Give the path of a file or a directory.")
+        raise ReadError(Unreadable.MISSING, "it is not a path", "Give the path of a file or a directory.")
     return options.texts.read(path, home)
 
 
@@ -182,7 +182,7 @@ def _from_content(content: Content, display: str, real: str, fence: Fence, optio
 
 def _from_stdin(stdin: BinaryIO | None, options: ReadOptions) -> Roots:
     if stdin is None:
-        raise ReadError(Unreadable.REFUSED, "there is no standard input")
+        raise ReadError(Unreadable.REFUSED, "standard input is not available")
     name = options.stdin_filename
     display = os.path.normpath(name) if name else "<stdin>"
     fence = options.fence_around([os.path.dirname(name or "") or "."])

@@ -178,7 +178,7 @@ class Lexer:
         if quantifier is not None:
             self._report(
                 "regex-unquoted-brace",
-                f"the {quantifier[0]} in {word} ends the word for nginx: it takes the {{ for the start of a block",
+                f"unquoted {quantifier[0]} in {word}: nginx reads the {{ as the start of a block",
                 start,
                 end,
                 f'Put the expression in quotes: "{word}"',
@@ -207,7 +207,7 @@ class Lexer:
     def _unexpected_after_string(self, start: int, end: int, follower: str) -> None:
         self._report(
             "unexpected-token",
-            f"unexpected {follower!r} right behind the closing quote",
+            f"unexpected {follower!r} after the closing quote",
             end,
             end + 1,
             "Put the whole word in quotes, or a space behind the quote.",

@@ -83,7 +83,7 @@ def _bounded(problems: list[Problem]) -> list[Problem]:
         next_one.source,
         next_one.start,
         next_one.end,
-        help="Fix the first ones; if this is no nginx configuration, take it out of what is scanned.",
+        help="Fix the first ones; if this is not an nginx configuration, exclude it from the scan.",
         analysed=False,
     )
     return [*problems[:MAX_PROBLEMS], rest]

@@ -218,7 +218,7 @@ class StatementReader:
 
     def _close(self, words: list[Token], token: Token) -> None:
         if words:
-            self._unterminated(words, "the block is closed before it ends")
+            self._unterminated(words, "the block is closed first")
         if self._closings:
             self._virtual_closings(token.start)
         self.braces.append((token.start, -1, -1))
@@ -254,7 +254,7 @@ class StatementReader:
         first = 0
         while (split := split_point(self.text, words, first, opens_block=opens_block)) is not None:
             statement = words[first:split]
-            self._report_missing_semicolon(statement, f"{words[split]!s} begins on the next line")
+            self._report_missing_semicolon(statement, f"{words[split]!s} follows on the next line")
             self._emit(statement, statement[-1].end, _SEMICOLON)
             first = split
             self._virtual_closings(words[first].start)

@@ -126,8 +126,8 @@ def test_pictures(config: str, name: str) -> None:
     [
         (("CONFIG",), "add the URL"),
         (("CONFIG", "ftp://x/"), "only http://, https://"),
-        (("CONFIG", "shop.example:99999/"), "is no port"),
-        (("-H", "nonsense", "CONFIG", "x.example/"), "is no header"),
+        (("CONFIG", "shop.example:99999/"), "is not a port"),
+        (("-H", "nonsense", "CONFIG", "x.example/"), "is not a header"),
         (("CONFIG", "@/nowhere"), "No such file"),
         ((), "Missing argument"),
     ],

@@ -73,7 +73,7 @@ http {
             FORGOTTEN_SEMICOLON,
             6,
             'invalid number of arguments in "root" directive',
-            {5: '"root" is not terminated by ";": index begins on the next line'},
+            {5: '"root" is not terminated by ";": index follows on the next line'},
         ),
         (
             UNCLOSED_BLOCK,

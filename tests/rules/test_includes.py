@@ -24,7 +24,7 @@ def test_empty_directories_of_an_installed_nginx_leave_it_without_servers(tmp_pa
     dump = tmp_path / "dump.txt"
     dump.write_text(f"# configuration file /etc/nginx/nginx.conf:\n{MAIN}")
     assert _found(dump) == [
-        ("warning", '"/etc/nginx/sites-enabled/*" matches no file, and nginx says nothing to that')
+        ("warning", '"/etc/nginx/sites-enabled/*" matches no file (nginx ignores this silently)')
     ]
 
 

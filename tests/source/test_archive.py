@@ -217,9 +217,9 @@ def huge_file(path: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "text": (lambda path: path.write_text(MAIN), "it is no tar archive"),
-    "empty": (lambda path: path.write_bytes(b""), "it is no tar archive"),
-    "noise": (lambda path: path.write_bytes(random.Random(1).randbytes(5000)), "it is no tar archive"),
+    "text": (lambda path: path.write_text(MAIN), "it is not a tar archive"),
+    "empty": (lambda path: path.write_bytes(b""), "it is not a tar archive"),
+    "noise": (lambda path: path.write_bytes(random.Random(1).randbytes(5000)), "it is not a tar archive"),
     "without a configuration": (lambda path: pack(path, {"a.txt": "x"}), "holds no nginx configuration"),
     "-P": (lambda path: pack(path, {"/etc/nginx/nginx.conf": MAIN}), "/etc/nginx/nginx.conf is absolute"),
     "image without layers": (lambda path: pack(path, {"manifest.json": "[]", "blobs/a": "x"}), "holds no nginx configuration"),
@@ -229,7 +229,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "header of a terabyte": (huge_header, "damaged"),
     "17 MiB": (huge_file, "more than the limit of 16 MiB"),
     "binary": (lambda path: pack(path, {"nginx.conf": "\0\1"}), "it is a binary file"),
-    "xz": (lambda path: path.write_bytes(lzma.compress(b"x" * 5000)), "it is no tar archive"),
+    "xz": (lambda path: path.write_bytes(lzma.compress(b"x" * 5000)), "it is not a tar archive"),
     "zip": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(600)), "the zip archive cannot be read"),
 }  # fmt: skip
 

@@ -96,7 +96,7 @@ def test_a_package_with_versions_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("path", "data", "reason"),
     [
-        ("/var/lib/rpm/rpmdb.sqlite", b"x" * 100, "it is no SQLite database"),
+        ("/var/lib/rpm/rpmdb.sqlite", b"x" * 100, "it is not a SQLite database"),
         ("/var/lib/rpm/rpmdb.sqlite", _rpm(("nginx", "1.20.1", "1"))[:3000], "it cannot be read"),
         ("/var/lib/rpm/rpmdb.sqlite", b"SQLite format 3\0" + bytes(84), "it cannot be read"),
         ("/var/lib/rpm/Packages", b"anything", "is not read"),

@@ -112,7 +112,7 @@ def nameless(path: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "text": (lambda path: path.write_text(MAIN), "it is no zip archive"),
+    "text": (lambda path: path.write_text(MAIN), "it is not a zip archive"),
     "cut": (lambda path: path.write_bytes(Path(pack(path, {"nginx.conf": MAIN})).read_bytes()[:-30]), "zip archive cannot be read"),
     "empty": (lambda path: pack(path, {}), "holds no nginx configuration"),
     "absolute": (lambda path: pack(path, {"/etc/nginx/nginx.conf": MAIN}), "its name /etc/nginx/nginx.conf is absolute"),

@@ -50,7 +50,7 @@ def unused_zone(ctx: CheckContext) -> Iterable[Hit]:
                     Place(node.source, zone.start, zone.end, node.via),
                     f"nothing uses the zone {text}: no {users[0]} names it",
                     node,
-                    help=f"Write {users[0]} {prefix}{text}; where it is meant to hold, or delete the zone.",
+                    help=f"Write {users[0]} {prefix}{text}; where the limit or cache should apply, or delete the zone.",
                     make_fix=None if ctx.model.takes_more_files else partial(edits.deletion, node),
                 )
 

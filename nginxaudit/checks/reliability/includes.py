@@ -25,7 +25,7 @@ def backup_file_included(ctx: CheckContext) -> Iterable[Hit]:
         files = "the backup file" if len(paths) == 1 else "the backup files"
         yield Hit(
             whole(include),
-            f"loads {files} {listed(sorted(paths))}: their directives are in effect",
+            f"loads {files} {listed(sorted(paths))}: its directives take effect",
             include,
             help="Move the copy elsewhere, or write a pattern such as *.conf that it does not match.",
         )

@@ -16,7 +16,7 @@ def listen_hostname(ctx: CheckContext) -> Iterable[Hit]:
                 if listen.kind == "name" and listen.host != "localhost" and listen.directive is not None:
                     yield Hit(
                         arg(listen.directive, listen.directive.args[0]),
-                        f"nginx does not start while {listen.host} cannot be looked up, or is not an address of this machine",
+                        f"nginx does not start if {listen.host} cannot be resolved or is not a local address",
                         listen.directive,
                         help="Write the address.",
                     )

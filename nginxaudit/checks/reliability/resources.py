@@ -30,7 +30,7 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
         if node.args[:1] == ["0"]:
             yield Hit(
                 whole(node),
-                "nginx starts, and no worker does: nobody is served",
+                "worker_processes 0: no worker starts and no request is served",
                 node,
                 severity=Severity.ERROR,
                 help="Write worker_processes auto;",
@@ -43,7 +43,7 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
         block = ctx.model.config.named("http")[0]
         yield Hit(
             name_of(block),
-            "worker_processes is not set: one worker does everything, on one processor",
+            "worker_processes is not set: one worker handles all connections on one CPU",
             block,
             help="Write worker_processes auto; at the top.",
             make_fix=partial(_set_at_the_top, ctx.model),
@@ -81,7 +81,7 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
     if limit is not None and allowed is not None and allowed < 2 * (wanted or _DEFAULT_CONNECTIONS):
         yield Hit(
             whole(limit),
-            f"a proxied request needs two files: with {allowed} of them a worker cannot use its {wanted or _DEFAULT_CONNECTIONS} connections",
+            f"worker_rlimit_nofile {allowed} is too low for {wanted or _DEFAULT_CONNECTIONS} connections: a proxied request needs two files",
             limit,
             help="Allow at least twice as many files as connections.",
             make_fix=partial(_enough_files, limit, connections, wanted),
@@ -95,7 +95,7 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
     ):
         yield Hit(
             whole(connections),
-            f"{wanted} connections and no worker_rlimit_nofile: where 1024 files may be open, that is the limit",
+            f"{wanted} worker_connections without worker_rlimit_nofile: a limit of 1024 open files applies first",
             connections,
             help=f"Write worker_rlimit_nofile {2 * wanted}; unless the service manager sets a limit.",
             make_fix=partial(_enough_files, limit, connections, wanted),
@@ -148,16 +148,16 @@ def resolver_single_nameserver(ctx: CheckContext) -> Iterable[Hit]:
         except ValueError:
             continue
         if address.kind == "name":
-            problem = f"{servers[0]} is looked up once, when nginx starts"
+            problem = f"{servers[0]} is resolved only once, at start"
         elif address.host.startswith(_ONE_BY_DESIGN):
             continue
         else:
             problem = f"while {servers[0]} does not answer, requests wait for resolver_timeout (30s by default) and fail"
         yield Hit(
             arg(node, servers[0]),
-            f"backends are found by one name server: {problem}",
+            f"only one name server resolves the backends: {problem}",
             node,
-            help="Name two of them, by their addresses.",
+            help="List two name servers by address.",
         )
 
 
@@ -175,7 +175,7 @@ def types_block_replaces_mime(ctx: CheckContext) -> Iterable[Hit]:
         if outer and len(node.children) < len(outer[0].children) // 2 and not ctx.model.unknown_inside(node):
             yield Hit(
                 name_of(node),
-                "these types replace all those of the outer block: css, js and pictures are sent as the default type",
+                "this types block replaces the inherited types: css, js and images are sent with the default type",
                 node,
                 related=(("not in force here", name_of(outer[0])),),
                 help="Include mime.types in this block, too.",
@@ -191,5 +191,5 @@ def proxy_cache_unbounded(ctx: CheckContext) -> Iterable[Hit]:
                     whole(node),
                     "without max_size the cache may fill the disk",
                     node,
-                    help="Add max_size=10g, or what the disk can bear.",
+                    help="Add max_size, for example max_size=10g.",
                 )

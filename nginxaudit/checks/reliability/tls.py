@@ -27,9 +27,9 @@ def ecdh_curve_unsupported(ctx: CheckContext) -> Iterable[Hit]:
             if odd:
                 yield Hit(
                     arg(node, token),
-                    f"OpenSSL before 3.5 does not know {odd[0]}, and nginx does not start then",
+                    f"OpenSSL before 3.5 does not support {odd[0]}: nginx refuses to start",
                     node,
-                    help=f"Write ?{odd[0]} (OpenSSL 3.3), or make sure of the version.",
+                    help=f"Write ?{odd[0]} (OpenSSL 3.3 and later), or check the version.",
                     make_fix=partial(_optional, node, token),
                 )
 

@@ -35,7 +35,7 @@ _LIKE_OTHERS = f"it was not tried: {MOST_BROKEN} others of this rule bring new e
 ENOUGH = "it was not tried any more, after very many attempts: run it again"
 _CIRCLE = "with it the text would be again what it was before another fix"
 _OUTSIDE = "{path} lies outside the scanned directory"
-_NO_FILE = "{path} is no file of its own that could be written"
+_NO_FILE = "{path} is not a separate file that can be written"
 
 
 class Fixed(Struct, frozen=True):

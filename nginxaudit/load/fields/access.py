@@ -21,7 +21,7 @@ from nginxaudit.nginx.names import HTTP_METHODS
 def limit_except(use: Use) -> Iterator[Mistake]:
     """``limit_except METHOD … { }``."""
     for token in use.args:
-        yield from one_of(token, HTTP_METHODS, "method of HTTP", token.upper())
+        yield from one_of(token, HTTP_METHODS, "HTTP method", token.upper())
 
 
 @reads("allow", "deny", family="http stream", by_words=True)
@@ -64,10 +64,10 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
             else:
                 yield from expression(use, token, token[1:])
         elif not token or (forms := host_forms(token.partition("/")[0].lower())) is None:
-            yield invalid(token, f'"{token}" is no host name or wildcard')
+            yield invalid(token, f'invalid host name or wildcard "{token}"')
         elif not names.isdisjoint(forms):  # whatever the paths behind them are
-            yield invalid(token, f'"{token}" is given twice')
+            yield invalid(token, f'duplicate "{token}"')
         else:
             names.update(forms)
     if not useful and use.args:
-        yield invalid(use.args[0], "none and blocked alone allow nobody: nginx wants a name beside them")
+        yield invalid(use.args[0], '"none" and "blocked" need at least one server name')

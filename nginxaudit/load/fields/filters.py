@@ -68,7 +68,11 @@ def userid_mark(use: Use) -> Iterator[Mistake]:
     """``userid_mark letter | digit | = | off``."""
     token = use.args[0]
     if token != "off" and not (len(token) == 1 and token.isascii() and (token.isalnum() or token == "=")):
-        yield invalid(token, f'"{token}" is no mark', "Write one letter, digit or =, or off.")
+        yield invalid(
+            token,
+            f'invalid value "{token}" in "userid_mark" directive',
+            "Write one letter, digit or =, or off.",
+        )
 
 
 @reads("image_filter")
@@ -83,7 +87,7 @@ def image_filter(use: Use) -> Iterator[Mistake]:
         if "$" in token:
             yield from script(use, token)
         elif kind == "rotate":
-            yield from one_of(token, ("90", "180", "270"), "angle of image_filter")
+            yield from one_of(token, ("90", "180", "270"), "image_filter angle")
         elif token != "-":
             yield from parsed(positive, token)
 
@@ -95,8 +99,8 @@ def modern_browser(use: Use) -> Iterator[Mistake]:
     if len(use.args) == 2:
         browser, version = use.args
         if browser not in browsers:
-            yield misspelt(browser, f'"{browser}" is no browser nginx knows', str(browser), browsers)
+            yield misspelt(browser, f'unknown browser name "{browser}"', str(browser), browsers)
         if not all(part.isdigit() for part in version.split(".")):
-            yield invalid(version, f'"{version}" is no version')
+            yield invalid(version, f'invalid browser version "{version}"')
     elif use.args[0] != "unlisted":
         yield unknown_parameter(use.args[0], use.name, ("unlisted",))

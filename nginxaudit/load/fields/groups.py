@@ -63,7 +63,7 @@ def keepalive(use: Use) -> Iterator[Mistake]:
 def least_time(use: Use) -> Iterator[Mistake]:
     """``least_time header | last_byte [inflight]``; stream has connect and first_byte, too."""
     measures = ("header", "last_byte") if use.family == "http" else ("connect", "first_byte", "last_byte")
-    yield from one_of(use.args[0], measures, "measure of least_time", use.args[0].lower())
+    yield from one_of(use.args[0], measures, "least_time parameter", use.args[0].lower())
     for token in use.args[1:]:
         if token != "inflight":
             yield unknown_parameter(token, "least_time", ("inflight",))
@@ -107,7 +107,7 @@ def _cookie_value(use: Use, token: Token, name: str, value: str) -> Iterable[Mis
     if name == "expires":
         return () if value == "max" else parsed(parse_time_s, token, value)
     if name == "samesite" and "$" not in value:
-        return one_of(token, ("strict", "lax", "none"), "value of samesite", value.lower())
+        return one_of(token, ("strict", "lax", "none"), "samesite value", value.lower())
     if not value:
         return (invalid(token, f'"{name}" needs a value'),)
     return () if name == "path" else script(use, token, value)
@@ -184,7 +184,7 @@ def _service(peer: Peer) -> Iterator[Mistake]:
     elif peer.is_literal:
         problem = '"service" needs a domain name'
     elif peer.address is not None and peer.address.explicit_port:
-        problem = '"service" and a port exclude each other: the service record tells the port'
+        problem = '"service" and a port exclude each other: the SRV record contains the port'
     if problem:
         yield Mistake(
             "invalid-server-parameter", f"{problem}; nginx refuses to start", None, "", peer.directive

@@ -93,7 +93,9 @@ def _so_keepalive(token: Token, value: str) -> Iterator[Mistake]:
         fine = False
     if not fine:
         yield invalid(
-            token, f'"{value}" is no so_keepalive', "Write on, off or idle:interval:count, like 30m::10."
+            token,
+            f'invalid so_keepalive value "{value}"',
+            "Write on, off or idle:interval:count, like 30m::10.",
         )
 
 
@@ -109,7 +111,7 @@ def server_name(use: Use) -> Iterator[Mistake]:
         elif (token.startswith("*") and not (len(token) > 2 and token[1] == ".")) or token == ".":
             yield Mistake(
                 "invalid-server-name",
-                f'"{token}" is no server name',
+                f'invalid server name "{token}"',
                 token,
                 'A wildcard is written "*.example.com" or "www.example.*"; for any name use default_server or "_".',
             )
@@ -215,7 +217,7 @@ def _hashed_names(server: Directive) -> Iterator[Mistake]:
                 continue  # told while it was read
             yield Mistake(
                 "invalid-server-name",
-                f'"{token}" is no server name: a * stands at the beginning or the end, with a dot beside it',
+                f'invalid server name or wildcard "{token}": * is allowed only at the start or the end, next to a dot',
                 token,
                 "Use an expression: ~^…$",
                 node,

@@ -53,7 +53,7 @@ def log_format(use: Use) -> Iterator[Mistake]:
     use.load.formats.setdefault(key, use.node)
     use.load.format_names.setdefault(use.family, {}).setdefault(name.lower(), str(name))
     if texts and texts[0].startswith("escape="):
-        yield from one_of(texts[0], ("default", "json", "none"), "way of escaping", texts[0][7:])
+        yield from one_of(texts[0], ("default", "json", "none"), "escape value", texts[0][7:])
         texts = texts[1:]
     for text in texts:
         yield from script(use, text, captures=False)
@@ -165,7 +165,7 @@ def error_log(use: Use) -> Iterator[Mistake]:
                 return
             chosen = str(token)
         else:
-            yield misspelt(token, f'"{token}" is no log level', str(token), _LEVELS)
+            yield misspelt(token, f'invalid log level "{token}"', str(token), _LEVELS)
             return
 
 
@@ -184,9 +184,9 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
             yield from one_of(token, _LEVELS, "syslog severity", value)
         elif name == "tag" and equals:
             if len(value) > 32 or not value.replace("_", "a").isalnum() or not value.isascii():
-                yield invalid(token, f'"{value}" is no syslog tag: up to 32 letters, digits and _')
+                yield invalid(token, f'invalid syslog tag "{value}": use up to 32 letters, digits and _')
         elif part != "nohostname":
-            yield invalid(token, f'"{part}" is no parameter of syslog')
+            yield invalid(token, f'invalid syslog parameter "{part}"')
     if not server:
         yield invalid(token, "syslog needs a server=")
 

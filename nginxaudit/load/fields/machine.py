@@ -59,7 +59,7 @@ def worker_cpu_affinity(use: Use) -> Iterator[Mistake]:
         yield invalid(masks[1], '"auto" takes one mask at most')
     for token in masks:
         if set(token) - {"0", "1", " "}:
-            yield invalid(token, f'"{token}" is no mask of processors', "A mask consists of 0 and 1.")
+            yield invalid(token, f'invalid CPU mask "{token}"', "A mask consists of 0 and 1.")
 
 
 @reads("use", family="main")
@@ -98,7 +98,7 @@ def load_module(use: Use) -> Iterator[Mistake]:
         if node.name in _WORLDS and node.is_block:
             yield Mistake(
                 "module-not-loaded",
-                f'"load_module" comes too late: it must stand before "{node.name}"',
+                f'"load_module" is specified too late: it must precede "{node.name}"',
                 None,
                 "Move it to the top of the main file.",
                 related=(("this comes first", node),),
@@ -156,7 +156,7 @@ def thread_pools(load: LoadState) -> Iterator[Mistake]:
         if name is not None and "$" not in name and name not in pools:
             yield Mistake(
                 INVALID,
-                f'there is no thread pool "{name}"',
+                f'unknown thread pool "{name}"',
                 node.args[0],
                 "Define it with thread_pool.",
                 node,

@@ -12,13 +12,13 @@ _PROTOCOLS = ("imap", "pop3", "smtp")
 @reads("protocol", family="mail")
 def protocol(use: Use) -> Iterator[Mistake]:
     """``protocol imap | pop3 | smtp``."""
-    yield from one_of(use.args[0], _PROTOCOLS, "protocol of mail")
+    yield from one_of(use.args[0], _PROTOCOLS, "mail protocol")
 
 
 @reads("starttls", family="mail")
 def starttls(use: Use) -> Iterator[Mistake]:
     """``starttls on | off | only``."""
-    yield from one_of(use.args[0], ("off", "on", "only"), 'value of "starttls"', use.args[0].lower())
+    yield from one_of(use.args[0], ("off", "on", "only"), '"starttls" value', use.args[0].lower())
 
 
 @reads("auth_http", family="mail")

@@ -90,7 +90,7 @@ def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Dir
         return
     forms = host_forms(key)
     if forms is None:
-        yield Mistake(INVALID, f'"{key}" is no host name or wildcard', line.word, node=line)
+        yield Mistake(INVALID, f'invalid host name or wildcard "{key}"', line.word, node=line)
         return
     for form in forms:
         yield from _once(line, form, keys)
@@ -101,11 +101,11 @@ def _once(line: Directive, key: object, keys: dict[object, Directive]) -> Iterat
     if earlier is not line:
         yield Mistake(
             _DUPLICATE,
-            f'"{line.name}" is given twice',
+            f'duplicate "{line.name}"',
             line.word,
             "Keep one of the two lines.",
             line,
-            (("first given here", earlier),),
+            (("first used here", earlier),),
         )
 
 
@@ -158,9 +158,9 @@ def _range_error(text: str) -> str:
     try:
         start, end = parse_inet4(first), parse_inet4(last)
     except ValueError:
-        return f'"{text}" is no range of IPv4 addresses'
+        return f'invalid IPv4 address range "{text}"'
     if not dash or start > end:
-        return f'"{text}" is no range: it ends before it begins'
+        return f'invalid range "{text}": the end is less than the start'
     return ""
 
 
@@ -183,7 +183,7 @@ def split_clients(use: Use) -> Iterator[Mistake]:
         if not re.fullmatch(_PERCENT, line.name) or number in ("", ".") or float(number) == 0:
             yield Mistake(
                 INVALID,
-                f'"{line.name}" is no percentage above zero',
+                f'invalid percent value "{line.name}"',
                 line.word,
                 "Write 0.5% or 50% with at most two digits behind the point, or * for the rest.",
                 line,

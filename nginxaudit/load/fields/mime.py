@@ -63,7 +63,7 @@ def extensions(use: Use) -> Iterator[Mistake]:
             if earlier is not line:
                 yield _twice(
                     token,
-                    f'the extension "{token}" is given twice: "{line.name}" replaces "{earlier.name}"',
+                    f'duplicate extension "{token}": "{line.name}" replaces "{earlier.name}"',
                     partial(_without_effect, last[token.lower()], token, last),
                     line,
                     (("first here", earlier),),

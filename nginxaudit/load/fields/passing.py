@@ -208,7 +208,7 @@ def bind(use: Use) -> Iterator[Mistake]:
             yield from script(use, address)
         else:
             if not _is_ip_address(address):
-                yield invalid(address, f'"{address}" is no IP address')
+                yield invalid(address, f'invalid IP address "{address}"')
         for token in rest:
             if token != "transparent":
                 yield unknown_parameter(token, use.name, ("transparent",))

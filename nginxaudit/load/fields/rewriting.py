@@ -52,7 +52,7 @@ def http_return(use: Use) -> Iterator[Mistake]:
         else:
             yield invalid(
                 code,
-                f'"{code}" is no status code',
+                f'invalid status code "{code}"',
                 "Write a code from 0 to 999 first; a URL alone must begin with http://, https:// or $scheme.",
             )
         return
@@ -78,7 +78,7 @@ def rewrite(use: Use) -> Iterator[Mistake]:
     yield from script(use, replacement)
     for flag in flags:
         if flag not in REWRITE_FLAGS:
-            yield misspelt(flag, f'"{flag}" is no flag of rewrite', str(flag), REWRITE_FLAGS)
+            yield misspelt(flag, f'invalid rewrite flag "{flag}"', str(flag), REWRITE_FLAGS)
 
 
 @reads("set", family="http stream")
@@ -104,9 +104,9 @@ def definition(use: Use, token: Token, name: str) -> Iterator[Mistake]:
         return
     yield Mistake(
         "set-builtin-variable",
-        f'"${name}" is a variable of nginx itself and cannot be set',
+        f'the duplicate "{name}" variable: built-in variables cannot be set',
         token,
-        "Use a name of your own.",
+        "Use another name.",
     )
 
 
@@ -115,7 +115,7 @@ def condition(use: Use) -> Iterator[Mistake]:
     """``if (condition)``; the parentheses belong to the first and the last word."""
     words = list(use.args)
     if not words[0].startswith("(") or not words[-1].endswith(")"):
-        yield _condition(words[0], "a condition stands in parentheses", _parenthesised)
+        yield _condition(words[0], "the condition must be in parentheses", _parenthesised)
         return
     texts = [str(word) for word in words]
     texts[0] = texts[0][1:]
@@ -137,16 +137,16 @@ def _judge(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mistake]:
     first = texts[0]
     if len(first) > 1 and first.startswith("$"):
         if len(texts) not in (1, 3):
-            yield _condition(words[0], f'"{" ".join(texts)}" is more than one comparison, or less')
+            yield _condition(words[0], f'"{" ".join(texts)}" is not a single comparison')
             return
         yield from _operand(use, first, words[0])
         if len(texts) == 3:
             yield from _comparison(use, texts, words)
     elif len(first) in (2, 3) and first.lstrip("!").startswith("-"):
         if len(texts) != 2:
-            yield _condition(words[0], f'"{first}" needs exactly one path behind it')
+            yield _condition(words[0], f'"{first}" needs exactly one path')
         elif first not in _FILE_TESTS:
-            yield _condition(words[0], f'"{first}" is no file test')
+            yield _condition(words[0], f'invalid file test "{first}"')
         else:
             yield from script(use, words[1], texts[1])
     else:
@@ -160,7 +160,7 @@ def _operand(use: Use, text: str, word: Token) -> Iterator[Mistake]:
     if fact is not None and fact.prefix:
         yield from _named_by_client(word, text, fact.name)
     elif not plain:
-        message = f'nginx takes all of "{text}" for the name of a variable'
+        message = f'invalid variable name "{text}": spaces around the operator are missing'
         yield _condition(word, message, partial(_spaced, word))
     else:
         uses(use, name, word)
@@ -174,7 +174,7 @@ def _named_by_client(word: Token, text: str, prefix: str) -> Iterator[Mistake]:
     """
     signs = compiled(_NEVER_IN_ARGUMENT if prefix in ("arg_", "cookie_") else _NEVER_IN_HEADER)
     if signs.search(text[1:]):
-        message = f'all of "{text}" is the name of a variable, which is always empty'
+        message = f'"{text}" is read as one variable name, which is always empty'
         yield Mistake(
             _CONDITION,
             message,
@@ -196,9 +196,7 @@ def _comparison(use: Use, texts: list[str], words: list[Token]) -> Iterator[Mist
         meant = _OTHER_LANGUAGES.get(operator)
         remedy = f'nginx writes it "{meant}".' if meant else _SHAPES
         make_fix = replaced_by(words[1], meant) if meant else None
-        yield Mistake(
-            _CONDITION, f'"{operator}" is no operator of nginx', words[1], remedy, make_fix=make_fix
-        )
+        yield Mistake(_CONDITION, f'invalid operator "{operator}"', words[1], remedy, make_fix=make_fix)
 
 
 def _condition(word: Token, message: str, make_fix: FixIn | None = None) -> Mistake:

@@ -34,7 +34,7 @@ def location(use: Use) -> Iterator[Mistake]:
         return
     args = use.args
     if len(args) == 2 and args[0] not in MODIFIERS:
-        yield invalid(args[0], f'"{args[0]}" is no modifier of a location', "Allowed: =, ^~, ~ and ~*.")
+        yield invalid(args[0], f'invalid location modifier "{args[0]}"', "Allowed: =, ^~, ~ and ~*.")
         return
     modifier, pattern = read_modifier([str(arg) for arg in args])
     if modifier in ("~", "~*"):
@@ -50,9 +50,9 @@ def _nested(use: Use, modifier: str, pattern: str, outer: Directive) -> Iterator
     outer_modifier, outer_pattern = read_modifier([str(arg) for arg in outer.args])
     message = ""
     if outer_modifier == "=":
-        message = f'a location cannot stand inside the exact location "{outer_pattern}"'
+        message = f'a location cannot be inside the exact location "{outer_pattern}"'
     elif outer_modifier == "@":
-        message = f'a location cannot stand inside the named location "{outer_pattern}"'
+        message = f'a location cannot be inside the named location "{outer_pattern}"'
     elif modifier == "@":
         message = f'the named location "{pattern}" can only stand directly in a server'
     elif modifier not in ("~", "~*") and not pattern.startswith(outer_pattern):
@@ -78,10 +78,10 @@ def error_page(use: Use) -> Iterator[Mistake]:
         if not codes:
             yield invalid(answer, "error_page needs the codes it is for")
         elif len(answer) > 1 and not (answer[1:].isascii() and answer[1:].isdigit()):
-            yield invalid(answer, f'"{answer[1:]}" is no status code')
+            yield invalid(answer, f'invalid status code "{answer[1:]}"')
     for token in codes:
         if not (token.isascii() and token.isdigit()) or int(token) == 499 or not 300 <= int(token) <= 599:
-            yield invalid(token, f'"{token}" is no status code from 300 to 599 that error_page can handle')
+            yield invalid(token, f'invalid status code "{token}": error_page accepts 300 to 599')
 
 
 @reads("try_files", by_words=True)
@@ -92,7 +92,7 @@ def try_files(use: Use) -> Iterator[Mistake]:
     if last.startswith("="):
         code = last[1:]
         if not (code.isascii() and code.isdigit() and int(code) <= 999):
-            yield invalid(last, f'"{code}" is no status code')
+            yield invalid(last, f'invalid status code "{code}"')
     else:
         yield from script(use, last)
 
@@ -128,7 +128,7 @@ def add_header(use: Use) -> Iterator[Mistake]:
         if token != "always":
             yield Mistake(
                 "value-needs-quotes",
-                f'"{token}" is no parameter of "{use.name}"; the only one is "always"',
+                f'invalid parameter "{token}" of "{use.name}": only "always" is allowed after the value',
                 token,
                 f'Put the value in quotes: {use.name} {use.args[0]} "{" ".join(use.args[1:])}";',
                 make_fix=_in_quotes,
@@ -146,7 +146,7 @@ def expires(use: Use) -> Iterator[Mistake]:
     """``expires [modified] time | @time | epoch | max | off``."""
     modified = len(use.args) == 2
     if modified and use.args[0] != "modified":
-        yield invalid(use.args[0], f'"{use.args[0]}" cannot stand before the time', 'Only "modified" can.')
+        yield invalid(use.args[0], f'"{use.args[0]}" cannot precede the time', 'Only "modified" can.')
         return
     token = use.args[-1]
     if "$" in token:
@@ -190,7 +190,9 @@ def aio(use: Use) -> Iterator[Mistake]:
     if token.startswith("threads="):
         yield from script(use, token, token[8:])
     elif token not in ("on", "off", "threads") and not (token == "sendfile" and not use.since(1, 21, 5)):
-        yield invalid(token, f'"{token}" is no value of "aio"', "Allowed: on, off, threads, threads=POOL.")
+        yield invalid(
+            token, f'invalid value "{token}" in "aio" directive', "Allowed: on, off, threads, threads=POOL."
+        )
 
 
 @reads("disable_symlinks")
@@ -228,7 +230,7 @@ def mirror(use: Use) -> Iterator[Mistake]:
         and siblings[0] is not use.node
         and any(node.args[:1] == ["off"] for node in siblings)
     ):
-        yield Mistake("duplicate-directive", '"mirror off" cannot stand beside another "mirror"', None)
+        yield Mistake("duplicate-directive", '"mirror off" conflicts with another "mirror"', None)
 
 
 @reads("http2_push_preload", "http2_push")
@@ -261,7 +263,7 @@ def resolver(use: Use) -> Iterator[Mistake]:
         if name == "valid" and equals:
             yield from parsed(parse_time_s, token, value)
         elif name in ("ipv6", "ipv4") and equals and (name == "ipv6" or use.since(1, 23, 1)):
-            yield from one_of(token, ("on", "off"), "value of the parameter", value)
+            yield from one_of(token, ("on", "off"), "parameter value", value)
         elif name == "status_zone" and equals:
             continue
         else:

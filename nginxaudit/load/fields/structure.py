@@ -45,7 +45,7 @@ def duplicate_locations(load: LoadState) -> Iterator[Mistake]:
         if earlier is not location:
             yield Mistake(
                 "duplicate-location",
-                f'"{location.label}" is there twice: nginx refuses to start',
+                f'duplicate location "{location.label[9:]}"',
                 None,
                 "Join the two blocks, or give one of them another path.",
                 location.directive,
@@ -91,7 +91,7 @@ def mail_servers(load: LoadState) -> Iterator[Mistake]:
         if node.first("protocol") is None and not any(each.port in _MAIL_PORTS for each in server.listens):
             yield Mistake(
                 "mail-missing-auth-http",
-                "this server of mail has no protocol, and its port tells none: nginx refuses to start",
+                "unknown mail protocol: set protocol, the port is not a standard one",
                 None,
                 "Add protocol imap, pop3 or smtp.",
                 node,
@@ -99,9 +99,9 @@ def mail_servers(load: LoadState) -> Iterator[Mistake]:
         if not load.model.effective(node, "auth_http"):
             yield Mistake(
                 "mail-missing-auth-http",
-                "this server of mail has no auth_http: nginx refuses to start",
+                "mail server without auth_http: nginx refuses to start",
                 None,
-                "Name the service that knows the logins and the servers.",
+                "Set auth_http to the authentication service.",
                 node,
             )
 
@@ -232,7 +232,7 @@ def _buffer_problem(model: Model, block: Directive, buffers: Buffers) -> str:
             )
         if name == "busy_buffers_size" and value > buffers.room:
             return (
-                f'"{protocol}_busy_buffers_size" is {_bytes(value)}, more than all "{protocol}_buffers" less one, '
+                f'"{protocol}_busy_buffers_size" is {_bytes(value)}, but must be less than all "{protocol}_buffers" minus one buffer, '
                 f"{_bytes(buffers.room)}"
             )
     return ""

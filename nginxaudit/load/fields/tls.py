@@ -146,4 +146,4 @@ def ssl_alpn(use: Use) -> Iterator[Mistake]:
     """``ssl_alpn protocol …``."""
     for token in use.args:
         if len(token.encode("utf-8", "surrogateescape")) > 255:
-            yield invalid(token, "the name of a protocol is longer than 255 bytes")
+            yield invalid(token, "the protocol name is longer than 255 bytes")

@@ -45,7 +45,7 @@ def declare(
     size = None
     try:
         if not name or not colon:
-            raise ValueError(f'"{text}" is no zone: it is written name:size')
+            raise ValueError(f'invalid zone "{text}": write name:size')
         size = parse_size(size_text)
     except ValueError as error:
         yield invalid(token, str(error))
@@ -78,11 +78,11 @@ def declare_sized(
         use.load.zones[name] = Zone(purpose, size, use.node)
         return
     if earlier.purpose != purpose:
-        why = "is declared for another purpose already"
+        why = "is already declared for another use"
     elif once:
-        why = "is declared already"
+        why = "is already declared"
     elif size is not None and earlier.size is not None and earlier.size != size:
-        why = f"is declared already, with {earlier.size} bytes"
+        why = f"is already declared with {earlier.size} bytes"
     else:
         return
     yield Mistake(
@@ -115,18 +115,18 @@ def undefined_zones(load: LoadState) -> Iterator[Mistake]:
                 continue
             yield Mistake(
                 "proxy-cache-zone-undefined" if purpose.startswith("cache") else "limit-zone-undefined",
-                f'the zone "{reference.name}" is not declared',
+                f'unknown zone "{reference.name}"',
                 reference.token,
-                "Declare it, or correct the name.",
+                "Declare the zone or correct the name.",
                 reference.node,
                 make_fix=partial(_declared, load.model, reference),
             )
         elif zone.purpose != purpose:
             yield Mistake(
                 "shared-zone-conflict",
-                f'the zone "{reference.name}" is declared for another purpose',
+                f'the zone "{reference.name}" is declared for another use',
                 reference.token,
-                "Use a zone that is made for this.",
+                "Use a zone declared for this directive.",
                 reference.node,
                 (("declared here", zone.node),),
             )
@@ -154,7 +154,7 @@ def limit_req_zone(use: Use) -> Iterator[Mistake]:
             found = re.fullmatch(_RATE, rate)
             if found is None or int(found[1]) == 0:
                 remedy = "Write a whole number of requests: 10r/s or 30r/m."
-                yield invalid(token, f'"{rate}" is no rate', remedy, partial(_rate, token, rate))
+                yield invalid(token, f'invalid rate "{rate}"', remedy, partial(_rate, token, rate))
         elif token != "sync":
             yield unknown_parameter(token, use.name, ("zone", "rate"))
     if not zone:
@@ -214,7 +214,7 @@ def _once(use: Use, zone: str) -> Iterator[Mistake]:
     """One line per zone and block."""
     earlier = use.load.first(use.node, use.name, zone, id(use.node.parent))
     if earlier is not None:
-        message = f'"{use.name}" with the zone "{zone}" is given twice in this block'
+        message = f'"{use.name}" with zone "{zone}" is duplicate in this block'
         yield repeated(use, earlier, message, "Keep the one you mean.")
 
 
@@ -232,9 +232,7 @@ def cache_path(use: Use) -> Iterator[Mistake]:
             zone = token
         elif name == "levels":
             if not re.fullmatch(_LEVELS, value):
-                yield invalid(
-                    token, f'"{value}" is no list of levels', "Write up to three of 1 and 2: levels=1:2."
-                )
+                yield invalid(token, f'invalid levels "{value}"', "Write up to three of 1 and 2: levels=1:2.")
         elif name in _CACHE_PARAMETERS:
             yield from parsed(_CACHE_PARAMETERS[name], token, value)
         else:
@@ -292,7 +290,7 @@ def excluded(use: Use, name: str) -> Iterator[Mistake]:
         if other.name == name and other.args[:1] != ["off"]:
             yield Mistake(
                 INVALID,
-                f'"{use.name}" and "{name}" exclude each other',
+                f'"{use.name}" and "{name}" cannot be combined',
                 None,
                 related=(("given here", other),),
             )
@@ -307,7 +305,9 @@ def cache_valid(use: Use) -> Iterator[Mistake]:
     for code in codes:
         if code != "any" and not (code.isascii() and code.isdigit() and 100 <= int(code) <= 599):
             yield invalid(
-                code, f'"{code}" is no status code from 100 to 599', 'Write codes, or "any", before the time.'
+                code,
+                f'invalid status code "{code}": use 100 to 599',
+                'Write codes, or "any", before the time.',
             )
 
 
@@ -329,5 +329,7 @@ def ssl_session_cache(use: Use) -> Iterator[Mistake]:
             yield from declare(use, token, f"ssl {use.family}", token[7:], once=False)
         else:
             yield invalid(
-                token, f'"{token}" is no session cache', "Write off, none, builtin:SIZE or shared:NAME:SIZE."
+                token,
+                f'invalid session cache "{token}"',
+                "Write off, none, builtin:SIZE or shared:NAME:SIZE.",
             )
