@@ -69,7 +69,7 @@ class Assembly:
             self._roots[config.main.host.path] = None
         self._collector.enter(config.entered)
         if self._settings.check_files:
-            outcome.hits += self._missing_files(config)
+            outcome.hits += self._files(config)
         self._add_ignores(config)
         for rule, hit in outcome.hits:
             self._collector.add(rule, hit)
@@ -91,18 +91,24 @@ class Assembly:
             self._ignores = Ignores(self._catalogue)
         self._ignores.add(config)
 
-    def _missing_files(self, config: Config) -> list[tuple[Rule, Hit]]:
+    def _files(self, config: Config) -> list[tuple[Rule, Hit]]:
+        """What is found in the files that a configuration names."""
+        from nginxaudit.engine.results import certificates
         from nginxaudit.engine.results.referenced_files import RULE, is_on_disk, referenced_files
 
-        rule = self._by_slug[RULE]
-        if rule not in self._rules:
+        slugs = (RULE, certificates.EXPIRED, certificates.MISMATCH)
+        asked = {slug: rule for slug in slugs if (rule := self._by_slug[slug]) in self._rules}
+        if not asked:
             return []
         if not is_on_disk(config):
             self._notes.append(
                 f"{config.main.host.path}: the files that it names were not checked, they are not on this machine"
             )
             return []
-        return [(rule, hit) for hit in referenced_files(config)]
+        hits = [(RULE, hit) for hit in referenced_files(config)] if RULE in asked else []
+        if len(asked) > (RULE in asked):
+            hits += certificates.certificates(config)
+        return [(asked[slug], hit) for slug, hit in hits if slug in asked]
 
     def unread(self, path: str, error: ReadError) -> None:
         """Tell what could not be read."""

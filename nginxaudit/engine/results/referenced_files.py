@@ -36,7 +36,7 @@ def referenced_files(config: Config) -> Iterator[Hit]:
     """What is missing or cannot be read among the files that ``config``, which `is_on_disk`, names."""
     base = os.path.dirname(config.main.path)
     for node in config.top.walk():
-        if not node.args or not _is_file_name(node.args[0]):
+        if not node.args or not is_file_name(node.args[0]):
             continue
         token = node.args[0]
         if node.name in _READ_AT_START or node.name in _READ_AT_RUN:
@@ -55,7 +55,8 @@ def is_on_disk(config: Config) -> bool:
     )
 
 
-def _is_file_name(token: Token) -> bool:
+def is_file_name(token: Token) -> bool:
+    """Whether an argument surely names a file."""
     return bool(token) and "$" not in token and not token.startswith(_NO_FILE) and not token.filled
 
 
