@@ -27,7 +27,7 @@ from tests.support.targets import settings_for
 SAFE = tuple(rule.slug for rule in builtin() if rule.fix == "safe")
 
 
-_AGAIN = ((0, 1), (1, 2)) * 3
+_AGAIN = ((0, 1), (1, 2)) * 6
 """Before or after, and where its answer stands in a difference: peers drawn at random and races differ by themselves."""
 
 

@@ -172,6 +172,9 @@ class World:
         return "".join(own) + f" access_log {self.directory}/access.log; "
 
     def _requests(self, model: Model) -> Iterator[Request]:
+        speaks_http2 = model.config.named("http2") or any(
+            "http2" in node.args for node in model.config.named("listen")
+        )
         for key, found in model.sockets("http").items():
             if key.transport == "udp" or any(listen.proxy_protocol for _, listen in found.members):
                 continue
@@ -187,7 +190,7 @@ class World:
                         Request(port, tls, method, host, path) for method in ("HEAD", "POST", "OPTIONS")
                     )
                     yield Request(port, tls, "GET", host, path, "1.0")
-                if tls or model.config.named("http2") or any(listen.http2 for _, listen in found.members):
+                if tls or speaks_http2:
                     yield Request(port, tls, "GET", host, paths[0], "2")
                 yield Request(port, tls, "GET", host, paths[0], "9.9")
 
