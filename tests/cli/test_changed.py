@@ -44,7 +44,7 @@ def test_a_snippet_knows_the_upstreams_of_its_root(tree: Path) -> None:
 
 
 def test_a_root_alone_reports_all_of_its_files_and_a_changed_one_only_itself(tree: Path) -> None:
-    (tree / "nginx/snippets/proxy.conf").write_text("proxy_pass http://apps;\n")
+    (tree / "nginx/snippets/proxy.conf").write_text("proxy_pass http://elsewhere;\n")
     root = "nginx/nginx.conf"
     assert {file for file, _ in _found(tree, root)[1]} == {root, "nginx/snippets/proxy.conf"}
     assert {file for file, _ in _found(tree, "--changed", root)[1]} == {root}
