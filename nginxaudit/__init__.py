@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 HOME = "https://github.com/nginxaudit/nginxaudit"
+DOCS = "https://nginxaudit.github.io/nginxaudit/"
 __all__ = ["Report", "Settings", "__version__", "audit"]
 
 _HOMES = {"audit": "engine.run.audit", "Report": "engine.results.report", "Settings": "engine.settings"}

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nginxaudit import HOME
 from nginxaudit.finding import Severity
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report, RuleCrash
 
-ISSUES = "https://github.com/nginxaudit/nginxaudit/issues"
+ISSUES = f"{HOME}/issues"
 
 
 class Gap(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from nginxaudit import HOME
+from nginxaudit import DOCS
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.nginx import Asked, Nginx, Target, after, parse_version
 
@@ -183,7 +183,7 @@ class Rule(
     @property
     def url(self) -> str:
         """Where its page can be read by everybody; empty for a page of the user."""
-        return "" if self.own else f"{HOME}/blob/main/rules/{self.category}/{self.slug}.md"
+        return "" if self.own else f"{DOCS}rules/{self.slug}/"
 
     @property
     def scope(self) -> str:
