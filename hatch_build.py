@@ -24,8 +24,8 @@ class RulePages(BuildHookInterface):  # type: ignore[type-arg]
             return
         sys.path.insert(0, str(root))
         try:
+            from nginxaudit.engine.rules import coverage, standards
             from nginxaudit.engine.rules.catalogue import INDEX_NAME, compile_index
-            from nginxaudit.engine.rules.coverage import FILE_NAME
         finally:
             sys.path.remove(str(root))
         rules = root / "rules"
@@ -34,7 +34,7 @@ class RulePages(BuildHookInterface):  # type: ignore[type-arg]
         index.write_bytes(compile_index(str(rules)))
         included = build_data["force_include"]
         included[str(index)] = f"nginxaudit/_rules/{INDEX_NAME}"
-        for page in [*sorted(rules.glob("*/*.md")), rules / FILE_NAME]:
+        for page in [*sorted(rules.glob("*/*.md")), rules / coverage.FILE_NAME, rules / standards.FILE_NAME]:
             included[str(page)] = f"nginxaudit/_rules/{page.relative_to(rules)}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -1,6 +1,6 @@
 """``python -m tests.expected`` writes everything that is made, to be reviewed: what is found in the examples of the
 rule pages (``python -m tests.expected rules``: that alone), what nginxaudit says of the
-fixtures beside them, the pictures and outputs in README, the schema of the settings.
+fixtures beside them, the pictures and outputs in README and the pages of the site, the schema of the settings.
 
 A case is a configuration of ``fixtures/deployments`` or ``fixtures/kubernetes``, or a whole directory with a
 tree. Its findings stand in ``NAME.expected`` beside it, one a line.
@@ -81,7 +81,8 @@ def write_shown() -> None:
     """Everything else."""
     for path, make in made().items():
         path.write_text(make(), encoding="utf-8")
-    (ROOT / "README.md").write_text(shown.readme(), encoding="utf-8")
+    for document in shown.documents():
+        document.write_text(shown.shown_in(document), encoding="utf-8")
     if not shown.photograph():
         print("no browser: fixtures/pictures/page.png stays as it was")
 

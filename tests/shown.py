@@ -1,4 +1,4 @@
-"""What README shows: outputs of commands, and pictures. ``python -m tests.expected`` makes all of it anew."""
+"""What README and the pages of the site show: outputs of commands, tables, and pictures. ``python -m tests.expected`` makes all of it anew."""
 
 from __future__ import annotations
 
@@ -50,13 +50,23 @@ def run(command: str, *, color: bool = False) -> str:
     ).stdout
 
 
-def readme() -> str:
-    """README with the outputs of its commands as they are now."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = with_tables(text)
+def documents() -> list[Path]:
+    """README and the pages of the site that people wrote."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs" / "pages").rglob("*.md"))]
+
+
+def shown_in(document: Path) -> str:
+    """``document`` with the outputs of its commands and its tables as they are now."""
+    text = with_tables(document.read_text(encoding="utf-8"))
     return _OUTPUT.sub(
-        lambda m: f"<!-- output: nginxaudit {m[1]} -->\n```text\n{run(m[1])}```\n<!-- end -->", text
+        lambda m: f"<!-- output: nginxaudit {m[1]} -->\n```text\n{_printed(m[1])}```\n<!-- end -->", text
     )
+
+
+def _printed(command: str) -> str:
+    """What ``COMMAND`` prints; of ``COMMAND | grep WORD`` the lines with the word."""
+    command, _, word = command.partition(" | grep ")
+    return "".join(line for line in run(command).splitlines(keepends=True) if word in line)
 
 
 def rule_pages() -> str:
@@ -90,7 +100,22 @@ def rolling_restarts() -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def _action(key: str) -> str:
+    """The inputs or outputs of the action for GitHub."""
+    import yaml
+
+    described = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))[key]
+    names = [key.removesuffix("s"), *(["default"] if key == "inputs" else []), ""]
+    rows = [names, ["---"] * len(names)]
+    for name, each in described.items():
+        default = [f"`{each['default']}`" if each["default"] else ""] if key == "inputs" else []
+        rows.append([f"`{name}`", *default, each["description"]])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 _TABLES = {
+    "action inputs": lambda: _action("inputs"),
+    "action outputs": lambda: _action("outputs"),
     "rolling restart": rolling_restarts,
     "settings": settings_table,
     "limits": limits_table,

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="For each check of other tools: the rules that see the same. Takes no NAME.",
 )
+@click.option(
+    "--standards",
+    is_flag=True,
+    help="For each control of a standard (CIS, STIG, OWASP, PCI DSS): the rules that check it. Takes no NAME.",
+)
 @rule_options
 def command(
     names: tuple[str, ...],
@@ -40,6 +45,7 @@ def command(
     severity: str | None,
     default: bool | None,
     coverage: bool,
+    standards: bool,
     **options: Any,
 ) -> None:
     """List the rules, or those that NAME (slug, id, category or tag) means.
@@ -50,16 +56,18 @@ def command(
       nginxaudit rules --severity error
       nginxaudit rules --format json | jq '.rules[].rule'
       nginxaudit rules --coverage
+      nginxaudit rules --standards
       nginxaudit rules --rules lint/rules
     """
     from nginxaudit.engine.rules.selection import slugs
     from nginxaudit.engine.settings import SettingsError
     from nginxaudit.report.logs import without_commands
 
-    if coverage:
-        if names or severity is not None or default is not None:
-            raise click.UsageError("--coverage is about all rules: it goes with --format alone")
-        _print_coverage(format_name)
+    if coverage or standards:
+        option = "--coverage" if coverage else "--standards"
+        if names or severity is not None or default is not None or (coverage and standards):
+            raise click.UsageError(f"{option} is about all rules: it goes with --format alone")
+        _print_coverage(format_name) if coverage else _print_standards(format_name)
         return
     catalogue = rules_of(options)
     try:
@@ -95,8 +103,39 @@ def _print_coverage(format_name: str) -> None:
             click.echo("")
 
 
+def _print_standards(format_name: str) -> None:
+    from nginxaudit.engine.rules.standards import standards
+
+    with writing():
+        if format_name == "json":
+            listed = [
+                {
+                    "standard": name,
+                    "title": each.title,
+                    "version": each.version,
+                    "url": each.url,
+                    "controls": {
+                        number: {"title": control.title, "rules": list(control.rules)}
+                        for number, control in each.controls.items()
+                    },
+                }
+                for name, each in standards().items()
+            ]
+            click.echo(json.dumps({"schema_version": 1, "standards": listed}, indent=2))
+            return
+        for name, each in standards().items():
+            click.echo(click.style(f"{name}: {each.title} {each.version}", bold=True))
+            width = max(map(len, each.controls))
+            for number, control in each.controls.items():
+                rules = ", ".join(control.rules) or "not checked"
+                click.echo(f"  {number:<{width}}  {control.title}: {rules}")
+            click.echo("")
+
+
 def rule_as_data(rule: Rule) -> dict[str, Any]:
     """A rule as plain data."""
+    from nginxaudit.engine.rules.standards import controls_of
+
     return {
         "id": rule.id,
         "rule": rule.slug,
@@ -109,6 +148,7 @@ def rule_as_data(rule: Rule) -> dict[str, Any]:
         "fix": rule.fix,
         "tags": list(rule.tags),
         "cwe": list(rule.cwe),
+        "standards": controls_of(rule.slug),
         "since": rule.since,
         "edition": rule.edition,
         "nginx_since": rule.nginx_since,

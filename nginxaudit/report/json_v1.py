@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 import nginxaudit
+from nginxaudit.engine.rules.standards import controls_of
 from nginxaudit.finding import Severity
 from nginxaudit.report.base import RenderOptions, versions_of, witness_of
 from nginxaudit.report.coverage import crash_line
@@ -77,6 +78,7 @@ def _finding(finding: Finding, sources: Mapping[str, SourceText], rule: Rule | N
         "help": finding.help or ("" if rule is None else rule.remedy),
         "url": "" if rule is None else rule.url,
         "cwe": [] if rule is None else list(rule.cwe),
+        "standards": controls_of(finding.rule),
         "rejected_by_nginx": finding.rejected_by_nginx,
         "fingerprint": finding.fingerprint,
         "location": _location(finding.span),

@@ -20,6 +20,7 @@ from nginxaudit.report.masked import shareable
 from nginxaudit.report.sarif_places import Places, artifact
 from nginxaudit.report.sarif_provenance import base_ids, provenance
 from nginxaudit.report.sarif_rules import LEVELS, MESSAGE_ID, descriptor, sentence, stand_in
+from nginxaudit.report.sarif_taxonomies import references, taxonomies
 from nginxaudit.report.strict_json import write
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
     index = {rule.slug: number for number, rule in enumerate(rules)}
     found = {finding.rule for finding in findings}
     places = Places(report.sources)
+    standards = taxonomies(found)
     run = om.Run(
         tool=om.Tool(
             driver=om.ToolComponent(
@@ -56,8 +58,10 @@ def log(report: Report, options: RenderOptions) -> om.SarifLog:
                 semantic_version=nginxaudit.__version__,
                 information_uri=nginxaudit.HOME,
                 rules=[descriptor(rule, with_page=rule.slug in found) for rule in rules],
+                supported_taxonomies=references(standards) or None,
             )
         ),
+        taxonomies=standards or None,
         invocations=[_invocation(report, options, index, cut)],
         original_uri_base_ids=base_ids(),
         version_control_provenance=provenance(),

@@ -11,6 +11,7 @@ from nginxaudit.engine.rules.rule import CheckTable, PageError, Rule
 from nginxaudit.finding import Finding, Severity
 from nginxaudit.report.pages import harmless_markdown, links
 from nginxaudit.report.sanitize import visible
+from nginxaudit.report.sarif_taxonomies import relationships
 
 MESSAGE_ID = "finding"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -42,6 +43,7 @@ def descriptor(rule: Rule, *, with_page: bool) -> om.ReportingDescriptor:
         message_strings={MESSAGE_ID: om.MultiformatMessageString(text="Found: '{0}'.")},
         help=om.MultiformatMessageString(text=sentence(rule.remedy or rule.title), markdown=body),
         help_uri=rule.url or None,
+        relationships=relationships(rule.slug),
         default_configuration=om.ReportingConfiguration(level=LEVELS[rule.severity]),
         properties=_properties(rule),
     )

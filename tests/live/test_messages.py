@@ -11,7 +11,7 @@ from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from tests.support import nginx
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pages" / "usage.md"
 
 FORGOTTEN_SEMICOLON = """\
 events {}
@@ -117,8 +117,8 @@ def test_the_place_and_the_reason(
     assert said == ours
 
 
-def test_the_readme_shows_them() -> None:
-    shown = README.read_text()
+def test_the_site_shows_them() -> None:
+    shown = PAGE.read_text()
     for text in (FORGOTTEN_SEMICOLON, UNCLOSED_BLOCK, TORN_EXPRESSION):
         report = audit(["-"], Settings(stdin_filename="nginx.conf"), stdin=_stream(text))
         message = next(each for each in report.findings if each.severity.name == "ERROR")

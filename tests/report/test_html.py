@@ -29,7 +29,9 @@ def test_every_finding_has_a_card_with_its_text() -> None:
 
 def test_it_needs_nothing_from_anywhere() -> None:
     text = rendered("html", full())
-    assert not re.search(r'(?:src|href)="(?!https://(?:github\.com|nginx\.org)/)', text)
+    assert not re.search(
+        r'(?:src|href)="(?!https://(?:github\.com|nginx\.org|nginxaudit\.github\.io)/)', text
+    )
     assert "default-src 'none'" in unescape(text)
     assert not re.search(r"@import|url\(", text)
 

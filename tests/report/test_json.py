@@ -59,6 +59,7 @@ def test_keys_in_the_order_of_the_contract():
     }
     assert list(data["findings"][0]) == [
         *("id", "rule", "category", "severity", "confidence", "message", "why", "help", "url", "cwe"),
+        "standards",
         "rejected_by_nginx",
         *("fingerprint", "location", "related", "fix", "suppressed"),
     ]

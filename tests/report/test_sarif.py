@@ -110,7 +110,7 @@ def test_rules_without_results_are_listed_without_their_pages():
         "help": {"text": "Online."},
         "helpUri": rules[0]["helpUri"],
     }
-    assert rules[0]["helpUri"].endswith("/upstream/upstream-settings-mismatch.md")
+    assert rules[0]["helpUri"].endswith("/rules/upstream-settings-mismatch/")
 
 
 def test_all_rules_and_few_results_are_no_megabyte(tmp_path):
@@ -133,7 +133,7 @@ def test_every_rule_with_results_is_described():
     assert rule["fullDescription"]["text"] == (
         "Finds a location without a final slash whose alias has one. A client can climb one directory up."
     )
-    assert rule["helpUri"].endswith("/blob/main/rules/security/alias-traversal.md")
+    assert rule["helpUri"].endswith("/rules/alias-traversal/")
     assert rule["defaultConfiguration"] == {"level": "error"}
     assert rule["properties"] == {
         "tags": ["security", "files", "external/cwe/cwe-022"],
@@ -141,6 +141,19 @@ def test_every_rule_with_results_is_described():
         "problem.severity": "error",
         "security-severity": "8.0",
     }
+
+
+def test_standards_are_taxonomies():
+    run = run_of(found(*RULES))
+    (owasp,) = [each for each in run["taxonomies"] if each["name"] == "owasp"]
+    assert owasp["taxa"] == [{"id": "A01:2021", "shortDescription": {"text": "Broken access control."}}]
+    driver = run["tool"]["driver"]
+    assert {"name": "owasp"} in driver["supportedTaxonomies"]
+    assert driver["rules"][2]["relationships"] == [
+        {"target": {"id": "A01:2021", "toolComponent": {"name": "owasp"}}}
+    ]
+    assert "relationships" not in driver["rules"][0]
+    assert "taxonomies" not in run_of(report())
 
 
 def test_only_security_rules_have_a_security_severity():

@@ -342,6 +342,6 @@ def test_inputs_made_to_take_for_ever(name: str, tmp_path: Path) -> None:
     assert done.seconds < 60, "seconds on a slow machine"
 
 
-def test_readme_tells_all_limits() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert limits_table() in readme
+def test_the_page_of_the_settings_tells_all_limits() -> None:
+    page = Path(__file__).parents[2] / "docs" / "pages" / "settings.md"
+    assert limits_table() in page.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.coverage import coverage
 from nginxaudit.engine.rules.pages import body_of
 from nginxaudit.engine.rules.rule import Rule
+from nginxaudit.engine.rules.standards import controls_of, standards
 from nginxaudit.finding import Severity
 
 _FENCE = re.compile(r"^```nginx(.*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -32,6 +33,7 @@ def indexes() -> Iterator[tuple[str, str]]:
     yield "rules/index.md", _by_category(rules)
     yield "catalogue/severity.md", _by_severity(rules)
     yield "catalogue/tools.md", _by_tool()
+    yield "catalogue/standards.md", _by_standard()
 
 
 def rule_page(rule: Rule) -> str:
@@ -43,6 +45,7 @@ def rule_page(rule: Rule) -> str:
         _facts(rule),
         _FENCE.sub(_labelled, body.strip()),
         _options(rule),
+        _standards(rule),
         _elsewhere(rule),
         _references(rule),
     ]
@@ -104,6 +107,18 @@ def _options(rule: Rule) -> str:
     return f"## Options\n\n| option | type | default | |\n|---|---|---|---|\n{rows}\n{example}"
 
 
+def _standards(rule: Rule) -> str:
+    """The controls that a finding of ``rule`` breaks."""
+    known = standards()
+    found = "".join(
+        f"| [{known[name].title} {known[name].version}](../catalogue/standards.md#{name}) | {number} | "
+        f"{known[name].controls[number].title} |\n"
+        for name, numbers in controls_of(rule.slug).items()
+        for number in numbers
+    )
+    return f"## In standards\n\n| standard | control | |\n|---|---|---|\n{found}" if found else ""
+
+
 def _elsewhere(rule: Rule) -> str:
     """The checks of other tools that see the same."""
     found = [
@@ -133,7 +148,9 @@ def _by_category(rules: list[Rule]) -> str:
 def _by_severity(rules: list[Rule]) -> str:
     ordered = sorted(rules, key=lambda rule: -rule.severity.rank)
     names = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "Info"}
-    return "# Rules by severity\n" + _sections(ordered, lambda rule: names[rule.severity], "../rules/", sort=False)
+    return "# Rules by severity\n" + _sections(
+        ordered, lambda rule: names[rule.severity], "../rules/", sort=False
+    )
 
 
 def _by_tool() -> str:
@@ -143,6 +160,25 @@ def _by_tool() -> str:
         text += f"\n## {tool.name} {tool.version}\n\n| check | rules |\n|---|---|\n"
         for check, slugs in tool.checks.items():
             text += f"| `{check}` | {linked(slugs, '../rules/')} |\n"
+    return text
+
+
+def _by_standard() -> str:
+    """For each control of a standard: the rules that check it."""
+    text = (
+        "# Rules by standard\n\nA standard is selected like a category: `--select cis`. Reports name the controls that a finding breaks: "
+        "`standards` in JSON, taxonomies in SARIF, a line in HTML. `nginxaudit rules --standards` prints this list.\n\n"
+        "Titles are short descriptions; the wording that counts is the publisher's. A control is *not checked* when a configuration does "
+        "not show it, or when there is no rule for it. No finding is therefore not a proof of compliance.\n"
+    )
+    for name, standard in standards().items():
+        also = f" or `--select {standard.alias}`" if standard.alias else ""
+        text += f"\n## {standard.title} {standard.version} {{ #{name} }}\n\n"
+        text += f"`--select {name}`{also}: {len(standard.rules)} rules. Published at <{standard.url}>.\n\n"
+        text += "| control | | rules |\n|---|---|---|\n"
+        for number, control in standard.controls.items():
+            rules = linked(control.rules, "../rules/") or "*not checked*"
+            text += f"| {number} | {control.title} | {rules} |\n"
     return text
 
 

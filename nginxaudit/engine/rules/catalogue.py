@@ -62,13 +62,26 @@ class Catalogue:
         return self._groups
 
     def meaning(self, name: str) -> frozenset[str]:
-        """Slugs of the rules that ``name`` means: a slug, an id, a category, a tag or ALL; empty if it means none."""
+        """Slugs of the rules that ``name`` means: a slug, an id, a category, a tag, a standard or ALL; empty if it means none."""
         rule = self.get(name)
-        return self.groups.get(name, frozenset()) if rule is None else frozenset((rule.slug,))
+        if rule is not None:
+            return frozenset((rule.slug,))
+        return self.groups.get(name, frozenset()) | self._of_standard(name)
+
+    def _of_standard(self, name: str) -> frozenset[str]:
+        """Slugs of the rules of the standard ``name``. The file of standards is not read for categories."""
+        if name == ALL or any(rule.category == name for rule in self.rules):
+            return frozenset()
+        from nginxaudit.engine.rules.standards import names
+
+        standard = names().get(name)
+        return frozenset() if standard is None else standard.rules & self._by_name.keys()
 
     def like(self, name: str) -> str:
         """The name that ``name`` may be meant to be, to append to a message."""
-        return did_you_mean(name, [*self.names, *sorted(self.groups)])
+        from nginxaudit.engine.rules.standards import names
+
+        return did_you_mean(name, [*self.names, *sorted(self.groups), *names()])
 
 
 def groups_of(rule: Rule) -> tuple[str, ...]:

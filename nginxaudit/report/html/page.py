@@ -16,6 +16,7 @@ from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
+from nginxaudit.engine.rules.standards import cited
 from nginxaudit.finding import Severity
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.coverage import crash_line, gaps, verdict
@@ -115,6 +116,8 @@ def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
         f"{finding.confidence.label} confidence{' · nginx refuses to load this' if finding.rejected_by_nginx else ''}"
         f"{_suppression(finding)}</p>"
     )
+    if controls := cited(finding.rule):
+        yield f'<p class="facts standards">{_text(" · ".join(controls))}</p>'
     yield _excerpt(report, span)
     for related in finding.related[:_MOST_RELATED]:
         yield f'<p class="facts">{_text(related.message)}: {_text(f"{related.span.file}:{related.span.line}")}</p>'
