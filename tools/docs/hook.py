@@ -33,7 +33,7 @@ _LAYERS = "<!-- picture: layers -->"
 def on_config(config: Any) -> Any:
     """The address of the site is the one that nginxaudit prints."""
     config.site_url = DOCS
-    config.repo_url = HOME
+    config.repo_url, config.repo_name = HOME, "GitHub"
     return config
 
 

@@ -55,7 +55,7 @@ def rule_page(rule: Rule) -> str:
 def _facts(rule: Rule) -> str:
     facts = {
         "Rule": f"`{rule.slug}`, `{rule.id}`",
-        "Category": f"[{rule.category}](index.md#{rule.category})",
+        "Category": f"[{rule.category}](index.md#{rule.category}) of all [rules](index.md)",
         "Severity": f"{rule.severity.label}, confidence {rule.confidence.label}",
         "Runs": "by default" if rule.default else f"when selected: `--extend-select {rule.slug}`",
         "Fix": {"none": "", "safe": "`--fix`", "unsafe": "`--fix --unsafe-fixes`"}[rule.fix],
