@@ -50,7 +50,11 @@ def test_what_is_made_is_as_it_would_be_made_now(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == made()[path](), "python -m tests.expected makes it anew"
 
 
-_SHOWING = [path for path in shown.documents() if "<!-- output: " in path.read_text() or "<!-- table: " in path.read_text()]
+_SHOWING = [
+    path
+    for path in shown.documents()
+    if "<!-- output: " in path.read_text() or "<!-- table: " in path.read_text()
+]
 
 
 @pytest.mark.slow
@@ -60,7 +64,14 @@ def test_documents_show_what_the_commands_print(document: Path) -> None:
 
 
 def test_readme_and_the_site_show_outputs() -> None:
-    assert {path.stem for path in _SHOWING} >= {"README", "quick-start", "usage", "requests", "settings", "github"}
+    assert {path.stem for path in _SHOWING} >= {
+        "README",
+        "quick-start",
+        "usage",
+        "requests",
+        "settings",
+        "github",
+    }
 
 
 def test_readme_shows_pictures_that_are_there() -> None:

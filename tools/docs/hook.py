@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,9 @@ from nginxaudit import DOCS, HOME
 from nginxaudit.engine.rules.catalogue import builtin
 from tools.docs.layers import picture
 from tools.docs.links import broken, missing
-from tools.docs.rule_pages import indexes, rule_pages
+from tools.docs.site import generated
 
-_ROOT = Path(__file__).resolve().parents[2]
 _LOG = get_plugin_logger("nginxaudit")
-# Documents of the repository that are pages of the site, too.
-_DOCUMENTS = {
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
-    "SECURITY.md": "security.md",
-    "rules/README.md": "writing-rules.md",
-}
-_LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 _LAYERS = "<!-- picture: layers -->"
 
 
@@ -39,7 +28,7 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Any, config: Any) -> Any:
     """Add what is generated."""
-    for path, text in _generated():
+    for path, text in generated():
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -57,22 +46,3 @@ def on_post_build(config: Any) -> None:
     if found:
         raise PluginError("links that lead nowhere:\n  " + "\n  ".join(found))
     _LOG.info("%d pages, %d links within the site followed", len(list(site.rglob("*.html"))), followed)
-
-
-def _generated() -> Iterator[tuple[str, str]]:
-    yield from rule_pages()
-    yield from indexes()
-    for document, page in _DOCUMENTS.items():
-        yield page, _with_links(document)
-
-
-def _with_links(document: str) -> str:
-    """A document of the repository, with its links leading to the site or to the repository."""
-    file = _ROOT / document
-
-    def there(match: re.Match[str]) -> str:
-        target = (file.parent / match[1]).resolve().relative_to(_ROOT).as_posix()
-        page = _DOCUMENTS.get(target)
-        return f"]({page or f'{HOME}/blob/main/{target}'}{match[2] or ''})"
-
-    return _LINK.sub(there, file.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.rules.standards import controls_of, standards
 from nginxaudit.finding import Severity
 
-_FENCE = re.compile(r"^```nginx(.*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```nginx([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FOUND = re.compile(r"# finding\b")
 _LABELS = {"bad": "Bad", "good": "Good", "fixed": "Fixed"}
 _EDITIONS = {"oss": "open source nginx", "plus": "NGINX Plus"}
