@@ -28,7 +28,7 @@ FENCES = [
         r"^```(\w+)\n(.*?)^```$", document.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
 ]
-_NOT_HERE = ("--watch", "/etc/nginx", " - ", "web.tar")
+_NOT_HERE = ("--watch", "--git ", "/etc/nginx", " - ", "web.tar")
 
 
 def _snippets(kind: str, page: str | None = None) -> list[str]:
