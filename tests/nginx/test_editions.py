@@ -168,12 +168,12 @@ _MODULES = "events {{}}\nhttp {{ {http} server {{ listen 8080; {server} location
     [
         ("http", "brotli on;", []),
         ("http", "brotli on off;", ["2 arguments, the module brotli expects 1"]),
-        ("server", "echo hello;", ["of the module echo is not allowed in a server of http"]),
+        ("server", "echo hello;", ["of the module echo is not allowed in "]),
         ("location", "content_by_lua_block { ngx.say(1) }", []),
-        ("server", "content_by_lua_block { ngx.say(1) }", ["is not allowed in a server of http"]),
+        ("server", "content_by_lua_block { ngx.say(1) }", ["is not allowed in server"]),
         ("location", "memc_pass 127.0.0.1:11211;", []),
-        ("http", "memc_pass 127.0.0.1:11211;", ["is not allowed directly in http"]),
-        ("server", "geoip2 /x.mmdb { $a country; }", ["is not allowed in a server of http"]),
+        ("http", "memc_pass 127.0.0.1:11211;", ["is not allowed in http"]),
+        ("server", "geoip2 /x.mmdb { $a country; }", ["is not allowed in server"]),
         ("http", "vhost_traffic_status_zone { }", ["takes no block"]),
         (
             "location",
