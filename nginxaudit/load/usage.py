@@ -64,9 +64,9 @@ def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _with_cause(ctx: CheckContext, hit: Hit) -> Hit:
-    """``hit``: everything that only NGINX Plus has is there for one reason, and all uses of something new are."""
+    """``hit``: all that only NGINX Plus has is there for one reason, the edition of the run; so are uses of something new."""
     if ctx.rule in _OF_PLUS:
-        return replace(hit, cause=ctx.cause())
+        return replace(hit, cause=ctx.rule)
     return replace(hit, cause=ctx.cause(hit.message)) if ctx.rule == "requires-newer-nginx" else hit
 
 

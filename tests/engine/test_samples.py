@@ -70,3 +70,12 @@ def test_params_of_an_image_may_name_the_script(tmp_path: Path) -> None:
         if each.rule == "fastcgi-missing-script-filename"
     ]
     assert found.severity is Severity.INFO
+
+
+def test_a_stock_file_that_is_not_in_the_copy_makes_no_error(tmp_path: Path) -> None:
+    text = (
+        "server {\n    listen 80;\n    location ~ \\.php$ {\n        include snippets/fastcgi-php.conf;\n"
+        "        try_files $fastcgi_script_name =404;\n        fastcgi_pass unix:/run/php.sock;\n    }\n}\n"
+    )
+    found = [each for each in _found(tmp_path, "site.conf", text) if each.rule == "duplicate-directive"]
+    assert [(each.severity, each.rejected_by_nginx) for each in found] == [(Severity.INFO, False)]

@@ -49,7 +49,7 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
             continue
         scope = block if block.name != "if" or block.parent is None else block.parent
         guards = [*_denials(ctx.model, block), *logins(ctx.model, block)]
-        if not guards or scope in told:
+        if not guards or scope in told or _refuses_anyway(ctx.model, block, node):
             continue
         told.add(scope)
         yield Hit(
@@ -59,6 +59,13 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
             related=(("this rule does not hold here", whole(guards[0])),),
             help="Answer from another location: try_files to it, or proxy_pass, comes after the access rules.",
         )
+
+
+def _refuses_anyway(model: Model, block: Directive, node: Directive) -> bool:
+    """Whether a ``return`` with an error stands where nobody gets in: ``deny all; return 404;``."""
+    access = access_of(model, block)
+    closed = all(access.closed(family) for family in listening(model.server_of(block)))
+    return node.args[0][0] == "4" and closed and not any(rule.allow for rule in access.rules)
 
 
 def is_restricted(model: Model, block: Directive) -> bool:

@@ -290,12 +290,10 @@ def gate_map_without_default(ctx: CheckContext) -> Iterable[Hit]:
         if model.unknown_inside(block):
             continue
         name = block.args[1][1:].lower()
-        gates = [
-            node
-            for node, _ in model.once(variable_uses).get(("http", name), ())
-            if node.name == "if" and _refuses(node)
-        ]
-        for gate in gates[:_SERVERS]:
+        gates = [node for node, _ in model.once(variable_uses).get(("http", name), ()) if node.name == "if"]
+        if _names_the_refused(block, gates):
+            continue
+        for gate in list(filter(_refuses, gates))[:_SERVERS]:
             found = _unnamed(model, block, gate)
             if found is not None:
                 yield Hit(
@@ -307,6 +305,18 @@ def gate_map_without_default(ctx: CheckContext) -> Iterable[Hit]:
                     witness=found,
                 )
                 break
+
+
+def _names_the_refused(block: Directive, checks: Sequence[Directive]) -> bool:
+    """Whether every value of a map is one that a check looks for: a list of what is refused, and the rest is let in."""
+    values = {str(line.args[-1]) for line in block.children if line.args}
+    asked = {
+        found.right
+        for node in checks
+        if (found := condition(node)) is not None and found.operator in ("=", "") and node.first("return")
+    }
+    # Without an operator everything but an empty value and 0 is refused.
+    return values <= asked or ("" in asked and not values & {"", "0"})
 
 
 def _unnamed(model: Model, block: Directive, gate: Directive) -> Witness | None:

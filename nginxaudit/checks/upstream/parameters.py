@@ -144,7 +144,7 @@ def plus_only_upstream_feature(ctx: CheckContext) -> Iterable[Hit]:
             node,
             help="Delete it, or set --edition plus if the target is NGINX Plus.",
             make_fix=partial(_without, node, token),
-            cause=ctx.cause(),
+            cause=ctx.rule,
         )
 
 

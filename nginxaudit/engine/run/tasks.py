@@ -15,6 +15,7 @@ from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.by_version import fix_for_all, joined
 from nginxaudit.engine.run.sure import is_fixable, is_sure, of_sample
+from nginxaudit.finding import Severity
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
 from nginxaudit.nginx import Advisories, shipped
@@ -73,7 +74,7 @@ def _found(task: Task, model: Model, most_fixed: int, broken: list[str]) -> list
     if not task.rule.applies_to(model.target):
         return []
     context = CheckContext(model, model.target, task.rule.slug, task.options, task.advisories)
-    hits = [_seen(hit) for hit in task.check(context) if _is_about(task.rule, hit, model)]
+    hits = [_seen(task.rule, hit) for hit in task.check(context) if _is_about(task.rule, hit, model)]
     if task.rule.rejected_by_nginx:
         hits = list(map(of_sample, hits))
     if task.fixer is not None:
@@ -129,11 +130,17 @@ def _is_behind_repeat(hit: Hit, model: Model) -> bool:
     return bool(repeats) and hit.node is not None and not repeats.isdisjoint(hit.node.ancestors())
 
 
-def _seen(hit: Hit) -> Hit:
-    """``hit`` without related places in files that are known and not there."""
-    if all(place.source.path for _, place in hit.related):
+def _seen(rule: Rule, hit: Hit) -> Hit:
+    """``hit`` without related places in files that are known and not there; what it says because of them is no error.
+
+    The file of the nginx at hand may be another one.
+    """
+    related = tuple((word, place) for word, place in hit.related if place.source.path)
+    if len(related) == len(hit.related):
         return hit
-    return replace(hit, related=tuple((word, place) for word, place in hit.related if place.source.path))
+    refused = rule.rejected_by_nginx if hit.rejected is None else hit.rejected
+    severity = Severity.INFO if refused else hit.severity
+    return replace(hit, related=related, severity=severity, rejected=False if refused else hit.rejected)
 
 
 def _joined(references: tuple[str, ...]) -> Check:
