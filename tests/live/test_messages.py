@@ -86,7 +86,7 @@ http {
             5,
             'unknown directive "2,3}$"',
             {
-                5: "the {2,3} in ^/[0-9]{2,3}$ ends the word for nginx: it takes the { for the start of a block"
+                5: "unquoted {2,3} in ^/[0-9]{2,3}$: nginx reads the { as the start of a block"
             },
         ),
         (
