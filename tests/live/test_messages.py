@@ -85,9 +85,7 @@ http {
             TORN_EXPRESSION,
             5,
             'unknown directive "2,3}$"',
-            {
-                5: "unquoted {2,3} in ^/[0-9]{2,3}$: nginx reads the { as the start of a block"
-            },
+            {5: "unquoted {2,3} in ^/[0-9]{2,3}$: nginx reads the { as the start of a block"},
         ),
         (
             SEVERAL,
