@@ -73,23 +73,6 @@ def _with_cause(ctx: CheckContext, hit: Hit) -> Hit:
 _OF_PLUS = ("plus-only-directive", "plus-only-upstream-feature", "health-check-requires-plus")
 
 
-def usable_facts(model: Model, node: Directive) -> list[DirectiveFact]:
-    """Facts by which this use of a directive is right: place, availability, arguments, block or not."""
-    return facts_of_use(model.target, node.name, node.context, len(node.args), node.is_block)
-
-
-def facts_of_use(target: Nginx, name: str, context: str, count: int, block: bool) -> list[DirectiveFact]:
-    """Facts by which a directive may be used in ``context`` with ``count`` arguments, as a block or not."""
-    return [
-        fact
-        for fact in facts_of(name, target)
-        if fact.block == block
-        and context in fact.contexts_for(target)
-        and fact.available(target) is Availability.YES
-        and fact.arguments(target).accepts(count)
-    ]
-
-
 _MOST_NAMES = 10_000
 """Different uses of directives, after which no unknown name is compared with the known ones: that takes 2 ms each."""
 

@@ -18,7 +18,7 @@ from nginxaudit.load.answers import Answers
 from nginxaudit.load.base import BY_WORDS, FINALS, GRAMMARS, Final, Grammar, LoadState, Mistake, Use
 from nginxaudit.load.scripts import why_lacking
 from nginxaudit.load.types import grammar_of_type
-from nginxaudit.load.usage import facts_of_use
+from nginxaudit.load.usable import facts_of_use
 from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS, Asked, Nginx, Stretch, context_family
 from nginxaudit.syntax.tree import Directive, Token

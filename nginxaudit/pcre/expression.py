@@ -340,7 +340,8 @@ def _prefix(node: Node) -> str:
 @lru_cache(maxsize=16384)
 def parse(pattern: str, *, caseless: bool = False, limit: int = MAX_LENGTH) -> Expression | None:
     """``pattern`` as PCRE2 reads it, or None for what is not understood here or has more than ``limit`` bytes."""
-    from nginxaudit.pcre.read import NotUnderstoodError, Reader  # only who has expressions pays for it
+    from nginxaudit.pcre.cursor import NotUnderstoodError  # only who has expressions pays for it
+    from nginxaudit.pcre.read import Reader
 
     text = pattern.encode("utf-8", "surrogateescape").decode("latin-1")
     if len(text) > limit:

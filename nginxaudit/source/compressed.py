@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 from msgspec import Struct
 
-from nginxaudit.source.limits import raised, spoken
-from nginxaudit.source.read import ReadError, Unreadable, explain
-
-MAX_ARCHIVE_BYTES = 1 << 30
-"""Of one archive, unpacked: images of nginx have 0.2 GB, few with an application in them have more than 1 GB."""
+from nginxaudit.source.limits import MAX_ARCHIVE_BYTES, raised, spoken
+from nginxaudit.source.read import Readable, ReadError, Unreadable, explain
 
 Kind: TypeAlias = Literal["text", "tar", "zip"]
 
@@ -26,13 +23,6 @@ _METHODS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 _ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".zip", *(f".tar{suffix}" for suffix in SUFFIXES))
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter begins one without members
-
-
-class Readable(Protocol):
-    """What can be read from its begin to its end."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes, none at the end."""
 
 
 class Content(Struct, frozen=True):

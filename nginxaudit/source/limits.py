@@ -7,6 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+MAX_ARCHIVE_BYTES = 1 << 30
+"""Of one archive, unpacked: images of nginx have 0.2 GB, few with an application in them have more than 1 GB."""
+
 _UNITS = ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k"))
 
 

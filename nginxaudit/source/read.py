@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable
 from enum import Enum
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from nginxaudit.source.limits import DEFAULTS, raised, spoken
 
@@ -24,6 +24,13 @@ class Unreadable(Enum):
     FOREIGN = "foreign"  # other software's
     REFUSED = "refused"  # permissions, special files, binary, I/O errors
     LIMIT = "limit"  # more than one of the `Limits` allows
+
+
+class Readable(Protocol):
+    """What can be read from its begin to its end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, none at the end."""
 
 
 class ReadError(Exception):

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias, cast
 
-from nginxaudit.source.compressed import MAX_ARCHIVE_BYTES, Readable
-from nginxaudit.source.limits import spoken
-from nginxaudit.source.read import ReadError, Unreadable, explain
+from nginxaudit.source.limits import MAX_ARCHIVE_BYTES, spoken
+from nginxaudit.source.read import Readable, ReadError, Unreadable, explain
 
 MAX_RATIO = 200
 """How many times its own size data may unpack to: configurations come to 20, images to 5, bombs to 1000."""

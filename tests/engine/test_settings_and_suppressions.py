@@ -269,8 +269,9 @@ def test_an_option_widens_a_rule(tmp_path: Path) -> None:
 
 
 def test_a_page_whose_cwe_is_no_number_is_refused(tmp_path: Path) -> None:
-    from nginxaudit.engine.rules.catalogue import builtin, page_of
+    from nginxaudit.engine.rules.catalogue import builtin
     from nginxaudit.engine.rules.pages import parse_page
+    from nginxaudit.engine.rules.places import page_of
     from nginxaudit.engine.rules.rule import PageError
 
     rule = next(each for each in builtin() if each.slug == "alias-traversal")

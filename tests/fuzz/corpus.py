@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from nginxaudit.engine.rules.catalogue import pages_directory
+from nginxaudit.engine.rules.places import pages_directory
 from nginxaudit.engine.settings.document import sample
 from nginxaudit.source.text import SourceText
 from nginxaudit.syntax.parse import parse

@@ -164,7 +164,7 @@ class _Damaging(MetaPathFinder, Loader):
 
 def _examples_by_function(slugs: Sequence[str]) -> dict[tuple[str, str], list[str]]:
     """Where each function runs."""
-    from nginxaudit.engine.rules.catalogue import page_of
+    from nginxaudit.engine.rules.places import page_of
     from tests.mutants.comparing import COMPARISONS, examples_of
 
     reached: dict[tuple[str, str], list[str]] = {}

@@ -12,8 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from nginxaudit.engine.results.merging import apart
-from nginxaudit.engine.rules.catalogue import builtin, page_of
+from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.pages import Example, Page, read_page
+from nginxaudit.engine.rules.places import page_of
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import DecodeError, Struct, json
 from msgspec.structs import replace
 
+from nginxaudit.engine.rules.places import PACKAGED, pages_directory
 from nginxaudit.engine.rules.rule import PageError, Rule
 from nginxaudit.suggest import did_you_mean
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from nginxaudit.engine.settings.record import Settings
 
 # What only the reading of pages needs (pages, pathlib, hashlib) is imported there: a start reads the index.
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-_PACKAGED = os.path.join(_PACKAGE, "_rules")
 INDEX_NAME = ".index.json"
 _FORMAT = 6  # raise when the index's form changes
 ALL = "ALL"
@@ -89,21 +88,11 @@ def groups_of(rule: Rule) -> tuple[str, ...]:
     return (ALL, rule.category, *rule.tags)
 
 
-def pages_directory() -> str:
-    """Where the pages are: inside the package once it is installed, beside it in a checkout."""
-    return _PACKAGED if os.path.isdir(_PACKAGED) else os.path.join(os.path.dirname(_PACKAGE), "rules")
-
-
-def page_of(rule: Rule) -> str:
-    """The file of the page of ``rule``."""
-    return rule.path if os.path.isabs(rule.path) or rule.own else os.path.join(pages_directory(), rule.path)
-
-
 @cache
 def builtin() -> Catalogue:
     """The rules that come with nginxaudit."""
     directory = pages_directory()
-    if directory == _PACKAGED:
+    if directory == PACKAGED:
         return Catalogue(_read_index(directory).rules)
     return Catalogue(_from_checkout(directory))
 

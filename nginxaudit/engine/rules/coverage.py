@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from nginxaudit.engine.rules.catalogue import pages_directory
+from nginxaudit.engine.rules.places import pages_directory
 
 FILE_NAME = "coverage.toml"
 

@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from nginxaudit.engine.rules.catalogue import page_of
 from nginxaudit.engine.rules.options import defaults_of
+from nginxaudit.engine.rules.places import page_of
 from nginxaudit.engine.rules.rule import FrontMatter, PageError, Rule
 from nginxaudit.engine.tables import TableError, read
 from nginxaudit.source.fence import EVERYWHERE, Fence, read_utf8

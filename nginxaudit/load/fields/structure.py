@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain, islice
 
-from msgspec import Struct
-
 from nginxaudit.finding import Severity
 from nginxaudit.hit import Edits
 from nginxaudit.load.base import INVALID, LoadState, Mistake, finally_
+from nginxaudit.load.buffers import Buffers
 from nginxaudit.load.fields.zones import PAGE
 from nginxaudit.load.types import buffers_of
 from nginxaudit.model import Model
@@ -164,25 +163,6 @@ def buffer_sizes(load: LoadState) -> Iterator[Mistake]:
             elif block.inner == "http":  # judged where a server inherits it
                 problems = (_block_buffers(load, server, protocol) for server in block.named("server"))
                 yield from islice(chain.from_iterable(problems), 1)
-
-
-class Buffers(Struct, frozen=True):
-    """The buffers of a protocol in effect in a block; sizes in bytes."""
-
-    protocol: str
-    number: int
-    size: int
-    first: int  # of the one for the header
-
-    @property
-    def largest(self) -> int:
-        """Size of the largest one."""
-        return max(self.first, self.size)
-
-    @property
-    def room(self) -> int:
-        """What may be busy: all but one."""
-        return (self.number - 1) * self.size
 
 
 def _block_buffers(load: LoadState, block: Directive, protocol: str) -> Iterator[Mistake]:

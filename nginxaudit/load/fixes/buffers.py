@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nginxaudit import edits
 from nginxaudit.hit import Edits
-from nginxaudit.load.fields.structure import Buffers
+from nginxaudit.load.buffers import Buffers
 from nginxaudit.model import Model
 from nginxaudit.syntax.tree import Directive
 

@@ -8,7 +8,7 @@ from functools import cache
 from nginxaudit import edits
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.load.base import Reference
-from nginxaudit.load.usage import facts_of_use
+from nginxaudit.load.usable import facts_of_use
 from nginxaudit.model import Model
 from nginxaudit.nginx import Availability, Nginx, Target, known_names, variable, variables
 from nginxaudit.suggest import clear_match

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nginxaudit import edits
 from nginxaudit.finding import Applicability, Edit, Fix
 from nginxaudit.hit import Edits
-from nginxaudit.load.usage import usable_facts
+from nginxaudit.load.usable import usable_facts
 from nginxaudit.model import Model
 from nginxaudit.nginx import PSEUDO_CONTEXTS
 from nginxaudit.nginx.patterns import compiled
