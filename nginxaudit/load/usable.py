@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nginxaudit.model import Model
-from nginxaudit.nginx import Availability, DirectiveFact, Nginx
+from nginxaudit.nginx import Availability, DirectiveFact, Nginx, facts_of
 from nginxaudit.syntax.tree import Directive
 
 

@@ -312,15 +312,22 @@ server {
 @pytest.mark.parametrize(
     "version", ["1.18.0", "1.21.6", "1.25.1", "1.26.3", "1.28.2", "1.29.6", "1.29.7", "1.31.4"]
 )
-def test_each_version_has_the_findings_that_it_has_alone(version: str, tmp_path: Path) -> None:
-    text = f"stream {{ server {{ listen 9; }} }}\n{_http(_RICH)}"
+def test_each_version_has_the_findings_that_it_has_alone(
+    version: str, of_all_versions: list[Finding], tmp_path: Path
+) -> None:
     asked = parse_version(version)
-    whole = {_place(each) for each in _everything(text, tmp_path, None) if _holds(each, asked)}
-    alone = {_place(each) for each in _everything(text, tmp_path, version)}
+    whole = {_place(each) for each in of_all_versions if _holds(each, asked)}
+    alone = {_place(each) for each in _everything(tmp_path, version)}
     assert whole == alone
 
 
-def _everything(text: str, directory: Path, version: str | None) -> list[Finding]:
+@pytest.fixture(scope="module")
+def of_all_versions(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
+    return _everything(tmp_path_factory.mktemp("all"), None)
+
+
+def _everything(directory: Path, version: str | None) -> list[Finding]:
+    text = f"stream {{ server {{ listen 9; }} }}\n{_http(_RICH)}"
     report = _report(text, directory, select=("ALL",), nginx_version=version)
     return [each for each in report.findings if each.rule != "requires-newer-nginx"]  # said once, above
 

@@ -12,6 +12,7 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,6 +147,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+@cache
 def kept() -> dict[str, dict[str, list[str]]]:
     """What is written down: by rule the reason, and by kind where something is different."""
     if not KEPT.exists():

@@ -32,21 +32,32 @@ def git(directory: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, made: Path) -> Path:
     """A repository with a commit, a remote, a worktree ``tree`` and a submodule ``sub``."""
-    main = tmp_path / "main"
+    shutil.copytree(made, tmp_path, symlinks=True, dirs_exist_ok=True)
+    for name in ("tree/.git", "main/.git/worktrees/tree/gitdir", "main/.gitmodules", "main/.git/config"):
+        path = tmp_path / name
+        path.write_text(path.read_text().replace(str(made), str(tmp_path)))
+    return tmp_path / "main"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test has a copy of: git takes longer than the tests."""
+    directory = tmp_path_factory.mktemp("made")
+    main = directory / "main"
     main.mkdir()
     git(main, "init", "-q", "-b", "main")
     git(main, "remote", "add", "origin", SECRET)
     git(main, "commit", "-q", "--allow-empty", "-m", "one")
     git(main, "worktree", "add", "-q", "-b", "feature/x", "../tree")
-    other = tmp_path / "other"
+    other = directory / "other"
     other.mkdir()
     git(other, "init", "-q", "-b", "main")
     git(other, "commit", "-q", "--allow-empty", "-m", "two")
     git(main, "submodule", "--quiet", "add", str(other), "sub")
     git(main, "commit", "-q", "-m", "three")
-    return main
+    return directory
 
 
 @pytest.mark.slow
