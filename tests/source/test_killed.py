@@ -38,10 +38,8 @@ def _killed(changes: list[Change], directory: Path, seconds: float, *, from_firs
         _write(changes, directory)
         os._exit(0)
     while from_first and os.stat(changes[0].real).st_ino == first:
-        pass
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds:
-        pass
+        time.sleep(0.0001)
+    time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 
