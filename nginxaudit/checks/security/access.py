@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.serving import always_returns
-from nginxaudit.finding import Severity
+from nginxaudit.checks.security.answers import answered
+from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import (
@@ -52,12 +53,15 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
         if not guards or scope in told or _refuses_anyway(ctx.model, block, node):
             continue
         told.add(scope)
+        found, asked = answered(ctx.model, node)
         yield Hit(
             whole(node),
             f"return answers before {guards[0].name} is looked at: everybody gets this",
             node,
             related=(("this rule does not hold here", whole(guards[0])),),
             help="Answer from another location: try_files to it, or proxy_pass, comes after the access rules.",
+            confidence=Confidence.LOW if asked and found is None else None,
+            witness=found,
         )
 
 
