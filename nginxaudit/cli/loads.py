@@ -79,7 +79,7 @@ LOAD_OPTIONS = [
         "--methods", callback=_methods, metavar="METHOD:SHARE,…", default="GET:0.9,POST:0.1", show_default=True,
         help="Methods of the requests: POST, LOCK and PATCH are not sent twice.",
     ),
-    click.option("--workers", type=click.IntRange(1, 512), metavar="N", help="Worker processes (default: worker_processes; 4 for auto)."),
+    click.option("--workers", type=click.IntRange(1, 512), metavar="N", help="Worker processes (default: worker_processes; 4 for auto or without nginx.conf)."),
     click.option("--response-time", callback=_time(), metavar="TIME", default="50ms", show_default=True, help="How long a healthy server takes."),
     click.option("--client-timeout", callback=_time(1), metavar="TIME", default="30s", show_default=True, help="How long clients wait before they give up."),
     click.option("--restart", callback=_time(1000), metavar="TIME", default="20s", show_default=True, help="rolling: how long an instance is gone."),

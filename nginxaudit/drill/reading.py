@@ -166,14 +166,16 @@ def _idle(upstream: Upstream) -> int:
 
 
 def workers_of(model: Model) -> int:
-    """``worker_processes``; `AUTO_WORKERS` for ``auto``."""
+    """``worker_processes``; `AUTO_WORKERS` for ``auto``, and where nginx.conf, which nearly always has it, is not there."""
     for node in model.config.named("worker_processes"):
         text = str(node.args[0]) if node.args else ""
         return max(1, int(text)) if text.isascii() and text.isdigit() else AUTO_WORKERS
-    return 1
+    return AUTO_WORKERS if model.config.fragment else 1
 
 
 def _notes(upstream: Upstream, model: Model) -> Iterator[str]:
+    if model.config.fragment:
+        yield f"nginx.conf is not there: {AUTO_WORKERS} workers are taken (--workers)"
     names = [peer.text for peer in upstream.peers if peer.is_hostname]
     if names:
         yield f"{', '.join(names)}: a host name is taken for one server, however many addresses it has"

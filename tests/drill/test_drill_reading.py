@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nginxaudit.drill.reading import subjects
+from nginxaudit.drill.reading import AUTO_WORKERS, subjects
 from nginxaudit.drill.spec import Subject
 from nginxaudit.nginx import Target
 from tests.model.model_support import http, model_of
@@ -149,3 +149,15 @@ def test_every_location_is_a_use() -> None:
         "*:80 location /a",
         "*:80 location /b",
     ]
+
+
+def test_a_site_without_its_nginx_conf_has_several_workers() -> None:
+    text = (
+        "upstream app { server 10.0.0.1; server 10.0.0.2; } server { location / { proxy_pass http://app; } }"
+    )
+    (alone,) = subjects(model_of(text, context="http"))
+    (whole,) = subjects(model_of(f"events {{}} http {{ {text} }}"))
+    assert alone.group is not None and whole.group is not None
+    assert (alone.group.workers, whole.group.workers) == (AUTO_WORKERS, 1)
+    assert any("nginx.conf is not there" in note for note in alone.group.notes)
+    assert not whole.group.notes
