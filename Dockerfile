@@ -5,8 +5,7 @@ COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY nginxaudit ./nginxaudit
 COPY rules ./rules
 RUN python -m venv --without-pip /opt/nginxaudit \
-    && pip install --no-cache-dir --only-binary :all: "msgspec>=0.19" hatchling \
-    && pip --python /opt/nginxaudit/bin/python install --no-cache-dir --no-build-isolation ".[kubernetes,zstd]" \
+    && pip --python /opt/nginxaudit/bin/python install --quiet --no-cache-dir ".[kubernetes,zstd]" \
     && python -m compileall -q /opt/nginxaudit
 
 FROM python:3.13-alpine
