@@ -38,7 +38,7 @@ REQUEST_OPTIONS = [
 WORLD_OPTIONS = [
     click.option(
         "--file-exists", multiple=True, metavar="PATH",
-        help="This file exists; a directory, with a slash behind it. Repeat for several.",
+        help="This file exists; a directory with a trailing slash. Repeat for several.",
     ),
     click.option("--file-missing", multiple=True, metavar="PATH", help="This file does not exist. Repeat for several."),
     click.option(

@@ -25,7 +25,7 @@ def _world_options(command: Any) -> Any:
 
 
 @click.command(
-    "compare", cls=Sectioned, short_help="Show which requests two configurations treat differently."
+    "compare", cls=Sectioned, short_help="Show which requests behave differently in two configurations."
 )
 @click.argument("paths", nargs=-1, metavar="OLD NEW | --git REV [PATH]")
 @click.option(
@@ -39,7 +39,7 @@ def _world_options(command: Any) -> Any:
 @output_options(FORMATS)
 @target_options
 def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int:
-    """Show which requests two configurations treat differently.
+    """Show which requests behave differently in two configurations.
 
     Makes requests of both: for every server name and location, the edges beside them, the methods,
     arguments and headers that conditions and maps read; walks each through both, as

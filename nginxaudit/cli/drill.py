@@ -28,7 +28,7 @@ def _load_options(command: Any) -> Any:
 
 
 @click.command(
-    "drill", cls=Sectioned, short_help="Tell what is lost when a server dies, hangs, or is restarted."
+    "drill", cls=Sectioned, short_help="Simulate what is lost when a server fails, hangs or is restarted."
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @click.option(
@@ -64,7 +64,7 @@ def _load_options(command: Any) -> Any:
 )
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
-    """Tell what is lost when a server dies, hangs, or is restarted.
+    """Simulate what is lost when a server fails, hangs or is restarted.
 
     Simulates nginx's choice of servers, its accounting of failures and its retries for every
     upstream as every location uses it: requests lost and retried, when a failing server is out

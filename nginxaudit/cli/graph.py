@@ -18,15 +18,15 @@ from nginxaudit.views.graph import FORMATS
 @click.command(
     "graph",
     cls=Untranslated,
-    short_help="Draw the way of a request: sockets, servers, locations, upstreams, instances.",
+    short_help="Draw the request flow: sockets, servers, locations, upstreams, backends.",
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
-@click.option("--upstream", metavar="NAME", default="", help="Only what has to do with this upstream.")
-@click.option("--server", metavar="NAME", default="", help="Only what has to do with servers of this name.")
+@click.option("--upstream", metavar="NAME", default="", help="Only what belongs to this upstream.")
+@click.option("--server", metavar="NAME", default="", help="Only what belongs to servers of this name.")
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
-    """Draw the way of a request: sockets, servers, locations, upstreams, instances.
+    """Draw the request flow: sockets, servers, locations, upstreams, backends.
 
     Findings are marked where they belong. Dashed lines lead to backups and to servers marked down.
 

@@ -80,22 +80,22 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Find what is wrong in NGINX configurations, before the reload.
+    """Find problems in NGINX configurations before the reload.
 
-    nginxaudit reads configurations as nginx does and says whether they will load, whether they are
+    nginxaudit reads configurations as nginx does and reports whether they will load, whether they are
     safe, and whether the load balancing survives an instance that dies, hangs or is restarted.
 
     \b
     Start with:
-      nginxaudit scan /etc/nginx        what is wrong on this machine
+      nginxaudit scan /etc/nginx        problems of this host
       nginx -T | nginxaudit scan -      the running configuration, from anywhere
       nginxaudit trace URL              what happens to a request, and why
-      nginxaudit compare OLD NEW        which requests a change treats differently
-      nginxaudit upstreams /etc/nginx   how every group balances and fails over
-      nginxaudit drill /etc/nginx       what is lost when a server dies or is restarted
-      nginxaudit graph /etc/nginx       the way of a request, from socket to instance
+      nginxaudit compare OLD NEW        which requests behave differently after a change
+      nginxaudit upstreams /etc/nginx   how every upstream balances and fails over
+      nginxaudit drill /etc/nginx       what is lost when a server fails or is restarted
+      nginxaudit graph /etc/nginx       request flow, from socket to backend
       nginxaudit scan --diff nginx.conf what could be fixed, as a diff
-      nginxaudit rules                  everything it looks for
+      nginxaudit rules                  all rules
       nginxaudit explain missing-listen why a rule matters, with examples
 
     """

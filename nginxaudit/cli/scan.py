@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nginxaudit.views.graph.view import GraphView
 
 
-@click.command("scan", cls=Sectioned, short_help="Audit configurations and print what is wrong.")
+@click.command("scan", cls=Sectioned, short_help="Audit configurations and print the findings.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @report_options(FORMATS)
 @setting_options(TARGET, READ, RULES, REPORTED)
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", "-q", is_flag=True, help="Print findings and what was not analysed, nothing else.")
 @click.option("--silent", "-s", is_flag=True, help="Print nothing; the exit code says what was found.")
 @click.option(
-    "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline silences."
+    "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline suppresses."
 )
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
 @click.option(
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     "--fix-only", is_flag=True, help="Like --fix, without a report on what is left, which is no failure."
 )
 @click.option(
-    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also apply suggestions, which need a look."
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff, also apply fixes that need review."
 )
 @click.option(
     "--diff",
@@ -73,11 +73,11 @@ if TYPE_CHECKING:
     callback=jobs_of,
     default="auto",
     show_default=True,
-    help="How many processes run rules: a number, or auto for as many as pay.",
+    help="How many processes run rules: a number, or auto for automatic.",
 )
-@click.option("--profile", is_flag=True, help="Say on standard error where the time went, in one process.")
+@click.option("--profile", is_flag=True, help="Print to standard error where the time went; runs in one process.")
 def command(paths: tuple[str, ...], **options: Any) -> int:
-    """Audit configurations and print what is wrong.
+    """Audit configurations and print the findings.
 
     PATH is a configuration file, a directory, the output of `nginx -T`, a tar or zip archive, a container
     image (docker save, OCI layout), a Kubernetes manifest, or - for standard input; each of them may be

@@ -33,7 +33,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
 
     Walks each URL through the configuration as nginx does: socket, server, rewrites, location,
     access, files or backend, error pages, headers. Every step has its file and line, and the
-    reason; locations that lost are named. Nothing is sent, and no file of the site is looked at:
+    reason; locations that lost are named. Nothing is sent, and no file of the site is read:
     what cannot be known (does a file exist, what does a backend answer) is a branch, unless an
     option says it. tcp://, tls:// and udp:// with a port are connections of stream.
 

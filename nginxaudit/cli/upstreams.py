@@ -1,4 +1,4 @@
-"""``nginxaudit upstreams``: how every group balances and fails over."""
+"""``nginxaudit upstreams``: how every upstream balances and fails over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nginxaudit.views.upstreams import FORMATS
 @click.command(
     "upstreams",
     cls=Untranslated,
-    short_help="Tell how every upstream balances, detects failures and fails over.",
+    short_help="Show how every upstream balances, detects failures and fails over.",
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
@@ -27,7 +27,7 @@ from nginxaudit.views.upstreams import FORMATS
 )
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
-    """Tell how every upstream balances, detects failures and fails over.
+    """Show how every upstream balances, detects failures and fails over.
 
     For each: what it is (single, active-active, active-passive, …) and what it is meant to be, its
     servers with their effective settings, what counts as a failure and for how long it takes a

@@ -20,7 +20,7 @@ def run(
 ) -> Iterator[Outcome]:
     """Hits of all ``tasks`` on each root, in the order of the roots and of the tasks.
 
-    ``jobs``: in how many processes; None for as many as pay.
+    ``jobs``: in how many processes; None for automatic.
     """
     most_fixed = limits.max_findings_per_rule
     if jobs != 1:

@@ -218,7 +218,7 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
     upstreams: Annotated[
         Mapping[str, Upstream],
         about(
-            "What upstreams are meant to be: active-active or active-passive; names may be globs.",
+            "Intended topology of upstreams: active-active or active-passive; names may be globs.",
             "--topology NAME=KIND",
             TARGET,
             sample='backend = { topology = "active-passive" }',
