@@ -56,9 +56,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fix-only", is_flag=True, help="Like --fix, without a report on what is left, which is no failure."
 )
-@click.option(
-    "--unsafe-fixes", is_flag=True, help="With --fix or --diff, also apply fixes that need review."
-)
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff, also apply fixes that need review.")
 @click.option(
     "--diff",
     is_flag=True,
@@ -73,9 +71,11 @@ if TYPE_CHECKING:
     callback=jobs_of,
     default="auto",
     show_default=True,
-    help="How many processes run rules: a number, or auto for automatic.",
+    help="How many processes run rules: a number, or auto.",
 )
-@click.option("--profile", is_flag=True, help="Print to standard error where the time went; runs in one process.")
+@click.option(
+    "--profile", is_flag=True, help="Print to standard error where the time went; runs in one process."
+)
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print the findings.
 

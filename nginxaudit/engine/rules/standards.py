@@ -38,7 +38,7 @@ def standards() -> Mapping[str, Standard]:
     """The standards by name, in the order of the file."""
     import tomllib
 
-    from nginxaudit.engine.rules.catalogue import pages_directory
+    from nginxaudit.engine.rules.places import pages_directory
 
     with open(os.path.join(pages_directory(), FILE_NAME), "rb") as file:
         return convert(tomllib.load(file), dict[str, Standard])
