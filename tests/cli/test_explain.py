@@ -37,7 +37,7 @@ def test_json() -> None:
     assert document["schema_version"] == 1
     assert (first["rule"], second["rule"]) == ("missing-listen", "alias-traversal")
     assert listed[0].items() <= first.items()
-    assert first["why"] and first["remedy"] and first["url"].endswith("/missing-listen.md")
+    assert first["why"] and first["remedy"] and first["url"].endswith("/missing-listen/")
     assert {each["kind"] for each in first["examples"]} == {"bad", "good"}
     assert any(each["fixed"] for each in first["examples"])
     assert "## How to fix" in first["page"]

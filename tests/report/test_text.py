@@ -144,7 +144,7 @@ def test_the_same_message_is_shown_once():
         finding(MISMATCH, "twice said", at(source, "one")), finding(MISMATCH, "twice said", at(source, "two")), sources=(source,)
     ))  # fmt: skip
     assert out.count("twice said") == 1
-    assert "md\n --> a.conf:2:1\n2 | two;\n" in out
+    assert "/\n --> a.conf:2:1\n2 | two;\n" in out
 
 
 def test_an_included_file_is_one_line_with_its_includes():
