@@ -91,7 +91,7 @@ def _in_part(report: Report) -> str:
 NOUNS = {
     Severity.ERROR: ("error", "errors"),
     Severity.WARNING: ("warning", "warnings"),
-    Severity.INFO: ("info", "infos"),
+    Severity.INFO: ("info finding", "info findings"),
 }
 
 

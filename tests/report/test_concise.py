@@ -11,7 +11,7 @@ def test_a_line_per_finding():
         'nginx.conf:3:24: warning upstream-settings-mismatch: servers of upstream "backend" differ: max_fails '
         "is 3 here and 1 (the default) on 10.0.0.2:8080, so nginx does not treat the instances alike\n"
         "nginx.conf:7:31: error alias-traversal: [*] alias /srv/日本 lets clients read /srv\n"
-        "nginxaudit: 1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed, for nginx 1.31.4; "
+        "nginxaudit: 1 error, 1 warning, 1 info finding (1 suppressed) in 2 files analysed, for nginx 1.31.4; "
         "[*] 1 fixable with --fix (--diff shows how)\n"
     )
 

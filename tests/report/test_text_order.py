@@ -58,7 +58,7 @@ def test_folding_is_over_the_whole_report():
     out = rendered("text", repeats(700, files=3))
     assert out.count("warning[upstream-settings-mismatch]") == 10
     assert "... and 2,090 more of upstream-settings-mismatch (in 3 files; --all shows them)\n" in out
-    assert "2,100 warnings, 1 info in 3 files analysed, for nginx 1.31.4\n" in out
+    assert "2,100 warnings, 1 info finding in 3 files analysed, for nginx 1.31.4\n" in out
     assert "0.conf (10 findings)\n" in out
 
 
@@ -73,7 +73,7 @@ def test_all_places_on_request():
 
 def test_summary_counts():
     assert rendered("text", full()).splitlines()[-4:] == [
-        "1 error, 1 warning, 1 info (1 suppressed) in 2 files analysed, for nginx 1.31.4",
+        "1 error, 1 warning, 1 info finding (1 suppressed) in 2 files analysed, for nginx 1.31.4",
         "  error nginx.conf:7 alias-traversal",
         "[*] 1 fixable with --fix (--diff shows how)",
         "-v shows 1 finding in full; nginxaudit explain RULE shows the page of a rule",
