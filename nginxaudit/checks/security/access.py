@@ -123,11 +123,11 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
         if not any(inner.name == "auth_basic_user_file" for inner in block.walk()):
             hit = Hit(
                 whole(node),
-                "without auth_basic_user_file nginx asks for no password: everybody comes in",
+                "auth_basic has no effect without auth_basic_user_file: no password is required",
                 node,
                 help="Add auth_basic_user_file.",
             )
-            yield unless(ctx.model.is_enclosed, "a block around it has one", hit)
+            yield unless(ctx.model.is_enclosed, "an enclosing block sets it", hit)
     for node in ctx.model.config.named("auth_basic_user_file"):
         block = node.parent
         if block is None or ctx.model.effective(block, "auth_basic") or unread(ctx.model, block):
@@ -135,11 +135,11 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
         if not any(inner.name == "auth_basic" for inner in block.walk()):
             hit = Hit(
                 whole(node),
-                "without auth_basic nginx asks for no password: the file is not used",
+                "auth_basic_user_file has no effect without auth_basic: no password is required",
                 node,
                 help='Add auth_basic "realm";',
             )
-            yield unless(ctx.model.is_enclosed, "a block around it has that", hit)
+            yield unless(ctx.model.is_enclosed, "an enclosing block sets it", hit)
 
 
 def unread(model: Model, block: Directive) -> bool:
@@ -298,10 +298,12 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
         told.add(server)
         yield Hit(
             whole(node),
-            f"the password goes over {plain[0].key} in plain text: who listens on the way has it",
+            f"auth_basic on {plain[0].key} without TLS: credentials are sent unencrypted",
             node,
-            related=(("without TLS", whole(plain[0].directive)),) if plain[0].directive is not None else (),
-            help="Ask for it in the TLS server alone, and redirect from this one.",
+            related=(("listens without TLS", whole(plain[0].directive)),)
+            if plain[0].directive is not None
+            else (),
+            help="Use auth_basic only in the TLS server, and redirect this server to it.",
         )
 
 
@@ -335,10 +337,10 @@ def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:
         if any(taker.directive.first(name) for name in ("proxy_pass", "fastcgi_pass", "uwsgi_pass")):
             yield Hit(
                 name_of(node),
-                f"{location.pattern}/ and other spellings get to the backend without these rules",
+                f"{location.pattern}/ and other spellings reach the backend without these access rules",
                 node,
-                related=(("that way", name_of(taker.directive)),),
-                help=f"Guard location ^~ {location.pattern} instead.",
+                related=(("this location passes them", name_of(taker.directive)),),
+                help=f"Protect the prefix instead: location ^~ {location.pattern}",
             )
 
 
@@ -347,10 +349,16 @@ def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
     settings = {
         "ignore_invalid_headers": (
             "off",
-            "headers with odd names get to the backend, which may read them as others",
+            "ignore_invalid_headers off passes invalid header names, which the backend may interpret differently",
         ),
-        "merge_slashes": ("off", "//admin is not /admin to the locations here, and may be to the backend"),
-        "underscores_in_headers": ("on", "X_User and X-User are two headers here, and one to many backends"),
+        "merge_slashes": (
+            "off",
+            "merge_slashes off: //admin does not match location /admin, but the backend may treat it as /admin",
+        ),
+        "underscores_in_headers": (
+            "on",
+            "underscores_in_headers on: many backends treat X_User and X-User as the same header",
+        ),
     }
     guarded = bool(ctx.model.config.named("deny") or ctx.model.config.named("auth_basic"))
     for name, (value, meaning) in settings.items():
@@ -361,5 +369,5 @@ def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
                     meaning,
                     node,
                     severity=Severity.INFO if name == "underscores_in_headers" else None,
-                    help="Leave it at its default, unless an application needs it.",
+                    help="Delete it unless an application needs it.",
                 )

@@ -269,11 +269,11 @@ def _capturing(block: Directive) -> Directive | None:
 def _overflow(ctx: CheckContext, key: Directive, node: Directive, cve: str) -> Hit:
     return Hit(
         arg(key, key.word),
-        f"the groups of this key replace captures that are being read (by {node.name}): memory beside them is read ({cve})",
+        f"this map key overwrites captures that {node.name} is using: out-of-bounds read ({cve})",
         key,
-        related=(("while this is evaluated", whole(node)),),
+        related=(("the captures are used here", whole(node)),),
         confidence=_doubt(ctx),
-        help="Upgrade to nginx 1.30.4, or write (?:…) where nothing is to be captured.",
+        help="Upgrade to nginx 1.30.4, or use non-capturing groups (?:…).",
         make_fix=partial(_groups_dropped, key.parent),
     )
 

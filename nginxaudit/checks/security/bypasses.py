@@ -91,7 +91,7 @@ def _overridden(guarded: Guarded, other: Location, witness: Witness) -> Hit:
         location,
         related=(
             ("this rule does not apply", whole(guarded.rule)),
-            ("this location takes the request", name_of(other.directive)),
+            ("this location handles the request", name_of(other.directive)),
         ),
         severity=_severity(other),
         help=_remedy(guarded, other),
@@ -205,12 +205,14 @@ def fits(location: Location, uri: str) -> bool:
 def _problem(guarded: Guarded, other: Location) -> str:
     label, rule = other.label, guarded.rule.name
     if other.modifier == "^~":
-        return f'"{label}" wins over this regex: {rule} does not apply to what it serves'
+        return (
+            f'"{label}" takes precedence over this regex location: {rule} here does not apply to its requests'
+        )
     if guarded.location.is_regex:
-        return f'"{label}" comes first and takes matching requests: {rule} here does not apply to them'
+        return f'"{label}" comes first and handles matching requests: {rule} here does not apply to them'
     if other.is_regex:
-        return f'"{label}" takes matching requests: {rule} here does not apply to them'
-    return f'"{label}" does not inherit {rule} from here: any client gets what it serves'
+        return f'"{label}" handles matching requests: {rule} here does not apply to them'
+    return f'"{label}" does not inherit {rule} from this location: any client can request what it serves'
 
 
 def _severity(other: Location) -> Severity | None:
@@ -224,9 +226,9 @@ def _severity(other: Location) -> Severity | None:
 
 def _remedy(guarded: Guarded, other: Location) -> str:
     if other.modifier == "^~":
-        return "Repeat the rule inside that location, or leave out its ^~."
+        return "Repeat the rule inside that location, or remove its ^~."
     if guarded.location.is_regex:
         return "Move this location before the other one."
     if other.is_regex:
-        return "Write location ^~, and put what the regex does for it inside."
-    return "Put that location inside this one, or repeat the rules there; where it is meant, say so with allow all or auth_basic off."
+        return "Use location ^~, and copy what it needs from the regex location into it."
+    return "Nest that location in this one or repeat the rules there. If access is intended, add allow all or auth_basic off."

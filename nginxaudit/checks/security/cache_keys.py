@@ -47,7 +47,7 @@ def _without_arguments(model: Model, each: Pass) -> Hit | None:
         return None
     return Hit(
         whole(key),
-        "the key has no arguments: /page?id=2 gets the response stored for /page?id=1",
+        "the cache key lacks the arguments: /page?id=2 gets the response stored for /page?id=1",
         key,
         (("responses are cached here", whole(each.directive)),),
         help="Use $request_uri in the key, or add $is_args$args.",
@@ -85,10 +85,10 @@ def _without_body(model: Model, each: Pass) -> Hit | None:
         return None
     return Hit(
         whole(methods),
-        "POST is cached and the key has no body: one client gets the response to the data of another",
+        "POST is cached but the key lacks the body: clients get the response to another client's data",
         methods,
         (("responses are cached here", whole(each.directive)),),
-        help="Add $request_body to the key, or leave POST out.",
+        help="Add $request_body to the key, or remove POST.",
     )
 
 
@@ -113,7 +113,7 @@ def cache_key_missing_host(ctx: CheckContext) -> Iterable[Hit]:
             told.add(key)
             yield Hit(
                 whole(key),
-                "the key does not contain the host: a page of one site is served for another one",
+                "the cache key lacks the host: a page of one site is served for another",
                 key,
                 related=(("the cache is used here", whole(scope)),),
                 help="Put $scheme$host before $request_uri in the key.",

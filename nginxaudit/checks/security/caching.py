@@ -69,10 +69,10 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
                 told.add(node)
                 yield Hit(
                     whole(node),
-                    f"the backend learns who asks from {node.args[0]}, which the cache key does not contain",
+                    f"{node.args[0]} identifies the user to the backend, but the cache key does not contain it",
                     node,
                     (("responses are cached here", whole(each.directive)),),
-                    help=f"Write {each.protocol}_no_cache and {each.protocol}_cache_bypass with {node.args[1]}, or put it into the key.",
+                    help=f"Add {node.args[1]} to {each.protocol}_no_cache and {each.protocol}_cache_bypass, or to the cache key.",
                 )
 
 
@@ -101,30 +101,30 @@ def _ignored(ctx: CheckContext, each: Pass, node: Directive) -> Hit | None:
     if "set-cookie" in words and "set-cookie" not in hidden:
         return Hit(
             arg(node, words["set-cookie"]),
-            "responses are cached with their Set-Cookie: everybody gets the session of the client that came first",
+            "responses are cached with Set-Cookie: clients receive the session cookie of another client",
             node,
             related,
-            help=f"Leave Set-Cookie out, or write {each.protocol}_hide_header Set-Cookie; beside it.",
+            help=f"Remove Set-Cookie here, or add {each.protocol}_hide_header Set-Cookie;",
         )
     other = _application(ctx, each) if "cache-control" in words else None
     if other is not None:
         return Hit(
             arg(node, words["cache-control"]),
-            "/account/x.css reaches the application, too: its private page is cached because of the file extension",
+            "web cache deception: /account/x.css can return a private page, which is cached as a static file",
             node,
             (*related, ("the same backend answers here", whole(other.directive))),
             severity=Severity.INFO,
-            help="Leave Cache-Control out, or cache only below a directory that holds static files.",
+            help="Remove Cache-Control here, or cache only below a directory that holds static files.",
         )
     if "cache-control" in words and not is_static(ctx.model.location_of(each.scope)):
         return Hit(
             arg(node, words["cache-control"]),
-            "responses that the backend marks as private or no-store are cached for everybody",
+            "responses that the backend marks private or no-store are cached for all clients",
             node,
             related,
             severity=Severity.INFO,
             confidence=Confidence.LOW,
-            help=f"Leave Cache-Control out, or say with {each.protocol}_no_cache what is not to be kept.",
+            help=f"Remove Cache-Control here, or exclude private responses with {each.protocol}_no_cache.",
         )
     return None
 

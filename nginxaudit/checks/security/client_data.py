@@ -91,15 +91,15 @@ def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
         for origin in ctx.model.taint.origins(token, node):
             if not origin.newline or (node.name == "rewrite" and origin.via[1:].isdigit()):
                 continue  # captures are escaped in what a rewrite makes
-            came = f"{origin.via} may contain a newline" + (
+            came = f"{origin.via} can contain a newline" + (
                 f" (from {origin.variable})" if origin.via != origin.variable else ""
             )
             yield Hit(
                 arg(node, token),
-                f"{came}: with %0A in the path a client adds headers to {'the response' if to_client else 'what the backend gets'}",
+                f"{came}: %0A in the path injects headers into the {'response' if to_client else 'backend request'}",
                 node,
                 severity=None if to_client else Severity.WARNING,
-                help="Use $request_uri, which is as the client wrote it, or let the expression exclude newlines.",
+                help="Use $request_uri, which stays encoded, or exclude newlines in the regex.",
                 make_fix=partial(_without_newline, node, token, ctx.model),
             )
             break
@@ -123,17 +123,17 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
             ):
                 yield Hit(
                     arg(node, token),
-                    f"{origin.variable} decides where this redirect leads: a link to this site takes visitors to any other",
+                    f"open redirect: client-controlled {origin.variable} selects the target host",
                     node,
-                    help="Redirect to a fixed host, or take the target from a map of those that are allowed.",
+                    help="Redirect to a fixed host, or look up the target in a map of allowed ones.",
                 )
                 break
             if separator and _joins_host(rest, origin) and (witness := _lured(ctx.model, node)) is not None:
                 yield Hit(
                     arg(node, token),
-                    f"nothing ends the host before {origin.via}: the path decides to which host this redirect leads",
+                    f"open redirect: no slash separates the host from {origin.via}, so the path can change the host",
                     node,
-                    help="Put a slash between the host and what the client writes.",
+                    help="Add a slash between the host and the variable.",
                     witness=witness,
                 )
                 break
@@ -204,10 +204,10 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                 bound = server is not None and all(each.kind == "exact" for each in server.names)
                 yield Hit(
                     arg(node, node.args[1]),
-                    f"clients choose the host that the backend gets ({origin.variable}): links, mails and caches of the application carry it on",
+                    f"the backend receives a client-controlled host ({origin.variable}), which can end up in links, mails and caches",
                     node,
                     severity=Severity.INFO if bound and origin.variable == "$http_host" else None,
-                    help="Use $host ($host:$server_port where the port matters), and let a default server refuse names that are not yours.",
+                    help="Use $host ($host:$server_port if the port matters), and add a default server that rejects unknown names.",
                     make_fix=partial(_checked_host, node, node.args[1], server),
                     cause=ctx.cause(origin.variable),
                 )
@@ -219,5 +219,5 @@ def _checked_host(node: Directive, token: Token, server: Server | None) -> Fix |
     if re.fullmatch(_CLIENTS_HOST, token) is None:
         return None
     host = told_host(server)
-    title = f"Use {host}" + (" (the port is that of the socket)" if host != "$host" else " (without a port)")
+    title = f"Use {host}" + (" (the port that nginx listens on)" if host != "$host" else " (without a port)")
     return Fix(title, Applicability.UNSAFE, (edits.exchanged(node, token, host),))

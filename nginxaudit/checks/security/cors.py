@@ -39,15 +39,11 @@ def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
         )
         yield Hit(
             arg(node, node.args[1]),
-            "every site may read this"
-            + (
-                ", with the cookies of the visitor"
-                if credentials
-                else ": the origin is sent back whatever it is"
-            ),
+            "any website can read these responses"
+            + (", with the visitor's credentials" if credentials else ": every Origin is reflected"),
             node,
             severity=Severity.ERROR if credentials else Severity.INFO,
-            help="Take the origin from a map whose keys are the allowed ones and whose default is empty.",
+            help="Set the origin with a map that lists the allowed origins and has an empty default.",
         )
 
 
@@ -239,20 +235,20 @@ def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
             continue
         value = origins[0].args[1].strip()
         if value == "*" and credentials is not None:
-            problem = "browsers refuse * together with credentials"
+            problem = "browsers reject * together with credentials"
         elif len(origins) > 1:
-            problem = "two such headers are sent, and browsers refuse both"
+            problem = "browsers reject two Access-Control-Allow-Origin headers"
         elif "$" not in value and ("," in value or " " in value or value.count("/") > 2):
-            problem = "one origin (scheme and host) is allowed here, no list and no path"
+            problem = "the header takes one origin, not a list or a path"
         else:
             continue
         yield Hit(
             whole(origins[0]),
-            f"no other site can read this: {problem}",
+            f"no other site can read the responses: {problem}",
             origins[0],
             related=(
                 *((("credentials are allowed here", whole(credentials)),) if credentials is not None else ()),
-                *(("and here", whole(other)) for other in origins[1:]),
+                *(("second header", whole(other)) for other in origins[1:]),
             ),
-            help="Take the origin from a map of those that are allowed.",
+            help="Set one origin with a map of the allowed origins.",
         )

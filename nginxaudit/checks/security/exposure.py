@@ -76,10 +76,10 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
         served = block is None or not (has_handler(block) or block.first("return"))
         yield Hit(
             arg(node, path),
-            "the whole file system can be read: keys, passwords, everything that the workers may open",
+            "the whole file system is served: keys, passwords and every file that the workers can read",
             node,
             severity=None if served else Severity.INFO,
-            help="Name the directory of the site.",
+            help="Point it to the directory of the site.",
         )
 
 
@@ -104,7 +104,7 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
                 arg(node, path),
                 f"{normal} holds more than a site: its files can be read by anybody",
                 node,
-                help="Name the directory of the site.",
+                help="Point it to the directory of the site.",
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
@@ -147,9 +147,9 @@ def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
         if not is_restricted(ctx.model, node):
             hit = Hit(
                 name_of(node),
-                f"{location.pattern} can be asked for by anybody: the location is not internal",
+                f"any client can request {location.pattern}: the location is not marked internal",
                 node,
-                help="Write internal; in it, if only X-Accel-Redirect and error_page are to get there.",
+                help="Add internal; if only X-Accel-Redirect and error_page should reach it.",
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
@@ -198,19 +198,19 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 name_of(node),
-                "/upload/x.jpg/y.php gets to PHP, too, which may run x.jpg: nothing looks whether the script exists",
+                "no check that the script exists: for /upload/x.jpg/y.php, PHP may execute x.jpg",
                 node,
-                help="Write try_files $fastcgi_script_name =404; (behind fastcgi_split_path_info, if there is one).",
+                help="Add try_files $fastcgi_script_name =404; (after fastcgi_split_path_info, if present).",
                 make_fix=partial(_existing_script, node, ctx.model),
             )
         else:
             yield Hit(
                 name_of(node),
-                "PHP gets every path that ends so, whether the script exists or not",
+                "every matching path is passed to PHP without a check that the script exists",
                 node,
                 severity=Severity.INFO,
                 confidence=Confidence.LOW,
-                help="Write try_files $uri =404; PHP runs /upload/x.jpg for /upload/x.jpg/y.php with cgi.fix_pathinfo and without security.limit_extensions.",
+                help="Add try_files $uri =404; or set cgi.fix_pathinfo=0 and security.limit_extensions in PHP, which can execute x.jpg for /x.jpg/y.php.",
                 make_fix=partial(_existing_script, node, ctx.model),
             )
 
@@ -247,9 +247,9 @@ def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
             if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
                 yield Hit(
                     arg(node, path),
-                    f"this file is below {parent}, which is served: anybody may fetch it",
+                    f"this file is inside the document root {parent}: any client can download it",
                     node,
-                    help="Put it outside of every root.",
+                    help="Move it outside every document root.",
                 )
 
 
@@ -301,9 +301,9 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 name_of(node),
-                "/.git/config, /.env and the like can be fetched, if they are there",
+                "hidden files such as /.git/config and /.env can be downloaded if they exist",
                 node,
-                help="Write location ~ /\\.(?!well-known) { deny all; }",
+                help="Add location ~ /\\.(?!well-known) { deny all; }",
                 make_fix=partial(_hidden, server, found),
             )
 

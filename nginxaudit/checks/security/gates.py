@@ -160,9 +160,9 @@ def request_uri_gate(ctx: CheckContext) -> Iterable[Hit]:
             if found is not None:
                 yield Hit(
                     _place(test),
-                    f"$request_uri is as the client wrote it: {_target(found)} gets past this check",
+                    f"{_target(found)} bypasses this check: $request_uri is not decoded or normalized",
                     test.node,
-                    help="Compare $uri, which nginx has decoded and normalised, or use a location.",
+                    help="Compare $uri, which is decoded and normalized, or use a location.",
                     witness=found,
                 )
                 break
@@ -242,9 +242,9 @@ def client_header_gate(ctx: CheckContext) -> Iterable[Hit]:
                 header = found.headers[-1]
                 yield Hit(
                     _place(test),
-                    f"any client gets in by sending {header[0]}: {header[1]}",
+                    f"any client passes this access check by sending {header[0]}: {header[1]}",
                     test.node,
-                    help="Use allow and deny, with set_real_ip_from for the proxies that you trust.",
+                    help="Use allow and deny, with set_real_ip_from for the proxies you trust.",
                     witness=found,
                 )
                 break
@@ -298,10 +298,10 @@ def gate_map_without_default(ctx: CheckContext) -> Iterable[Hit]:
             if found is not None:
                 yield Hit(
                     whole(block),
-                    f"without default {block.args[1]} is empty for all other requests: the check lets them in",
+                    f"the map has no default: {block.args[1]} is empty for unlisted values, and the check allows those requests",
                     block,
                     related=(("the check", whole(gate)),),
-                    help="Add a default with the value that is refused.",
+                    help="Add a default with the value that the check refuses.",
                     witness=found,
                 )
                 break

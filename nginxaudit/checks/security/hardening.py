@@ -53,21 +53,21 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
         if directory is not None:
             yield Hit(
                 whole(alias),
-                f'a request for "{location.pattern}../" leads out of {directory}: the location has no slash at its end, the alias has',
+                f'path traversal: "{location.pattern}../x" escapes {directory} (the location lacks its trailing slash)',
                 alias,
                 related=(("the location", name_of(location.directive)),),
-                help=f'Write "location {location.pattern}/"; "{location.pattern}" itself needs a redirect then.',
+                help=f'Write "location {location.pattern}/", and redirect "{location.pattern}" to it.',
                 make_fix=partial(_closed, ctx.model, location, alias),
             )
         elif "$" not in path and "." not in path.rpartition("/")[2]:
             yield Hit(
                 whole(alias),
-                f'"{location.pattern}-old" leads to {path}-old: what begins like the directory can be fetched, too',
+                f'"{location.pattern}-old" is served from {path}-old: the prefix also matches sibling directories',
                 alias,
                 related=(("the location", name_of(location.directive)),),
                 severity=Severity.WARNING,
                 confidence=Confidence.MEDIUM,
-                help="End both with a slash.",
+                help="End the location and the alias with a slash.",
                 make_fix=partial(_closed, ctx.model, location, alias),
             )
 
@@ -111,10 +111,10 @@ def _captured_traversal(model: Model, location: Location, alias: Directive) -> I
         return
     yield Hit(
         whole(alias),
-        f"what ${name} captures may begin with ..: such a request leads out of {path[: captures[0].start]}",
+        f"path traversal: ${name} can start with .., which escapes {path[: captures[0].start]}",
         alias,
         related=(("the location", name_of(location.directive)),),
-        help="Put a slash before the parenthesis.",
+        help="Add a slash before the capture group.",
         make_fix=partial(_closed, model, location, alias),
     )
 
@@ -129,7 +129,7 @@ def _closed(model: Model, location: Location, alias: Directive) -> Edits | Fix:
         start = _captured_from(location, alias, token)
         source = location.directive.source
         made = () if start is None else (edits.replaced(source, start, start, "/"),)
-        return Fix("Put a slash before the group", Applicability.UNSAFE, made) if made else None
+        return Fix("Add a slash before the capture group", Applicability.UNSAFE, made) if made else None
     server, path = location.server, location.pattern
     if keeps_out(location.directive) or token.quoted or server is None:
         return None  # what begins like the directory would be open then
@@ -224,10 +224,10 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
         meant = any(word in path for word in _LISTINGS) or _is_guarded(ctx, block)
         yield Hit(
             whole(node),
-            "anybody may list the files of these directories",
+            "autoindex lists the files of these directories to any client",
             node,
             severity=Severity.INFO if meant else None,
-            help="Delete it, unless the listing is what is offered.",
+            help="Delete it unless the listing is intended.",
             make_fix=None if meant else partial(_unlisted, node, block, ctx.model),
         )
 
@@ -266,18 +266,18 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
         if opening is not None:
             yield Hit(
                 whole(opening),
-                "allow all lets every client in: the allow rules beside it restrict nothing",
+                "allow all admits every client: the other allow rules restrict nothing",
                 opening,
                 related=tuple(("restricts nothing", whole(node)) for node in allowed[:3]),
-                help="Write deny all; instead, or delete the other rules.",
+                help="Replace it with deny all;, or delete the other allow rules.",
             )
             continue
         yield Hit(
             whole(allowed[0]),
-            "these rules restrict nothing: without a deny everybody else may come in, too",
+            'allow without "deny all" restricts nothing: all other clients are allowed as well',
             allowed[0],
-            related=tuple(("allowed, too", whole(node)) for node in allowed[1:4]),
-            help="Add deny all; behind the last allow.",
+            related=tuple(("restricts nothing either", whole(node)) for node in allowed[1:4]),
+            help="Add deny all; after the last allow.",
             make_fix=partial(deny_others, block),
         )
 
@@ -305,9 +305,9 @@ def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(rule.directive),
-            f"{rule.text} is for {FAMILY_NAMES[closed[0]]} only: any client gets in over {FAMILY_NAMES[other]}",
+            f"{rule.text} covers only {FAMILY_NAMES[closed[0]]}: any client is allowed over {FAMILY_NAMES[other]}",
             rule.directive,
-            help="Write deny all; in its place.",
+            help="Replace it with deny all;",
         )
 
 
@@ -330,9 +330,9 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
             if ip_address(address.host).is_global:
                 yield Hit(
                     arg(node, token),
-                    f"names are looked up at {token}, on the Internet: answers can be forged, and it learns where requests go",
+                    f"resolver {token} is a public DNS server: its answers can be forged in transit",
                     node,
-                    help="Use a resolver of your own network.",
+                    help="Use a resolver in your own network.",
                     make_fix=partial(_left_out, node, token),
                 )
                 break

@@ -45,18 +45,18 @@ def rate_limit_key_spoofable(ctx: CheckContext) -> Iterable[Hit]:
             if origin is not None:
                 yield Hit(
                     arg(node, key),
-                    f"clients choose {origin.variable}: with another value in every request nobody reaches the limit",
+                    f"clients control {origin.variable}: a new value in each request bypasses the limit",
                     node,
-                    help="Use $binary_remote_addr, with set_real_ip_from where a proxy stands before nginx.",
+                    help="Use $binary_remote_addr, with set_real_ip_from if nginx is behind a proxy.",
                 )
                 continue
             sent = _exempting(ctx.model, str(key))
             if sent is not None:
                 yield Hit(
                     arg(node, key),
-                    f"a request with {sent} has an empty key: it is not limited",
+                    f"a request with {sent} has an empty key and is not limited",
                     node,
-                    help="Exempt addresses with geo, or logged-in users in a location of their own.",
+                    help="Exempt addresses with geo, or serve logged-in users in a separate location.",
                 )
 
 
@@ -131,18 +131,18 @@ def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
         streamed = bool(passes) and all(_passes_on(ctx.model, each) for each in passes)
         kept = node.context != "location" and any(_surely_keeps(ctx.model, each) for each in passes)
         where = (
-            "the backend gets it as it arrives"
+            "the backend receives them as they arrive"
             if streamed
-            else "nginx keeps it on disk until the backend has it"
+            else "nginx stores them on disk until the backend has read them"
         )
         yield Hit(
             whole(node),
-            f"any client may send as much as it likes: {where}",
+            f"request bodies are unlimited: {where}",
             node,
             severity=Severity.WARNING if kept else None,
             help="Set a limit, unless the backend has one."
             if streamed
-            else "Set a limit, and lift it in the locations for uploads.",
+            else "Set a limit, and raise it only in locations for uploads.",
         )
 
 

@@ -31,7 +31,7 @@ def without_newline(node: Directive, token: Token, model: Model) -> Fix | None:
     if all(each.via in _PATHS for each in origins):
         made, title = _undecoded(node, token, model), "Use $request_uri"
     else:
-        made, title = _excluded(node, origins, model), "Exclude newlines in the expression"
+        made, title = _excluded(node, origins, model), "Exclude newlines in the regex"
     return Fix(title, Applicability.UNSAFE, made) if made else None
 
 

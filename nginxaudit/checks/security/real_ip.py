@@ -47,10 +47,10 @@ def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
             by_protocol = ctx.model.value(node, "real_ip_header") == "proxy_protocol"
             yield Hit(
                 whole(node),
-                f"{node.args[0]} lets {'everybody' if found.prefixlen == 0 else 'very many'} choose the address that rules, limits and logs see",
+                f"set_real_ip_from {node.args[0]} trusts {'every client' if found.prefixlen == 0 else 'a very large network'}: clients can forge their address",
                 node,
                 severity=Severity.WARNING if by_protocol or found.prefixlen else None,
-                help="Name the addresses of the proxies before this nginx.",
+                help="List only the addresses of your proxies.",
             )
 
 
@@ -62,7 +62,7 @@ def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         if meant is not None:
             yield Hit(
                 whole(node),
-                f"no proxy sends {node.args[0]}: the address stays that of the proxy",
+                f"real_ip_header names {node.args[0]}, which no proxy sends: clients keep the proxy's address",
                 node,
                 help=f"Write real_ip_header {meant};",
             )
@@ -73,14 +73,16 @@ def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             inner.name == "set_real_ip_from" for inner in block.walk()
         )
         if not trusted:
-            problem = "nobody is trusted to send it: the address stays that of the proxy"
+            problem = "real_ip_header has no effect without set_real_ip_from: no sender is trusted"
+            remedy = "Add set_real_ip_from with the address of the proxy."
         elif node.args[:1] == ["proxy_protocol"] and not _gets_proxy_protocol(ctx.model):
             if ctx.model.unread_files("http"):
                 continue
-            problem = "no listen has proxy_protocol: there is no such address"
+            problem = "real_ip_header proxy_protocol has no effect: no listen directive has proxy_protocol"
+            remedy = "Add proxy_protocol to the listen directive of the proxy's port."
         else:
             continue
-        yield Hit(whole(node), problem, node, help="Add set_real_ip_from (or proxy_protocol to listen).")
+        yield Hit(whole(node), problem, node, help=remedy)
     yield from _trusts_no_address(ctx)
 
 
@@ -106,9 +108,9 @@ def _trusts_no_address(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            f"{node.args[0]} trusts only the address {read[0].network_address}, from which no proxy connects",
+            f"set_real_ip_from {node.args[0]} trusts only the address {read[0].network_address}, from which no proxy connects",
             node,
-            help="Name the addresses of the proxies before this nginx.",
+            help="List only the addresses of your proxies.",
         )
 
 
@@ -137,10 +139,10 @@ def proxy_protocol_unverified(ctx: CheckContext) -> Iterable[Hit]:
             if listen.proxy_protocol and listen.directive is not None and not is_local(server):
                 hit = Hit(
                     whole(listen.directive),
-                    "whoever can connect here says which address he has, and that address decides",
+                    "the address in the PROXY protocol header is used in a decision, but any client can forge it",
                     listen.directive,
-                    related=(("it decides here", whole(users[0])),),
-                    help="Let only the balancer connect, and name it in set_real_ip_from.",
+                    related=(("the address is used here", whole(users[0])),),
+                    help="Allow only the load balancer to connect, and add its address to set_real_ip_from.",
                 )
                 yield unless(ctx.model.is_part("http"), "http has set_real_ip_from", hit)
                 return

@@ -49,15 +49,15 @@ def regex_redos(ctx: CheckContext) -> Iterable[Hit]:
             continue
         part = written.expression.text[found.start : found.end]
         cost = (
-            "doubles with every character"
+            "doubles with each character"
             if found.degree is None
-            else f"grows with the power {found.degree} of its length"
+            else f"grows with the length to the power of {found.degree}"
         )
         yield Hit(
             arg(written.directive, written.token),
-            f'the time for a text that almost matches {cost}: "{part}" can share it out in many ways',
+            f'catastrophic backtracking at "{part}": matching time {cost}',
             written.directive,
-            help="Let neighbours not match the same characters, or use possessive quantifiers such as ++.",
+            help="Make adjacent parts match different characters, or use possessive quantifiers such as ++.",
             cause=ctx.cause(written.expression.text),
         )
 
@@ -74,7 +74,7 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
             dot, word = words
             yield Hit(
                 _inside(written, dot),
-                f'the dot before "{word}" stands for any character here',
+                f'the unescaped dot before "{word}" matches any character',
                 written.directive,
                 help=f"Write \\.{word}",
                 make_fix=partial(_escaped, _inside(written, dot), written.directive),

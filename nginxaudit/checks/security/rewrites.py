@@ -94,11 +94,11 @@ def limit_not_reached(ctx: CheckContext) -> Iterable[Hit]:
         if witness is not None:
             yield Hit(
                 whole(answer),
-                f"{answer.name} answers before {limit.name} counts the request: no client is ever limited",
+                f"{limit.name} has no effect: {answer.name} answers before the limit is checked",
                 answer,
-                related=(("this limit is never reached", whole(limit)),),
+                related=(("this limit is not checked", whole(limit)),),
                 severity=Severity.INFO if _is_redirect(answer) else None,
-                help="Let a content handler answer (try_files, proxy_pass), or delete the limit.",
+                help="Answer with a content handler such as try_files or proxy_pass, or delete the limit.",
                 witness=witness,
             )
 

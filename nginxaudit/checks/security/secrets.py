@@ -42,10 +42,10 @@ def log_sensitive_data(ctx: CheckContext) -> Iterable[Hit]:
             if names:
                 yield Hit(
                     arg(node, token),
-                    f"{listed([f'${name}' for name in dict.fromkeys(names)])} in a log: who reads the log can act as the client",
+                    f"log_format logs {listed([f'${name}' for name in dict.fromkeys(names)])}, which can contain credentials",
                     node,
                     severity=Severity.INFO if names == ["request_body_file"] else None,
-                    help="Leave it out, or log a hash of it.",
+                    help="Remove it, or log a hash of it.",
                 )
                 break
 

@@ -34,10 +34,10 @@ def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
         if guards:
             yield Hit(
                 whole(upgrade),
-                "clients may upgrade to anything here: a backend that accepts h2c is then talked to past the access rules",
+                "h2c smuggling: any Upgrade is passed on, so clients can bypass the access rules if the backend accepts h2c",
                 upgrade,
-                related=(("the rule that does not see those requests", whole(guards[0])),),
-                help="Pass Upgrade for websocket alone: map $http_upgrade to websocket or an empty value.",
+                related=(("h2c requests bypass this rule", whole(guards[0])),),
+                help="Pass Upgrade only for websocket: map $http_upgrade to websocket or an empty value.",
             )
 
 
@@ -52,12 +52,12 @@ def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
         ):
             hit = Hit(
                 whole(each.directive),
-                "a client's Proxy header becomes HTTP_PROXY, which old CGI libraries use for their own requests",
+                "httpoxy: the client's Proxy header reaches the application as HTTP_PROXY",
                 each.directive,
-                help=f'Write {name} HTTP_PROXY "";',
+                help=f'Add {name} HTTP_PROXY "";',
                 make_fix=partial(_emptied, each.directive, name, ctx.model),
             )
-            yield unless(ctx.model.may_be_set(each.scope, name), "a block around it empties it", hit)
+            yield unless(ctx.model.may_be_set(each.scope, name), "an enclosing block clears it", hit)
 
 
 def _emptied(node: Directive, name: str, model: Model) -> Edits:
