@@ -27,6 +27,12 @@ _AT_LEVEL_0: dict[str, tuple[str, ...]] = {
 }
 """What wide words bring in at security level 0, which lets suites without authentication or encryption pass (openssl ciphers -v 'WORD:@SECLEVEL=0')."""
 _LEVEL = r"@SECLEVEL=(\d)"
+_STATIC_RSA = r"(?:k?RSA)(?:\+[A-Z0-9]+)*|(?:AES|CAMELLIA|ARIA|SEED|DES|RC4|IDEA)\d*-[A-Z0-9-]+"
+"""Suites, and the OpenSSL names of sets of suites, whose key exchange is RSA: no prefix names another one."""
+_EPHEMERAL = (
+    frozenset({"ECDHE", "EECDH", "kECDHE", "kEECDH", "ECDH"}),
+    frozenset({"DHE", "EDH", "kDHE", "kEDH", "DH"}),
+)
 _WITHOUT_LEVEL = frozenset({"3DES"})  # 112 bits: allowed up to level 2
 
 
@@ -95,3 +101,13 @@ def _families(name: str) -> set[str]:
     elif "DES" in parts:
         found.add("DES")
     return found
+
+
+def lacks_ephemeral(text: str) -> bool:
+    """Whether surely no suite of ``text`` up to TLS 1.2 has an ephemeral key exchange, without which recorded sessions can be decrypted later."""
+    words = [word for word in re.split(r"[:, ]+", text) if word and word[0] != "@"]
+    wanted = [word for word in words if word[0] not in "!-+"]
+    if wanted and all(re.fullmatch(_STATIC_RSA, word) for word in wanted):
+        return True
+    excluded = {word[1:] for word in words if word[0] == "!"}
+    return bool(wanted) and all(excluded & names for names in _EPHEMERAL)

@@ -158,3 +158,24 @@ def error_log_unset(ctx: CheckContext) -> Iterable[Hit]:
             first,
             help="Write error_log /var/log/nginx/error.log warn;",
         )
+
+
+def unused_log_format(ctx: CheckContext) -> Iterable[Hit]:
+    """Formats that no log uses."""
+    model = ctx.model
+    if not model.config.is_whole or model.takes_more_files:
+        return
+    used = {
+        (model.family_of(node), token)
+        for node in model.config.top.walk()
+        if node.name.endswith("_log")
+        for token in node.args[1:]
+    }
+    for node in model.config.named("log_format"):
+        if node.args and (model.family_of(node), node.args[0]) not in used and not model.is_filled_in(node):
+            yield Hit(
+                arg(node, node.args[0]),
+                f"no access_log uses the log format {node.args[0]}",
+                node,
+                help=f"Write access_log PATH {node.args[0]}; or delete the format.",
+            )

@@ -1,0 +1,87 @@
+"""Sites that are also served without TLS, and TLS without forward secrecy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.model import Model
+from nginxaudit.model.listen import Listen
+from nginxaudit.model.server import Server
+from nginxaudit.nginx.ciphers import lacks_ephemeral
+from nginxaudit.nginx.names import PASS_DIRECTIVES
+
+_TO_HTTPS = re.compile(r"https:|\$redirect|\$scheme_|\$ssl_redirect", re.IGNORECASE)
+_SERVING = frozenset({*PASS_DIRECTIVES, "root", "alias", "try_files", "index"})
+_NO_SITE = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
+
+
+def https_redirect_missing(ctx: CheckContext) -> Iterable[Hit]:
+    """Servers on port 80 that serve what another server, or they themselves, serve over TLS."""
+    model = ctx.model
+    servers = [server for server in model.servers("http") if not model.unknown_inside(server.directive)]
+    secure: dict[str, Listen] = {}
+    for server in servers:
+        for listen in server.listens:
+            if listen.ssl:
+                for name in _names(server):
+                    secure.setdefault(name, listen)
+    for server in servers:
+        plain = next((each for each in server.listens if _is_plain(each)), None)
+        shared = [name for name in _names(server) if name in secure]
+        if plain is None or not shared or not _serves(server, model):
+            continue
+        listen = secure[shared[0]]
+        yield Hit(
+            name_of(server.directive) if plain.directive is None else whole(plain.directive),
+            f"{shared[0]} is served over plain HTTP as well: nothing redirects to https",
+            plain.directive or server.directive,
+            related=() if listen.directive is None else (("served over TLS here", whole(listen.directive)),),
+            help="Write a separate server for port 80 with return 301 https://$host$request_uri;",
+        )
+
+
+def _names(server: Server) -> list[str]:
+    return [
+        each.name for each in server.names if each.kind not in ("empty", "catch-all") and "." in each.name
+    ]
+
+
+def _is_plain(listen: Listen) -> bool:
+    return (
+        listen.port == 80
+        and not (listen.ssl or listen.quic or listen.udp or listen.proxy_protocol)
+        and listen.host not in _NO_SITE
+    )
+
+
+def _serves(server: Server, model: Model) -> bool:
+    """Whether requests get content, and no line of the server can lead them to https."""
+    if server.directive.first("return") is not None:
+        return False
+    serving = False
+    for node in server.directive.walk():
+        if "_by_lua" in node.name or node.name.startswith(("js_", "error_page")) or model.is_filled_in(node):
+            return False
+        if node.name in ("return", "rewrite") and any(_TO_HTTPS.search(token) for token in node.args):
+            return False
+        serving = serving or node.name in _SERVING
+    return serving
+
+
+def forward_secrecy_missing(ctx: CheckContext) -> Iterable[Hit]:
+    """Lists of suites in which no key exchange is ephemeral."""
+    for node in ctx.model.config.named("ssl_ciphers"):
+        if not node.args or "$" in node.args[0] or node.parent is None:
+            continue
+        protocols = [
+            token.lower() for each in ctx.model.effective(node.parent, "ssl_protocols") for token in each.args
+        ]
+        if protocols != ["tlsv1.3"] and lacks_ephemeral(node.args[0]):
+            yield Hit(
+                arg(node, node.args[0]),
+                "ssl_ciphers has no suite with forward secrecy (ECDHE or DHE)",
+                node,
+                help="Add ECDHE suites, for example ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256.",
+            )
