@@ -26,11 +26,11 @@ def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
         headers = set_headers(ctx.model, each.scope)
         asks, wants = asks_upgrade(ctx.model, each)
         if asks and "connection" not in headers:
-            lacking = "Upgrade is sent without Connection, and the backend ignores it"
+            lacking = "Upgrade is sent without Connection: upgrade, so the backend ignores it"
         elif wants and "upgrade" not in headers:
-            lacking = "Connection asks for an upgrade, and no Upgrade says to what"
+            lacking = "Connection: upgrade is sent without the Upgrade header"
         elif asks and wants and speaks_10(ctx.model, each.scope):
-            lacking = "the backend is spoken to in HTTP/1.0, which knows no Upgrade"
+            lacking = "requests are sent in HTTP/1.0, which does not support Upgrade"
         elif _is_named_so(each) and not {"upgrade", "connection"} & headers.keys():
             yield _by_name(ctx.model, each)
             continue
@@ -38,9 +38,9 @@ def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(each.directive),
-            f"WebSockets do not get through: {lacking}",
+            f"WebSocket handshake fails: {lacking}",
             each.directive,
-            help='Write proxy_http_version 1.1; and set both: Upgrade $http_upgrade and Connection "upgrade" (or a map).',
+            help='Set proxy_http_version 1.1, Upgrade $http_upgrade and Connection "upgrade" (or a map).',
             make_fix=partial(_upgraded, each, ctx.model),
         )
 
@@ -71,15 +71,17 @@ def _is_named_so(each: Pass) -> bool:
 
 def _by_name(model: Model, each: Pass) -> Hit:
     location = each.location
-    named = (("called after it", name_of(location.directive)),) if location is not None else ()
+    named = (
+        (("named like a WebSocket endpoint", name_of(location.directive)),) if location is not None else ()
+    )
     hit = Hit(
         whole(each.directive),
-        "WebSockets do not get through: proxy_pass does not send the headers Upgrade and Connection",
+        "WebSocket handshake fails: proxy_pass does not send the headers Upgrade and Connection",
         each.directive,
         related=named,
         severity=Severity.INFO,
         confidence=Confidence.LOW,
-        help='Write proxy_http_version 1.1; and set both: Upgrade $http_upgrade and Connection "upgrade" (or a map).',
+        help='Set proxy_http_version 1.1, Upgrade $http_upgrade and Connection "upgrade" (or a map).',
     )
     return unless(model.may_be_set(each.scope, _SET), "a block around it sets them", hit)
 
@@ -99,10 +101,10 @@ def websocket_read_timeout(ctx: CheckContext) -> Iterable[Hit]:
         default = "" if written else ", the default"
         hit = Hit(
             whole(each.directive),
-            f"WebSockets on which the backend sends nothing for {timeout / 1000:g}s are closed (proxy_read_timeout{default})",
+            f"WebSocket connections are closed if the backend sends nothing for {timeout / 1000:g}s (proxy_read_timeout{default})",
             each.directive,
-            related=tuple(("the timeout", whole(node)) for node in written),
-            help="Set proxy_read_timeout to an hour or more here, or let the application send pings more often.",
+            related=tuple(("timeout set here", whole(node)) for node in written),
+            help="Set proxy_read_timeout to an hour or more here, or send pings from the application more often.",
         )
         yield unless(
             ctx.model.may_be_set(each.scope, "proxy_read_timeout"), "a block around it sets another", hit
@@ -168,14 +170,14 @@ def sub_filter_compressed_upstream(ctx: CheckContext) -> Iterable[Hit]:
         told.add(filters[0])
         hit = Hit(
             whole(filters[0]),
-            "nothing is replaced in compressed responses, and the backend is asked for them as the client asks",
+            "sub_filter does not change compressed responses; the client's Accept-Encoding is passed on",
             filters[0],
             related=(("the backend", whole(each.directive)),),
-            help='Add proxy_set_header Accept-Encoding ""; (and the other headers of the outer block).',
+            help='Add proxy_set_header Accept-Encoding ""; and repeat the inherited headers.',
             make_fix=partial(_uncompressed, filters[0], ctx.model),
         )
         assumed = ctx.model.may_be_set(each.scope, "proxy_set_header")
-        yield unless(assumed, "a block around it empties Accept-Encoding", hit)
+        yield unless(assumed, "an enclosing block clears Accept-Encoding", hit)
 
 
 def _uncompressed(first: Directive, model: Model) -> Edits:

@@ -24,10 +24,10 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
             if location.first("try_files") and not _leaves(node):
                 yield Hit(
                     name_of(node),
-                    "try_files of the location is not done for requests on which this if is true",
+                    "try_files of the location is skipped when the condition of this if is true",
                     node,
-                    related=(("not done", whole(location.named("try_files")[0])),),
-                    help="Use a map for the value, or write the if in the server.",
+                    related=(("skipped", whole(location.named("try_files")[0])),),
+                    help="Use a map for the value, or move the if to the server.",
                     cause=ctx.cause(*location.args, *location.named("try_files")[0].args),
                 )
             continue
@@ -35,12 +35,12 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
         clash = _clash(ctx.model, location, node)
         yield Hit(
             name_of(node),
-            f"this if is a location of its own for {names}"
-            + (f", so {clash}" if clash else ": only return and rewrite are sure to work in it"),
+            f'"if" with {names} acts as a separate location'
+            + (f": {clash}" if clash else ": only return and rewrite are safe in it"),
             node,
             related=tuple((str(child.name), whole(child)) for child in unsafe[:3]),
             severity=None if clash else Severity.INFO,
-            help="Use a map for the value, or rewrite to a location of its own.",
+            help="Use a map for the value, or rewrite to a separate location.",
         )
 
 
@@ -67,13 +67,13 @@ def _is_safe(child: Directive, block: Directive) -> bool:
 def _clash(model: Model, location: Directive, node: Directive) -> str:
     """What does not work because of this ``if``; empty where nothing is known to."""
     if location.first("try_files"):
-        return "try_files of the location is not done when it is true"
+        return "try_files of the location is skipped when it is true"
     others = [each for each in location.named("if") if each is not node and not _exclusive(model, each, node)]
     if any(not _is_safe(child, each) for each in others for child in each.children):
-        return "of several that are true only the last one counts"
+        return "of several true conditions, only the last one takes effect"
     headers = node.first("add_header")
     if headers and location.first("add_header"):
-        return "the headers of the location are not sent when it is true"
+        return "headers of the location are dropped when it is true"
     return ""
 
 
@@ -99,9 +99,9 @@ def server_if_host(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            "every request is compared with this name: a server of its own is found without that",
+            "host name checked with if for every request instead of a server with server_name",
             node,
-            help="Write a server with this server_name.",
+            help="Add a server with this server_name.",
         )
 
 

@@ -25,9 +25,9 @@ def proxy_pass_decoded_path(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
-                f"{origin.via} is decoded: %3F, %23 and %2F of the client arrive as ?, # and /",
+                f"{origin.via} is decoded: %3F, %23 and %2F from the client are sent as ?, # and /",
                 each.directive,
-                help="Use $request_uri, or no variable at all, so that nginx escapes the path.",
+                help="Use $request_uri, or no variable, so that nginx escapes the path.",
             )
             break
 

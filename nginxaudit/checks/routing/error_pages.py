@@ -32,16 +32,16 @@ def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
         if failed and (change == "=200" or (kept and not _passes(ctx.model, node, page))):
             yield Hit(
                 arg(node, node.args[-2]),
-                "server errors are answered with 200: health checks, caches and balancers before this nginx see success",
+                "error_page returns 200 for server errors: health checks, caches and load balancers see success",
                 node,
-                help=f"Leave out {change}, so that the page is sent with the status of the error.",
+                help=f"Remove {change} to send the page with the status of the error.",
             )
         elif (change == "=200" or kept) and _DENIED.intersection(codes) and _denies(ctx.model, node):
             yield Hit(
                 arg(node, node.args[-2]),
-                "clients without access get 200 with another page: programs and caches take it for the response",
+                "error_page returns 200 for denied requests: clients and caches treat the page as the response",
                 node,
-                help=f"Leave out {change}, or redirect to {page}.",
+                help=f"Remove {change}, or redirect to {page}.",
             )
 
 
@@ -98,10 +98,10 @@ def error_page_hidden_by_return(ctx: CheckContext) -> Iterable[Hit]:
         if found is not None:
             yield Hit(
                 whole(page),
-                f"the page is never sent for {code}: the return of the server answers the request for {page.args[-1]}, too",
+                f"error_page {code} has no effect: return of the server also answers {page.args[-1]}",
                 page,
-                related=(("this runs again for the page", whole(node)),),
-                help="Use a named location: error_page CODE @page; the server's rewrite phase does not run for it.",
+                related=(("runs again for the page", whole(node)),),
+                help="Use a named location, error_page CODE @page; it skips the rewrite phase of the server.",
                 witness=found,
             )
 

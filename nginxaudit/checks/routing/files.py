@@ -35,12 +35,12 @@ def try_files_missing_fallback(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             arg(node, last),
-            f"{last} is no fallback: nginx goes to it even if it does not exist, comes back here, and ends with 500",
+            f"try_files fallback {last} leads back to this location: missing files get 500 (redirection cycle)",
             node,
-            help="Add =404, a named location, or a page that exists as the last argument.",
+            help="Add =404, a named location or an existing page as the last argument.",
         )
         assumed = last.endswith("/") and ctx.model.is_in_server
-        yield unless(assumed, "another location takes directories", hit)
+        yield unless(assumed, "another location handles directories", hit)
 
 
 def _catches_directories(location: Location) -> bool:
@@ -63,9 +63,9 @@ def try_files_code_not_last(ctx: CheckContext) -> Iterable[Hit]:
             if code or (token.startswith("@") and _is_named_location(ctx, node, token)):
                 yield Hit(
                     arg(node, token),
-                    f"{token} counts as {'a status' if code else 'a location'} only in the last place: here nginx looks for a file with this name",
+                    f"{token} is {'a status' if code else 'a named location'} only as the last argument: here it is checked as a file name",
                     node,
-                    help="Put it last.",
+                    help="Put it last in try_files.",
                 )
 
 
@@ -85,11 +85,11 @@ def try_files_with_proxy(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            f"files that exist are not sent: {target.name} in the same location gets every request",
+            f"try_files never sends a file: {target.name} in the same location handles every request",
             node,
-            related=((f"{target.name} answers", whole(target)),),
+            related=((f"{target.name} handles the request", whole(target)),),
             severity=Severity.INFO if node.args[-1].startswith("@") else None,
-            help=f"Put {target.name} into a named location, and let try_files end with its name.",
+            help=f"Move {target.name} to a named location and make it the last argument of try_files.",
         )
 
 
@@ -104,14 +104,18 @@ def try_files_with_alias(ctx: CheckContext) -> Iterable[Hit]:
         same = location.pattern.endswith("/") == bool(alias.args and alias.args[0].endswith("/"))
         harmless = node.args[-1].startswith(("=", "@")) and (location.is_regex or same)
         if not harmless:
-            yield Hit(
-                whole(node),
-                "with alias the last argument is a URI of its own: nginx looks for the location again, "
-                "and does not put the alias before it",
-                node,
-                related=(("the alias", whole(alias)),),
-                help="End with =404 or a named location, or use root.",
-            )
+            yield _with_alias(node, alias, location.pattern)
+
+
+def _with_alias(node: Directive, alias: Directive, prefix: str) -> Hit:
+    if node.args[-1].startswith(("=", "@")):
+        rest = "x" if prefix.endswith("/") else "/x"
+        what = f"trailing slashes of location and alias differ: {prefix}{rest} is mapped to {''.join(alias.args[:1])}{rest}"
+        remedy = "Use a trailing slash in both the location and the alias, or in neither."
+    else:
+        what = "last argument of try_files is a URI of the server: the alias does not apply to it"
+        remedy = "End try_files with =404 or a named location, or use root."
+    return Hit(whole(node), what, node, related=(("alias", whole(alias)),), help=remedy)
 
 
 def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
@@ -128,12 +132,12 @@ def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
         if others:
             hit = Hit(
                 whole(root),
-                "this root holds for location / alone: other locations take files from nginx's own html directory",
+                "root is set only in location /: other locations serve files from nginx's html directory",
                 root,
                 related=tuple((f"{each.label} has no root", name_of(each.directive)) for each in others[:3]),
-                help="Write root in the server.",
+                help="Set root in the server.",
             )
-            yield unless(ctx.model.may_be_set(node, "root"), "http has a root", hit)
+            yield unless(ctx.model.may_be_set(node, "root"), "http sets root", hit)
 
 
 def _answering(ctx: CheckContext) -> set[Directive | None]:
@@ -161,10 +165,10 @@ def missing_root(ctx: CheckContext) -> Iterable[Hit]:
         if bare or _serves_itself(server):
             yield Hit(
                 name_of(node),
-                "files are served and no root is set: they come from nginx's own html directory",
+                "no root is set: files are served from nginx's html directory",
                 node,
                 related=tuple((each.label, name_of(each.directive)) for each in bare[:3]),
-                help="Write root in the server.",
+                help="Set root in the server.",
             )
 
 
@@ -184,7 +188,7 @@ def alias_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
         if location.pattern.endswith("/") and not path.endswith("/") and "$" not in path:
             yield Hit(
                 arg(alias, path),
-                f"{location.pattern}x is looked for as {path}x: the alias has no slash at its end",
+                f"alias lacks the trailing slash: {location.pattern}x is mapped to {path}x",
                 alias,
                 related=(("the location", name_of(location.directive)),),
                 help=f"Write alias {path}/;",
@@ -218,7 +222,7 @@ def alias_in_regex_without_capture(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 arg(alias, path),
-                "in a regex location the alias is the whole path: every request gets this directory, never a file in it",
+                "alias in a regex location is the complete path: every request gets this directory, never a file",
                 alias,
                 help=f"Capture the rest of the path and write alias {path}$1;",
             )
@@ -231,7 +235,7 @@ def index_absolute_not_last(ctx: CheckContext) -> Iterable[Hit]:
             if token.startswith("/") and "$" not in token:
                 yield Hit(
                     arg(node, token),
-                    f"nginx goes to {token} without looking whether it exists: what stands behind it is never tried",
+                    f"index does not check whether {token} exists: the files after it are never tried",
                     node,
                     help="Put the absolute path last.",
                 )
@@ -253,10 +257,10 @@ def split_clients_missing_remainder(ctx: CheckContext) -> Iterable[Hit]:
         if total < 99.995:
             yield Hit(
                 name_of(block),
-                f"{total:g} % of the clients are shared out: for the rest {block.args[1]} is empty, and they get an error",
+                f"percentages add up to {total:g}%: {block.args[1]} is empty for the remaining clients, whose requests fail",
                 block,
-                related=(("the variable decides here", whole(wanted[block.args[1].lower()])),),
-                help="Give the rest to * as the last line.",
+                related=(("used here", whole(wanted[block.args[1].lower()])),),
+                help="Add * with a value as the last line.",
             )
 
 

@@ -31,9 +31,9 @@ def connection_header_over_http2(ctx: CheckContext) -> Iterable[Hit]:
             seen.add(node)
             yield Hit(
                 arg(node, node.args[1]),
-                f"{node.args[0]} is not allowed in HTTP/2, which is sent from here: the backend may refuse every such request",
+                f"{node.args[0]} is not allowed in HTTP/2: the backend may reject every request",
                 node,
-                related=(("sent from here", whole(each.directive)),),
+                related=(("HTTP/2 request", whole(each.directive)),),
                 confidence=None if certain else Confidence.MEDIUM,
                 help=f'Set {node.args[0]} to "", or use proxy_http_version 1.1 for WebSockets.'
                 if each.protocol == "proxy"

@@ -39,10 +39,10 @@ def multiple_content_handlers(ctx: CheckContext) -> Iterable[Hit]:
             last = found[-1]
             yield Hit(
                 whole(found[0]),
-                f"{last.name} below replaces this: a location has one content handler, the last one written",
+                f"{found[0].name} has no effect: {last.name} below replaces it as content handler of the location",
                 found[0],
-                related=(("this one answers", whole(last)),),
-                help="Delete one of them, or give each a location of its own.",
+                related=(("this handler is used", whole(last)),),
+                help="Delete one of them, or use separate locations.",
             )
 
 
@@ -70,10 +70,10 @@ def unreachable_directive(ctx: CheckContext) -> Iterable[Hit]:
             names = listed(list(dict.fromkeys(str(each.name) for each in dead)))
             yield Hit(
                 whole(dead[0]),
-                f"nothing gets here: the return of this block always answers first ({names})",
+                f"never reached because return always answers first: {names}",
                 dead[0],
-                related=(("it answers", whole(node)),),
-                help="Delete what is never reached, or put the return into the block where it belongs.",
+                related=(("answers every request", whole(node)),),
+                help="Delete the unreachable directives, or move the return to the intended block.",
             )
 
 
@@ -133,14 +133,10 @@ def auth_request_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 arg(node, node.args[0]),
-                f"no location of its own answers {uri}: the question for permission "
-                + (
-                    "ends in the location that asks"
-                    if found.location
-                    else "gets whatever the server serves there"
-                ),
+                f"no dedicated location for auth_request {uri}: the subrequest is handled by "
+                + ("the protected location itself" if found.location else "whatever the server serves there"),
                 node,
-                help=f"Write location = {uri} {{ internal; … }}",
+                help=f"Add location = {uri} {{ internal; … }}",
             )
 
 
@@ -152,9 +148,9 @@ def limit_except_misuse(ctx: CheckContext) -> Iterable[Hit]:
         if not node.children:
             yield Hit(
                 name_of(node),
-                "this block is empty: no method is limited",
+                "limit_except is empty: no method is restricted",
                 node,
-                help="Write deny all; in it, or auth_basic.",
+                help="Write deny all; or auth_basic in the block.",
             )
 
 
@@ -171,14 +167,14 @@ def error_page_not_intercepted(ctx: CheckContext) -> Iterable[Hit]:
         if pages and ctx.model.flag(each.scope, f"{each.protocol}_intercept_errors", False) is False:
             hit = Hit(
                 whole(pages[0]),
-                f"the {each.protocol} backend's own errors are not replaced by this page",
+                f"error_page does not apply to errors of the backend: {each.protocol}_intercept_errors is off",
                 pages[0],
                 related=(("the backend", whole(each.directive)),),
                 help=f"Write {each.protocol}_intercept_errors on;",
             )
             name = f"{each.protocol}_intercept_errors"
             assumed = not ctx.model.effective(each.scope, name) and ctx.model.may_be_set(each.scope, name)
-            yield unless(assumed, "a block around it has them replaced", hit)
+            yield unless(assumed, "an enclosing block enables it", hit)
 
 
 def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:
@@ -193,9 +189,9 @@ def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:
         if guarded or any(node.first(name) for name in EXCHANGES):
             yield Hit(
                 arg(node, node.args[-1]),
-                f"this also matches {location.pattern}-old and everything else that begins so",
+                f"location {location.pattern} also matches {location.pattern}-old and all other paths with this prefix",
                 node,
-                help=f"Write location {location.pattern}/, and location = {location.pattern} beside it.",
+                help=f"Write location {location.pattern}/ and add location = {location.pattern}.",
             )
 
 
@@ -206,9 +202,9 @@ def duplicate_include(ctx: CheckContext) -> Iterable[Hit]:
             if len(includes) > 1 and block.context != "types":
                 yield Hit(
                     whole(includes[1]),
-                    f"{path} is included in this block already: what it holds is there twice",
+                    f"{path} is already included in this block: its content applies twice",
                     includes[1],
-                    related=(("the first time", whole(includes[0])),),
+                    related=(("first included here", whole(includes[0])),),
                     help="Remove one of the two includes.",
                 )
 

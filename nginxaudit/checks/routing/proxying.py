@@ -49,12 +49,12 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
         if not location.is_prefix or "?" in path or location.pattern.endswith("/") == path.endswith("/"):
             continue
         if path.endswith("/"):
-            sent = f"{location.pattern}/x is sent as {path}/x, and {location.pattern}../x as {path}../x, out of that directory"
+            sent = f"{location.pattern}/x is sent as {path}/x, {location.pattern}../x as {path}../x (path traversal)"
         else:
             sent = f"{location.pattern}x is sent as {path}x"
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            f"the location and the URI of proxy_pass do not both end with a slash: {sent}",
+            f"trailing slashes of location and proxy_pass URI differ: {sent}",
             each.directive,
             related=(("the location", name_of(location.directive)),),
             help="End both with a slash, or neither.",
@@ -74,12 +74,12 @@ def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | N
         if model.is_filled_in(each.directive) or not compiled(_DIRECTORY, re.DOTALL).fullmatch(path):
             return None
         edit = edits.behind_text(each.directive, each.directive.args[0], "/")
-        return Fix("End the URI with a slash", Applicability.UNSAFE, (edit,))
+        return Fix("Add the trailing slash to the URI", Applicability.UNSAFE, (edit,))
     node = location.directive
     if not compiled(_DIRECTORY, re.DOTALL).fullmatch(location.pattern) or _is_named_elsewhere(location):
         return None
     return Fix(
-        "End the location with a slash (nginx redirects the path without it: a POST to it becomes a GET)",
+        "Add the trailing slash to the location (nginx redirects the path without it: a POST becomes a GET)",
         Applicability.UNSAFE,
         (edits.behind_text(node, node.args[-1], "/"),),
     )
@@ -108,9 +108,9 @@ def proxy_pass_with_uri(ctx: CheckContext) -> Iterable[Hit]:
         if each.path is not None and not each.runtime:
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
-                f"{each.path} replaces the part of the path that the location matched, and the rest is sent decoded and normalised",
+                f"proxy_pass URI {each.path} replaces the matched prefix, and the rest is sent decoded and normalized",
                 each.directive,
-                help="Leave out the URI to send the path as the client wrote it.",
+                help="Remove the URI to send the path as the client wrote it.",
             )
 
 
@@ -135,11 +135,11 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             arg(each.directive, each.directive.args[0]),
-            f"with a variable in proxy_pass nginx adds nothing to the path: every request is sent as {path}",
+            f"proxy_pass with variables does not append the request path: every request is sent to {path}",
             each.directive,
-            help=f"Leave out {path}, or write $request_uri behind the host.",
+            help=f"Remove {path}, or append $request_uri to the host.",
         )
-        yield unless(ctx.model.is_in_server, "only auth_request or mirror gets here", hit)
+        yield unless(ctx.model.is_in_server, "only auth_request or mirror uses this location", hit)
 
 
 def _is_one_path(location: Location, path: str) -> bool:
@@ -185,10 +185,10 @@ def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:
         if not any(listen.http2 or listen.quic for listen in members):
             yield Hit(
                 whole(each.directive),
-                "no socket of this server speaks HTTP/2: gRPC clients cannot connect",
+                "HTTP/2 is not enabled in this server: gRPC clients cannot connect",
                 each.directive,
                 related=(("the server", name_of(server.directive)),),
-                help="Write http2 on; in the server (listen … http2 before nginx 1.25.1).",
+                help="Add http2 on; to the server (listen … http2 before nginx 1.25.1).",
                 make_fix=partial(_with_http2, server, ctx.model),
             )
 
@@ -205,7 +205,7 @@ def _with_http2(server: Server, model: Model) -> Fix | None:
         return None
     if model.target.since(HTTP2_DIRECTIVE):
         edit = put(server.directive, "http2", "http2 on;", beside=server.directive.named("listen")[-1])
-        return Fix("Write http2 on", Applicability.UNSAFE, (edit,))
+        return Fix("Add http2 on", Applicability.UNSAFE, (edit,))
     chosen = list(dict.fromkeys(secure or lines))
     if len(chosen) > 1 and not secure:
         return None  # clients that speak HTTP/1.1 without TLS would be shut out
@@ -226,18 +226,18 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
         if not names:
             hit = Hit(
                 whole(each.directive),
-                "no SCRIPT_FILENAME is sent: PHP answers with an empty page, or File not found",
+                "SCRIPT_FILENAME is not sent: PHP answers with an empty page or File not found",
                 each.directive,
                 help="Add fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; (or include fastcgi.conf).",
             )
             assumed = any(
                 not node.source.path for node in params
             )  # images and packages add it to their own file
-            yield unless(assumed, "the fastcgi_params of this nginx has it", hit)
+            yield unless(assumed, "the fastcgi_params of this nginx sets it", hit)
         elif len(names) > 1 and names[0].args[1:2] != names[1].args[1:2]:
             yield Hit(
                 whole(names[1]),
-                "SCRIPT_FILENAME is sent twice with different values: which one counts is up to the backend",
+                "SCRIPT_FILENAME is sent twice with different values: the result depends on the backend",
                 names[1],
                 related=(("the other one", whole(names[0])),),
                 severity=Severity.INFO,

@@ -82,11 +82,10 @@ def redirect_loop(ctx: CheckContext) -> Iterable[Hit]:
 def _loop(redirect: _Redirect, others: list[_Redirect]) -> Hit:
     return Hit(
         whole(redirect.node),
-        "this redirect leads back here"
-        + (" by way of another server" if others else "")
-        + ": clients give up after some rounds",
+        "redirect loop: the target leads back to this redirect"
+        + (" through another server" if others else ""),
         redirect.node,
-        related=tuple(("which redirects to", whole(each.node)) for each in others),
+        related=tuple(("redirects back", whole(each.node)) for each in others),
         help="Redirect only in the server of the other scheme or name.",
     )
 
@@ -145,12 +144,12 @@ def redirect_without_target(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             hit = Hit(
                 whole(node),
-                f"status {node.args[0]} without a URL: the response has no Location, and clients go nowhere",
+                f"return {node.args[0]} without a URL: the response has no Location header",
                 node,
-                help="Add the URL, or answer with another status.",
+                help="Add the URL, or use another status.",
             )
             assumed = ctx.model.is_in_server and ctx.model.may_be_set(node, "error_page")
-            yield unless(assumed, "an error_page of the server answers", hit)
+            yield unless(assumed, "error_page of the server handles it", hit)
 
 
 def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
@@ -161,7 +160,7 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
             if token is not None and re.match(_BARE_HOST, token):
                 yield Hit(
                     arg(node, token),
-                    f'"{token}" is taken for a path: a URL begins with its scheme',
+                    f'"{token}" lacks the scheme: nginx treats it as a path',
                     node,
                     help=f"Write https://{token}",
                     make_fix=partial(_with_scheme, node, token),
@@ -169,7 +168,7 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
             elif token is not None and _is_torn(ctx, node, token):
                 yield Hit(
                     arg(node, token),
-                    f'"{token}" begins with a slash: nginx puts its own scheme and host before it',
+                    f'"{token}" is treated as a path: nginx prepends its own scheme and host',
                     node,
                     help=f"Write $scheme:{token}, or absolute_redirect off;",
                     make_fix=partial(_with_scheme, node, token),
@@ -210,11 +209,11 @@ def rewrite_loop(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             whole(node),
-            "the result matches this location and this expression again: nginx stops after 10 rounds with status 500",
+            "rewrite loop: the result matches the same location and regex again (500 after 10 cycles)",
             node,
-            help="Use break instead of last, or let the expression not match the result.",
+            help="Use break instead of last, or change the regex so that it does not match the result.",
         )
-        yield unless(ctx.model.is_in_server, "another location takes it", hit)
+        yield unless(ctx.model.is_in_server, "another location handles it", hit)
 
 
 def _may_stop(node: Directive) -> bool:

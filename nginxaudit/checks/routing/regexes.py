@@ -31,10 +31,10 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
             runs = any(written.directive.first(name) for name in _HANDLERS)
             yield Hit(
                 arg(written.directive, written.token),
-                f'"{written.text}" matches anywhere in a path, also in the middle: no $ ends it',
+                f'the regex "{written.text}" is not anchored with $: it also matches in the middle of a path',
                 written.directive,
                 severity=Severity.WARNING if runs else None,
-                help=f"Write {written.text}$ if the path is to end there.",
+                help="Add $ to the end of the regex if the path should end there.",
                 make_fix=partial(_tied_to_end, written.directive, ctx.model),
             )
 
@@ -150,9 +150,9 @@ def regex_without_modifier(ctx: CheckContext) -> Iterable[Hit]:
         if location.directive.args and _looks_like_expression(location.pattern):
             yield Hit(
                 arg(location.directive, location.directive.args[-1]),
-                f'"{location.pattern}" is compared as it is: without ~ nginx takes it for no expression',
+                f'"{location.pattern}" looks like a regex but is compared literally: ~ is missing',
                 location.directive,
-                help=f"Write location ~ {location.pattern}, and mind that expressions are tried in their order.",
+                help=f"Write location ~ {location.pattern}; regex locations are checked in the order of the file.",
                 make_fix=partial(_as_regex, location, ctx.model),
             )
     yield from _compared(ctx)
@@ -167,7 +167,7 @@ def _compared(ctx: CheckContext) -> Iterator[Hit]:
         if "$" not in text.rstrip("$") and _looks_like_expression(text):
             yield Hit(
                 arg(node, asked.token),
-                f'"{text}" is compared as it is: {asked.operator} knows no expressions',
+                f'"{text}" looks like a regex, but {asked.operator} compares it literally',
                 node,
                 help=f"Write {'~' if asked.operator == '=' else '!~'} {text}",
                 make_fix=partial(_compare_by_expression, node),
@@ -222,7 +222,7 @@ def map_key_looks_like_regex(ctx: CheckContext) -> Iterable[Hit]:
             if line.args and _is_mistaken_key(str(line.name), hosts):
                 yield Hit(
                     Place(line.source, line.start, line.name_end, line.via),
-                    f'the key "{line.name}" is compared as it is: expressions begin with ~',
+                    f'the key "{line.name}" looks like a regex but is compared literally: ~ is missing',
                     line,
                     help=f"Write ~{line.name}",
                     make_fix=partial(_marked, line),
@@ -286,12 +286,12 @@ def _undefined(node: Directive, token: Token, groups: int | None) -> Iterator[Hi
         return
     for reference in references(token):
         if reference.name.isdigit() and int(reference.name) > groups:
-            has = f"{groups} group{'s' * (groups > 1)} at most" if groups else "no groups"
+            has = f"at most {groups} capture{'s' * (groups > 1)}" if groups else "no captures"
             yield Hit(
                 arg(node, token),
-                f"${reference.name} is always empty: what is matched before has {has}",
+                f"${reference.name} is always empty: the regexes that can precede it have {has}",
                 node,
-                help="Correct the number, or add the parentheses.",
+                help="Correct the number, or add the missing parentheses.",
             )
             return
 

@@ -27,8 +27,8 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
             if family == "http":
                 yield Hit(
                     name_of(node),
-                    "this server has no listen: nginx opens port 80 on all IPv4 addresses when started as root, "
-                    "port 8000 otherwise",
+                    "no listen directive: this server listens on *:80 if nginx is started as root, "
+                    "on *:8000 otherwise",
                     node,
                     severity=Severity.INFO if ctx.once(_is_started_as_root) else None,
                     make_fix=partial(_listening, node),
@@ -36,7 +36,7 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
             else:
                 yield Hit(
                     name_of(node),
-                    f"this server of {family} has no listen: nginx refuses to start",
+                    f'no "listen" is defined for this {family} server',
                     node,
                     severity=Severity.ERROR,
                     rejected=True,
@@ -67,9 +67,9 @@ def try_files_undefined_location(ctx: CheckContext) -> Iterable[Hit]:
             if token not in server.named_locations:
                 yield Hit(
                     arg(node, token),
-                    f"this server has no location {token}: requests that get there end with 500",
+                    f'could not find named location "{token}" in this server: requests that reach it get 500',
                     node,
-                    help="Define it in this server, or correct the name.",
+                    help="Define the location in this server, or correct the name.",
                 )
 
 
@@ -91,15 +91,15 @@ def server_name_never_matches(ctx: CheckContext) -> Iterable[Hit]:
 def _never(name: str) -> tuple[str, str]:
     """Why no host of a request is this name, and the remedy."""
     if "/" in name:
-        return "a host has no scheme and no path", "Write the host name alone."
+        return "a host name contains no scheme or path", "Write only the host name."
     if "," in name:
-        return "this is one name with a comma in it", "Separate names with spaces."
+        return "the comma is part of the name", "Separate names with spaces."
     if ":" in name and not (name.startswith("[") and name.endswith("]")):
         if name.count(":") > 1 and not name.startswith("["):
-            return "hosts that are IPv6 addresses have brackets", f"Write [{name}]."
-        return "nginx compares the host without its port", "Delete the port; listen chooses it."
+            return "IPv6 addresses in Host headers have brackets", f"Write [{name}]."
+        return "nginx compares the host without the port", "Delete the port; listen sets it."
     if name.endswith(".") and len(name) > 1:
-        return "nginx removes the final dot of the host", "Delete the final dot."
+        return "nginx removes the trailing dot of the host", "Delete the trailing dot."
     if not name.isascii():
-        return "clients send the ASCII form of the name, xn--…", "Write the name in its ASCII form."
+        return "clients send the ASCII form xn--…", "Write the ASCII form of the name."
     return "", ""

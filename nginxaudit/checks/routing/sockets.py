@@ -47,11 +47,11 @@ def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
             names = listed([str(each.key) for each in sockets])
             yield Hit(
                 _line(first, line),
-                f"{len(members)} servers listen on {names}, and none is the default_server: this one, the first read, "
-                "answers for every unknown name",
+                f"{len(members)} servers listen on {names} without default_server: "
+                "this one, the first, answers unknown names",
                 first.directive,
                 related=tuple(("another server", _line(*each)) for each in sockets[0].members[1:]),
-                help="Mark the server that is to answer with default_server.",
+                help="Add default_server to the server that should answer them.",
                 make_fix=partial(_marked_default, first, line, ctx.model),
                 cause=ctx.cause(),
             )
@@ -99,10 +99,11 @@ def duplicate_server_name(ctx: CheckContext) -> Iterable[Hit]:
                 what = listed([str(name.token) for name in names])
                 yield Hit(
                     arg(names[0].directive, names[0].token),
-                    f"another server on {socket.key} has the name {what} already: requests for it never get here",
+                    f"{what} {'is' if len(names) == 1 else 'are'} already defined on {socket.key}: "
+                    "this server never receives requests for it",
                     names[0].directive,
-                    related=(("the server that answers", name_of(earlier.directive)),),
-                    help="Remove one of the two, or let them listen on different sockets.",
+                    related=(("the server that receives them", name_of(earlier.directive)),),
+                    help="Remove one of the two names, or use different addresses or ports.",
                 )
 
 
@@ -128,9 +129,9 @@ def _equal_expressions(socket: Socket) -> Iterator[tuple[Server, ServerName, Ser
 
 
 _SPOKEN = {
-    "proxy_protocol": "every client must send the PROXY protocol then",
-    "ssl": "plain HTTP gets 400, and TLS clients of this server get a certificate of another one",
-    "http2": "HTTP/2 is then on for all of them",
+    "proxy_protocol": "every client must send the PROXY protocol",
+    "ssl": "plain HTTP gets 400, and TLS clients get another server's certificate",
+    "http2": "HTTP/2 is enabled for all its servers",
 }
 
 
@@ -149,11 +150,11 @@ def listen_protocol_mismatch(ctx: CheckContext) -> Iterable[Hit]:
                 told.add((server, protocol))
                 yield Hit(
                     _line(server, line),
-                    f"another server on {socket.key} has {protocol}, which holds for the whole socket: {meaning}",
+                    f"{protocol} of another server applies to all of {socket.key}: {meaning}",
                     server.directive,
-                    related=((f"{protocol} is written here", _line(other, other_line)),),
+                    related=((f"{protocol} is set here", _line(other, other_line)),),
                     severity=Severity.INFO if protocol == "http2" else None,
-                    help=f"Write {protocol} in every listen of the socket, or in none.",
+                    help=f"Write {protocol} in every listen of this address and port, or in none.",
                 )
 
 

@@ -38,7 +38,7 @@ def _level(locations: Sequence[Location]) -> Iterator[Hit]:
         key = (location.modifier, location.pattern)
         earlier = covers.earlier(expression, order)
         if earlier is not None and key not in seen:
-            yield _dead(location, earlier, "the expression before it takes every request that it could match")
+            yield _dead(location, earlier, "an earlier regex matches all its requests")
         seen.add(key)
     shields = {each.pattern: each for each in prefixes if each.modifier == "^~"}
     if shields:
@@ -48,7 +48,7 @@ def _level(locations: Sequence[Location]) -> Iterator[Hit]:
             continue  # ^~ keeps expressions away; inner locations are looked for first
         taker = covers.taker(location.pattern)
         if taker is not None:
-            yield _dead(location, taker, "an expression takes every request that it could match")
+            yield _dead(location, taker, "a regex location matches all its requests")
 
 
 class _Covers:
@@ -97,14 +97,14 @@ def _shielded(
         )
         if not reached:
             yield _dead(
-                location, shields[shield], "^~ keeps expressions away from every path that it could match"
+                location, shields[shield], "a ^~ location handles all its paths without checking regexes"
             )
 
 
 def _dead(location: Location, taker: Location, why: str) -> Hit:
     return Hit(
         name_of(location.directive),
-        f'no request gets to "{location.label}": {why}',
+        f'"{location.label}" is unreachable: {why}',
         location.directive,
         related=((f'"{taker.label}"', whole(taker.directive)),),
         help="Delete it, or change the order or the modifier.",
@@ -133,8 +133,8 @@ def _unnamed(ctx: CheckContext) -> Iterator[Hit]:
         if not any(location.pattern in token for token in used):
             yield Hit(
                 name_of(location.directive),
-                f'nothing leads to "{location.label}"',
+                f'"{location.label}" is never used: no directive refers to it',
                 location.directive,
                 severity=Severity.INFO,
-                help="Delete it, or name it in try_files or error_page.",
+                help="Delete it, or refer to it in try_files or error_page.",
             )

@@ -32,9 +32,9 @@ def upstream_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
             if found:
                 yield Hit(
                     arg(node, token),
-                    f"${found} is empty in {name}: the request is made before a server is chosen",
+                    f"${found} is empty in {name}: nginx builds the request before it selects a server",
                     node,
-                    help="Delete it; log it, or send it to the client with add_header.",
+                    help="Delete it. Use the variable in log_format or add_header.",
                 )
 
 

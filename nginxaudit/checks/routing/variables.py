@@ -64,11 +64,11 @@ def map_without_default(ctx: CheckContext) -> Iterable[Hit]:
             worst = next((node for node in places if node.name in _DECIDING), None)
             yield Hit(
                 whole(block),
-                f"{variable} is empty for everything that is not listed",
+                f"{variable} is empty for unlisted values: default is missing",
                 block,
-                related=((f"{(worst or places[0]).name} uses it", whole(worst or places[0])),),
+                related=((f"used by {(worst or places[0]).name}", whole(worst or places[0])),),
                 severity=Severity.WARNING if worst is not None else None,
-                help='Write default with the value that is meant; default ""; says that empty is.',
+                help='Add default with the intended value, or default ""; if empty is intended.',
             )
 
 
@@ -91,10 +91,10 @@ def duplicate_map_variable(ctx: CheckContext) -> Iterable[Hit]:
         if earlier is not block and earlier.statement is not block.statement:
             yield Hit(
                 whole(block),
-                f"{variable} is defined above, too: this {block.name} replaces that one",
+                f"{variable} is already defined: this {block.name} replaces the earlier definition",
                 block,
                 related=(("has no effect", whole(earlier)),),
-                help="Give one of the two another name, or delete it.",
+                help="Rename or delete one of the two.",
             )
 
 
@@ -114,10 +114,10 @@ def maybe_uninitialized_variable(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 arg(node, token),
-                f"${name} is set in an if alone: it is empty when that is not entered, and nginx warns at every request",
+                f'${name} is set only in an "if": otherwise it is empty and nginx logs a warning for each request',
                 node,
                 related=(("set here", whole(nodes[0])),),
-                help=f"Write set ${name} with the usual value before the if.",
+                help=f"Add set ${name} with the default value before the if.",
             )
             break
 
@@ -171,8 +171,8 @@ def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
         if other is not None:
             yield Hit(
                 whole(node),
-                f"{node.args[0]} has another value elsewhere: which one counts depends on the order of the phases",
+                f"{node.args[0]} is also defined elsewhere: which value applies depends on the order of phases",
                 node,
-                related=(("defined here, too", whole(other)),),
+                related=(("also defined here", whole(other)),),
                 help="Use another name.",
             )

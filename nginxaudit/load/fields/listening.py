@@ -105,7 +105,7 @@ def server_name(use: Use) -> Iterator[Mistake]:
     for token in use.args:
         if token.startswith("~"):
             if len(token) == 1:
-                yield Mistake("invalid-server-name", "the expression of a server name is empty", token)
+                yield Mistake("invalid-server-name", f'empty regex in server name "{token}"', token)
             else:
                 yield from expression(use, token, token[1:])
         elif (token.startswith("*") and not (len(token) > 2 and token[1] == ".")) or token == ".":
@@ -113,7 +113,7 @@ def server_name(use: Use) -> Iterator[Mistake]:
                 "invalid-server-name",
                 f'invalid server name "{token}"',
                 token,
-                'A wildcard is written "*.example.com" or "www.example.*"; for any name use default_server or "_".',
+                'Write a wildcard as "*.example.com" or "www.example.*"; for any name use default_server or "_".',
             )
 
 
@@ -168,7 +168,7 @@ def _clashes(socket: Socket) -> Iterator[Mistake]:
     for server, each in socket.members:
         if server in seen:
             yield _listen_mistake(
-                "duplicate-listen", f"{each} is listened on twice in this server", each, seen[server]
+                "duplicate-listen", f"duplicate listen {each} in this server", each, seen[server], _DELETE
             )
             continue
         seen[server] = each
@@ -176,33 +176,38 @@ def _clashes(socket: Socket) -> Iterator[Mistake]:
             if default is not None:
                 yield _listen_mistake(
                     "duplicate-default-server",
-                    f"{each} has a default_server already: nginx refuses a second one",
+                    f"duplicate default server for {each}",
                     each,
                     default,
+                    "Keep one default_server.",
                 )
             default = default or each
         if each.socket_options:
             if options is not None:
                 yield _listen_mistake(
                     "listen-options-conflict",
-                    f"the options of the socket {each} are given twice: nginx accepts them in one listen only",
+                    f"duplicate listen options for {each}: they are allowed in one listen only",
                     each,
                     options,
+                    "Write the options in one listen only.",
                 )
             options = options or each
 
 
-def _listen_mistake(rule: str, message: str, each: Listen, other: Listen) -> Mistake:
-    related = (("given here", other.directive),) if other.directive else ()
-    return Mistake(rule, message, None, "Keep them in one listen of the socket.", each.directive, related)
+_DELETE = "Delete one of the two listen directives."
+
+
+def _listen_mistake(rule: str, message: str, each: Listen, other: Listen, remedy: str) -> Mistake:
+    related = (("first used here", other.directive),) if other.directive else ()
+    return Mistake(rule, message, None, remedy, each.directive, related)
 
 
 def _lone_sockets(load: LoadState, family: str) -> Iterator[Mistake]:
     for socket in load.model.sockets(family).values():
         (_, first), *others = socket.members
         for _, each in others:
-            message = f"{each} is listened on twice; in {family} each socket has one server"
-            yield _listen_mistake("duplicate-listen", message, each, first)
+            message = f"duplicate listen {each}: in {family} each address and port has one server"
+            yield _listen_mistake("duplicate-listen", message, each, first, _DELETE)
 
 
 def _hashed_names(server: Directive) -> Iterator[Mistake]:
@@ -217,8 +222,8 @@ def _hashed_names(server: Directive) -> Iterator[Mistake]:
                 continue  # told while it was read
             yield Mistake(
                 "invalid-server-name",
-                f'invalid server name or wildcard "{token}": * is allowed only at the start or the end, next to a dot',
+                f'invalid server name or wildcard "{token}": "*" is allowed only at the start or end, next to a dot',
                 token,
-                "Use an expression: ~^…$",
+                "Use a regex: ~^…$",
                 node,
             )

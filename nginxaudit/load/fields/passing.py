@@ -116,15 +116,15 @@ def _uri_not_allowed(node: Directive, token: Token) -> Iterator[Mistake]:
         where = 'an "if"'
     elif scope.inner == "location" and scope.args:
         if scope.args[0].startswith("~"):
-            where = "a location with a regular expression"
+            where = "a regex location"
         elif scope.args[0].startswith("@"):
             where = "a named location"
     if where:
         yield Mistake(
             "proxy-pass-uri-not-allowed",
-            f"proxy_pass cannot have a URI part ({token}) in {where}: nginx does not know what to replace",
+            f'"proxy_pass" cannot have a URI part ({token}) in {where}',
             token,
-            "Leave out everything behind the host, or rewrite the URI.",
+            "Remove everything after the host, or change the URI with rewrite.",
             node,
         )
 

@@ -54,15 +54,15 @@ def _nested(use: Use, modifier: str, pattern: str, outer: Directive) -> Iterator
     elif outer_modifier == "@":
         message = f'a location cannot be inside the named location "{outer_pattern}"'
     elif modifier == "@":
-        message = f'the named location "{pattern}" can only stand directly in a server'
+        message = f'named location "{pattern}" can be on the server level only'
     elif modifier not in ("~", "~*") and not pattern.startswith(outer_pattern):
-        message = f'"{pattern}" does not begin with "{outer_pattern}", the location it stands in'
+        message = f'location "{pattern}" is outside location "{outer_pattern}"'
     if message:
         yield Mistake(
             _NESTED,
             message,
             use.args[-1],
-            "Move it out of the outer location.",
+            "Move it out of the enclosing location.",
             None,
             (("inside this", outer),),
         )

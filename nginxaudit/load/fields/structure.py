@@ -46,7 +46,7 @@ def duplicate_locations(load: LoadState) -> Iterator[Mistake]:
                 "duplicate-location",
                 f'duplicate location "{location.label[9:]}"',
                 None,
-                "Join the two blocks, or give one of them another path.",
+                "Merge the two blocks, or change one of the paths.",
                 location.directive,
                 (("first one", earlier.directive),),
             )

@@ -55,7 +55,7 @@ def _fix(servers: list[Server], sockets: list[Socket], model: Model) -> Fix | No
     made = {edit for socket in sockets for edit in _without_parameter(socket)}
     made.update(_switched_on(server) for server, switch in switches.items() if not switch)
     applicability = Applicability.SAFE if _is_complete(servers, sockets, model) else Applicability.UNSAFE
-    return Fix("Write http2 on", applicability, tuple(made))
+    return Fix("Add http2 on", applicability, tuple(made))
 
 
 def _is_complete(servers: list[Server], sockets: list[Socket], model: Model) -> bool:
