@@ -198,7 +198,7 @@ def test_a_fix_that_needs_a_version_is_offered_when_it_is_known(tmp_path: Path) 
     assert unknown.versions == Versions("1.25.1", None)
     (known,) = _found(text, "listen-http2-deprecated", tmp_path, nginx_version="1.26")
     assert known.fix is not None
-    assert known.fix.title == "Write http2 on (nginx 1.25.1 or newer)"
+    assert known.fix.title == "Add http2 on (nginx 1.25.1 or newer)"
 
 
 _PAGE = """+++
