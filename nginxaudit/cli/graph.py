@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nginxaudit.cli.complete import files
+from nginxaudit.cli.complete import files, upstream_names
 from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
@@ -22,7 +22,13 @@ from nginxaudit.views.graph import FORMATS
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
-@click.option("--upstream", metavar="NAME", default="", help="Only what belongs to this upstream.")
+@click.option(
+    "--upstream",
+    metavar="GLOB",
+    default="",
+    shell_complete=upstream_names,
+    help="Only what belongs to upstreams with such a name.",
+)
 @click.option("--server", metavar="NAME", default="", help="Only what belongs to servers of this name.")
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
@@ -34,7 +40,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     Examples:
       nginxaudit graph /etc/nginx
       nginxaudit graph --format html --output nginx.html /etc/nginx
-      nginxaudit graph --format mermaid --upstream shop nginx.conf
+      nginxaudit graph --format mermaid --upstream 'shop*' nginx.conf
     """
     from nginxaudit.engine.rules.rule import PageError
     from nginxaudit.engine.run.audit import examine

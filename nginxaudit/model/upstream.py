@@ -41,12 +41,12 @@ class Upstream:
     take new requests, ``live`` is their number. ``methods`` are all directives that choose a balancing method, in order, those of
     unknown modules too. ``external``: its servers come from somewhere else: a state file, SRV records, Lua.
     ``dynamic``: the set of addresses is not fixed by this text, even apart from names resolved at start.
-    ``own_checks``: directives of other modules inside it (Tengine's) probe its servers.
+    ``by_lua``: code chooses the server of every request. ``own_checks``: directives of other modules inside it (Tengine's) probe its servers.
     """
 
     # Two dozen rules ask every group for these: each is found out once.
     __slots__ = (
-        "backups", "complete", "directive", "dynamic", "external", "family", "is_single_peer", "key",
+        "backups", "by_lua", "complete", "directive", "dynamic", "external", "family", "is_single_peer", "key",
         "live", "live_backups", "live_primaries", "methods", "name", "own_checks", "peers", "primaries",
     )  # fmt: skip
 
@@ -69,11 +69,8 @@ class Upstream:
         roles = [_role(child.name) for child in directive.children]
         self.methods = tuple(compress(directive.children, [role == "method" for role in roles]))
         self.own_checks = "check" in roles
-        self.external = (
-            self.state is not None
-            or any(peer.service for peer in self.peers)
-            or any(method.name.startswith(_LUA_BALANCER) for method in self.methods)
-        )
+        self.by_lua = any(method.name.startswith(_LUA_BALANCER) for method in self.methods)
+        self.external = self.by_lua or self.state is not None or any(peer.service for peer in self.peers)
         self.dynamic = not complete or self.external or any(peer.resolve for peer in self.peers)
         self.is_single_peer = _is_single(self)
 

@@ -112,13 +112,13 @@ def _terminal_width(stream: TextIO) -> int:
 
 
 def console_for(stream: TextIO, color: bool | None, width: int) -> Console:
-    """A rich console on ``stream``: as wide as its terminal, else ``width``; nothing in it is markup."""
+    """A rich console on ``stream``: as wide as its terminal, COLUMNS says, else ``width``; nothing in it is markup."""
     from rich.console import Console
 
     colored = wants_color(stream, color)
     return Console(
         file=stream,
-        width=None if stream.isatty() else width,
+        width=None if stream.isatty() else _columns() or width,
         force_terminal=colored,
         no_color=not colored,
         highlight=False,

@@ -118,6 +118,48 @@ def test_html_in_a_browser(tmp_path: Path) -> None:
     assert 'class="node faded" data-id="http:upstream:shop"' in dom
 
 
+LOCATIONS = """events {}
+http {
+    server {
+        listen 80;
+        listen [::]:80;
+        server_name a.test;
+        location /static { alias /srv/static/; }
+        location /quiet { return 204; }
+        location / { proxy_pass http://127.0.0.1:3000; }
+    }
+    upstream first { server 10.0.0.1:80; }
+    upstream second { server 10.0.0.2:80; }
+}
+"""
+
+
+def test_findings_of_locations_without_a_backend_and_globs(tmp_path: Path) -> None:
+    config = tmp_path / "nginx.conf"
+    config.write_text(LOCATIONS)
+    text = nginxaudit("graph", "--no-settings", str(config)).stdout
+    assert "/static  [alias-traversal]" in text
+    assert "/quiet" not in text
+    assert "*:80, [::]:80" in text
+    assert text.count("127.0.0.1:3000") == 1, "equal sockets are drawn once"
+    text = nginxaudit("graph", "--no-settings", "--upstream", "F*T", str(config)).stdout
+    assert "10.0.0.1:80" in text
+    assert "10.0.0.2:80" not in text
+
+
+@pytest.mark.parametrize("columns", ["40", "500"])
+def test_addresses_are_never_cut(columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "instance-0123456789." * 6 + "internal:18080"
+    config = tmp_path / "nginx.conf"
+    config.write_text(f"http {{ upstream a {{ server {name}; server 10.0.0.1:80; }} }}")
+    monkeypatch.setenv("COLUMNS", columns)
+    assert name in nginxaudit("upstreams", "--no-settings", str(config)).stdout
+    for form in ("svg", "mermaid", "dot"):
+        assert name in nginxaudit("graph", "--no-settings", "--format", form, str(config)).stdout
+    shown = nginxaudit("graph", "--no-settings", str(config)).stdout
+    assert name in re.sub(r"[\s│]", "", shown)
+
+
 def test_focus_and_names_that_are_not_there() -> None:
     text = _graph("text", "--upstream", "Postgres")
     assert "10.20.0.61:5432" in text
@@ -135,7 +177,7 @@ def test_upstreams_tell_how_they_fail_over() -> None:
     assert run.returncode == 0
     assert "postgres  active-passive  stream" in run.stdout
     assert re.search(r"10\.20\.0\.62:5432\s+backup\s+1\s+1\s+10s", run.stdout)
-    assert "a failed connection counts; one failure within 10s: out for 10s" in run.stdout
+    assert "a failed connection counts; one failure within 10s: unavailable for 10s" in run.stdout
     assert "shared by all workers (zone postgres 64k)" in run.stdout
     assert "connecting takes up to 2s" in run.stdout
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +94,31 @@ def test_403_and_404_do_not_count(tmp_path: Path, code: int, counts: bool) -> No
                 ask(port)
             one.status = two.status = 200
             assert ask(port)[0] == (502 if counts else 200)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_a_call_of_grpc_that_was_sent_is_not_repeated(tmp_path: Path) -> None:
+    """``upstreams``: not even with ``non_idempotent``; the body of a call is not read before it is sent."""
+    port, live, dead = nginx.free_ports(3)
+    with silent() as mute:
+        servers = {"mute": mute, "dead": dead}
+        groups = "".join(
+            f"upstream {name} {{ server 127.0.0.1:{first} max_fails=0; server 127.0.0.1:{live} max_fails=0; }}"
+            for name, first in servers.items()
+        )
+        config = f"""{groups}
+            grpc_read_timeout 300ms; grpc_next_upstream error timeout non_idempotent;
+            server {{ listen 127.0.0.1:{live} http2; location / {{ return 204; }} }}
+            server {{ listen 127.0.0.1:{port} http2;
+                location /mute {{ grpc_pass grpc://mute; }} location /dead {{ grpc_pass grpc://dead; }} }}
+        """
+        with nginx.running(tmp_path, config):
+            assert sorted(_call(port, "/mute") for _ in range(2)) == ["204", "504"]
+            assert [_call(port, "/dead") for _ in range(2)] == ["204", "204"]
+
+
+def _call(port: int, path: str) -> str:
+    """The status that a POST with a body of its own frame gets over HTTP/2."""
+    command = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "--http2-prior-knowledge"]
+    command += ["--max-time", "5", "--data-binary", "@/dev/null", f"http://127.0.0.1:{port}{path}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout

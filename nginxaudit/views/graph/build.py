@@ -7,6 +7,7 @@ networkx is imported when a graph is really asked for. Every node carries a `Nod
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -15,14 +16,17 @@ from nginxaudit.model.passes import Pass
 from nginxaudit.nginx import Address
 from nginxaudit.nginx.names import BALANCED
 from nginxaudit.syntax.tree import Directive
+from nginxaudit.views.graph.places import Places, block_of
 
 if TYPE_CHECKING:
     from networkx import DiGraph
 
+    from nginxaudit.finding import Span
     from nginxaudit.model.location import Location
     from nginxaudit.model.model import Model
     from nginxaudit.model.peer import Peer
     from nginxaudit.model.server import Server
+    from nginxaudit.model.sockets import Socket
     from nginxaudit.model.upstream import Upstream
 
 LAYERS = ("socket", "server", "location", "upstream", "peer")
@@ -60,13 +64,17 @@ class Edge(Struct, frozen=True):
     end: int = 0
 
 
-def build_graph(model: Model) -> DiGraph:
-    """The graph of one configuration. Nodes are strings; ``data`` of nodes and edges as above."""
+def build_graph(model: Model, marked: Iterable[Span] = ()) -> DiGraph:
+    """The graph of one configuration. Nodes are strings; ``data`` of nodes and edges as above.
+
+    Locations without a backend are left out, but for those around places that are ``marked``.
+    """
     import networkx
 
     graph = networkx.DiGraph()
     builder = _Builder(model, graph)
     builder.build()
+    builder.mark(marked)
     return graph
 
 
@@ -76,6 +84,7 @@ class _Builder:
         self._graph = graph
         self._servers: dict[Directive, str] = {}
         self._locations: dict[Directive, str] = {}
+        self._names: dict[tuple[str, str], str] = {}  # nodes of sockets, by family and socket
 
     def build(self) -> None:
         for family in BALANCED:
@@ -87,6 +96,14 @@ class _Builder:
         for each in self._model.passes:
             self._pass(each)
         self._own_sockets()
+
+    def mark(self, spans: Iterable[Span]) -> None:
+        """Add the locations around ``spans``."""
+        places = Places(block_of(location.directive, location) for location in self._model.locations)
+        for span in spans:
+            location = places.at(span)
+            if location is not None and location.server is not None:
+                self._location(location)
 
     # -- nodes
 
@@ -110,12 +127,15 @@ class _Builder:
 
     def _sockets(self) -> None:
         for family in BALANCED:
-            for key, socket in self._model.sockets(family).items():
+            for alike in _alike(self._model.sockets(family).values()):
+                socket = alike[0]
                 first = socket.members[0][1]
                 place = _place(first.directive)
                 detail = "TLS" if socket.ssl else ""
-                name = f"{family}:socket:{key}"
-                self._add(Node(name, "socket", str(key), family, detail=detail, **place))
+                name = f"{family}:socket:{socket.key}"
+                self._names.update({(family, str(each.key)): name for each in alike})
+                label = ", ".join(str(each.key) for each in alike)
+                self._add(Node(name, "socket", label, family, detail=detail, **place))
                 for server, listen in socket.members:
                     default = len(socket.servers) > 1 and server is socket.default
                     condition = "default server" if default else ""
@@ -124,15 +144,17 @@ class _Builder:
     def _upstream(self, upstream: Upstream) -> str:
         name = f"{upstream.family}:upstream:{upstream.key}"
         place = _place(upstream.directive)
-        method = upstream.method.replace("_", " ")
-        self._add(Node(name, "upstream", upstream.name, upstream.family, detail=method, **place))
+        chosen = upstream.method_directive
+        method = str(chosen.name) if chosen is not None else upstream.method
+        detail = ", ".join([method.replace("_", " "), *(["sticky"] if upstream.sticky else [])])
+        self._add(Node(name, "upstream", upstream.name, upstream.family, detail=detail, **place))
         for peer in upstream.peers:
             self._link(name, self._peer(peer, upstream), peer_role(peer), peer.directive, _settings(peer))
         return name
 
     def _peer(self, peer: Peer, upstream: Upstream) -> str:
         place = _place(peer.directive)
-        host = peer.address.host if peer.address else peer.text
+        host = "" if peer.address is None or upstream.external else peer.address.host
         name = f"{upstream.family}:peer:{peer.normal_address}"
         role = peer_role(peer)
         known = self._graph.nodes.get(name)
@@ -199,7 +221,7 @@ class _Builder:
     def _own_sockets(self) -> None:
         """Peers that are sockets of this very nginx: the request comes in again."""
         sockets = {
-            (key.port, key.host): f"{family}:socket:{key}"
+            (key.port, key.host): self._names[family, str(key)]
             for family in BALANCED
             for key in self._model.sockets(family)
             if key.transport == "tcp"
@@ -214,6 +236,20 @@ class _Builder:
                 own = sockets.get((number, "*"))
             if own is not None:
                 self._link(name, own, "this nginx", None)
+
+
+def _alike(sockets: Iterable[Socket]) -> Iterable[list[Socket]]:
+    """Sockets with the same servers in the same order, as those of IPv4 and IPv6 mostly are, together."""
+    found: dict[tuple[object, ...], list[Socket]] = {}
+    for socket in sockets:
+        key = (socket.ssl, socket.default, *socket.servers)
+        found.setdefault(key, []).append(socket)
+    return found.values()
+
+
+def is_placeholder(address: Address | None) -> bool:
+    """An address of 0.0.0.0/8, which stands where code or a template puts the real one."""
+    return address is not None and address.kind == "inet" and address.host.startswith("0.")
 
 
 def peer_role(peer: Peer) -> str:
@@ -275,12 +311,18 @@ def loops(graph: DiGraph) -> list[list[Node]]:
 
 
 def hosts(graph: DiGraph) -> dict[str, list[Node]]:
-    """Live peers by the machine they run on, as far as addresses tell."""
+    """Live peers by the other machine they run on, as far as addresses tell."""
     found: dict[str, list[Node]] = {}
     for node in nodes(graph, "peer"):
-        if node.role != "down":
+        if node.role != "down" and _is_other_machine(node.host):
             found.setdefault(node.host, []).append(node)
     return found
+
+
+def _is_other_machine(host: str) -> bool:
+    """Not this one, which takes nginx with it when it fails, and not what is still to be filled in."""
+    local = host in ("localhost", "::1") or host.startswith(("127.", "/", "0."))
+    return bool(host) and not local and not any(sign in host for sign in "<>{}$@%")
 
 
 def lost_with(graph: DiGraph, peers: Iterable[Node]) -> list[Node]:
@@ -312,16 +354,19 @@ def single_points(graph: DiGraph) -> Iterator[tuple[str, list[Node], list[Node]]
 
 
 def focus(graph: DiGraph, upstream: str = "", server: str = "") -> DiGraph:
-    """The part of the graph that has to do with a group or a server (names without regard to case)."""
+    """The part of the graph that has to do with upstreams (a name or a glob) or a server (names without regard to case)."""
     import networkx
 
+    pattern = upstream.lower()
     wanted = set()
     for node in nodes(graph):
-        if (upstream and node.kind == "upstream" and node.label.lower() == upstream.lower()) or (
+        if (upstream and node.kind == "upstream" and fnmatchcase(node.label.lower(), pattern)) or (
             server and node.kind == "server" and server.lower() in f"{node.label} {node.detail}".lower()
         ):
             wanted |= {node.id} | networkx.ancestors(graph, node.id) | networkx.descendants(graph, node.id)
     if upstream:  # what stands beside the group in its servers is not of interest
-        groups = {node.id for node in nodes(graph, "upstream") if node.label.lower() != upstream.lower()}
+        groups = {
+            node.id for node in nodes(graph, "upstream") if not fnmatchcase(node.label.lower(), pattern)
+        }
         wanted -= groups
     return graph.subgraph(wanted)

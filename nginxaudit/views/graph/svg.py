@@ -136,8 +136,14 @@ def _node(view: GraphView, node: Node, place: _Position) -> str:
     ink = "#8a8a8a" if node.role == "down" else "#1f2933"
     detail = node.role if node.kind == "peer" and node.role != "direct" else node.detail
     middle = place.y + (17 if detail else 24)
+    label, fitted = node.label, ""
+    if len(label) > _CHARS:
+        if node.kind in ("socket", "peer"):  # addresses are never cut
+            fitted = f' textLength="{_WIDTH - 24}" lengthAdjust="spacingAndGlyphs"'
+        else:
+            label = _short(label)
     lines = [
-        f'<text x="{place.x + 12:g}" y="{middle:g}" fill="{ink}" font-weight="500">{_safe(_short(node.label))}</text>'
+        f'<text x="{place.x + 12:g}" y="{middle:g}" fill="{ink}" font-weight="500"{fitted}>{_safe(label)}</text>'
     ]
     if detail:
         lines.append(

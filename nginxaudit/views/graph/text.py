@@ -52,7 +52,7 @@ def _grow(view: GraphView, tree: Tree, name: str, seen: set[str]) -> None:
     for head in view.forward(name):
         edge = view.edge(name, head)
         note = edge.condition if view.data(head).kind != "location" else ""
-        if view.data(head).kind == "upstream" and head in seen and view.forward(head):
+        if view.data(head).kind in ("server", "upstream") and head in seen and view.forward(head):
             branch = tree.add(_label(view, head, note))
             branch.add(Text("(shown above)", "dim"))
             continue
@@ -88,7 +88,7 @@ def _remarks(view: GraphView) -> list[Text]:
 
 def _lost(host: str, peers: Sequence[Node], lost: Sequence[Node]) -> str:
     what = "host" if len(peers) > 1 else "server"
-    return f"single point of failure: without the {what} {visible(host)} nobody serves {_names(lost)}"
+    return f"single point of failure: without the {what} {visible(host)} no server is left for {_names(lost)}"
 
 
 def _names(found: Sequence[Node], most: int = 6) -> str:
