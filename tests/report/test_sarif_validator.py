@@ -127,7 +127,7 @@ def test_limits_of_uploads_are_kept_and_said():
 
     source = SourceText("a.conf", "server_tokens on; # a line as long as lines are\n" * 26_000)
     width = len(source.text) // 26_000
-    base = finding(MISMATCH, "the version of nginx is sent with every response", source.span(0, 16))
+    base = finding(MISMATCH, "server_tokens sends the nginx version with every response", source.span(0, 16))
     spans = [source.span(width * n, width * n + 16) for n in range(26_000)]
     many = [
         replace(base, span=span, severity=Severity.INFO if n % 2 else Severity.WARNING)

@@ -56,10 +56,10 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
         found, asked = answered(ctx.model, node)
         yield Hit(
             whole(node),
-            f"return answers before {guards[0].name} is looked at: everybody gets this",
+            f"return answers before {guards[0].name} is checked: any client gets the response",
             node,
-            related=(("this rule does not hold here", whole(guards[0])),),
-            help="Answer from another location: try_files to it, or proxy_pass, comes after the access rules.",
+            related=(("this rule does not apply here", whole(guards[0])),),
+            help="Answer with a content handler such as try_files or proxy_pass, which runs after the access rules.",
             confidence=Confidence.LOW if asked and found is None else None,
             witness=found,
         )
@@ -162,10 +162,10 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
             writes = name == "upstream_conf" or "write=on" in node.args
             hit = Hit(
                 whole(node),
-                f"anybody may {'change the configuration' if writes else 'see this status page'}: no rule keeps strangers out",
+                f"{'any client can change the configuration' if writes else 'this status page is public'}: no allow/deny restricts it",
                 node,
                 severity=Severity.ERROR if writes else None,
-                help="Add allow for those who may, and deny all;",
+                help="Add allow for the permitted addresses, and deny all;",
                 make_fix=partial(_restricted, node, block, ctx.model),
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
@@ -218,13 +218,13 @@ def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:
             asked = found.logins
             yield Hit(
                 whole(node),
-                f"{asked[0].name} is never asked for: an allowed address is enough, and {opening[0].text} allows every one",
+                f"satisfy any with {opening[0].text} bypasses {asked[0].name}: every address is allowed",
                 node,
                 related=(
                     ("every address is allowed here", whole(opening[0].directive)),
-                    ("not asked for", whole(asked[0])),
+                    ("this authentication is bypassed", whole(asked[0])),
                 ),
-                help="End the list with deny all;, or write satisfy all;",
+                help="End the list with deny all;, or use satisfy all;",
             )
 
 
@@ -238,10 +238,10 @@ def unreachable_access_rule(ctx: CheckContext) -> Iterable[Hit]:
         for node, earlier in _decided_before(own):
             yield Hit(
                 whole(node),
-                f"this rule never applies: {earlier.name} {earlier.args[0]} above it has decided",
+                f"{node.name} has no effect: {earlier.name} {earlier.args[0]} above already matches these clients",
                 node,
-                related=(("it decides first", whole(earlier)),),
-                help="Delete it, or put it first.",
+                related=(("this rule matches first", whole(earlier)),),
+                help="Delete it, or move it up.",
             )
             break
 
@@ -316,9 +316,9 @@ def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
         if not (unread(ctx.model, block) or is_restricted(ctx.model, block)):
             hit = Hit(
                 whole(node),
-                f"anybody may change files here: {', '.join(node.args)}",
+                f"WebDAV is public: any client can use {', '.join(node.args)}",
                 node,
-                help="Add limit_except GET { … }, rules on addresses, or a password.",
+                help="Add limit_except GET { … }, access rules or authentication.",
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 

@@ -76,8 +76,8 @@ def _that_version(
     worst = max(_SEVERITIES.get(flaw.severity, Severity.INFO) for flaw, _ in flaws)
     return Hit(
         whole(node) if node is not None else _top(ctx),
-        f"{ctx.target.label} has {listed([flaw.cve for flaw, _ in flaws], limit=6)}"
-        + (f" in what {node.name} does" if node is not None else ", whatever the configuration says"),
+        f"{ctx.target.label} is vulnerable to {listed([flaw.cve for flaw, _ in flaws], limit=4)}"
+        + (f" through {node.name}" if node is not None else " with any configuration"),
         node,
         severity=Severity.INFO if ctx.target.target.vendor else worst,
         confidence=_doubt(ctx),
@@ -96,12 +96,12 @@ def _some_versions(
     fixed = max((version for flaw, _ in flaws for version in flaw.fixed), key=parse_version, default="")
     return Hit(
         whole(node) if node is not None else _top(ctx),
-        f"known vulnerabilities of nginx {f'in what {node.name} does' if node is not None else ''}: "
+        f"known nginx vulnerabilities {f'reachable through {node.name}' if node is not None else ''}: "
         f"{listed(names, limit=3)}".replace(" :", ":"),
         node,
         severity=Severity.INFO,
         confidence=Confidence.LOW,
-        help=f"Run {fixed} or newer, or one that the vendor has patched; --nginx-version says which one it is."
+        help=f"Run {fixed} or newer, or a version that the vendor has patched. Set --nginx-version to check your version."
         if fixed
         else "",
         versions=merged(stretch for _, own in flaws for stretch in own),
@@ -137,10 +137,10 @@ def rewrite_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
             elif armed is not None and _reads_capture(child):
                 yield Hit(
                     whole(child),
-                    "a capture behind a rewrite with arguments overflows a buffer (CVE-2026-42945)",
+                    "buffer overflow: a numbered capture is used after a rewrite with arguments (CVE-2026-42945)",
                     child,
                     related=(("the rewrite with arguments", whole(armed)),),
-                    help="Upgrade to nginx 1.30.1, or use named captures in both.",
+                    help="Upgrade to nginx 1.30.1, or use named captures in both directives.",
                     confidence=_doubt(ctx),
                     make_fix=partial(_captures_named, armed, child, ctx.model),
                 )
@@ -204,7 +204,7 @@ def rewrite_overlapping_captures(ctx: CheckContext) -> Iterable[Hit]:
         if _nested(expression.parents, numbers):
             yield Hit(
                 whole(node),
-                "a group and one inside it, both in this target, overflow a buffer (CVE-2026-9256)",
+                "buffer overflow: the rewrite target uses a capture group and one nested in it (CVE-2026-9256)",
                 node,
                 help="Upgrade to nginx 1.30.2, or use named captures.",
                 confidence=_doubt(ctx),

@@ -41,10 +41,10 @@ def ssrf(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
-                f"{origin.variable} decides which server gets the request: clients reach any address that this nginx reaches",
+                f"client-controlled {origin.variable} selects the backend (SSRF): clients can reach internal addresses",
                 each.directive,
                 severity=severity,
-                help="Take the server from a map of those that are allowed.",
+                help="Look up the backend in a map of allowed servers.",
             )
             break
 
@@ -61,10 +61,10 @@ def ssrf_by_tls_name(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            f"client-controlled ${name} selects the server: clients reach any host that this nginx reaches (open relay)",
+            f"client-controlled ${name} selects the server (open relay): clients can reach internal hosts",
             each.directive,
             severity=Severity.WARNING,
-            help="Take the server from a map of the names that are allowed.",
+            help="Look up the server in a map of allowed names.",
         )
 
 

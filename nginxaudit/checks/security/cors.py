@@ -22,6 +22,12 @@ _LITERAL_DOT = re.compile(r"\\\.|\[\.\]|\.(?![*+?{])")
 _HOST = re.compile(r"[a-z0-9-]+(?:\\\.[a-z0-9-]+)+", re.I)
 _ANY_ORIGIN = ("https://evil.test", "http://127.0.0.1:8080", "https://a-b.example")
 _ORIGINS = (*_SENT, "$http_referrer")
+_WHOLE = {
+    "$http_origin": r"Anchor the regex at both ends and escape all dots: ^https://example\.com$",
+    "$http_referer": r"Anchor the regex, end the host with a slash and escape all dots: ^https://example\.com/",
+    "$http_referrer": "Use $http_referer.",
+}
+"""What to write instead, by what the expression is compared with."""
 
 
 def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
@@ -114,17 +120,19 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
         if expression.matches_every_path:
             continue
         if subject == "$http_referrer":
-            problem = "no client sends this header: it is spelt Referer"
+            problem = "browsers send no Referrer header: it is spelled Referer"
         elif not expression.starts_anchored and _names_host(expression):
-            problem = "without ^ a site such as https://evil.test/?x=… or notexample.com matches, too"
+            problem = (
+                "the regex is not anchored with ^: https://evil.test/?x=… or notexample.com also matches"
+            )
         elif not _ends_host(expression) and _names_host(expression):
             problem = (
-                "without $ an origin such as https://example.com.evil.test matches, too"
+                "the regex is not anchored with $, so https://example.com.evil.test also matches"
                 if subject == "$http_origin"
-                else "without / behind the host a site such as https://example.com.evil.test/ matches, too"
+                else "the regex has no / after the host, so https://example.com.evil.test/ also matches"
             )
         elif (other := _other_site(written, subject)) is not None:
-            problem = f"{other} matches, too: the host may have anything before it"
+            problem = f"{other} also matches: the regex allows any text before the host"
         else:
             continue
         if subject in _SENT and (_keeps_out(ctx, written) or _only_logged(ctx, written)):
@@ -133,7 +141,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             arg(written.directive, written.token),
             problem,
             written.directive,
-            help="Write ^https://example\\.com$ with all dots escaped.",
+            help=_WHOLE[subject],
         )
 
 

@@ -102,7 +102,7 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
         if any(_shows(ctx.model, block, node) for block in served_blocks(ctx.model, node)):
             hit = Hit(
                 arg(node, path),
-                f"{normal} holds more than a site: its files can be read by anybody",
+                f"{normal} is a system directory: any client can download its files",
                 node,
                 help="Point it to the directory of the site.",
             )
@@ -164,11 +164,11 @@ def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
         pictures = location is not None and re.search(_PICTURES, location.pattern) is not None
         yield Hit(
             arg(node, loose),
-            f"{loose} lets requests in that {'say not' if loose == 'none' else 'hide'} where they come from: "
-            "who wants to get past the check leaves the header out",
+            f"valid_referers {loose} allows requests {'without a Referer' if loose == 'none' else 'with a masked Referer'}: "
+            "any client can pass the check",
             node,
             severity=Severity.INFO if pictures else None,
-            help="Against hot links that is right; to guard actions use tokens of the application.",
+            help="Use it only against hotlinking. Protect actions with tokens of the application.",
         )
 
 
@@ -279,9 +279,9 @@ def worker_runs_as_root(ctx: CheckContext) -> Iterable[Hit]:
         if node.args[:1] == ["root"] and node.context == "main":
             yield Hit(
                 whole(node),
-                "the workers, which read what strangers send, may do everything on this machine",
+                "worker processes run as root: a flaw in a worker gives full control of the machine",
                 node,
-                help="Name a user without rights, such as www-data or nginx.",
+                help="Use an unprivileged user such as www-data or nginx.",
             )
 
 

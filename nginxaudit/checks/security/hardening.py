@@ -174,9 +174,9 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
     if shown is not None:
         yield Hit(
             whole(shown),
-            "the version of nginx is sent with every response",
+            "server_tokens sends the nginx version with every response",
             shown,
-            help="Write server_tokens off;",
+            help="Set server_tokens off;",
             make_fix=partial(
                 _all_hidden, [node for node in written if node.args[0].lower() in ("on", "build")]
             ),
@@ -195,7 +195,7 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 name_of(block),
-                "server_tokens is not set: the version of nginx is sent with every response",
+                "server_tokens is not set: nginx sends its version with every response",
                 block,
                 help="Set server_tokens off; at the http level.",
                 make_fix=partial(_version_hidden, block),

@@ -32,12 +32,12 @@ def rewrite_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
             redirects = _redirects(node)
             yield Hit(
                 whole(node),
-                f"{'redirects' if redirects else 'leaves this location'} before {guarded.rule.name} is checked: "
-                f"any client {'gets the redirect' if redirects else 'gets what the new location serves'}",
+                f"rewrite {'redirects' if redirects else 'leaves this location'} before {guarded.rule.name} is checked: "
+                f"any client gets {'the redirect' if redirects else 'what the new location serves'}",
                 node,
                 related=(("this rule does not apply", whole(guarded.rule)),),
                 severity=Severity.INFO if redirects and "$1" in node.args[1] else None,
-                help="Put the rules into the location that answers, or use rewrite … break where the location answers itself.",
+                help="Put the rules into the location that serves the request, or use rewrite … break if this location serves it.",
                 witness=witness,
             )
             break

@@ -69,11 +69,11 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
         if lacking:
             yield Hit(
                 whole(node),
-                f"the cookie lacks {listed(lacking)}: "
+                f"sticky cookie without {listed(lacking)}: "
                 + (
-                    "scripts can read which server a client is bound to"
+                    "scripts can read which server handles a client"
                     if lacking[0] == "httponly"
-                    else "it is also sent without TLS"
+                    else "it is also sent over unencrypted connections"
                 ),
                 node,
                 severity=None if "secure" in lacking else Severity.INFO,
@@ -96,9 +96,9 @@ def secret_in_config(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 Place(node.source, first, last, node.via),
-                f"a secret stands in {node.name}: who can read the configuration, its backups or its repository has it",
+                f"hard-coded secret in {node.name}: readable in the configuration, its backups and its repository",
                 node,
-                help="Put it into a file that only nginx reads and include that, or fill it in when deploying; and renew it.",
+                help="Move it into an included file with restricted permissions, or insert it on deployment. Then replace the secret.",
             )
             break
 
