@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nginxaudit.pcre import parse
 from nginxaudit.pcre.backtracking import danger
 from tests.support import nginx
 from tests.support.backends import ask
+from tests.support.clock import HANG
 
 pytestmark = [pytest.mark.live, nginx.live]
 
@@ -37,7 +39,11 @@ def test_a_slow_expression_keeps_a_worker_busy(tmp_path: Path) -> None:
 
 def _ticks(master: int) -> int:
     """Processor time of the only worker, in ticks of the clock (of ten milliseconds, mostly)."""
-    (worker,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    children = Path(f"/proc/{master}/task/{master}/children")
+    deadline = time.monotonic() + HANG
+    while not children.read_text().split() and time.monotonic() < deadline:
+        time.sleep(0.01)  # the socket is open before there is a worker
+    (worker,) = children.read_text().split()
     fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 

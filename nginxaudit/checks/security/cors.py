@@ -19,7 +19,7 @@ from nginxaudit.syntax.tree import Directive
 _SENT = ("$http_origin", "$http_referer")
 _SCHEME = r"^.*?:\\?/\\?/"
 _LITERAL_DOT = re.compile(r"\\\.|\[\.\]|\.(?![*+?{])")
-_HOST = re.compile(r"[a-z0-9-]+(?:\\\.[a-z0-9-]+)+", re.I)
+_HOST = re.compile(r"(?<![a-z0-9-])[a-z0-9-]+(?:\\\.[a-z0-9-]+)+", re.I)
 _ANY_ORIGIN = ("https://evil.test", "http://127.0.0.1:8080", "https://a-b.example")
 _ORIGINS = (*_SENT, "$http_referrer")
 _WHOLE = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from msgspec.structs import replace
 
 from nginxaudit.engine.rules.rule import Rule
@@ -10,6 +12,7 @@ from nginxaudit.hit import Hit
 from nginxaudit.model import Model
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.text import SourceText
+from nginxaudit.syntax.tree import Directive
 
 _OF_TARGET = frozenset(
     {
@@ -31,7 +34,7 @@ def is_sure(rule: Rule, hit: Hit, model: Model) -> bool:
     templates = model.templates
     if not templates:
         return True
-    if compiled(_MAKES_TEMPLATE).search(hit.place.source.text):
+    if hit.place.source.path in model.once(_makers):
         return False
     if hit.node is not None and templates.is_filled_in(hit.node):
         return False
@@ -52,13 +55,24 @@ _MAKES_TEMPLATE = r"""\{\{-?\s*["']\{[{%#]"""  # what it makes is a template aga
 _UNPACKED = r"\.ya?ml(\.\w+)?$"
 
 
-def of_sample(hit: Hit) -> Hit:
-    """``hit``; information where it is about what people write in place of a name: a sample is no configuration yet."""
-    node = hit.node
-    if node is None or compiled(_PLACEHOLDER).search(" ".join(node.args)) is None:
-        return hit
-    message = f"{hit.message} (a placeholder that is still to be filled in)"
-    return replace(hit, message=message, severity=Severity.INFO, make_fix=None)
+def of_samples(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """``hits``; information where one is about what people write in place of a name: a sample is no configuration yet."""
+    samples: dict[Directive, bool] = {}  # a directive of many words may have a hit for each of them
+    for hit in hits:
+        node = hit.node
+        if node is not None and node not in samples:
+            samples[node] = compiled(_PLACEHOLDER).search(" ".join(node.args)) is not None
+        if node is None or not samples[node]:
+            yield hit
+            continue
+        message = f"{hit.message} (a placeholder that is not filled in)"
+        yield replace(hit, message=message, severity=Severity.INFO, make_fix=None)
+
+
+def _makers(model: Model) -> frozenset[str]:
+    """Paths of the files that make a template again."""
+    sources = model.config.sources
+    return frozenset(path for path in sources if compiled(_MAKES_TEMPLATE).search(sources[path].text))
 
 
 def _is_unpacked(source: SourceText) -> bool:

@@ -14,7 +14,7 @@ from nginxaudit.engine.fix.repair import Fixer, fixer
 from nginxaudit.engine.results.report import RuleCrash
 from nginxaudit.engine.rules.rule import Rule
 from nginxaudit.engine.run.by_version import fix_for_all, joined
-from nginxaudit.engine.run.sure import is_fixable, is_sure, of_sample
+from nginxaudit.engine.run.sure import is_fixable, is_sure, of_samples
 from nginxaudit.finding import Severity
 from nginxaudit.hit import Check, CheckContext, Hit
 from nginxaudit.model import Model
@@ -76,7 +76,7 @@ def _found(task: Task, model: Model, most_fixed: int, broken: list[str]) -> list
     context = CheckContext(model, model.target, task.rule.slug, task.options, task.advisories)
     hits = [_seen(task.rule, hit) for hit in task.check(context) if _is_about(task.rule, hit, model)]
     if task.rule.rejected_by_nginx:
-        hits = list(map(of_sample, hits))
+        hits = list(of_samples(hits))
     if task.fixer is not None:
         hits = list(_with_fixes(hits, task.fixer, model, most_fixed, broken))
     return hits
