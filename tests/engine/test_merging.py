@@ -163,7 +163,8 @@ def test_servers_show_what_was_merged_over_them(tmp_path: Path) -> None:
     seen = examine([str(tmp_path / "nginx.conf")], Settings())
     (graph,) = graphs_of(seen.models, seen.active)
     for node in graph.layer("server"):
-        assert {_RULE, "http-splitting"} <= _rules(graph.findings, node.id)
+        inside = [node.id, *graph.graph.successors(node.id)]
+        assert {_RULE, "http-splitting"} <= {rule for name in inside for rule in _rules(graph.findings, name)}
 
 
 def _rules(found: dict[str, list[Finding]], name: str) -> set[str]:
