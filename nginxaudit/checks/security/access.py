@@ -168,7 +168,7 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 help="Add allow for the permitted addresses, and deny all;",
                 make_fix=partial(_restricted, node, block, ctx.model),
             )
-            yield unless(ctx.model.is_in_server, "the server restricts it", hit)
+            yield unless(ctx.model.is_in_server, "the server has such rules", hit)
 
 
 def _server_block(model: Model, block: Directive) -> Directive:

@@ -41,7 +41,7 @@ def ssrf(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
-                f"client-controlled {origin.variable} selects the backend (SSRF): clients can reach internal addresses",
+                f"client-controlled {origin.variable} selects the backend (SSRF)",
                 each.directive,
                 severity=severity,
                 help="Look up the backend in a map of allowed servers.",
@@ -61,7 +61,7 @@ def ssrf_by_tls_name(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            f"client-controlled ${name} selects the server (open relay): clients can reach internal hosts",
+            f"client-controlled ${name} selects the server (open relay)",
             each.directive,
             severity=Severity.WARNING,
             help="Look up the server in a map of allowed names.",

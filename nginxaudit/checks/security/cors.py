@@ -122,9 +122,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
         if subject == "$http_referrer":
             problem = "browsers send no Referrer header: it is spelled Referer"
         elif not expression.starts_anchored and _names_host(expression):
-            problem = (
-                "the regex is not anchored with ^: https://evil.test/?x=… or notexample.com also matches"
-            )
+            problem = "the regex is not anchored with ^: https://notexample.com or https://evil.test/?x=… can also match"
         elif not _ends_host(expression) and _names_host(expression):
             problem = (
                 "the regex is not anchored with $, so https://example.com.evil.test also matches"

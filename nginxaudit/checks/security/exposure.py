@@ -76,7 +76,9 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
         served = block is None or not (has_handler(block) or block.first("return"))
         yield Hit(
             arg(node, path),
-            "the whole file system is served: keys, passwords and every file that the workers can read",
+            f"{node.name} serves the whole file system: keys, passwords and every file that the workers can read"
+            if served
+            else f"{node.name} points to the root of the file system",
             node,
             severity=None if served else Severity.INFO,
             help="Point it to the directory of the site.",
@@ -102,7 +104,7 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
         if any(_shows(ctx.model, block, node) for block in served_blocks(ctx.model, node)):
             hit = Hit(
                 arg(node, path),
-                f"{normal} is a system directory: any client can download its files",
+                f"{node.name} serves {normal}: any client can download its files",
                 node,
                 help="Point it to the directory of the site.",
             )
@@ -206,7 +208,7 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
         else:
             yield Hit(
                 name_of(node),
-                "every matching path is passed to PHP without a check that the script exists",
+                "fastcgi_pass sends every matching path to PHP without a check that the script exists",
                 node,
                 severity=Severity.INFO,
                 confidence=Confidence.LOW,
@@ -247,7 +249,7 @@ def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
             if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
                 yield Hit(
                     arg(node, path),
-                    f"this file is inside the document root {parent}: any client can download it",
+                    f"{node.name} is inside the document root {parent}: any client can download it",
                     node,
                     help="Move it outside every document root.",
                 )

@@ -131,13 +131,13 @@ def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
         streamed = bool(passes) and all(_passes_on(ctx.model, each) for each in passes)
         kept = node.context != "location" and any(_surely_keeps(ctx.model, each) for each in passes)
         where = (
-            "the backend receives them as they arrive"
+            "the backend receives request bodies as they arrive"
             if streamed
-            else "nginx stores them on disk until the backend has read them"
+            else "nginx stores request bodies on disk until the backend has read them"
         )
         yield Hit(
             whole(node),
-            f"request bodies are unlimited: {where}",
+            f"client_max_body_size sets no limit: {where}",
             node,
             severity=Severity.WARNING if kept else None,
             help="Set a limit, unless the backend has one."
