@@ -39,7 +39,7 @@ _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked fo
 
 
 def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
-    """A ``return`` answers before access rules are looked at."""
+    """A ``return`` answers before access rules are checked."""
     told: set[Directive] = set()
     for node in ctx.model.config.named("return"):
         block = node.parent
@@ -66,14 +66,14 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _refuses_anyway(model: Model, block: Directive, node: Directive) -> bool:
-    """Whether a ``return`` with an error stands where nobody gets in: ``deny all; return 404;``."""
+    """Whether a ``return`` with an error is in a block that denies every client: ``deny all; return 404;``."""
     access = access_of(model, block)
     closed = all(access.closed(family) for family in listening(model.server_of(block)))
     return node.args[0][0] == "4" and closed and not any(rule.allow for rule in access.rules)
 
 
 def is_restricted(model: Model, block: Directive) -> bool:
-    """Whether strangers are kept out of ``block``, of every family that can come."""
+    """Whether ``block`` denies unauthenticated clients of every address family that can connect."""
     server = model.server_of(block)
     return is_local(server) or not access_of(model, block).open_to(listening(server))
 
@@ -98,7 +98,7 @@ def _gives_nothing(model: Model, node: Directive) -> bool:
 
 
 def _is_answer(page: Directive) -> bool:
-    """Whether a page stands for something else than the error: its status is changed, or a named location makes it."""
+    """Whether a page replaces the error: its status is changed, or a named location makes it."""
     return page.args[-1].startswith("@") or any(word.startswith("=") for word in page.args)
 
 
@@ -113,7 +113,7 @@ def _is_guarded(model: Model, page: Directive, node: Directive) -> bool:
 
 
 def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
-    """A password is asked for in name only, or a file of users that nobody asks for."""
+    """``auth_basic`` without a file of users, or a file of users without ``auth_basic``."""
     for node in ctx.model.config.named("auth_basic"):
         block = node.parent
         if block is None or not node.args or node.args[0].lower() == "off" or "$" in node.args[0]:
@@ -149,7 +149,7 @@ def unread(model: Model, block: Directive) -> bool:
 
 
 def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
-    """Pages about nginx itself that anybody may read, or worse, change."""
+    """Pages about nginx itself that any client can read or change."""
     for name in _STATUS_PAGES:
         for node in ctx.model.config.named(name):
             block = node.parent
@@ -177,7 +177,7 @@ def _server_block(model: Model, block: Directive) -> Directive:
 
 
 def _restricted(node: Directive, block: Directive, model: Model) -> Edits:
-    """A status page for this machine alone, or for those whom the location allows already.
+    """A status page only for this machine, or for those whom the location allows already.
 
     Rules of the outer blocks would be replaced by rules of the location: those are left to their author.
     """
@@ -229,7 +229,7 @@ def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def unreachable_access_rule(ctx: CheckContext) -> Iterable[Hit]:
-    """Rules behind one that has decided; once per block."""
+    """Rules after one that matches the same clients; once per block."""
     blocks = dict.fromkeys(node.parent for name in ("allow", "deny") for node in ctx.model.config.named(name))
     for block in blocks:
         if block is None or block.inner in ("upstream", "geo-block"):
@@ -308,7 +308,7 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
-    """Methods that write files, for everybody."""
+    """Methods that write files, open to any client."""
     for node in ctx.model.config.named("dav_methods"):
         block = node.parent
         if block is None or node.args[:1] == ["off"] or block.named("limit_except"):

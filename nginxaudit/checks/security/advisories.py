@@ -122,7 +122,7 @@ def _top(ctx: CheckContext) -> Place:
 
 
 def rewrite_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
-    """CVE-2026-42945: arguments in a rewrite, then a capture in what comes behind it.
+    """CVE-2026-42945: arguments in a rewrite, then a capture in what follows it.
 
     The script engine keeps counting escaped lengths after a replacement with ``?``
     (``ngx_http_script_start_args_code`` in src/http/ngx_http_script.c).
@@ -247,7 +247,7 @@ def map_regex_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _overflowing(ctx: CheckContext, maps: Mapping[str, Directive]) -> Iterator[tuple[Directive, str]]:
-    """Strings in which a capture stands before the variable of a map."""
+    """Strings in which a capture comes before the variable of a map."""
     for node, token in ctx.model.texts:
         numbered = False
         for reference in references(token):

@@ -17,7 +17,7 @@ _METHODS = ("POST", "PUT", "DELETE", "OPTIONS")
 
 
 def answered(model: Model, node: Directive) -> tuple[Witness | None, bool]:
-    """A request of a stranger that gets something because of ``node``, and whether any could be tried."""
+    """A request of an unauthenticated client that is served because of ``node``, and whether any could be tried."""
     asked = False
     for ask in _asks(model, node):
         asked = True

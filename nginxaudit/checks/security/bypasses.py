@@ -40,7 +40,7 @@ class Guarded(Struct, frozen=True):
 
 
 def guard_of(model: Model, block: Directive) -> Directive | None:
-    """What is written in ``block`` itself and keeps strangers out of it; None if they come in."""
+    """The directive in ``block`` itself that denies unauthenticated clients; None if they are allowed."""
     answer = block.first("return")
     if answer is not None and answer.args and answer.args[0] in _REFUSED and len(answer.args) == 1:
         return answer
@@ -145,7 +145,7 @@ def _inside(location: Location) -> Iterator[Location]:
 
 
 def _may_give(model: Model, block: Directive) -> bool:
-    """Whether strangers can get something there: no rule in effect keeps them out, and none says that this is meant."""
+    """Whether unauthenticated clients are served there: no rule in effect denies them or states that this is intended."""
     if any(list(node.args) in (["all"], ["off"]) for name in _MEANT for node in block.named(name)):
         return False
     server = model.server_of(block)

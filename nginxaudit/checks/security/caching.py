@@ -49,7 +49,7 @@ _IDENTITIES = frozenset(
 
 
 def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
-    """Caches that are told to keep what the backend marks as made for one client."""
+    """Caches that store what the backend marks as made for one client."""
     told: set[Directive] = set()
     for each in ctx.model.passes:
         if each.protocol not in CACHING:
@@ -77,7 +77,7 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _names_client(model: Model, node: Directive) -> bool:
-    """Whether a header sent to the backend names the client who asks, or carries its password."""
+    """Whether a header sent to the backend names the client or contains its password."""
     if len(node.args) < 2:
         return False
     names = {reference.name for reference in references(node.args[1])}

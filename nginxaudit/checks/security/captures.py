@@ -18,7 +18,7 @@ _PLAIN = r"[A-Za-z0-9_.~-]*"  # the same in a URL, escaped or not
 
 
 def captures_named(rewrite: Directive, reader: Directive, model: Model) -> Edits:
-    """Names for the groups that ``set`` or ``if`` reads behind a rewrite of the same block."""
+    """Names for the groups that ``set`` or ``if`` reads after a rewrite of the same block."""
     token = _reading(reader)
     if token is None or not _follows(rewrite, reader):
         return None
@@ -29,7 +29,7 @@ def captures_named(rewrite: Directive, reader: Directive, model: Model) -> Edits
 
 
 def _follows(rewrite: Directive, reader: Directive) -> bool:
-    """Whether both stand in one block, and no other expression is tried between them."""
+    """Whether both are in one block, and no other expression is tried between them."""
     block = reader.parent
     if block is None or rewrite not in block.children:
         return False

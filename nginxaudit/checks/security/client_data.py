@@ -78,7 +78,7 @@ def _with_newlines(ctx: CheckContext) -> set[str]:
 
 
 def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
-    """A newline of a decoded path in a header: the client writes headers of its own."""
+    """A newline of a decoded path in a header: the client injects headers."""
     suspects = _with_newlines(ctx)
 
     @cache
@@ -157,7 +157,7 @@ def _lured(model: Model, node: Directive) -> Witness | None:
 
 
 def _leads_anywhere(origin: Origin, behind_scheme: bool) -> bool:
-    """Whether what a client writes begins the URL, or the host behind its scheme."""
+    """Whether what a client writes begins the URL, or the host after its scheme."""
     if origin.offset != 0:
         return False
     if origin.kind == "free" and origin.variable != "$http_host":
@@ -172,7 +172,7 @@ def _leads_anywhere(origin: Origin, behind_scheme: bool) -> bool:
 
 
 def _makes_two_slashes(model: Model, node: Directive, token: Token, origin: Origin) -> bool:
-    """Whether the target can be ``//host``, and is sent as it stands.
+    """Whether the target can be ``//host``, and is sent unchanged.
 
     nginx puts its own scheme and host before a target with a slash at its beginning, also before two of them, unless
     ``absolute_redirect`` is off (``ngx_http_header_filter``).
@@ -192,7 +192,7 @@ def _makes_two_slashes(model: Model, node: Directive, token: Token, origin: Orig
 
 
 def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
-    """A host that the client chooses, told to the backend."""
+    """A host that the client chooses, sent to the backend."""
     for name in ("proxy_set_header", "grpc_set_header"):
         for node in ctx.model.config.named(name):
             if len(node.args) < 2 or node.args[1] == "$host" or node.args[0].lower() not in _HOST_HEADERS:

@@ -79,7 +79,7 @@ def _takes_all_origins(line: Directive) -> bool:
 
 
 def _in_comparison(ctx: CheckContext, node: Directive) -> bool:
-    """Whether ``node`` stands in an ``if`` that asks for the origin, itself or in a variable that depends on it."""
+    """Whether ``node`` is in an ``if`` that asks for the origin, itself or in a variable that depends on it."""
     block = node.parent
     if block is None or block.name != "if":
         return False
@@ -106,7 +106,7 @@ def _depends_on_origin(definition: Directive) -> bool:
 
 
 def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
-    """Expressions over Origin and Referer that other sites match, too."""
+    """Regular expressions over Origin and Referer that other sites also match."""
     for written in ctx.model.expressions:
         subject = written.subject.lower().replace("{", "").replace("}", "")
         expression = written.expression
@@ -144,7 +144,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _names_host(expression: Expression) -> bool:
-    """Whether a dot stands for itself, escaped or forgotten: an expression without one picks parts of any text."""
+    """Whether a dot means a literal dot, escaped or not: an expression without one picks parts of any text."""
     return _LITERAL_DOT.search(expression.text) is not None
 
 
@@ -203,7 +203,7 @@ def _worse(
 
 
 def _only_logged(ctx: CheckContext, written: Written) -> bool:
-    """The variable that the check decides stands in logs and nowhere else."""
+    """The variable that the check decides is used only in logs."""
     node = written.directive
     block = node.parent
     if written.kind == "map":

@@ -112,7 +112,7 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _shows(model: Model, block: Directive, node: Directive) -> bool:
-    """Whether anybody gets files of a block that has its files where ``node`` says."""
+    """Whether clients get files of a block that has its files where ``node`` says."""
     location = model.location_of(block)
     if location is not None and location.directive is block:
         if location.is_exact or location.directive.first("internal"):
@@ -124,7 +124,7 @@ def _shows(model: Model, block: Directive, node: Directive) -> bool:
 
 
 def _is_challenge(path: str, location: Location) -> bool:
-    """A directory for what ACME clients leave there: with ``root`` the path of the request is put behind it.
+    """A directory for what ACME clients leave there: with ``root`` the path of the request is appended to it.
 
     An expression must say that the path begins so; in others it could stand anywhere.
     """
@@ -218,7 +218,7 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _existing_script(block: Directive, model: Model) -> Edits:
-    """``try_files`` before PHP; behind the splitting of the path, if there is one.
+    """``try_files`` before PHP; after the splitting of the path, if there is one.
 
     ``try_files`` empties ``$fastcgi_path_info``: where that is used, the lines are left to their author.
     """

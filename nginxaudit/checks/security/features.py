@@ -40,7 +40,7 @@ class Features:
         return self._known[need]
 
     def _written(self, need: str) -> bool:
-        """Whether a directive stands there, ``off`` or not."""
+        """Whether a directive is there, ``off`` or not."""
         name, _, word = need.partition(" ")
         return any(not word or word in node.args for node in self._ctx.model.config.named(name))
 
@@ -86,7 +86,7 @@ class Features:
                 yield node
 
     def _together(self, needs: tuple[str, ...]) -> Iterator[Directive]:
-        """The users of the first feature in whose location all others are used, too, ``if`` blocks included."""
+        """The users of the first feature in whose location all others are used, ``if`` blocks included."""
         places = [{_location(user): user for user in self.users(need)} for need in needs]
         for place, user in places[0].items():
             if place is not None and all(place in others for others in places[1:]):

@@ -1,4 +1,4 @@
-"""What a configuration shows or opens to strangers."""
+"""What a configuration shows or opens to unauthenticated clients."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
 
 
 def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
-    """A list of addresses that may come in, and nobody who may not."""
+    """Lists of allowed addresses that deny no client."""
     for block in dict.fromkeys(
         node.parent for node in ctx.model.config.named("allow") if node.parent is not None
     ):
@@ -283,7 +283,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _asks(model: Model, block: Directive, name: str) -> bool:
-    """Whether a directive that asks who somebody is in effect, and not switched off."""
+    """Whether a directive for authentication is in effect and not off."""
     return any(node.args[:1] != ["off"] for node in model.effective(block, name))
 
 
@@ -339,7 +339,7 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _asks_responders_only(model: Model, node: Directive) -> bool:
-    """Whether a resolver looks up OCSP responders and nothing else: their answers are signed, whoever gives them."""
+    """Whether a resolver looks up OCSP responders and nothing else: their answers are signed."""
     if family_of(node) != "http" or model.variables("http").code:
         return False
     return node in model.once(_for_stapling) and node not in model.once(_for_others)

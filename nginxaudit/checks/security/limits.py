@@ -23,7 +23,7 @@ _FLAGS = frozenset({"1", "true", "yes", "on", "y"})
 _PUBLIC = frozenset(
     {"http_user_agent", "http_referer", "http_origin", "http_x_forwarded_for", "http_x_real_ip"}
 )
-"""What a client knows without having been told a secret."""
+"""What a client can set without knowing a secret."""
 _KEYS = ("api_key", "apikey", "authorization", "x_api", "token")
 
 

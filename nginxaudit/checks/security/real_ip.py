@@ -37,7 +37,7 @@ _UPPER = {"ip": "IP", "cf": "CF"}
 
 
 def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
-    """Everybody may say which address he has."""
+    """``set_real_ip_from`` that lets clients choose their address."""
     for node in ctx.model.config.named("set_real_ip_from"):
         read = read_network(node.args[0]) if node.args else None
         if read is None or (read[0].is_private and read[0].prefixlen):
@@ -55,7 +55,7 @@ def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def real_ip_ineffective(ctx: CheckContext) -> Iterable[Hit]:
-    """``real_ip_header`` that nobody is trusted to send, that does not arrive, or that no proxy sends."""
+    """``real_ip_header`` without a trusted sender, without an address to use, or that no proxy sends."""
     for node in ctx.model.config.named("real_ip_header"):
         block = node.parent
         meant = _misspelt(node)
@@ -101,7 +101,7 @@ def _misspelt(node: Directive) -> str | None:
 
 
 def _trusts_no_address(ctx: CheckContext) -> Iterable[Hit]:
-    """The address that stands for none, taken for all of them."""
+    """The unspecified address, written as if it meant every address."""
     for node in ctx.model.config.named("set_real_ip_from"):
         read = read_network(node.args[0]) if node.args else None
         if read is None or read[0].num_addresses > 1 or not read[0].network_address.is_unspecified:
@@ -123,7 +123,7 @@ def _gets_proxy_protocol(model: Model) -> bool:
 
 
 def proxy_protocol_unverified(ctx: CheckContext) -> Iterable[Hit]:
-    """The address that a PROXY header claims decides, and anybody may send one."""
+    """The address in a PROXY protocol header is used in a decision, and any client can send one."""
     if ctx.model.config.named("set_real_ip_from"):
         return
     deciding = ("geo", "map", "if", "limit_req_zone", "limit_conn_zone")

@@ -63,7 +63,7 @@ def regex_redos(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
-    """A dot between words that stands for itself to the author, and for any character to nginx."""
+    """A dot between words that the author means literally, and that matches any character."""
     for written in ctx.model.expressions:
         hosts = written.kind in ("server_name", "referer") or written.subject.lower() in _HOST_SUBJECTS
         paths = written.kind == "location" or written.subject.lower() in _PATH_SUBJECTS
@@ -92,7 +92,7 @@ def _escaped(place: Place, block: Directive) -> Edits:
 
 
 def _dotted_words(text: str, hosts: bool, paths: bool) -> tuple[int, str] | None:
-    """Offset of the first such dot and the word behind it."""
+    """Offset of the first such dot and the word after it."""
     if not any(dot == "." and letter.isalpha() for dot, letter in pairwise(text)):
         return None
     for found in re.finditer(_PLAIN_DOT, text):

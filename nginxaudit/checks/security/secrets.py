@@ -1,4 +1,4 @@
-"""What should not be told: in logs, and in cookies."""
+"""Secrets in logs, cookies and the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers with which clients reach behind the proxy."""
+"""Headers with which clients bypass the proxy."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
 
 
 def _emptied(node: Directive, name: str, model: Model) -> Edits:
-    """An empty HTTP_PROXY beside the other parameters, so that none of them is lost."""
+    """An empty HTTP_PROXY next to the other parameters, so that none of them is lost."""
     block = node.parent
     if block is None or block.inner not in ("server", "location"):
         return None
