@@ -241,16 +241,18 @@ def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
             continue
         value = origins[0].args[1].strip()
         if value == "*" and credentials is not None:
-            problem = "browsers reject * together with credentials"
+            problem = "browsers block requests with credentials if the allowed origin is *"
         elif len(origins) > 1:
-            problem = "browsers reject two Access-Control-Allow-Origin headers"
+            problem = "no other site can read the responses: browsers reject two Access-Control-Allow-Origin headers"
         elif "$" not in value and ("," in value or " " in value or value.count("/") > 2):
-            problem = "the header takes one origin, not a list or a path"
+            problem = (
+                "no other site can read the responses: the header takes one origin, not a list or a path"
+            )
         else:
             continue
         yield Hit(
             whole(origins[0]),
-            f"no other site can read the responses: {problem}",
+            problem,
             origins[0],
             related=(
                 *((("credentials are allowed here", whole(credentials)),) if credentials is not None else ()),
