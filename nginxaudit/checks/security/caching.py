@@ -43,6 +43,9 @@ _PERSONAL = (
 )
 
 
+_REDIRECTS = ("error_page", "try_files", "rewrite", "index")
+_SUBREQUESTS = ("auth_jwt_key_request", "mirror")
+
 _IDENTITIES = frozenset(
     {"remote_user", "http_authorization", "ssl_client_s_dn", "ssl_client_fingerprint", "ssl_client_serial"}
 )
@@ -55,7 +58,7 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
         if each.protocol not in CACHING:
             continue
         cache = ctx.model.value(each.scope, f"{each.protocol}_cache")
-        if cache is None or cache == "off" or goes_by_client(ctx, each):
+        if cache is None or cache == "off" or goes_by_client(ctx, each) or _answers_nginx(ctx.model, each):
             continue
         for node in ctx.model.effective(each.scope, f"{each.protocol}_ignore_headers"):
             if node in told:
@@ -74,6 +77,22 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
                     (("responses are cached here", whole(each.directive)),),
                     help=f"Add {node.args[1]} to {each.protocol}_no_cache and {each.protocol}_cache_bypass, or to the cache key.",
                 )
+
+
+def _answers_nginx(model: Model, each: Pass) -> bool:
+    """Whether the responses are read by nginx itself, in a subrequest: no client sees their headers."""
+    location = each.location
+    if location is None or location.is_regex or location.directive.first("internal") is None:
+        return False
+    if any(location.pattern in map(str, node.args) for name in _REDIRECTS for node in model.config.named(name)):
+        return False
+    # A backend's X-Accel-Redirect goes to a prefix: one path is for auth_jwt_key_request and scripts.
+    return location.is_exact or any(
+        str(node.args[0]).partition("?")[0] == location.pattern
+        for name in _SUBREQUESTS
+        for node in model.config.named(name)
+        if node.args
+    )
 
 
 def _names_client(model: Model, node: Directive) -> bool:
