@@ -135,39 +135,57 @@ class Versions(Struct, frozen=True):
 
 
 class Witness(Struct, frozen=True):
-    """A request that shows a finding on a running nginx. ``sender`` is the client's address where that matters.
+    """A request as people send it: it shows a finding on a running nginx. ``sender`` is the client's address where that matters.
 
-    ``url`` has the path as it is sent; ``headers`` are those that it needs, Host among them.
+    ``url`` has the path as it is sent, and the address or the name to connect to; ``headers`` are those that it needs, Host
+    among them. ``name`` is what TLS asks for where that is not the host, ``body`` the length of a body.
     """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     sender: str | None = None
+    name: str | None = None
+    body: int | None = None
 
     @property
     def command(self) -> str:
-        """As people try it; the Host header of a TLS request is the name that it is sent to."""
-        from shlex import quote  # only who has a witness pays for it
+        """For curl, which sends it as it is: TLS asks for the host, wherever it connects to."""
+        from shlex import join  # only who has a witness pays for it
 
-        tls = self.url.startswith("https:")
-        words = ["curl", "--path-as-is", *(["-k"] if tls else [])]
+        words = ["curl", "-i", "--path-as-is"]
+        scheme, _, rest = self.url.partition("://")
+        authority, path = rest[: (end := _end(rest))], rest[end:]
+        default = "443" if scheme == "https" else "80"
+        address, _, port = authority.rpartition(":")
+        if not address or port.endswith("]"):
+            address, port = authority, default
+        host = dict(self.headers).get("Host") or ""
+        name = (self.name or _without_port(host) if scheme == "https" else "") or address
+        if name != address:
+            words += ["-k", "--connect-to", f"::{authority}"]
+        called = name if port == default else f"{name}:{port}"
         if self.method == "HEAD":
             words.append("-I")
-        elif self.method != "GET":
+        elif self.method != ("GET" if self.body is None else "POST"):
             words += ["-X", self.method]
-        headers = dict(self.headers)
-        url = self.url
-        if tls and (host := headers.pop("Host", None)):
-            scheme, _, rest = url.partition("://")
-            address, slash, path = rest.partition("/")
-            url = f"{scheme}://{host}:{address.rpartition(':')[2]}{slash}{path}"
-            words += ["--connect-to", quote(f"::{address}")]
-        for name, value in self.headers:
-            if name in headers:
-                words += ["-H", quote(f"{name}: {value}")]
-        words.append(quote(url))
-        return " ".join(words) + (f"  (from {self.sender})" if self.sender else "")
+        for header, value in self.headers:
+            if (header, value) != ("Host", called):
+                words += ["-H", f"{header}: {value}" if value else f"{header};"]
+        if self.body is not None:
+            words += ["-d", "x" * min(self.body, 20)]
+        return join([*words, f"{scheme}://{called}{path}"]) + (
+            f"  (from {self.sender})" if self.sender else ""
+        )
+
+
+def _end(rest: str) -> int:
+    """Where the authority of a URL ends, which begins with it."""
+    return min((place for mark in "/?" if (place := rest.find(mark)) >= 0), default=len(rest))
+
+
+def _without_port(host: str) -> str:
+    return host if host.endswith("]") else host.partition(":")[0] if host.count(":") == 1 else host
 
 
 def _gap_label(gap: tuple[str, str]) -> str:

@@ -78,13 +78,25 @@ def shows(
 
 
 def witness(ask: Ask) -> Witness:
-    """``ask`` as people send it."""
+    """``ask`` as people send it to an nginx on their machine, where it has no other address."""
     six = ask.client == CLIENT6
-    address = ask.address or "127.0.0.1"
-    if six:
-        address = "[::1]" if ask.address in (None, "::", "[::]") else f"[{(ask.address or '').strip('[]')}]"
-    host = () if ask.host is None else (("Host", ask.host),)
-    return Witness(ask.method, f"{ask.scheme}://{address}:{ask.port}{ask.target}", host + ask.headers)
+    address = "::1" if six and ask.address in (None, "::", "[::]") else ask.address or "127.0.0.1"
+    return _sent_to(address, ask)
+
+
+def sent(ask: Ask) -> Witness:
+    """``ask`` as people send it to where its host is."""
+    address = ask.address
+    if address is None or address.startswith("unix:"):
+        address = (ask.sni if ask.tls else None) or (ask.host or "").partition(":")[0] or "localhost"
+    return _sent_to(address, ask)
+
+
+def _sent_to(address: str, ask: Ask) -> Witness:
+    literal = f"[{address.strip('[]')}]" if ":" in address else address
+    headers = (("Host", ask.host or ""), *ask.headers)
+    url = f"{ask.scheme}://{literal}:{ask.port}{ask.target}"
+    return Witness(ask.method, url, headers, name=ask.sni if ask.sni != ask.host else None, body=ask.body)
 
 
 def gives(outcome: Outcome) -> bool:

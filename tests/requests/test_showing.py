@@ -27,13 +27,15 @@ http {
 
 def test_a_command_line():
     plain = Witness("GET", "http://127.0.0.1:8080/a%20b", (("Host", "x.example"),))
-    assert plain.command == "curl --path-as-is -H 'Host: x.example' http://127.0.0.1:8080/a%20b"
+    assert plain.command == "curl -i --path-as-is -H 'Host: x.example' http://127.0.0.1:8080/a%20b"
     post = Witness("POST", "http://127.0.0.1/?a=1&b", (("X-A", "it's"),), "192.0.2.1")
     assert post.command == (
-        """curl --path-as-is -X POST -H 'X-A: it'"'"'s' 'http://127.0.0.1/?a=1&b'  (from 192.0.2.1)"""
+        """curl -i --path-as-is -X POST -H 'X-A: it'"'"'s' 'http://127.0.0.1/?a=1&b'  (from 192.0.2.1)"""
     )
     tls = Witness("HEAD", "https://127.0.0.1:8443/", (("Host", "x.example"),))
-    assert tls.command == ("curl --path-as-is -k -I --connect-to ::127.0.0.1:8443 https://x.example:8443/")
+    assert tls.command == (
+        "curl -i --path-as-is -k --connect-to ::127.0.0.1:8443 -I -H 'Host: x.example' https://x.example:8443/"
+    )
 
 
 def test_reports_show_the_request(tmp_path):
@@ -41,7 +43,7 @@ def test_reports_show_the_request(tmp_path):
     report = audit([str(tmp_path)], Settings().with_options(select=("access-rules-overridden",)))
     text, data = io.StringIO(), io.StringIO()
     render_text(report, text, RenderOptions())
-    command = "curl --path-as-is -H 'Host: a.example' http://127.0.0.1:8080/private/index.php"
+    command = "curl -i --path-as-is -H 'Host: a.example' http://127.0.0.1:8080/private/index.php"
     assert f"= try: {command}\n" in text.getvalue()
     render_json(report, data, RenderOptions())
     (finding,) = json.loads(data.getvalue())["findings"]

@@ -84,7 +84,9 @@ def _answers_nginx(model: Model, each: Pass) -> bool:
     location = each.location
     if location is None or location.is_regex or location.directive.first("internal") is None:
         return False
-    if any(location.pattern in map(str, node.args) for name in _REDIRECTS for node in model.config.named(name)):
+    if any(
+        location.pattern in map(str, node.args) for name in _REDIRECTS for node in model.config.named(name)
+    ):
         return False
     # A backend's X-Accel-Redirect goes to a prefix: one path is for auth_jwt_key_request and scripts.
     return location.is_exact or any(

@@ -8,7 +8,7 @@ from typing import TextIO
 from nginxaudit.report.masked import veiled
 from nginxaudit.report.paint import Line, paint, wants_color
 from nginxaudit.report.sanitize import visible
-from nginxaudit.request.witness import curl
+from nginxaudit.request.showing import sent
 from nginxaudit.views.trace.view import ShownOutcome, ShownStep, TraceView, Way
 from nginxaudit.views.trace.words import summary
 
@@ -62,9 +62,8 @@ def _outcomes(view: TraceView) -> Iterator[Line]:
         if several:
             yield [(f"      if {' and '.join(map(visible, outcome.when))}", "info")]
         yield from _details(outcome)
-    command = curl(view.ask)
-    if command is not None:
-        yield [("  Try  ", "strong"), (visible(veiled(command)), "dim")]
+    if view.ask.protocol == "http":
+        yield [("  Try  ", "strong"), (visible(veiled(sent(view.ask).command)), "dim")]
     if view.trace.more:
         yield [("    … there are more: say what is known (--file-exists, --backend-status, --from)", "dim")]
 
