@@ -96,11 +96,11 @@ def _conditions(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario
     current = setting_of(use, "next_upstream", conditions_text(use))
     if "off" in use.conditions or not {"error", "timeout"} <= use.conditions:
         wanted = use.conditions - {"off"} | {"error", "timeout"}
-        why = "a request that fails at one server is not tried at another one"
+        why = "a request that fails at one server is not retried on another server"
         yield Change(current, why, _place(use), _in_use("conditions", wanted), _next_upstream)
     code = f"http_{load.error_status}"
     if scenario.kind == "5xx" and code not in use.conditions:
-        why = f"an answer {load.error_status} is passed on to the client, and it is no failure of the server"
+        why = f"a {load.error_status} response is passed on to the client and does not count as a failure"
 
         def apply(group: UpstreamSpec, use: Use) -> tuple[UpstreamSpec, Use]:
             return group, replace(use, conditions=use.conditions - {"off"} | {"error", "timeout", code})
@@ -118,7 +118,7 @@ def _limits(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator[Chang
     if 0 < use.tries < live:
         yield Change(
             setting_of(use, "next_upstream_tries", str(use.tries)),
-            f"a request gives up after {use.tries} of {live} servers",
+            f"a request is tried on only {use.tries} of {live} servers",
             _place(use),
             _in_use("tries", live),
             lambda _, use: f"{use.prefix}_next_upstream_tries {use.tries};",
@@ -161,7 +161,7 @@ def _timeouts(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) 
             _in_use("read", short),
             lambda _, use: f"{use.prefix}_read_timeout {seconds(use.read)};",
             1,
-            f"answers that rightly take longer than {seconds(short)} fail",
+            f"valid responses that take longer than {seconds(short)} fail",
         )
     if silent and load.large_bodies and group.family == "http" and use.send > short:
         yield Change(
@@ -176,8 +176,8 @@ def _timeouts(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) 
 def _patience(doing: str, timeout: int, load: Traffic) -> str:
     if timeout > load.client_timeout:
         return (
-            f"{doing} takes longer than clients wait ({seconds(load.client_timeout)}): they give up first, which is no "
-            "failure of the server, so it stays in"
+            f"{doing} takes longer than clients wait ({seconds(load.client_timeout)}): they give up first, which does "
+            "not count as a failure, so the server stays in use"
         )
     return f"{doing} holds a request for {seconds(timeout)}"
 
@@ -187,7 +187,7 @@ def _accounting(group: UpstreamSpec, load: Traffic, scenario: Scenario, outcome:
     where = f'in upstream "{group.name}"'
     failing = [group.servers[index] for index in {fault.server for fault in scenario.faults}]
     if any(server.max_fails == 0 for server in failing):
-        why = "a server that fails is never taken out"
+        why = "a failing server is never marked unavailable"
         yield _servers("max_fails=0", why, where, max_fails=1)
     if outcome.lonely and any(server.max_conns for server in group.servers):
         change = _servers("max_conns", "the servers that are left are full", where, max_conns=0)
@@ -198,7 +198,7 @@ def _accounting(group: UpstreamSpec, load: Traffic, scenario: Scenario, outcome:
     if not group.zone and workers > 1:
         yield Change(
             "no zone",
-            f"each of {workers} workers has to find out by itself that a server is dead",
+            f"each of {workers} workers detects a failed server separately",
             where,
             lambda group, use: (replace(group, zone=True), use),
             lambda group, _: f"zone {group.name} 64k;",
@@ -216,7 +216,7 @@ def _recovery(
         why = f"a server stays out for up to {longest + 1}s after its last failure, which is when {when}"
         yield _servers(f"fail_timeout={longest}s", why, where, fail_timeout_s=wanted)
     if any(server.max_fails == 1 for server in failing) and scenario.kind == "5xx":
-        why = "one failure takes a server out, and failures that all servers share take out all of them"
+        why = "one failure marks a server unavailable; an error common to all servers marks all of them unavailable"
         yield _servers("max_fails=1", why, where, max_fails=_POISONABLE)
 
 
@@ -246,7 +246,7 @@ def _more_servers(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator
     newcomer = ServerSpec(NEWCOMER, "another-host", 1, first.max_fails, first.fail_timeout_s, backup=backup)
     yield Change(
         "a single server" if len(group.servers) == 1 else "no other live server",
-        "nobody can take over",
+        "no server can take over",
         f'in upstream "{group.name}"',
         lambda group, use: (replace(group, servers=(*group.servers, newcomer)), use),
         lambda *_: f"server {NEWCOMER}{' backup' if backup else ''};",
@@ -279,7 +279,7 @@ def _repeating(use: Use, load: Traffic, scenario: Scenario) -> Iterator[Change]:
 
         yield Change(
             f"{use.prefix}_next_upstream without non_idempotent",
-            f"{' and '.join(methods)} requests that were sent are not sent again",
+            f"{' and '.join(methods)} requests are not retried once they were sent",
             _place(use),
             apply,
             _next_upstream,

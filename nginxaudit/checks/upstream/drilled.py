@@ -157,7 +157,7 @@ def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str) -> H
         best = verdict.remedies[0]
         left = "none" if best.lost_after == 0 else f"{best.lost_after}"
         advice = f"{best.sentence.replace(';', '')}: it then loses {left}."
-        advice += f" The price: {best.trade_off}." if best.trade_off else ""
+        advice += f" Trade-off: {best.trade_off}." if best.trade_off else ""
     return Hit(
         group_place(upstream),
         f"{what} {numbers}{when}{reason}",

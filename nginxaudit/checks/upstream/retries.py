@@ -97,7 +97,7 @@ def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
             backup = ", and the backup does not help it" if upstream.live_backups else ""
             yield Hit(
                 whole(node),
-                f'a request that fails at one server of "{upstream.name}" is not tried at another one{backup}{more}',
+                f'a request that fails at one server of "{upstream.name}" is not retried on another server{backup}{more}',
                 node,
                 related=(("the group", group_place(upstream)),),
                 severity=None if upstream.live_backups else Severity.INFO,

@@ -36,7 +36,7 @@ _KEY = (
 )  # fmt: skip
 _EDGES = (
     "Left edge: red where other settings would lose less, yellow where they do not help, green where nothing is lost. "
-    "Out: time until a failing server is taken out. Back: time until it serves again once it is well. "
+    "Out: time until a failing server is marked unavailable. Back: time from recovery until it receives requests again. "
     "Others bear: their traffic, compared with before."
 )
 _MOST_PLACES = 12
@@ -140,7 +140,7 @@ def _verdict(story: Story) -> Iterator[str]:
     for number, remedy in enumerate(verdict.remedies):
         word = "Or" if number else "New server" if needs_server(remedy) else "Change"
         steps = "<br>".join(f"<code>{_text(step.text)}</code> {_text(step.where)}" for step in remedy.steps)
-        price = f"; the price: {_text(remedy.trade_off)}" if remedy.trade_off else ""
+        price = f"; trade-off: {_text(remedy.trade_off)}" if remedy.trade_off else ""
         kind = "fixes" if remedy.fixes else "helps"
         yield (
             f'<div class="remedy {kind}"><strong>{word}</strong><div>{steps}<br>'

@@ -36,7 +36,7 @@ _ROOM_FOR_SMALL = 16  # cells that a small timeline needs to tell anything
 _COLUMNS = 84  # cells that the other columns of the table take
 _COLORS = {"ok": "green", "failed": "red", "gave up": "magenta", "retried": "yellow", "server": "cyan"}
 _LEGEND = (
-    "out: time until a failing server is taken out. back: time until it serves again once it is well. "
+    "out: time until a failing server is marked unavailable. back: time from recovery until it receives requests again. "
     "wait: the longest that a client waited beyond the usual."
 )
 _NAME = 24
@@ -191,7 +191,7 @@ def _verdict(story: Story) -> Iterator[tuple[str, Text]]:
             line.append(f"  {_seen(step.where)}\n", "not bold")
         line.append(change_line(remedy, story, number), "green" if remedy.fixes else "yellow")
         if remedy.trade_off:
-            line.append(f"; the price: {_seen(remedy.trade_off)}")
+            line.append(f"; trade-off: {_seen(remedy.trade_off)}")
         yield "or" if number else "new server" if needs_server(remedy) else "change", line
     if not verdict.passed and not any(remedy.fixes for remedy in verdict.remedies):
         yield "", Text("nothing that was tried fixes it completely", "yellow")
