@@ -35,9 +35,9 @@ def request_header_in_response(ctx: CheckContext) -> Iterable[Hit]:
             header = node.args[0]
             yield Hit(
                 whole(node),
-                f"add_header sends {header} to the client; the backend does not get it",
+                f"add_header sends {header} to the client, not to the backend",
                 node,
-                related=(("this backend", whole(passes[0].directive)),),
+                related=(("backend", whole(passes[0].directive)),),
                 help=f"Write {passes[0].protocol}_set_header {header} {node.args[1]};"
                 if passes[0].protocol in ("proxy", "grpc")
                 else f"Write {passes[0].protocol}_param HTTP_{header.upper().replace('-', '_')} {node.args[1]};",

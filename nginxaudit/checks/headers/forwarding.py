@@ -80,14 +80,14 @@ def _lost_headers(model: Model, level: Directive, name: str, lost: list[Directiv
     names = listed(list(dict.fromkeys(str(node.args[0]) for node in lost)), limit=5)
     return Hit(
         name_of(level),
-        f"this block has a {name} of its own, so the backend gets none of the outer ones: {names}",
+        f"{name} here drops inherited {names}",
         level,
         related=(
-            ("the one of its own", whole(level.named(name)[0])),
-            *(("not sent here", whole(node)) for node in lost[:5]),
+            (f"{name} of this block", whole(level.named(name)[0])),
+            *(("dropped here", whole(node)) for node in lost[:5]),
         ),
         severity=None if serious else Severity.INFO,
-        help="Repeat them here, or put all of them into a file that both blocks include.",
+        help="Repeat them here, or move all of them to a file that both blocks include.",
         make_fix=partial(again, level, name, model, unlike_own),
     )
 
@@ -149,10 +149,10 @@ def _lost_entries(model: Model, level: Directive, name: str, lost: list[Directiv
     first = level.named(name)[0]
     return Hit(
         whole(first),
-        f"with a {name} of its own this block has none of the outer ones: {listed([' '.join(node.args[:1]) for node in lost])}",
+        f"{name} here drops the inherited lines: {listed([' '.join(node.args[:1]) for node in lost])}",
         first,
-        related=tuple(("not in force here", whole(node)) for node in lost[:5]),
-        help="Repeat the outer lines here.",
+        related=tuple(("dropped here", whole(node)) for node in lost[:5]),
+        help="Repeat the inherited lines here.",
         make_fix=partial(again, level, name, model, left_out),
     )
 
@@ -170,12 +170,12 @@ def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
         told.add(each.server)
         hit = Hit(
             whole(each.directive),
-            f'the backend gets "{each.upstream.name if each.upstream else ""}" as the host, not the name that the client asked for',
+            f'backend receives "Host: {each.upstream.name if each.upstream else ""}" instead of the client\'s host',
             each.directive,
-            help="Write proxy_set_header Host $host; (and repeat the other headers of the outer block).",
+            help="Add proxy_set_header Host $host; and repeat the inherited headers.",
             make_fix=partial(_host_told, each, ctx.model),
         )
-        yield unless(ctx.model.may_be_set(each.scope, "proxy_set_header"), "a block around it sets Host", hit)
+        yield unless(ctx.model.may_be_set(each.scope, "proxy_set_header"), "an enclosing block sets Host", hit)
 
 
 def lacks_host(model: Model, each: Pass) -> bool:
@@ -206,13 +206,13 @@ def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
         if lacks_client(ctx.model, each):
             hit = Hit(
                 whole(each.directive),
-                "the backend does not learn the address of the client",
+                "the backend does not receive the client address",
                 each.directive,
-                help="Write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+                help="Add proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
                 make_fix=partial(_client_told, each, ctx.model),
             )
             assumed = ctx.model.may_be_set(each.scope, "proxy_set_header")
-            yield unless(assumed, "a block around it adds the header", hit)
+            yield unless(assumed, "an enclosing block adds the header", hit)
 
 
 def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
@@ -226,11 +226,11 @@ def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
     for node in handed_on:
         hit = Hit(
             arg(node, node.args[1]),
-            f"clients choose {node.args[0]} themselves: their own header is handed on",
+            f"clients can spoof {node.args[0]}: their own header is passed on",
             node,
-            help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or say with set_real_ip_from who is trusted.",
+            help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or define trusted proxies with set_real_ip_from.",
         )
-        yield unless(ctx.model.is_part("http"), "set_real_ip_from is elsewhere", hit)
+        yield unless(ctx.model.is_part("http"), "another file has set_real_ip_from", hit)
 
 
 def _is_handed_on(node: Directive) -> bool:
@@ -248,10 +248,10 @@ def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
         if any(reference.name == source for reference in references(node.args[1])):
             yield Hit(
                 arg(node, node.args[1]),
-                f"{node.args[0]} is about the connection of the client: handed on, clients can close connections to "
-                "the backend, and let it drop headers",
+                f"hop-by-hop header {node.args[0]} is passed on: clients can close backend connections "
+                "and remove headers",
                 node,
-                help='Write "" for it, or for WebSockets a map that passes upgrade alone.',
+                help='Set it to "", or for WebSockets use a map that passes only upgrade.',
             )
 
 

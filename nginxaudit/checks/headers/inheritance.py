@@ -52,14 +52,14 @@ def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
     names = listed(list(dict.fromkeys(str(node.args[0]) for node in dropped)), limit=5)
     yield Hit(
         name_of(block),
-        f"this block has an {name} of its own, so it sends none of the outer ones: {names}",
+        f"{name} here drops the inherited headers: {names}",
         block,
         related=(
-            *((("the one of its own", whole(block.named(name)[0])),)),
-            *(("not sent here", whole(node)) for node in dropped[:5]),
+            (f"{name} of this block", whole(block.named(name)[0])),
+            *(("dropped here", whole(node)) for node in dropped[:5]),
         ),
         severity=None if serious else Severity.INFO,
-        help=f"Repeat them here, or (nginx 1.29.3) write {name}_inherit merge;",
+        help=f"Repeat them here, or write {name}_inherit merge; (nginx 1.29.3).",
         make_fix=partial(again, block, name, model, unlike_own),
     )
 
@@ -88,9 +88,9 @@ def multiline_header_value(ctx: CheckContext) -> Iterable[Hit]:
                 if "\n" in token or "\r" in token:
                     yield Hit(
                         arg(node, token),
-                        f"the value of {node.args[0]} goes over several lines: HTTP/2 and many proxies refuse such a header",
+                        f"value of {node.args[0]} spans several lines: HTTP/2 and many proxies reject such headers",
                         node,
-                        help="Write it on one line, or build it from variables.",
+                        help="Write the value on one line, or build it from variables.",
                         make_fix=partial(_joined, node, token),
                     )
     for name in ("more_set_headers", "more_set_input_headers"):
@@ -100,9 +100,9 @@ def multiline_header_value(ctx: CheckContext) -> Iterable[Hit]:
                 if colon and ("\n" in value or "\r" in value):
                     yield Hit(
                         arg(node, token),
-                        f"the value of {header} goes over several lines: HTTP/2 and many proxies refuse such a header",
+                        f"value of {header} spans several lines: HTTP/2 and many proxies reject such headers",
                         node,
-                        help="Write it on one line, or build it from variables.",
+                        help="Write the value on one line, or build it from variables.",
                     )
 
 
@@ -134,14 +134,14 @@ def add_header_content_type(ctx: CheckContext) -> Iterable[Hit]:
         if not hidden and not _answers_204(node.parent):
             hit = Hit(
                 whole(node),
-                "nginx sends a Content-Type anyway: the response has two of them",
+                "add_header adds a second Content-Type to the response",
                 node,
-                help="Use default_type or types, or hide the one of the backend.",
+                help="Use default_type or types, or hide the Content-Type of the backend.",
                 make_fix=partial(_default_type, node, node.parent),
             )
             passed_on = any(each.protocol in ANSWERING for each in ctx.model.passes_in(node.parent))
             assumed = passed_on and ctx.model.may_be_set(node.parent, "proxy_hide_header")
-            yield unless(assumed, "a block around it hides that of the backend", hit)
+            yield unless(assumed, "an enclosing block hides that of the backend", hit)
 
 
 def _answers_204(block: Directive) -> bool:

@@ -62,7 +62,7 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
     elif header == "permissions-policy":
         if "=" not in value:
             yield (
-                "browsers ignore the syntax of Feature-Policy: every feature stays allowed",
+                "browsers ignore the Feature-Policy syntax: all features stay allowed",
                 "Write feature=() or feature=(self), separated by commas.",
             )
     else:
@@ -73,7 +73,7 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
         if not known & set(words):
             yield (
                 f'browsers ignore the value "{value}": the header has no effect',
-                f"Write one of {', '.join(_WORDS[header])}.",
+                f"Use a valid value: {', '.join(_WORDS[header])}.",
             )
 
 
@@ -85,16 +85,16 @@ def _of_policy(value: str) -> Iterator[tuple[str, str]]:
         directives.setdefault(name.lower(), words)
     for name, words in directives.items():
         if name and name not in _SOURCES and name not in _OTHERS:
-            yield f'browsers do not know the directive "{name}" and ignore it', "Correct its name."
+            yield f'browsers ignore the unknown directive "{name}"', "Correct its name."
         keyword = next((word for word in words if name in _SOURCES and _KEYWORDS.fullmatch(word)), None)
         if keyword is not None:
             yield (
-                f"{keyword} without quotes is the name of a host, not a keyword",
+                f"{keyword} without quotes is a host name, not a keyword",
                 f"Write '{keyword}', with single quotes.",
             )
     scripts = directives.get("script-src", directives.get("default-src", ()))
     if "*" in scripts and not any(word.lower() == "'strict-dynamic'" for word in scripts):
         yield (
-            "* lets scripts load from any host: injected scripts are not stopped",
-            "Name the hosts, or use nonces.",
+            "* allows scripts from any host: injected scripts are not blocked",
+            "List the hosts, or use nonces.",
         )

@@ -19,9 +19,9 @@ from nginxaudit.syntax.tree import Directive
 HSTS = "strict-transport-security"
 _SINGLE = frozenset({HSTS, "x-frame-options", "x-content-type-options", "referrer-policy", "content-type"})
 _OBSOLETE = {
-    "expect-ct": "browsers no longer read it",
-    "public-key-pins": "browsers no longer read it, and a mistake in it locked sites out",
-    "p3p": "nothing reads it any more",
+    "expect-ct": "browsers ignore it",
+    "public-key-pins": "browsers ignore it, and a wrong value could make sites unreachable",
+    "p3p": "no browser reads it",
 }
 
 
@@ -47,10 +47,10 @@ def header_missing_always(ctx: CheckContext) -> Iterable[Hit]:
         names = listed(list(dict.fromkeys(str(node.args[0]) for node in nodes)))
         yield Hit(
             whole(nodes[0]),
-            f"{names}: not sent with error pages, which lack the word always",
+            f"{names} not sent with error pages: always is missing",
             nodes[0],
-            related=tuple(("neither is this one", whole(node)) for node in nodes[1:5]),
-            help="Add always behind the value.",
+            related=tuple(("also without always", whole(node)) for node in nodes[1:5]),
+            help="Add always after the value.",
             make_fix=partial(_always, nodes, ctx.model),
         )
 
@@ -78,7 +78,7 @@ def duplicate_header(ctx: CheckContext) -> Iterable[Hit]:
                 if first is not node and not (node.args[1] == "" and name != "add_header"):
                     yield Hit(
                         whole(node),
-                        f"{node.args[0]} is set above, too: {_consequence(ctx, name, header)}",
+                        f"{node.args[0]} is already set: {_consequence(ctx, name, header)}",
                         node,
                         related=(("the other one", whole(first)),),
                         help="Keep one of them.",
@@ -87,14 +87,14 @@ def duplicate_header(ctx: CheckContext) -> Iterable[Hit]:
 
 def _consequence(ctx: CheckContext, name: str, header: str) -> str:
     if name == "add_header":
-        return "the response has it twice, and clients take one of them, or none"
+        return "the response contains it twice, and clients use one of them or none"
     if header == "host":
         return (
             "only the last one is sent"
             if ctx.target.since((1, 31, 4))
-            else "backends answer two Host headers with 400"
+            else "backends answer 400 to two Host headers"
         )
-    return "the backend gets both"
+    return "the backend receives both"
 
 
 def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
@@ -103,19 +103,19 @@ def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
         header, value = node.args[0].lower(), node.args[1].strip().lower()
         reason = _OBSOLETE.get(header, "")
         if header == "x-xss-protection" and value.startswith("1"):
-            reason = "the filter is gone from browsers, and in old ones it could be turned against the page"
+            reason = "browsers removed the filter, and in old ones it could be used for attacks"
         elif header == "x-frame-options" and value.startswith("allow-from"):
-            reason = "browsers ignore ALLOW-FROM, and with it the whole header"
+            reason = "browsers ignore the whole header because of ALLOW-FROM"
         elif not reason and header not in SECURITY:
             meant = meant_header(header)
-            reason = f"misspelt, browsers know {meant}" if meant else ""
+            reason = f"misspelled, the header is called {meant}" if meant else ""
         if reason:
             yield Hit(
                 arg(node, node.args[0]),
-                f"{node.args[0]} protects nothing: {reason}",
+                f"{node.args[0]} gives no protection: {reason}",
                 node,
-                help="Delete it; Content-Security-Policy does what it was for."
-                if "misspelt" not in reason
+                help="Delete it; Content-Security-Policy replaces it."
+                if "misspelled" not in reason
                 else "Correct the name.",
                 make_fix=partial(_dropped_or_corrected, node, ctx.model),
             )
@@ -157,9 +157,9 @@ def cache_control_conflict(ctx: CheckContext) -> Iterable[Hit]:
         if (forbids and not never and time not in ("off", "0") and "$" not in time) or (allows and never):
             yield Hit(
                 whole(node),
-                f'two Cache-Control headers that contradict each other: "{node.args[1]}", and what expires {time} says',
+                f'contradictory Cache-Control headers: "{node.args[1]}" and the header of expires {time}',
                 node,
-                related=(("expires adds the other one", whole(expires)),),
+                related=(("adds the other one", whole(expires)),),
                 help="Keep one of the two.",
             )
 
@@ -188,7 +188,7 @@ def http3_alt_svc_missing(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             whole(quic.directive),
-            "no Alt-Svc header tells browsers about HTTP/3: they keep using TCP",
+            "no Alt-Svc header: browsers do not discover HTTP/3 and keep using TCP",
             quic.directive,
             help=f"Write add_header Alt-Svc 'h3=\":{quic.port}\"; ma=86400' always;",
             make_fix=partial(_announced, server, quic, ctx.model),
@@ -218,8 +218,8 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
         if lacking:
             hit = Hit(
                 name_of(node),
-                f"{listed(lacking)}: not sent",
+                f"missing security headers: {listed(lacking)}",
                 node,
-                help="Add them in the server, with always.",
+                help="Add them to the server, with always.",
             )
             yield unless(ctx.model.may_be_set(node, "add_header"), "http adds them", hit)

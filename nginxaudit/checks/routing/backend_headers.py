@@ -83,7 +83,7 @@ def _by_name(model: Model, each: Pass) -> Hit:
         confidence=Confidence.LOW,
         help='Set proxy_http_version 1.1, Upgrade $http_upgrade and Connection "upgrade" (or a map).',
     )
-    return unless(model.may_be_set(each.scope, _SET), "a block around it sets them", hit)
+    return unless(model.may_be_set(each.scope, _SET), "an enclosing block sets them", hit)
 
 
 _IDLE_MS = 60_000
@@ -107,7 +107,7 @@ def websocket_read_timeout(ctx: CheckContext) -> Iterable[Hit]:
             help="Set proxy_read_timeout to an hour or more here, or send pings from the application more often.",
         )
         yield unless(
-            ctx.model.may_be_set(each.scope, "proxy_read_timeout"), "a block around it sets another", hit
+            ctx.model.may_be_set(each.scope, "proxy_read_timeout"), "an enclosing block sets another value", hit
         )
 
 

@@ -37,11 +37,11 @@ def upstream_tls_name_from_client(ctx: CheckContext) -> Iterable[Hit]:
             )
             yield Hit(
                 whole(node),
-                f"client-controlled {variable} is the name that certificates are verified against: {outcome}",
+                f"certificates are verified against client-controlled {variable}: {outcome}",
                 node,
                 related=(("used here", whole(each.directive)),),
                 severity=severity,
-                help="Write the name that the certificate of the backend has.",
+                help="Set the name that the certificate of the backend contains.",
             )
 
 

@@ -49,9 +49,9 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
     for server in lacking:
         hit = Hit(
             name_of(server.directive),
-            "browsers are not told to stay with https: the first request of a visit can be intercepted",
+            "no Strict-Transport-Security header: the first request of a visit can be intercepted",
             server.directive,
-            help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names have TLS.',
+            help='Add add_header Strict-Transport-Security "max-age=31536000" always; once all names use TLS.',
             make_fix=partial(_with_header, server.directive, model),
             cause=ctx.cause(),
         )
@@ -85,7 +85,7 @@ def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
                 arg(node, value),
                 f"Strict-Transport-Security: {problem}",
                 node,
-                help='Use "max-age=31536000; includeSubDomains" once every sub-domain has TLS.',
+                help='Use "max-age=31536000; includeSubDomains" once every subdomain uses TLS.',
                 make_fix=partial(_longer, node, value),
             )
 
@@ -108,10 +108,10 @@ def _longer(node: Directive, token: Token) -> Edits:
 def _weakness(value: str) -> str:
     found = re.search(_MAX_AGE, value)
     if found is None:
-        return "without max-age browsers ignore it"
+        return "browsers ignore it without max-age"
     seconds = int(found[1])
     if seconds == 0:
-        return "max-age=0 makes browsers forget it"
+        return "max-age=0 removes it from browsers"
     if "preload" in value and ("includesubdomains" not in value or seconds < _YEAR):
-        return "preload needs includeSubDomains and a max-age of a year"
+        return "preload requires includeSubDomains and a max-age of one year"
     return f"{seconds} seconds is less than half a year" if seconds < _HALF_YEAR else ""

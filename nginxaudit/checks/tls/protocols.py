@@ -34,8 +34,8 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
             severity = Severity.WARNING if name in _TO_SERVERS else Severity.INFO if idle else None
             yield Hit(
                 arg(node, old[0]),
-                f"{listed([str(token) for token in old])} {'is' if len(old) == 1 else 'are'} outdated and can be attacked"
-                + ("; no socket here speaks TLS yet" if idle else ""),
+                f"{listed([str(token) for token in old])} {'is' if len(old) == 1 else 'are'} deprecated and insecure"
+                + ("; no server here uses TLS yet" if idle else ""),
                 node,
                 severity=severity,
                 help=f"Write {name} TLSv1.2 TLSv1.3;",
@@ -53,4 +53,4 @@ def _without(old: list[Token], node: Directive, model: Model) -> Fix:
     else:
         good = "TLSv1.2 TLSv1.3" if model.target.since(_TLS13_SINCE) else "TLSv1.2"
         made = [edits.exchanged(node, old[0], good), *(edits.without(node, token) for token in old[1:])]
-    return Fix(f"Leave out {' and '.join(old)}", Applicability.UNSAFE, tuple(made))
+    return Fix(f"Remove {' and '.join(old)}", Applicability.UNSAFE, tuple(made))

@@ -68,10 +68,10 @@ def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
             if found:
                 yield Hit(
                     arg(node, node.args[0]),
-                    f"{listed(list(found))} can be chosen: {listed(list(dict.fromkeys(found.values())))} brings it in, and nothing takes it out",
+                    f"{name} enables weak suites: {listed(list(found))} (through {listed(list(dict.fromkeys(found.values())))})",
                     node,
                     severity=None if name == "ssl_ciphers" else Severity.INFO,
-                    help="Take it out of the list; HIGH:!aNULL:!MD5 has none of these.",
+                    help="Remove them from the list; HIGH:!aNULL:!MD5 contains none of them.",
                     make_fix=partial(_without_weak, node, node.args[0]),
                 )
 
@@ -104,9 +104,9 @@ def tls_ciphers_unset(ctx: CheckContext) -> Iterable[Hit]:
         if not unknown and not ctx.model.effective(block, "ssl_ciphers"):
             yield Hit(
                 name_of(server.directive),
-                "ssl_ciphers is not set: HIGH:!aNULL:!MD5 holds, of which some suites have no forward secrecy",
+                "ssl_ciphers is not set: the default HIGH:!aNULL:!MD5 contains suites without forward secrecy",
                 server.directive,
-                help="Set ssl_ciphers at the http level.",
+                help="Set ssl_ciphers in http.",
             )
             return
 
@@ -118,9 +118,9 @@ def tls13_ciphers_in_ssl_ciphers(ctx: CheckContext) -> Iterable[Hit]:
         if found:
             yield Hit(
                 arg(node, node.args[0]),
-                f"{found[0]} belongs to TLS 1.3, whose suites ssl_ciphers does not choose",
+                f"{found[0]} has no effect in ssl_ciphers: it is a TLS 1.3 suite",
                 node,
-                help="Use ssl_conf_command Ciphersuites …, or leave them out: all of them are on by default.",
+                help="Use ssl_conf_command Ciphersuites …, or remove it: all TLS 1.3 suites are enabled by default.",
             )
 
 
@@ -139,7 +139,7 @@ def server_cipher_preference(ctx: CheckContext) -> Iterable[Hit]:
         if words and all(re.search(_AEAD, word) for word in words):
             yield Hit(
                 whole(node),
-                "all suites of the list are good: clients know better which is fast for them",
+                "ssl_prefer_server_ciphers is not needed: all suites of the list are modern",
                 node,
                 help="Write ssl_prefer_server_ciphers off;",
             )
@@ -160,9 +160,9 @@ def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
         if not ctx.model.flag(node, "ssl_reject_handshake", False):
             yield Hit(
                 name_of(node),
-                "ssl_protocols is not set: before nginx 1.27.3 TLSv1 and TLSv1.1 are on by default",
+                "ssl_protocols is not set: before nginx 1.27.3 TLSv1 and TLSv1.1 are enabled by default",
                 node,
-                help="Set ssl_protocols TLSv1.2 TLSv1.3; at the http level.",
+                help="Add ssl_protocols TLSv1.2 TLSv1.3; to http.",
             )
             return
 
@@ -186,23 +186,23 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
             ):
                 hit = Hit(
                     whole(listen.directive),
-                    "port 443 without ssl: browsers speak TLS here and get no answer that they understand",
+                    "listen 443 without ssl: nginx speaks plain HTTP, and TLS clients fail",
                     listen.directive,
                     help="Write listen 443 ssl;",
                     make_fix=partial(_with_ssl, listen.directive, socket, ctx.model),
                 )
-                yield unless(ctx.model.is_part("http"), "another server speaks TLS on this socket", hit)
+                yield unless(ctx.model.is_part("http"), "another server enables ssl for this address and port", hit)
                 break
         else:
             certificate = node.first("ssl_certificate")
             if certificate is not None and not spoken and server.listens:
                 hit = Hit(
                     whole(certificate),
-                    "no listen of this server has ssl: the certificate is not used",
+                    "ssl_certificate is not used: no listen of this server has ssl",
                     certificate,
-                    help="Add ssl to listen, or remove the certificate.",
+                    help="Add ssl to listen, or remove ssl_certificate.",
                 )
-                yield unless(ctx.model.is_part("http"), "another server speaks TLS on this socket", hit)
+                yield unless(ctx.model.is_part("http"), "another server enables ssl for this address and port", hit)
 
 
 def _with_ssl(node: Directive, socket: Socket, model: Model) -> Edits:
@@ -241,17 +241,17 @@ def _values(nodes: list[Directive]) -> list[str]:
 
 def _ignored(ctx: CheckContext, node: Directive, default: Server, there: list[Directive]) -> Hit:
     place = (
-        ("the default server has", whole(there[0]))
+        ("set in the default server", whole(there[0]))
         if there
         else ("the default server", name_of(default.directive))
     )
     return Hit(
         whole(node),
-        f"{node.name} of the default server may count instead: it is needed before the name of the server is known",
+        f"{node.name} may be ignored: nginx may need it before it knows the server name, and use the default server's",
         node,
         related=(place,),
         severity=Severity.INFO if ctx.target.since(_AFTER_SNI) else None,
-        help="Write it in http, or in the default server of the socket.",
+        help="Set it in http, or in the default server of the address and port.",
     )
 
 
@@ -273,9 +273,9 @@ def http2_misdirected_request(ctx: CheckContext) -> Iterable[Hit]:
         if not any(each.args[:1] in (["421"], ["444"]) for block in blocks for each in block.named("return")):
             yield Hit(
                 name_of(node),
-                "a browser may send requests for this server over a connection to another one: it should answer 421",
+                "default server does not answer 421 to requests on reused HTTP/2 connections",
                 node,
-                help="Write return 421;",
+                help="Add return 421; to the server.",
                 make_fix=partial(_answering_421, server),
             )
 
@@ -303,9 +303,9 @@ def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:
         ):
             hit = Hit(
                 whole(node),
-                "nobody looks at $ssl_client_verify: clients without a certificate, or with a bad one, are served like all others",
+                "$ssl_client_verify is never checked: clients without a valid certificate are served like all others",
                 node,
-                help="Write on, or check $ssl_client_verify.",
+                help="Write ssl_verify_client on; or check $ssl_client_verify.",
             )
             yield unless(ctx.model.is_enclosed, "another file checks it", hit)
 
@@ -328,8 +328,8 @@ def tls_early_data_replay(ctx: CheckContext) -> Iterable[Hit]:
             told.add(found[0])
             yield Hit(
                 whole(found[0]),
-                "early data can be sent again by anybody who saw it, and the backend cannot tell",
+                "early data can be replayed, and the backend does not receive Early-Data to detect it",
                 found[0],
                 related=(("the backend", whole(each.directive)),),
-                help="Write proxy_set_header Early-Data $ssl_early_data;",
+                help="Add proxy_set_header Early-Data $ssl_early_data;",
             )

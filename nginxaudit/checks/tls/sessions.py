@@ -20,9 +20,9 @@ def dhe_without_dhparam(ctx: CheckContext) -> Iterable[Hit]:
         if short is not None:
             yield Hit(
                 whole(node),
-                f"by its name this prime has {short[0]} bits: that is too short, and clients refuse it",
+                f"DH prime of {short[0]} bits (by its file name) is too short: clients reject it",
                 node,
-                help="Make one of 2048 bits or more, or leave DHE out of ssl_ciphers.",
+                help="Generate a prime of at least 2048 bits, or remove DHE from ssl_ciphers.",
             )
     if parameters or ctx.model.unread_files("http"):
         return
@@ -32,9 +32,9 @@ def dhe_without_dhparam(ctx: CheckContext) -> Iterable[Hit]:
         if found is not None and ctx.model.family_of(node) == "http":
             yield Hit(
                 arg(node, node.args[0]),
-                f"{found} is never used: without ssl_dhparam nginx has no parameters for DHE",
+                f"{found} is never used: DHE requires ssl_dhparam",
                 node,
-                help="Leave these suites out: all clients of today know ECDHE.",
+                help="Remove these suites: all current clients support ECDHE.",
             )
             return
 
@@ -48,7 +48,7 @@ def session_tickets_static(ctx: CheckContext) -> Iterable[Hit]:
             told.add(node.parent)
             yield Hit(
                 whole(node),
-                "tickets are sealed with one key from a file: who gets it can read all sessions recorded since it was made",
+                "one static session ticket key: if it leaks, recorded sessions can be decrypted (up to TLS 1.2)",
                 node,
-                help="Rotate it with a second ssl_session_ticket_key, or let nginx make its keys: leave it out where one machine serves.",
+                help="Rotate it with a second ssl_session_ticket_key. On a single machine, delete it: nginx generates keys.",
             )

@@ -45,9 +45,9 @@ def stapling_without_resolver(ctx: CheckContext) -> Iterable[Hit]:
         if responder is None or not re.match(r"http://[\d.]+[:/]|http://\[", responder):
             yield Hit(
                 whole(node),
-                "without a resolver the OCSP responder keeps the addresses that its name had when nginx started",
+                "no resolver: nginx resolves the OCSP responder only at start",
                 node,
-                help="Add resolver with the name servers of your network.",
+                help="Add resolver with your DNS servers.",
             )
 
 
@@ -58,7 +58,7 @@ def stapling_without_responder(ctx: CheckContext) -> Iterable[Hit]:
         if certificates and all(re.search(_NO_OCSP, text_of(each)) for each in certificates):
             yield Hit(
                 whole(node),
-                "Let's Encrypt has had no OCSP since 2025: there is nothing to staple",
+                "ssl_stapling has no effect: Let's Encrypt ended OCSP in 2025",
                 node,
                 related=(("the certificate", whole(certificates[0])),),
                 help="Delete ssl_stapling and ssl_stapling_verify.",

@@ -44,14 +44,14 @@ def stream_proxy_ssl_off(ctx: CheckContext) -> Iterable[Hit]:
         settings = [other for other in settings if other not in found]
         hit = Hit(
             whole(node),
-            f"{node.name} has no effect: proxy_ssl is off, so this connection is not encrypted by nginx",
+            f"{node.name} has no effect: proxy_ssl is off, so nginx does not encrypt the connection",
             node,
             related=(
                 ("used here", whole(each.directive)),
-                *(("no effect, too", whole(other)) for other in found[1:4]),
+                *(("also without effect", whole(other)) for other in found[1:4]),
             ),
-            help="Write proxy_ssl on; or delete the line where TLS of the client is passed through.",
+            help="Add proxy_ssl on; or delete the directive if TLS is passed through from the client.",
         )
         yield unless(
-            ctx.model.may_be_set(each.scope, "proxy_ssl"), "a block around it sets proxy_ssl on", hit
+            ctx.model.may_be_set(each.scope, "proxy_ssl"), "an enclosing block sets proxy_ssl on", hit
         )

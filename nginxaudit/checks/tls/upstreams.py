@@ -61,14 +61,14 @@ def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
             at = explicit[-1] if explicit and ctx.model.is_filled_in(each.directive) else each.directive
             hit = Hit(
                 whole(at),
-                "the certificate of the backend is not looked at: whoever gets in between can answer",
+                "upstream certificate is not verified (open to man-in-the-middle)",
                 at,
                 severity=Severity.INFO if _is_inside(each) else None,
-                help=f"Write {prefix}_ssl_verify on; with {prefix}_ssl_trusted_certificate, {prefix}_ssl_name and {prefix}_ssl_server_name on;",
+                help=f"Add {prefix}_ssl_verify on; with {prefix}_ssl_trusted_certificate, {prefix}_ssl_name and {prefix}_ssl_server_name on;",
                 make_fix=partial(_verified, each, prefix, ctx.model),
             )
             yield unless(
-                _assumed(ctx.model, each, f"{prefix}_ssl_verify"), "a block around it verifies it", hit
+                _assumed(ctx.model, each, f"{prefix}_ssl_verify"), "an enclosing block enables verification", hit
             )
 
 
@@ -99,13 +99,13 @@ def upstream_tls_sni_missing(ctx: CheckContext) -> Iterable[Hit]:
         ):
             hit = Hit(
                 whole(each.directive),
-                f"{each.host} does not learn which name is meant: CDNs and clouds refuse that, or send another certificate",
+                f"no SNI is sent to {each.host}: CDNs and cloud services refuse this or send another certificate",
                 each.directive,
-                help=f"Write {prefix}_ssl_server_name on;",
+                help=f"Add {prefix}_ssl_server_name on;",
                 make_fix=partial(_name_sent, each.directive, prefix),
             )
             yield unless(
-                _assumed(ctx.model, each, f"{prefix}_ssl_server_name"), "a block around it has it sent", hit
+                _assumed(ctx.model, each, f"{prefix}_ssl_server_name"), "an enclosing block enables it", hit
             )
 
 
@@ -125,20 +125,20 @@ def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
         verify = ctx.model.flag(each.scope, f"{prefix}_ssl_verify", False)
         if verify or ctx.model.flag(each.scope, f"{prefix}_ssl_server_name", False):
             what = (
-                "looked for in the certificate, and found in none: every request gets 502"
+                "expected in the certificate, which lacks it: every request gets 502"
                 if verify
-                else "sent as the name of the server"
+                else "sent as the server name (SNI)"
             )
             hit = Hit(
                 whole(each.directive),
-                f'"{group.name}", the name of the group, is {what}',
+                f'upstream name "{group.name}" is {what}',
                 each.directive,
-                related=(("the group", whole(group.directive)),),
-                help=f"Write {prefix}_ssl_name with the name in the certificate.",
+                related=(("upstream", whole(group.directive)),),
+                help=f"Set {prefix}_ssl_name to the name in the certificate.",
                 make_fix=partial(_named, each, group, prefix),
             )
             yield unless(
-                _assumed(ctx.model, each, f"{prefix}_ssl_name"), "a block around it sets another", hit
+                _assumed(ctx.model, each, f"{prefix}_ssl_name"), "an enclosing block sets another value", hit
             )
 
 

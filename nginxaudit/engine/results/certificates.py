@@ -60,7 +60,7 @@ def _expired(node: Directive, token: Token, path: str) -> Iterator[tuple[str, Hi
     if first <= now <= last:
         return
     when = f"expired on {last:%Y-%m-%d}" if now > last else f"is not valid before {first:%Y-%m-%d}"
-    who = "clients refuse the connection" if node.name == _OWN else "the backend may refuse it"
+    who = "clients reject the connection" if node.name == _OWN else "the backend may reject it"
     yield (
         EXPIRED,
         Hit(arg(node, token), f"the certificate {when}: {who}", node, help="Renew the certificate."),
@@ -76,10 +76,10 @@ def _pair(node: Directive, path: str, key: Directive, key_path: str) -> Iterator
             MISMATCH,
             Hit(
                 arg(key, token),
-                f"this key does not belong to the certificate {node.args[0]}: nginx refuses to start",
+                f"key does not match the certificate {node.args[0]} (key values mismatch)",
                 key,
                 related=(("the certificate", arg(node, node.args[0])),),
-                help="Name the key that the certificate was made for, and put the server's certificate first in its file.",
+                help="Use the key of this certificate, and put the server certificate first in its file.",
             ),
         )
 

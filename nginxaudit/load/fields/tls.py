@@ -43,9 +43,9 @@ def _server(load: LoadState, server: Server) -> Iterator[Mistake]:
     if len(keys) < len(owned) and (server.family == "http" or speaks):
         yield Mistake(
             _MISSING,
-            "there are fewer ssl_certificate_key than ssl_certificate",
+            'no "ssl_certificate_key" is defined for this certificate',
             None,
-            "Give every certificate its key.",
+            "Add an ssl_certificate_key for every certificate.",
             owned[len(keys)],
         )
     elif speaks and not owned and not model.flag(node, "ssl_reject_handshake", False):
@@ -64,9 +64,9 @@ def _verification(load: LoadState, node: Directive) -> Iterator[Mistake]:
     if not any(load.model.effective(node, name) for name in trusted):
         yield Mistake(
             _MISSING,
-            "ssl_verify_client needs ssl_client_certificate: nginx refuses to start",
+            "no ssl_client_certificate for ssl_verify_client",
             None,
-            "Name the file with the certificates of the authority.",
+            "Set it to the file with the CA certificates.",
             verify[0],
         )
 
@@ -106,7 +106,7 @@ def _speaks(server: Server) -> Directive | None:
 def _without(server: Server) -> Mistake:
     return Mistake(
         _MISSING,
-        "this socket speaks TLS, but the server has no ssl_certificate: nginx refuses to start",
+        'no "ssl_certificate" is defined for this server with TLS',
         None,
         "Add ssl_certificate and ssl_certificate_key, or ssl_reject_handshake on.",
         _speaks(server) or server.directive,
@@ -128,9 +128,9 @@ def upstream_verification(load: LoadState) -> Iterator[Mistake]:
         if switched_on:
             yield Mistake(
                 _MISSING,
-                f'"{prefix}_ssl_verify on" needs "{trusted}": nginx refuses to start',
+                f"no {trusted} for {prefix}_ssl_verify",
                 None,
-                "Name the file with the certificates of the authority.",
+                "Set it to the file with the CA certificates.",
                 verify[0],
             )
 
