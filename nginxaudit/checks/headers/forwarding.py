@@ -175,7 +175,9 @@ def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
             help="Add proxy_set_header Host $host; and repeat the inherited headers.",
             make_fix=partial(_host_told, each, ctx.model),
         )
-        yield unless(ctx.model.may_be_set(each.scope, "proxy_set_header"), "an enclosing block sets Host", hit)
+        yield unless(
+            ctx.model.may_be_set(each.scope, "proxy_set_header"), "an enclosing block sets Host", hit
+        )
 
 
 def lacks_host(model: Model, each: Pass) -> bool:

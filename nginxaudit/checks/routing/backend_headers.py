@@ -107,7 +107,9 @@ def websocket_read_timeout(ctx: CheckContext) -> Iterable[Hit]:
             help="Set proxy_read_timeout to an hour or more here, or send pings from the application more often.",
         )
         yield unless(
-            ctx.model.may_be_set(each.scope, "proxy_read_timeout"), "an enclosing block sets another value", hit
+            ctx.model.may_be_set(each.scope, "proxy_read_timeout"),
+            "an enclosing block sets another value",
+            hit,
         )
 
 

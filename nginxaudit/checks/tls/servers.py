@@ -191,7 +191,9 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
                     help="Write listen 443 ssl;",
                     make_fix=partial(_with_ssl, listen.directive, socket, ctx.model),
                 )
-                yield unless(ctx.model.is_part("http"), "another server enables ssl for this address and port", hit)
+                yield unless(
+                    ctx.model.is_part("http"), "another server enables ssl for this address and port", hit
+                )
                 break
         else:
             certificate = node.first("ssl_certificate")
@@ -202,7 +204,9 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
                     certificate,
                     help="Add ssl to listen, or remove ssl_certificate.",
                 )
-                yield unless(ctx.model.is_part("http"), "another server enables ssl for this address and port", hit)
+                yield unless(
+                    ctx.model.is_part("http"), "another server enables ssl for this address and port", hit
+                )
 
 
 def _with_ssl(node: Directive, socket: Socket, model: Model) -> Edits:

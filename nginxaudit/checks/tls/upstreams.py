@@ -68,7 +68,9 @@ def upstream_tls_unverified(ctx: CheckContext) -> Iterable[Hit]:
                 make_fix=partial(_verified, each, prefix, ctx.model),
             )
             yield unless(
-                _assumed(ctx.model, each, f"{prefix}_ssl_verify"), "an enclosing block enables verification", hit
+                _assumed(ctx.model, each, f"{prefix}_ssl_verify"),
+                "an enclosing block enables verification",
+                hit,
             )
 
 
