@@ -108,7 +108,7 @@ def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
             reason = "browsers ignore the whole header because of ALLOW-FROM"
         elif not reason and header not in SECURITY:
             meant = meant_header(header)
-            reason = f"misspelled, the header is called {meant}" if meant else ""
+            reason = f"misspelled, the correct name is {meant}" if meant else ""
         if reason:
             yield Hit(
                 arg(node, node.args[0]),

@@ -51,7 +51,7 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
             name_of(server.directive),
             "no Strict-Transport-Security header: the first request of a visit can be intercepted",
             server.directive,
-            help='Add add_header Strict-Transport-Security "max-age=31536000" always; once all names use TLS.',
+            help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names use TLS.',
             make_fix=partial(_with_header, server.directive, model),
             cause=ctx.cause(),
         )

@@ -251,7 +251,7 @@ def _ignored(ctx: CheckContext, node: Directive, default: Server, there: list[Di
     )
     return Hit(
         whole(node),
-        f"{node.name} may be ignored: nginx may need it before it knows the server name, and use the default server's",
+        f"{node.name} may be ignored: nginx may use the default server's value before it knows the server name",
         node,
         related=(place,),
         severity=Severity.INFO if ctx.target.since(_AFTER_SNI) else None,

@@ -129,7 +129,7 @@ def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
             what = (
                 "expected in the certificate, which lacks it: every request gets 502"
                 if verify
-                else "sent as the server name (SNI)"
+                else "sent as SNI"
             )
             hit = Hit(
                 whole(each.directive),
