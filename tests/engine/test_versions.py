@@ -174,7 +174,7 @@ def test_vulnerabilities_of_some_versions_are_a_word_on_what_to_run(tmp_path: Pa
     assert found.versions.gaps == (("1.30.7", "1.31.0"),)
     assert "fixed in" in found.message
     (known,) = _found(text, "vulnerable-nginx-version", tmp_path, nginx_version="1.26.0")
-    assert known.message.startswith("nginx 1.26.0 has CVE-")
+    assert known.message.startswith("nginx 1.26.0 is vulnerable to CVE-")
     assert known.severity > Severity.INFO
 
 
