@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from nginxaudit.model import Model
@@ -10,12 +9,8 @@ from nginxaudit.model.location import Location
 from nginxaudit.model.names import ServerName
 from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
+from nginxaudit.pcre.sample import sample
 from nginxaudit.request.records import Ask
-
-_GROUP = re.compile(r"\((?:\?(?:P?<\w+>|:|'\w+'))?([^()|]*)(?:\|[^()]*)?\)")
-_REPEATED = re.compile(r"(\[[^\]]{0,200}+\]|\\[dwDWsS]|\.)(?:[*+]\??|\{\d+(?:,\d*)?\})?")
-_OPTIONAL = re.compile(r"(?:\\?.)\?")
-_CLASSES = {r"\d": "1", r"\w": "x", r"\s": "%20", ".": "x"}
 
 
 def candidates(model: Model, *, every_host: bool = False) -> Iterator[Ask]:
@@ -78,15 +73,3 @@ def _as_path(text: str) -> str:
     if text.startswith("/"):
         return text
     return f"/index{text}" if text.startswith(".") else f"/{text}"
-
-
-def sample(pattern: str) -> str:
-    """A text that a simple expression matches; it is tried before it is used."""
-    text = pattern.removeprefix("^").removesuffix("$")
-    for _ in range(4):
-        text, count = _GROUP.subn(lambda found: found[1], text)
-        if not count:
-            break
-    text = text.replace(r"\.", "\0").replace(r"\/", "/").replace(r"\-", "-")
-    text = _REPEATED.sub(lambda found: _CLASSES.get(found[1], "x"), text)
-    return _OPTIONAL.sub("", text).replace("\0", ".").replace("+", "").replace("*", "")

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from nginxaudit.model import Model
 from nginxaudit.nginx.names import REGEX_OPERATORS
-from nginxaudit.request.candidates import candidates, sample
+from nginxaudit.pcre.sample import sample
+from nginxaudit.request.candidates import candidates
 from nginxaudit.request.records import Ask
 
 MOST = 50_000

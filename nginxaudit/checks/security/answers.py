@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from nginxaudit.finding import Witness
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition
-from nginxaudit.request.candidates import path_of, sample
+from nginxaudit.pcre.sample import sample
+from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Ask
 from nginxaudit.request.showing import ask_of, encoded, gives, witness
 from nginxaudit.request.walk import trace

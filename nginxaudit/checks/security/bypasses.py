@@ -14,7 +14,8 @@ from nginxaudit.model.location import Location
 from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.names import EXCHANGES
-from nginxaudit.request.candidates import path_of, sample
+from nginxaudit.pcre.sample import sample
+from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Outcome
 from nginxaudit.request.showing import ask_of, encoded, gives, shows
 from nginxaudit.request.uri import BadTarget, parse_target

@@ -14,7 +14,8 @@ from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
 from nginxaudit.model.uses import holds, variable_uses
 from nginxaudit.model.variables import references
-from nginxaudit.request.candidates import path_of, sample
+from nginxaudit.pcre.sample import sample
+from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Ask
 from nginxaudit.request.showing import ask_of, encoded, gives, witness
 from nginxaudit.request.uri import BadTarget, parse_target

@@ -12,7 +12,7 @@ from nginxaudit.model.expressions import map_expression
 from nginxaudit.model.passes import Pass
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_size
-from nginxaudit.request.candidates import sample
+from nginxaudit.pcre.sample import sample
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
