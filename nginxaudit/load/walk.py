@@ -29,6 +29,7 @@ _ALWAYS = (
     "listening",
     "machine",
     "passing",
+    "protocols",
     "serving",
     "structure",
     "tls",
@@ -51,6 +52,7 @@ FIELDS = {
         "addition_types", "brotli_types", "charset_types", "gzip_types", "ssi_types", "sub_filter_types", "types",
         "xslt_types",
     ),
+    "ranges": ("geo",),
     "rewriting": ("auth_request_set", "if", "return", "rewrite", "set"),
 }  # fmt: skip
 """Modules that are imported only where one of these directives is used: they judge nothing else."""

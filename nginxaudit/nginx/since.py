@@ -9,5 +9,7 @@ KEEPALIVE_BY_DEFAULT: Version = (1, 29, 7)
 balancing method, and backends are asked in HTTP/1.1."""
 HTTP2_DIRECTIVE: Version = (1, 25, 1)
 """Since then ``http2`` is a directive, and the parameter of ``listen`` is deprecated."""
+PROTOCOLS_COMPARED: Version = (1, 25, 1)
+"""Since then nginx warns when the ``listen`` lines of one address have different protocol options."""
 STREAM_NAMES: Version = (1, 25, 5)
 """Since then stream has ``server_name`` and ``default_server``."""

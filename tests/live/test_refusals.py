@@ -49,3 +49,19 @@ def test_parameters_of_sticky_cookie(words: str, tmp_path: Path) -> None:
 def test_referers(words: str, tmp_path: Path) -> None:
     server = f"server {{ listen unix:{tmp_path}/s; location / {{ valid_referers {words}; return 204; }} }}"
     _agree(tmp_path, f"events {{}}\nhttp {{ {server} }}\n")
+
+
+@pytest.mark.parametrize(
+    "rate",
+    ["10r/s", "10", "0r/s", "r/s", "9223372036854775807r/m", "9223372036854775808r/s", "99999999999999999999r/s", "1.5r/s"],
+)  # fmt: skip
+def test_rates(rate: str, tmp_path: Path) -> None:
+    _agree(tmp_path, f"events {{}}\nhttp {{ limit_req_zone $uri zone=z:1m rate={rate}; }}\n")
+
+
+def test_value_of_set_is_missing(tmp_path: Path) -> None:
+    """Refused, and no rule that follows the variable stumbles over it."""
+    server = "server { set $name; location / { set $name; proxy_pass http://$name; } }"
+    _agree(tmp_path, f"events {{}}\nhttp {{ {server} }}\n")
+    report = audit([str(tmp_path / "nginx.conf")], Settings())
+    assert not report.crashes

@@ -64,7 +64,7 @@ def _part(judge: Judge, seed: int, numbers: list[int], only: str, from_facts: bo
 
 
 def _report(verdicts: list[Verdict], at_least: float) -> int:
-    judged_ones = [each for each in verdicts if not each.machine]
+    judged_ones = [each for each in verdicts if not each.machine or each.predicted is None]
     agreeing = sum(each.agrees for each in judged_ones)
     for verdict in judged_ones:
         if not verdict.agrees:
@@ -74,11 +74,12 @@ def _report(verdicts: list[Verdict], at_least: float) -> int:
                 print(f"    we: {reason}")
     rate = 100 * agreeing / len(judged_ones) if judged_ones else 0.0
     missed = sum(not each.accepted and each.predicted for each in judged_ones)
-    wrong = sum(each.accepted and not each.predicted for each in judged_ones)
+    wrong = sum(each.accepted and each.predicted is False for each in judged_ones)
+    crashed = sum(each.predicted is None for each in judged_ones)
     refused = sum(not each.accepted for each in judged_ones)
     print(
         f"{len(verdicts)} cases, {len(verdicts) - len(judged_ones)} not judged (the machine is at fault), "
-        f"{refused} refused by nginx; {rate:.2f} % agree, {missed} refusals missed, {wrong} wrong refusals"
+        f"{refused} refused by nginx; {rate:.2f} % agree, {missed} refusals missed, {wrong} wrong refusals, {crashed} crashes"
     )
     return 0 if rate >= at_least else 1
 
@@ -86,6 +87,7 @@ def _report(verdicts: list[Verdict], at_least: float) -> int:
 def line_of(verdict: Verdict) -> str:
     """Number, kind of disagreement, mutation and configuration of a case."""
     what = "wrong refusal" if verdict.accepted else "missed refusal"
+    what = "crash" if verdict.predicted is None else what
     return f"#{verdict.number} {'agree' if verdict.agrees else what} [{verdict.kind}] {verdict.seed}"
 
 

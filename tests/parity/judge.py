@@ -50,7 +50,7 @@ class Verdict:
     seed: str
     kind: str
     accepted: bool
-    predicted: bool
+    predicted: bool | None  # None: a rule crashed
     machine: bool
     nginx_says: str
     we_say: tuple[str, ...]
@@ -58,15 +58,15 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Both accept, or both refuse."""
+        """Both accept, or both refuse; a crash agrees with nothing."""
         return self.accepted == self.predicted
 
 
-def predict(main: Path, target: Target) -> tuple[bool, tuple[str, ...]]:
-    """Whether nginxaudit says that nginx accepts the configuration, and its reasons if not."""
+def predict(main: Path, target: Target) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether nginxaudit says that nginx accepts the configuration, and its reasons if not; None for a crash."""
     report = audit([str(main)], settings_for(target))
     if report.crashes:
-        raise AssertionError(f"{main}: {report.crashes}")
+        return None, tuple(f"crash of {each.rule}: {each.error}" for each in report.crashes)
     refusals = tuple(
         f"{each.rule} {each.span.line}: {each.message}" for each in report.findings if each.rejected_by_nginx
     )

@@ -17,7 +17,7 @@ AT_LEAST = 0.99
 @pytest.mark.live
 @nginx.live
 def test_prediction_agrees_with_nginx() -> None:
-    verdicts = [each for each in run(SEED, CASES) if not each.machine]
+    verdicts = [each for each in run(SEED, CASES) if not each.machine or each.predicted is None]
     refused = [each for each in verdicts if not each.accepted]
     # Most mutations must break the configuration, and most verdicts must be about the configuration.
     assert len(verdicts) > 0.75 * CASES
@@ -30,7 +30,8 @@ def test_prediction_agrees_with_nginx() -> None:
 @pytest.mark.live
 @nginx.live
 def test_prediction_agrees_on_configurations_out_of_the_facts() -> None:
-    verdicts = [each for each in run(SEED, 200, from_facts=True) if not each.machine]
+    cases = run(SEED, 200, from_facts=True)
+    verdicts = [each for each in cases if not each.machine or each.predicted is None]
     accepted = [each for each in verdicts if each.accepted]
     assert len(verdicts) > 150
     assert len(accepted) > 0.05 * len(verdicts)

@@ -95,6 +95,6 @@ def _written_values(model: Model, name: str, scope: Directive) -> Iterator[str]:
     server = enclosing(scope, "server")
     for definition in model.variable_definitions(family_of(scope)).get(name, ()):
         if definition.name == "set" and enclosing(definition, "server") is server:
-            yield str(definition.args[1])
+            yield from map(str, definition.args[1:2])  # a value may be missing
         elif definition.name in MAPPING:
             yield from (str(line.args[0]) for line in definition.children if line.args)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import ip_interface
 
 from nginxaudit.load.base import LoadState, Mistake, Use, finally_, reads
+from nginxaudit.nginx import directives, known_names
 from nginxaudit.syntax.tree import Directive, Token
 
 RULE = "nginx-warning"
@@ -86,3 +88,30 @@ def keys_of_caches(load: LoadState) -> Iterator[Mistake]:
                 yield warning(
                     node.args[0], message, f"Write {key} $scheme$request_method$host$request_uri;", node
                 )
+
+
+@cache
+def _bitmasks() -> tuple[str, ...]:
+    """Directives whose words are bits of one mask."""
+    return tuple(
+        name
+        for name in sorted(known_names())
+        if any(fact.type == "bitmask" and not fact.third_party for fact in directives(name))
+    )
+
+
+@finally_
+def duplicate_values(load: LoadState) -> Iterator[Mistake]:
+    """A word that a directive of this block has already: repeated directives add to the same mask."""
+    for name in _bitmasks():
+        seen: dict[tuple[int, str], Directive] = {}
+        for node in load.model.config.named(name):
+            for token in node.args:
+                earlier = seen.setdefault((id(node.parent), token.lower()), node)
+                if earlier is not node or _occurs_before(node, token):
+                    remedy = "Delete the repeated value."
+                    yield warning(token, f'duplicate value "{token}"', remedy, node, earlier)
+
+
+def _occurs_before(node: Directive, token: Token) -> bool:
+    return any(each.lower() == token.lower() for each in node.args if each.start < token.start)

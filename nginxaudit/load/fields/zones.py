@@ -152,7 +152,7 @@ def limit_req_zone(use: Use) -> Iterator[Mistake]:
             yield from declare(use, token, "limit_req", text)
         elif (rate := option(token, "rate")) is not None:
             found = re.fullmatch(_RATE, rate)
-            if found is None or int(found[1]) == 0:
+            if found is None or any(parsed(positive, token, found[1])):
                 remedy = "Write a whole number of requests: 10r/s or 30r/m."
                 yield invalid(token, f'invalid rate "{rate}"', remedy, partial(_rate, token, rate))
         elif token != "sync":
