@@ -9,6 +9,7 @@ import click
 
 import nginxaudit
 from nginxaudit.cli.help import Untranslated
+from nginxaudit.cli.occasion import WRITTEN
 from nginxaudit.cli.streams import discard_output, say
 
 EXIT_USAGE = 2
@@ -34,6 +35,10 @@ _ISSUES = f"{nginxaudit.HOME}/issues"
 
 class _Commands(Untranslated, click.Group):
     """Subcommands in a file each, imported when they are used."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WRITTEN] = ("nginxaudit", *args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from nginxaudit.cli.complete import files
+from nginxaudit.cli.occasion import command_line, today
 from nginxaudit.cli.options import jobs_of, setting_options, settings_of
 from nginxaudit.cli.output import COLORS, Output, Reports, report_options
 from nginxaudit.cli.sections import Sectioned
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline suppresses."
 )
+@click.option("--title", default="", metavar="TEXT", help="The title of the report, in html.")
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
 @click.option(
     "--fix", "fix", is_flag=True, help="Fix where no client and no backend can see a difference after it."
@@ -247,6 +249,9 @@ def _renderer(
         show_suppressed=options["show_suppressed"],
         fail_on=settings.fail_severity,
         views=views,
+        title=options["title"],
+        date=today(),
+        command=command_line(),
     )
 
     def one(name: str, stream: TextIO) -> None:

@@ -12,7 +12,7 @@ _SECTIONS = {
     RULES: (),
     REPORTED: ("show_suppressed",),
     "Fixing": ("fix", "fix_only", "unsafe_fixes", "diff"),
-    "Report": ("format_name", "outputs", "output", "color", "sort", "verbose", "quiet", "silent", "show_all", "statistics", "watch"),
+    "Report": ("format_name", "outputs", "output", "title", "color", "sort", "verbose", "quiet", "silent", "show_all", "statistics", "watch"),
     TARGET: (),
     READ: ("settings_file", "no_settings"),
 }  # fmt: skip

@@ -37,7 +37,8 @@ class RenderOptions(Struct, frozen=True):
     ``color`` is decided by the stream and the environment when it is None. ``show_suppressed``
     shows suppressed findings to people; machine formats always hold them, marked as such.
     ``fail_on`` is the severity from which the exit code is 1, None for never. ``views`` are the graphs of
-    the configurations, for formats in `WITH_GRAPHS`.
+    the configurations, for formats in `WITH_GRAPHS`. ``title``, ``date`` and ``command`` (the command line) are for the
+    title page of html.
     """
 
     fold: bool = True
@@ -49,6 +50,9 @@ class RenderOptions(Struct, frozen=True):
     sort: str | None = None
     verbose: bool = False
     quiet: bool = False
+    title: str = ""
+    date: str = ""
+    command: str = ""
 
 
 Renderer: TypeAlias = "Callable[[Report, TextIO, RenderOptions], None]"

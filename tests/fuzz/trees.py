@@ -204,7 +204,8 @@ def _run(
         if path.is_file() and not path.is_symlink() and path.name != "conf.tar"
     }
     here = str(directory).encode()
-    return done.returncode, done.stdout.replace(here, b"HERE"), done.stderr.replace(here, b"HERE"), written
+    printed = done.stdout.replace(f"-j {jobs} ".encode(), b"-j N ")  # html names the command
+    return done.returncode, printed.replace(here, b"HERE"), done.stderr.replace(here, b"HERE"), written
 
 
 def problem(number: int) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The page: counts, filters, findings by file with excerpts, and the picture of the upstreams.
+"""The page: title page, filters, findings by severity with excerpts, and the picture of the upstreams.
 
 It loads nothing and runs nothing but its own script: its content security policy says so. Every text that
 comes from outside is made visible and escaped.
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from nginxaudit.engine.rules.standards import cited
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions
-from nginxaudit.report.coverage import crash_line, gaps, verdict
+from nginxaudit.report.base import RenderOptions, fix_mark
+from nginxaudit.report.coverage import NOUNS, counted, verdict
 from nginxaudit.report.excerpt import Frame, Row, excerpt
-from nginxaudit.report.sanitize import visible
+from nginxaudit.report.html.front import front
+from nginxaudit.report.html.words import name, text
 
 if TYPE_CHECKING:
     from nginxaudit.engine.results.report import Report
@@ -34,31 +35,49 @@ _MOST_RELATED = 20  # related places of a finding, each with its lines
 
 
 def render(report: Report, stream: TextIO, options: RenderOptions) -> None:
-    """Write the whole page."""
-    shown = report.findings if options.show_suppressed else report.active
-    stream.write(_head(report))
-    stream.write(_filters(shown))
+    """Write the whole page, the most severe findings first."""
+    shown = sorted(report.findings if options.show_suppressed else report.active, key=_importance)
+    anchors = _anchors(shown)
+    stream.write(_head(report, options.title))
     stream.write("<main>")
-    stream.writelines(_gaps(report))
-    stream.writelines(_files(report, shown))
+    stream.writelines(front(report, shown, anchors, options))
+    stream.write(_filters(shown))
+    stream.writelines(_sections(report, shown, anchors))
     stream.writelines(_pictures(options))
     stream.write(f"</main>\n<script>{_asset('script.js')}</script>\n</body></html>\n")
 
 
+def _importance(finding: Finding) -> tuple[bool, int]:
+    """Stable: by file and place within."""
+    return finding.suppressed is not None, -finding.severity.rank
+
+
+def _anchors(findings: Sequence[Finding]) -> list[str]:
+    """A name within the page for each finding, the same in the next report: its fingerprint."""
+    seen: Counter[str] = Counter()
+    names = []
+    for finding in findings:
+        seen[finding.fingerprint] += 1
+        number = seen[finding.fingerprint]
+        names.append(f"f-{finding.fingerprint[:16]}{f'-{number}' if number > 1 else ''}")
+    return names
+
+
 @cache
-def _asset(name: str) -> str:
-    return files("nginxaudit.report.html").joinpath(name).read_text(encoding="utf-8")
+def _asset(file: str) -> str:
+    return files("nginxaudit.report.html").joinpath(file).read_text(encoding="utf-8")
 
 
-def _head(report: Report) -> str:
+def _head(report: Report, title: str) -> str:
     digest = base64.b64encode(sha256(_asset("script.js").encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>nginxaudit: {_text(verdict(report))}</title><style>{_asset('style.css')}</style></head>\n<body>"
-        f"<header><h1>nginxaudit</h1><p>{_text(verdict(report))}</p><p>{_text(report.facts.sentence)}</p></header>\n"
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{text(title or 'nginxaudit')}: {text(verdict(report))}</title><style>{_asset('style.css')}</style></head>\n<body>"
+        f"<header><h1>{text(title or 'NGINX configuration audit')}</h1><p>{text(verdict(report))}</p></header>\n"
     )
 
 
@@ -73,75 +92,69 @@ def _filters(findings: Sequence[Finding]) -> str:
         f"<form>{boxes}"
         f"{_choice('category', 'All categories', sorted({finding.category for finding in findings}))}"
         f"{_choice('file', 'All files', sorted({finding.span.file for finding in findings}))}"
-        '<input type="search" name="text" placeholder="Search" aria-label="Search">'
-        '<span id="count" class="facts"></span></form>\n'
+        '<input type="search" name="text" placeholder="Search ( / ), Enter: next" aria-label="Search">'
+        '<span id="count" class="facts" role="status"></span></form>\n'
     )
 
 
-def _choice(name: str, everything: str, values: Sequence[str]) -> str:
-    options = "".join(f'<option value="{_text(value)}">{_text(value)}</option>' for value in values)
-    return (
-        f'<select name="{name}" aria-label="{name}"><option value="">{everything}</option>{options}</select>'
-    )
+def _choice(field: str, everything: str, values: Sequence[str]) -> str:
+    options = "".join(f'<option value="{text(value)}">{text(value)}</option>' for value in values)
+    return f'<select name="{field}" aria-label="{field}"><option value="">{everything}</option>{options}</select>'
 
 
-def _gaps(report: Report) -> Iterator[str]:
-    missing = [*map(str, gaps(report)), *map(crash_line, report.crashes)]
-    if missing:
-        yield '<div class="gaps"><strong>Not analysed</strong><ul>'
-        yield from (f"<li>{_text(text)}</li>" for text in missing)
-        yield "</ul></div>\n"
-    if report.remarks:
-        yield '<div class="remarks"><strong>Notes</strong><ul>'
-        yield from (f"<li>{_text(text)}</li>" for text in report.remarks)
-        yield "</ul></div>\n"
-
-
-def _files(report: Report, findings: Sequence[Finding]) -> Iterator[str]:
+def _sections(report: Report, findings: Sequence[Finding], anchors: Sequence[str]) -> Iterator[str]:
     rules = {rule.slug: rule for rule in report.rules}
-    for file, group in groupby(findings, key=lambda finding: finding.span.file):
-        yield f'<section class="file"><h2>{_text(file)}</h2>\n'
-        for finding in group:
-            yield from _card(report, finding, rules.get(finding.rule))
+    pairs = zip(findings, anchors, strict=True)
+    for (suppressed, _), group in groupby(pairs, key=lambda pair: _importance(pair[0])):
+        cards = list(group)
+        severity = cards[0][0].severity
+        words = counted(len(cards), *NOUNS[severity])
+        place = f"suppressed-{severity.label}s" if suppressed else f"{severity.label}s"
+        yield f'<section class="group"><h2 id="{place}">{words}{" (suppressed)" if suppressed else ""}</h2>\n'
+        for finding, anchor in cards:
+            yield from _card(report, finding, rules.get(finding.rule), anchor)
         yield "</section>\n"
 
 
-def _card(report: Report, finding: Finding, rule: Rule | None) -> Iterator[str]:
+def _card(report: Report, finding: Finding, rule: Rule | None, anchor: str) -> Iterator[str]:
     label, span = finding.severity.label, finding.span
     kind = f"{label} suppressed" if finding.suppressed else label
     yield (
-        f'<article class="{kind}" data-severity="{label}" data-category="{_text(finding.category)}" '
-        f'data-file="{_text(span.file)}"><h3><span class="badge {label}">{label}</span> {_text(finding.claim)}</h3>'
-        f'<p class="facts">{_name(finding, rule)} · line {span.line}, column {span.column} · '
+        f'<article id="{anchor}" class="{kind}" data-severity="{label}" data-category="{text(finding.category)}" '
+        f'data-file="{text(span.file)}"><h3><span class="badge {label}">{label}</span> {text(finding.claim)} '
+        f'<a class="anchor" href="#{anchor}" aria-label="link to this finding">#</a></h3>'
+        f'<p class="facts">{name(finding, rule)} · {text(span.file)}:{span.line}:{span.column} · '
         f"{finding.confidence.label} confidence{' · nginx refuses to load this' if finding.rejected_by_nginx else ''}"
-        f"{_suppression(finding)}</p>"
+        f"{_fix(finding)}{_suppression(finding)}</p>"
     )
-    if controls := cited(finding.rule):
-        yield f'<p class="facts standards">{_text(" · ".join(controls))}</p>'
+    weaknesses = [f"CWE-{number}" for number in rule.cwe] if rule is not None else []
+    if controls := [*weaknesses, *cited(finding.rule)]:
+        yield f'<p class="facts standards">{text(" · ".join(controls))}</p>'
     yield _excerpt(report, span)
     for related in finding.related[:_MOST_RELATED]:
-        yield f'<p class="facts">{_text(related.message)}: {_text(f"{related.span.file}:{related.span.line}")}</p>'
+        yield f'<p class="facts">{text(related.message)}: {text(f"{related.span.file}:{related.span.line}")}</p>'
         yield _excerpt(report, related.span, context=False)
     if len(finding.related) > _MOST_RELATED:
         yield f'<p class="facts">and {len(finding.related) - _MOST_RELATED:,} more places</p>'
     if rule is not None and rule.why:
-        yield f"<p><strong>Why</strong> {_text(rule.why)}</p>"
+        yield f"<p><strong>Why</strong> {text(rule.why)}</p>"
     remedy = finding.help or (rule.remedy if rule is not None else "")
     if remedy:
-        yield f"<p><strong>Fix</strong> {_text(remedy)}</p>"
+        yield f"<p><strong>Fix</strong> {text(remedy)}</p>"
     if finding.witness is not None:
-        yield f"<p><strong>Try</strong> <code>{_text(finding.witness.command)}</code></p>"
+        yield f"<p><strong>Try</strong> <code>{text(finding.witness.command)}</code></p>"
     yield "</article>\n"
 
 
-def _name(finding: Finding, rule: Rule | None) -> str:
-    name = f"{_text(finding.rule)} ({_text(finding.id)})"
-    return f'<a href="{escape(rule.url)}">{name}</a>' if rule is not None and rule.url else name
+def _fix(finding: Finding) -> str:
+    mark = fix_mark(finding)
+    option = "--fix" if mark == "[*]" else "--fix --unsafe-fixes"
+    return f" · fixable with {option}" if mark else ""
 
 
 def _suppression(finding: Finding) -> str:
     suppressed = finding.suppressed
-    return f" · suppressed ({suppressed.kind}): {_text(suppressed.reason)}" if suppressed else ""
+    return f" · suppressed ({suppressed.kind}): {text(suppressed.reason)}" if suppressed else ""
 
 
 def _excerpt(report: Report, span: Span, *, context: bool = True) -> str:
@@ -163,13 +176,9 @@ def _pictures(options: RenderOptions) -> Iterator[str]:
     if views:
         from nginxaudit.views.graph.svg import picture
 
-        yield f'<h2>The way of a request</h2><div class="picture">{picture(views)}</div>\n'
+        yield f'<h2>Request flow</h2><div class="picture" tabindex="0">{picture(views)}</div>\n'
     if len(views) < len(options.views):
         yield (
             f'<p class="facts">A configuration with more than {_MOST_NODES} nodes is not drawn here: '
             "nginxaudit graph --upstream NAME shows a part of it.</p>\n"
         )
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))
