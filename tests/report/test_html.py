@@ -73,8 +73,8 @@ def test_the_front_says_what_was_judged_by_what_and_when() -> None:
     ):
         assert words in front.replace("nginxaudit scan", "nginx scan"), words
     assert "&lt;script&gt;" in front
-    assert "Not analysed: nothing that was read" in front
-    assert "Not analysed: nothing" not in rendered("html", troubled())
+    assert "Not analysed: none of the files" in front
+    assert "Not analysed: none of" not in rendered("html", troubled())
     assert "<strong>no</strong>" in rendered("html", troubled())
 
 

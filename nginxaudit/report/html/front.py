@@ -64,7 +64,7 @@ def _missing(report: Report) -> Iterator[str]:
     elif is_complete(report):
         templates = any(file.template for file in report.files)
         aside = "; templates were judged in part" if templates else ""
-        yield f'<p class="facts">Not analysed: nothing that was read{aside}.</p>\n'
+        yield f'<p class="facts">Not analysed: none of the files that were read{aside}.</p>\n'
     else:
         yield f'<p class="facts">{text(verdict(report))}.</p>\n'
     if report.remarks:
