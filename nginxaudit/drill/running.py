@@ -13,6 +13,7 @@ from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Tim
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import ExceededError, Tally
+from nginxaudit.nginx import NEWEST
 
 _LONG = 3_600_000  # ms; stands for every timeout that nothing meets
 
@@ -70,7 +71,10 @@ def _bare(group: UpstreamSpec, workers: int) -> UpstreamSpec:
         for each in group.servers
     )
     key = group.key if group.method in ("hash", "consistent") else ""
-    return replace(group, name="", servers=servers, key=key, workers=workers, file="", line=0, notes=())
+    version = group.version if any(each.down for each in servers) else NEWEST  # only tries ask for it
+    return replace(
+        group, name="", servers=servers, key=key, workers=workers, version=version, file="", line=0, notes=()
+    )
 
 
 def _relevant(use: Use, load: Traffic, scenario: Scenario) -> Use:

@@ -35,10 +35,12 @@ def judge(
     *,
     remedies: bool = True,
     known: Known | None = None,
+    best: bool = False,
 ) -> Verdict:
     """The verdict on ``outcome``; with ``remedies`` what helps is looked for by simulating again.
 
     ``known`` is what helped in scenarios that were judged before, for the same group and use: it is tried first.
+    With ``best`` nothing is looked for beside the first remedy.
     """
     if outcome.avoidable == 0:
         return Verdict(True, _passed(outcome))
@@ -51,7 +53,7 @@ def judge(
     known = {} if known is None else known
     found = search.again(candidates, known[alike]) if alike in known else ()
     if not found:
-        found = search.remedies(candidates)
+        found = search.remedies(candidates, best_only=best)
         known.setdefault(alike, search.helped)
     causes = tuple(dict.fromkeys(Cause(each.setting, each.why) for each in search.decisive))
     if not any(remedy.fixes for remedy in found):
@@ -109,7 +111,7 @@ class _Search:
         except ExceededError:
             return False
 
-    def remedies(self, candidates: Sequence[Change]) -> tuple[Remedy, ...]:
+    def remedies(self, candidates: Sequence[Change], *, best_only: bool = False) -> tuple[Remedy, ...]:
         """Remedies, the best first; sets `decisive`."""
         now = self._outcome.avoidable
         gentle = [change for change in candidates if change.rank < _REPEATING]
@@ -119,7 +121,7 @@ class _Search:
                 return self._told([[change]])
         best = self._smallest(gentle)
         found = [best] if best else []
-        if not best or self._left(best):
+        if not best or (not best_only and self._left(best)):
             everything = self._smallest(candidates)
             if everything and self._left(everything) < (self._left(best) if best else now):
                 found.append(everything)

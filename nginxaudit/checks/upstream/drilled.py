@@ -55,8 +55,8 @@ class _Loss(Struct, frozen=True):
         return self.outcome.avoidable / max(1, self.outcome.requests)
 
     def verdict(self) -> Verdict:
-        """Why, and what would help."""
-        return judge(self.group, self.use, self.load, self.scenario, self.outcome)
+        """Why, and what would help most."""
+        return judge(self.group, self.use, self.load, self.scenario, self.outcome, best=True)
 
 
 def rolling_restart_loses_requests(ctx: CheckContext) -> Iterable[Hit]:
@@ -136,11 +136,25 @@ def _worst(group: UpstreamSpec, use: Use, kinds: tuple[str, ...], load: Traffic)
         alike = scenario.kind, scenario.scope, tuple(_settings(group.servers[each]) for each in failing)
         if alike in seen or (not left and scenario.scope != "rolling"):
             continue
+        if scenario.kind == "refuse" and len(failing) == 1 and _is_retried_at_once(group, use):
+            continue
         seen.add(alike)
         rate = min(load.rate, _MOST_REQUESTS * 1000 / scenario.duration)
         slower = replace(load, rate=rate)
         losses.append(_Loss(group, use, slower, scenario, run(group, use, slower, scenario)))
     return max(losses, key=lambda loss: loss.share, default=None)
+
+
+def _is_retried_at_once(group: UpstreamSpec, use: Use) -> bool:
+    """Whether a refused connection always leads to another server: nothing was sent, and nothing limits the tries."""
+    bounded = use.tries or use.budget or any(server.max_conns for server in group.servers)
+    return (
+        group.family == "http"
+        and use.retries
+        and "error" in use.conditions
+        and not bounded
+        and not (use.reuses and group.keepalive)
+    )
 
 
 def _settings(server: ServerSpec) -> ServerSpec:
