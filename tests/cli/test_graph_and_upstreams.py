@@ -73,6 +73,17 @@ def test_svg_is_a_picture_of_its_own() -> None:
             assert x != other_x or abs(y - other_y) >= 40, "boxes of one layer lie upon each other"
 
 
+def test_boxes_that_look_alike_say_where_they_are_written(tmp_path: Path) -> None:
+    config = tmp_path / "nginx.conf"
+    inner = "location / { proxy_pass http://127.0.0.1:9000; }"
+    config.write_text(
+        f"events {{}}\nhttp {{\nserver {{ listen 80; {inner} }}\nserver {{ listen 81; {inner} }}\n}}\n"
+    )
+    text = nginxaudit("graph", "--no-settings", "--format", "svg", str(config)).stdout
+    shown_places = re.findall(r"<text [^>]*>(…[^<]*nginx\.conf:\d+|nginx\.conf:\d+)</text>", text)
+    assert {place.rpartition(":")[2] for place in shown_places} == {"3", "4"}
+
+
 def test_mermaid_and_dot_name_every_node() -> None:
     mermaid, dot = _graph("mermaid"), _graph("dot")
     assert mermaid.startswith("flowchart LR\n")
@@ -107,14 +118,21 @@ def test_html_in_a_browser(tmp_path: Path) -> None:
     text = _graph("html")
     click = (
         "<script>[...document.querySelectorAll('.node')].find(n => n.dataset.id.includes('upstream:payments'))"
-        ".dispatchEvent(new MouseEvent('click', {bubbles: true}));</script></body>"
+        ".dispatchEvent(new MouseEvent('click', {bubbles: true}));"
+        "const chosen = document.querySelector('main').innerHTML, said = [], box = document.querySelector('input');"
+        "for (const words of ['payments', 'nothing such']) { box.value = words; box.dispatchEvent(new Event('input'));"
+        "said.push(document.getElementById('hits').textContent); }"
+        "document.querySelector('main').innerHTML = chosen; document.title = said.join(' | ');</script></body>"
     )
-    page.write_text(text.replace("</body>", click))
+    policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+    assert len(policy.findall(text)) == 1
+    page.write_text(policy.sub("", text).replace("</body>", click))
     dom = shown(page.as_uri())
     aside = dom.split("<aside>")[1].split("</aside>")[0]
     assert "<h2>payments</h2>" in aside
     assert 'class="warning">warning: "payments" looks active-passive' in aside
     assert dom.count('tabindex="0"') > 20
+    assert re.search(r"<title>\d+ box(es)? \| Nothing is called \"nothing such\"</title>", dom)
     assert 'class="node faded" data-id="http:upstream:shop"' in dom
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -40,6 +40,7 @@ _EDGES = (
     "Others bear: their traffic, compared with before."
 )
 _MOST_PLACES = 12
+_MOST_OPEN = 3  # upstreams: with more of them the reader opens those of interest
 
 
 def write(drilled: Drilled, stream: TextIO) -> None:
@@ -47,7 +48,7 @@ def write(drilled: Drilled, stream: TextIO) -> None:
     stream.write(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>nginxaudit drill: {_text(closing_line(drilled))}</title><style>{_style()}</style></head>\n<body>"
         f"<header><h1>What is lost when a server dies, hangs, or is restarted</h1><p>{_text(closing_line(drilled))}</p>"
         f'<p class="facts">{_text(load_line(drilled.load))}; {_text(nginx_line(drilled.target))}. Simulated.</p>'
@@ -79,10 +80,19 @@ def _skipped(each: Skipped) -> str:
     return f'<p class="{kind}"><strong>{_text(each.upstream)}</strong> was not drilled: {_text(each.reason)} ({_text(place)})</p>\n'
 
 
+def _gist(stories: Sequence[Story]) -> str:
+    """What a folded upstream says of its scenarios."""
+    losing = sum(not story.passed for story in stories)
+    scenarios = "1 scenario" if len(stories) == 1 else f"{len(stories)} scenarios"
+    return f"{losing} of {scenarios} failed" if losing else f"{scenarios} passed"
+
+
 def _block(block: Section, drilled: Drilled) -> Iterator[str]:
+    failed = any(not story.passed for story in block.stories)
+    opened = " open" if failed and len(drilled.blocks) <= _MOST_OPEN or len(drilled.blocks) == 1 else ""
     yield (
-        f"<section><h2>{_text(block.upstream)} <small>{_text(block.topology)} · {_text(settings_line(block))}"
-        '</small></h2><ul class="places">'
+        f'<details class="upstream"{opened}><summary><h2>{_text(block.upstream)} <small>{_text(block.topology)} · {_text(settings_line(block))}'
+        f'</small></h2><p class="facts">{_text(_gist(block.stories))}</p></summary><ul class="places">'
     )
     yield from (f"<li>{_text(place_line(place))}</li>" for place in block.places[:_MOST_PLACES])
     if len(block.places) > _MOST_PLACES:
@@ -97,7 +107,7 @@ def _block(block: Section, drilled: Drilled) -> Iterator[str]:
     yield "</tbody></table></div>\n"
     for story in stories:
         yield from _story(story, block, drilled)
-    yield "</section>\n"
+    yield "</details>\n"
 
 
 def _class(story: Story) -> str:

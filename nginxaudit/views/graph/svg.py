@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TextIO
@@ -76,7 +77,12 @@ def _drawing(view: GraphView, top: float = 0.0) -> tuple[str, float, float]:
         for tail, head in view.graph.edges
         if tail in places and head in places
     ]
-    parts += [_node(view, node, places[node.id]) for kind in kinds for node in view.layer(kind)]
+    for kind in kinds:
+        nodes = view.layer(kind)
+        labels = Counter((node.label, node.detail) for node in nodes)
+        parts += [
+            _node(view, node, places[node.id], alike=labels[node.label, node.detail] > 1) for node in nodes
+        ]
     return "\n".join(parts) + "\n", width, bottom - top + 32
 
 
@@ -131,10 +137,13 @@ def _heading(view: GraphView, kinds: list[str]) -> str:
     return "".join(parts)
 
 
-def _node(view: GraphView, node: Node, place: _Position) -> str:
+def _node(view: GraphView, node: Node, place: _Position, *, alike: bool) -> str:
+    """A box; one that looks like another of its column says where it is written."""
     dashed = ' stroke-dasharray="4 3"' if node.role in ("down", "unknown") else ""
     ink = "#8a8a8a" if node.role == "down" else "#1f2933"
     detail = node.role if node.kind == "peer" and node.role != "direct" else node.detail
+    if alike and node.file:
+        detail = _end(f"{node.file}:{node.line}", 31)
     middle = place.y + (17 if detail else 24)
     label, fitted = node.label, ""
     if len(label) > _CHARS:
@@ -209,6 +218,10 @@ def _curve(x1: float, y1: float, x2: float, y2: float, forward: bool) -> Iterato
 
 def _short(text: str, most: int = _CHARS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _end(text: str, most: int) -> str:
+    return text if len(text) <= most else f"…{text[1 - most :]}"
 
 
 def _safe(text: str) -> str:
