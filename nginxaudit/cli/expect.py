@@ -71,6 +71,10 @@ def command(files: tuple[str, ...], **options: Any) -> int:
     try:
         with Output(options["output"]) as output:
             if options["suggest"]:
+                if files:
+                    raise click.UsageError(
+                        f"--suggest writes tests, it reads none: name the configuration with --nginx-conf {files[0]}"
+                    )
                 return _suggest(output, options)
             texts = [read_routes(path) for path in files or (_FILE,)]
             results, incomplete = _run(texts, options)

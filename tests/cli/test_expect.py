@@ -106,6 +106,8 @@ def test_a_first_file_passes(tree: Path) -> None:
         'url = "http://shop.example/old"\nexpect = { status = 301, redirect = "https://shop.example/new" }'
         in run.stdout
     )
+    wrong = nginxaudit("expect", "--no-settings", "--suggest", "nginx.conf", cwd=tree)
+    assert wrong.returncode == 2 and "--nginx-conf nginx.conf" in wrong.stderr
     (tree / "first.toml").write_text(run.stdout)
     assert nginxaudit("expect", "--no-settings", "first.toml", cwd=tree).returncode == 0
 

@@ -67,6 +67,8 @@ def _adapted(text: str, directory: Path, ports: dict[int, int], free: dict[str, 
     text = re.sub(r"127\.0\.0\.1:80\d\d\b|127\.0\.0\.1:9000\b", f"127.0.0.1:{ports[200]}", text)
     text = text.replace("include fastcgi_params;", "fastcgi_param REQUEST_URI $request_uri;")
     text = re.sub(r"(root|alias) /", rf"\g<1> {directory}/", text)
+    if not re.search(r"\broot ", text):  # files would come from where nginx is installed
+        text = text.replace("http {", f"http {{\n    root {directory}/www;", 1)
     return re.sub(r"(auth_basic_user_file )users", rf"\g<1>{directory}/users", text)
 
 
@@ -86,7 +88,7 @@ def _make_files(text: str, witness: Witness, directory: Path) -> None:
         host if tls else None,
         url.hostname,
         url.port or 0,
-        "127.0.0.1",
+        url.hostname,  # both ends are on this machine
     )
     for outcome in trace(model_of(text), ask).outcomes:
         if outcome.file and outcome.file.startswith(str(directory)) and not outcome.file.endswith("/"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.serving import always_returns
-from nginxaudit.checks.security.answers import answered
+from nginxaudit.checks.security.answers import answered, served
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
@@ -215,16 +215,19 @@ def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:
             if (rule := found.never_asked(family)) is not None
         ]
         if opening:
-            asked = found.logins
+            logged = found.logins
+            shown, asked = served(ctx.model, block)
             yield Hit(
                 whole(node),
-                f"satisfy any with {opening[0].text} bypasses {asked[0].name}: every address is allowed",
+                f"satisfy any with {opening[0].text} bypasses {logged[0].name}: every address is allowed",
                 node,
                 related=(
                     ("every address is allowed here", whole(opening[0].directive)),
-                    ("this authentication is bypassed", whole(asked[0])),
+                    ("this authentication is bypassed", whole(logged[0])),
                 ),
                 help="End the list with deny all;, or use satisfy all;",
+                confidence=Confidence.LOW if asked and shown is None else None,
+                witness=shown,
             )
 
 
@@ -341,6 +344,7 @@ def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 related=(("this location passes them", name_of(taker.directive)),),
                 help=f"Protect the prefix instead: location ^~ {location.pattern}",
+                witness=served(ctx.model, taker.directive, location.pattern + "/")[0],
             )
 
 

@@ -28,6 +28,20 @@ def answered(model: Model, node: Directive) -> tuple[Witness | None, bool]:
     return None, asked
 
 
+def served(
+    model: Model, block: Directive, path: str | None = None, *, six: bool = False
+) -> tuple[Witness | None, bool]:
+    """A request of a stranger that gets something in ``block``, and whether any could be tried. ``six``: over IPv6."""
+    server, location = model.server_of(block), model.location_of(block)
+    path = path or ("/" if location is None else path_of(location))
+    ask = ask_of(server, encoded(path), six=six) if server is not None and path is not None else None
+    if ask is None or block.inner not in ("server", "location"):
+        return None, False
+    ends = [each for each in trace(model, ask, explain=False).outcomes if gives(each)]
+    there = any(location is None or each.location is location.directive for each in ends)
+    return (witness(ask) if there else None), True
+
+
 def _asks(model: Model, node: Directive) -> Iterator[Ask]:
     """Requests that get to the block of a directive, and for which the ``if`` around it may hold."""
     server, location = model.server_of(node), model.location_of(node)

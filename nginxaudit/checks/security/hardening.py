@@ -253,6 +253,8 @@ def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
 
 def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
     """Lists of allowed addresses that deny no client."""
+    from nginxaudit.checks.security.answers import served  # only who has such a list pays for it
+
     for block in dict.fromkeys(
         node.parent for node in ctx.model.config.named("allow") if node.parent is not None
     ):
@@ -263,6 +265,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
         if satisfy == "any" and any(_asks(ctx.model, block, name) for name in _AUTHENTICATION):
             continue  # the address or the password
         opening = next((node for node in block.named("allow") if node.args[:1] == ["all"]), None)
+        shown = served(ctx.model, block)[0]
         if opening is not None:
             yield Hit(
                 whole(opening),
@@ -270,6 +273,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
                 opening,
                 related=tuple(("restricts nothing", whole(node)) for node in allowed[:3]),
                 help="Replace it with deny all;, or delete the other allow rules.",
+                witness=shown,
             )
             continue
         yield Hit(
@@ -279,6 +283,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
             related=tuple(("restricts nothing either", whole(node)) for node in allowed[1:4]),
             help="Add deny all; after the last allow.",
             make_fix=partial(deny_others, block),
+            witness=shown,
         )
 
 
@@ -289,6 +294,8 @@ def _asks(model: Model, block: Directive, name: str) -> bool:
 
 def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
     """Rules that end with a deny for IPv4, in servers that IPv6 reaches as well."""
+    from nginxaudit.checks.security.answers import served
+
     blocks = dict.fromkeys(node.parent for node in ctx.model.config.named("deny") if node.parent is not None)
     for block in blocks:
         server = ctx.model.server_of(block)
@@ -308,6 +315,7 @@ def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
             f"{rule.text} covers only {FAMILY_NAMES[closed[0]]}: any client is allowed over {FAMILY_NAMES[other]}",
             rule.directive,
             help="Replace it with deny all;",
+            witness=served(ctx.model, block, six=other == "inet6")[0],
         )
 
 
