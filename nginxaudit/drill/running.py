@@ -131,7 +131,7 @@ def _outcome(group: UpstreamSpec, load: Traffic, scenario: Scenario, tally: Tall
         died=tally.died,
         latency=_latency(tally.waited, load.response_time),
         left=_longest([each.left for each in failing]),
-        back=_longest([each.back for each in failing]),
+        back=_longest([each.back for each in failing if each.left is not None or each.back is not None]),
         backups_served=any(each.backup and each.attempts for each in servers),
         survivor_overload=max(overloads, default=None),
         servers=servers,
@@ -150,6 +150,7 @@ def _servers(group: UpstreamSpec, scenario: Scenario, tally: Tally, states: int)
     windows = {fault.server: (fault.begin, fault.end) for fault in scenario.faults}
     counts = [[_sum(each, *span) for span in spans] for each in tally.contacts]
     totals = [sum(each[span] for each in counts) or 1 for span in range(3)]
+    went = {index for index, _ in tally.out}  # what was never unavailable is not back, either
     found = []
     for index, server in enumerate(group.servers):
         before, during, after = counts[index]
@@ -166,7 +167,7 @@ def _servers(group: UpstreamSpec, scenario: Scenario, tally: Tally, states: int)
                 after=after / totals[2],
                 overload=round(during / max(1, end - begin) / pace, 3) if pace else None,
                 left=_since(tally.out, index, window[0], states) if window else None,
-                back=_since(tally.back, index, window[1], states) if window else None,
+                back=_since(tally.back, index, window[1], states) if window and index in went else None,
             )
         )
     return found

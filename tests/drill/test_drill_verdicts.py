@@ -7,12 +7,15 @@ import sys
 
 import pytest
 
+from nginxaudit.checks.upstream.drilled import is_retried_at_once
 from nginxaudit.drill.drill import count, drill, drill_all
 from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Result
+from nginxaudit.drill.running import run
 from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.spec import ServerSpec, Subject, UpstreamSpec, Use
+from nginxaudit.drill.verdict import judge
 from tests.drill.drill_support import group, use
 from tests.model.model_support import http
 
@@ -230,3 +233,29 @@ def test_a_load_that_makes_no_sense_is_refused() -> None:
     for bad in ({"rate": 0}, {"methods": ()}, {"client_timeout": 0}, {"pause": -1}):
         with pytest.raises(ValueError, match=r"must|method"):
             Traffic(**bad)  # type: ignore[arg-type]
+
+
+def test_what_was_never_unavailable_is_not_back() -> None:
+    outcome = results(_pair(), use(), "5xx", remedies=False)["5xx A"].outcome
+    assert outcome.left is None
+    assert outcome.back is None
+    assert results(_pair(), use("error http_503"), "5xx", remedies=False)["5xx A"].outcome.back is not None
+
+
+def test_only_the_first_remedy_where_one_is_enough() -> None:
+    app, how, load = _pair(), use(), Traffic()
+    (scenario, *_) = scenarios(app, how, load, ["5xx"])
+    outcome = run(app, how, load, scenario)
+    both = judge(app, how, load, scenario, outcome).remedies
+    assert len(both) == 2
+    assert judge(app, how, load, scenario, outcome, best=True).remedies == both[:1]
+
+
+@pytest.mark.parametrize("method", ["round_robin", "least_conn", "ip_hash", "hash"])
+def test_refused_connections_that_need_not_be_simulated_lose_nothing(method: str) -> None:
+    app = group("A", "B", "C", method=method)
+    assert is_retried_at_once(app, use())
+    for found in results(app, use(), "refuse", remedies=False, everything=False).values():
+        assert found.outcome.avoidable == 0 or len(found.scenario.faults) > 1
+    for bounded in (use("timeout"), use(tries=2), use("off"), use(budget=100)):
+        assert not is_retried_at_once(app, bounded)

@@ -136,7 +136,7 @@ def _worst(group: UpstreamSpec, use: Use, kinds: tuple[str, ...], load: Traffic)
         alike = scenario.kind, scenario.scope, tuple(_settings(group.servers[each]) for each in failing)
         if alike in seen or (not left and scenario.scope != "rolling"):
             continue
-        if scenario.kind == "refuse" and len(failing) == 1 and _is_retried_at_once(group, use):
+        if scenario.kind == "refuse" and len(failing) == 1 and is_retried_at_once(group, use):
             continue
         seen.add(alike)
         rate = min(load.rate, _MOST_REQUESTS * 1000 / scenario.duration)
@@ -145,7 +145,7 @@ def _worst(group: UpstreamSpec, use: Use, kinds: tuple[str, ...], load: Traffic)
     return max(losses, key=lambda loss: loss.share, default=None)
 
 
-def _is_retried_at_once(group: UpstreamSpec, use: Use) -> bool:
+def is_retried_at_once(group: UpstreamSpec, use: Use) -> bool:
     """Whether a refused connection always leads to another server: nothing was sent, and nothing limits the tries."""
     bounded = use.tries or use.budget or any(server.max_conns for server in group.servers)
     return (
