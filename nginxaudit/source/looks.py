@@ -80,6 +80,7 @@ _KINDS = (
 def look(head: str, path: str, *, named: bool = False) -> Look:
     """What the text ``head`` at the beginning of ``path`` looks like; ``named``: that is how configurations are called."""
     text = _plain(head, path)
+    text = compiled(r"^\s*[{};]\s*(?=[a-z])").sub("", text, count=1)  # a brace too many, as in {events {
     words = text.split(None, 1)
     if not words:
         return Look.EMPTY

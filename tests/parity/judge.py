@@ -86,6 +86,12 @@ def machine_is_at_fault(output: str) -> bool:
     return _MACHINE.search(reasons[0]) is not None
 
 
+def _is_of_pcre1(reasons: tuple[str, ...]) -> bool:
+    r"""Whether all refusals are those of PCRE2, and this nginx has PCRE1, which takes ``\i`` for the letter."""
+    only = bool(reasons) and all("unrecognized character follows" in each for each in reasons)
+    return only and b"pcre2" not in Path(nginx.judge().binary).read_bytes()
+
+
 class Bench:
     """Seeds laid out in a folder, and a way to judge the case with a number."""
 
@@ -130,8 +136,10 @@ class Bench:
         except subprocess.TimeoutExpired:  # DNS does not answer, or a hash of absurd size is tried
             answer = nginx.Answer(False, "")
         predicted, reasons = predict(seed.main, self._target)
-        machine = not answer.accepted and (
-            machine_is_at_fault(answer.output) or nginx.judge().lacks(answer.output) is not None
+        machine = (
+            _is_of_pcre1(reasons)
+            if answer.accepted
+            else machine_is_at_fault(answer.output) or nginx.judge().lacks(answer.output) is not None
         )
         return Verdict(
             number, seed.name, kind, answer.accepted, predicted, machine, answer.output.strip(), reasons, text
