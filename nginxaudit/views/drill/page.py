@@ -89,7 +89,7 @@ def _gist(stories: Sequence[Story]) -> str:
 
 def _block(block: Section, drilled: Drilled) -> Iterator[str]:
     failed = any(not story.passed for story in block.stories)
-    opened = " open" if failed and len(drilled.blocks) <= _MOST_OPEN or len(drilled.blocks) == 1 else ""
+    opened = " open" if (failed and len(drilled.blocks) <= _MOST_OPEN) or len(drilled.blocks) == 1 else ""
     yield (
         f'<details class="upstream"{opened}><summary><h2>{_text(block.upstream)} <small>{_text(block.topology)} · {_text(settings_line(block))}'
         f'</small></h2><p class="facts">{_text(_gist(block.stories))}</p></summary><ul class="places">'
