@@ -160,7 +160,7 @@ def _says_active_active(upstream: Upstream) -> bool:
 def _named(upstream: Upstream) -> Evidence:
     block = upstream.directive
     if says(upstream.name, "active", "active"):
-        return _at(block, block, "name", f'the group is called "{upstream.name}"', 1.0)
+        return _at(block, block, "name", f'the upstream is named "{upstream.name}"', 1.0)
     stem = file_stem(block.source.path)
     return _at(block, block, "file", f'the file is called "{stem}"', 1.0)
 

@@ -257,7 +257,7 @@ def slow_start_ignored(ctx: CheckContext) -> Iterable[Hit]:
             arg(slow[0].directive, parameter.token),
             f'slow_start has no effect in "{upstream.name}": {reason}',
             slow[0].directive,
-            related=(("the group", group_place(upstream)),),
+            related=(("the upstream", group_place(upstream)),),
         )
 
 

@@ -75,10 +75,10 @@ def variable_target_bypasses_upstream(ctx: CheckContext) -> Iterable[Hit]:
         if len(passes) > 1:
             yield Hit(
                 arg(passes[0].directive, passes[0].directive.args[0]),
-                f"{host} is looked up for every request: no failure is remembered, no connection kept, no weight or backup possible",
+                f"{host} bypasses the upstream features: no failure counters, keepalive, weights or backup",
                 passes[0].directive,
                 related=tuple(("and here", whole(each.directive)) for each in passes[1:]),
-                help="Define an upstream with zone, resolver and resolve, which nginx has since 1.27.3.",
+                help="Define an upstream with zone, resolver and resolve (nginx 1.27.3 or newer).",
             )
 
 
@@ -95,7 +95,7 @@ def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
                 peer_place(peers[0]),
                 f'localhost usually means 127.0.0.1 and ::1, so nginx sees two servers; if only one answers, half of the tries of "{upstream.name}" fail',
                 peers[0].directive,
-                related=related_peers("this one, too", peers[1:]),
+                related=related_peers("also here", peers[1:]),
                 help="Write 127.0.0.1 or [::1].",
                 make_fix=partial(_one_family, [peer.directive for peer in peers]),
             )
@@ -181,8 +181,8 @@ def _leads_nowhere(each: Pass, text: str, target: PassTarget, resolver: bool, gr
     if target.kind == "hostname" and "." not in host and host != "localhost":
         near = groups.nearest(host)
         if near:
-            return f'which is no upstream; did you mean "{near}"?'
-        return "" if resolver else "which is no upstream, and there is no resolver: 502"
+            return f'which is not an upstream; did you mean "{near}"?'
+        return "" if resolver else "which is not an upstream, and there is no resolver: 502"
     if target.kind == "invalid" and text.split("://")[-1] == "":
         return "an empty target: such " + (
             "requests end with 500" if each.family == "http" else "connections are closed"
@@ -197,19 +197,19 @@ def upstream_shadows_hostname(ctx: CheckContext) -> Iterable[Hit]:
         if name == "localhost" or _is_address(name):
             yield Hit(
                 group_place(upstream),
-                f'the group is called "{upstream.name}": every pass to that address goes to the group instead',
+                f'the upstream is named "{upstream.name}": every pass to that address goes to the upstream instead',
                 upstream.directive,
                 severity=Severity.WARNING,
                 confidence=Confidence.HIGH,
-                help="Give the group a name that is no address.",
+                help="Use a name that is not an address.",
             )
         elif "." in name and kind_of(name) != "private" and _points_elsewhere(upstream):
             yield Hit(
                 group_place(upstream),
-                f"the group is called like the host {upstream.name}, but its servers are others: passes meant for the host go there",
+                f"the upstream has the name of the host {upstream.name}, but its servers are others: passes meant for the host go there",
                 upstream.directive,
                 related=related_peers("goes here", upstream.peers[:1]),
-                help="Give the group a name that is no host, unless this is meant.",
+                help="Use a name that is not a host name, unless this is intended.",
             )
 
 

@@ -184,8 +184,8 @@ def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str) -> H
 def _not_simulated(upstream: Upstream) -> Hit:
     return Hit(
         group_place(upstream),
-        f'"{upstream.name}" and what follows is not simulated: {_MOST_USES} different uses of groups were before it',
+        f'"{upstream.name}" and the following uses are not simulated: {_MOST_USES} different uses of upstreams come before it',
         upstream.directive,
         severity=Severity.INFO,
-        help="nginxaudit drill looks at all of them.",
+        help="nginxaudit drill simulates all of them.",
     )

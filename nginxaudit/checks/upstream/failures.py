@@ -107,7 +107,7 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
                 f"fail_timeout={_seconds(peers[0].fail_timeout)} is shorter than the connect timeout of "
                 f"{_seconds(smallest / 1000)}: with a host that drops packets, probes overlap and "
                 "some request always hangs on it",
-                related=(("requests reach the group from here", whole(each.directive)),),
+                related=(("requests reach the upstream from here", whole(each.directive)),),
                 cause=long_connects(ctx, retry) if retry is not None else "",
             )
 

@@ -77,7 +77,7 @@ def static_dns_upstream(ctx: CheckContext) -> Iterable[Hit]:
             peer_place(peers[0]),
             _said([_host(peer) for peer in peers], kind, beside),
             peers[0].directive,
-            related=(*related_peers("this one, too", peers[1:]), *beside.related, *promise),
+            related=(*related_peers("also here", peers[1:]), *beside.related, *promise),
             severity=Severity.INFO if kind == "private" and not expected and not promise else None,
             confidence=Confidence.HIGH if kind == "moving" or expected else None,
             help=_remedy(ctx, upstream.name),
@@ -126,12 +126,12 @@ def _said(hosts: list[str], kind: str, beside: _Beside) -> str:
     node = beside.resolver
     if node is not None:
         option = next((word for word in node.args if word.startswith("ipv6=") or word == "ipv4=off"), None)
-        why = f": {option} of the resolver has no effect" if option else ": the resolver is not asked"
+        why = f": {option} of the resolver has no effect" if option else ": the resolver is not used"
     elif kind == "moving":
-        why = ": this service changes them all the time"
+        why = ": this service changes them often"
     else:
-        why = " and never again"
-    return f"the addresses of {listed(hosts, 2)} are looked up when nginx starts{why}"
+        why = ""
+    return f"the addresses of {listed(hosts, 2)} are resolved only when nginx starts{why}"
 
 
 # -- the resolver beside
@@ -146,7 +146,7 @@ class _Beside(Struct, frozen=True):
     @property
     def related(self) -> tuple[tuple[str, Place], ...]:
         """The line, for a report."""
-        return (("not asked for it", whole(self.resolver)),) if self.resolver is not None else ()
+        return (("not used for it", whole(self.resolver)),) if self.resolver is not None else ()
 
 
 def _beside(model: Model, upstream: Upstream) -> _Beside:
@@ -230,5 +230,5 @@ def _host(peer: Peer) -> str:
 
 def _remedy(ctx: CheckContext, group: str) -> str:
     if ctx.target.edition == "plus" or ctx.target.since(RESOLVE_SINCE):
-        return f"Add resolve to the server, and zone {group or 'NAME'} 64k; and a resolver to the upstream: each alone is refused."
+        return f"Add resolve to the server, and zone {group or 'NAME'} 64k; and a resolver to the upstream: nginx refuses one without the others."
     return "Pass to a variable, and set a resolver; or reload nginx when the addresses change."

@@ -34,7 +34,7 @@ def health_check_without_zone(ctx: CheckContext) -> Iterable[Hit]:
             f'health_check needs shared memory, and the upstream "{upstream.name}" has no zone: '
             "NGINX Plus refuses to start",
             node,
-            related=(("this group has no zone", whole(upstream.directive)),),
+            related=(("this upstream has no zone", whole(upstream.directive)),),
             help=f'Add "zone {upstream.name} 64k;" to the upstream.',
             make_fix=partial(zone_of, upstream, ctx.model),
         )
@@ -66,7 +66,7 @@ def health_check_without_upstream(ctx: CheckContext) -> Iterable[Hit]:
                 name_of(node),
                 f"health_check works on named upstream groups only; requests are passed to {what}",
                 node,
-                related=(("passed on here", whole(each.directive)),),
+                related=(("used here", whole(each.directive)),),
                 help="Define an upstream with a zone, and pass to its name.",
             )
 

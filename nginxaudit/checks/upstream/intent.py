@@ -82,7 +82,7 @@ def declared_topology_contradicted(ctx: CheckContext) -> Iterable[Hit]:
                 place,
                 f'"{upstream.name}" is declared {declaration.topology}, but {problem}',
                 upstream.directive,
-                related=(("the group", group_place(upstream)),) if comment else (),
+                related=(("the upstream", group_place(upstream)),) if comment else (),
                 help="Correct the servers or the declaration.",
             )
 

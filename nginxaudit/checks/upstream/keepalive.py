@@ -37,7 +37,7 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         related = (("because of this", whole(node)),) if node is not None else ()
         hit = Hit(
             whole(each.directive),
-            f'connections to "{upstream.name}" are not used again here, in spite of its keepalive: {reason}',
+            f'connections to "{upstream.name}" are not reused here despite keepalive:  {reason}',
             each.directive,
             related=(
                 ("the pool", whole(pool)),
@@ -83,7 +83,7 @@ def _reason(ctx: CheckContext, each: Pass) -> tuple[str, Directive | None, Confi
     versions = ctx.model.effective(each.scope, "proxy_http_version")
     version = str(versions[0].args[0]) if versions and versions[0].args else ("1.1" if modern else "1.0")
     if version == "1.0":
-        return "HTTP/1.0 is spoken to it", versions[0] if versions else None, None
+        return "HTTP/1.0 is used", versions[0] if versions else None, None
     if version != "1.1":
         return "", None, None
     return _connection_header(ctx, each, modern)

@@ -51,12 +51,12 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
             told.update(stop.location for stop, _ in cycle)
             hit = Hit(
                 whole(each.directive),
-                "the request comes back to this location: "
+                "proxy loop: the request returns to this location:  "
                 + " → ".join([*(f"{stop.location.label}" for stop, _ in cycle), start.label])
-                + "; it goes round until connections run out",
+                + "; it loops until connections run out",
                 each.directive,
                 related=tuple(("and from here on", whole(other.directive)) for _, other in cycle[1:]),
-                help="Pass to the address of the application, or give it a port of its own.",
+                help="Pass to the address of the application, or use another port for it.",
             )
             yield unless(ctx.model.is_part("http"), "another server has the name", hit)
 

@@ -41,7 +41,7 @@ def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
                         arg(peer.directive, token),
                         "weight=0 is refused by nginx: it does not mean that the server gets no traffic",
                         peer.directive,
-                        help='Write "down" to take the server out.',
+                        help='Write "down" to remove the server.',
                     )
 
 

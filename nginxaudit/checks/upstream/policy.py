@@ -31,7 +31,7 @@ def single_server_upstream(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             group_place(upstream),
-            f'"{upstream.name}" has one server: when it dies or is restarted, nobody answers',
+            f'"{upstream.name}" has one server: when it fails or is restarted, all requests fail',
             upstream.directive,
             help="Add a second instance, or a backup.",
         )
@@ -51,7 +51,7 @@ def upstream_single_host(ctx: CheckContext) -> Iterable[Hit]:
             group_place(upstream),
             f'all servers of "{upstream.name}" are on {hosts.pop()}: they fail together',
             upstream.directive,
-            help="Put an instance on another machine.",
+            help="Add a server on another host.",
         )
 
 
@@ -106,7 +106,7 @@ def server_left_down(ctx: CheckContext) -> Iterable[Hit]:
             if peer.down and not explained:
                 yield Hit(
                     parameter_place(peer, "down"),
-                    f'{peer.text} of "{upstream.name}" is marked down, and nothing says why or until when',
+                    f'{peer.text} of "{upstream.name}" is marked down without a comment',
                     peer.directive,
                     help="Delete it, or explain it in a comment.",
                 )
@@ -133,8 +133,8 @@ def stream_upstream_behind_proxy_hash(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            f'"{upstream.name}" spreads by the address of the proxy in front: all connections come from there',
+            f'"{upstream.name}" hashes the address of the proxy in front: all connections get the same server',
             node,
-            related=(("which speaks here", whole(listen)),),
+            related=(("PROXY protocol here", whole(listen)),),
             help="Use $proxy_protocol_addr, or set_real_ip_from.",
         )

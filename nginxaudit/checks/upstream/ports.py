@@ -27,7 +27,7 @@ _USUAL = frozenset({*_TLS_PORTS, *_PLAIN_PORTS})
 
 
 def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
-    """Servers without a port in a group that is reached by TLS: TLS is spoken to port 80."""
+    """Servers without a port in a group that is reached by TLS: TLS is used for port 80."""
     for upstream in ctx.model.upstreams("http"):
         tls = [each for each in ctx.model.passes_to(upstream) if each.target.tls]
         bare = [peer for peer in upstream.peers if peer.lacks_port] if tls else []
@@ -35,11 +35,11 @@ def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
             yield Hit(
                 peer_place(bare[0]),
                 f"{listed([peer.text for peer in bare])} {'has' if len(bare) == 1 else 'have'} no port, so it is 80, "
-                f"and {tls[0].scheme}:// is spoken to it",
+                f"and {tls[0].scheme}:// is used for it",
                 bare[0].directive,
                 related=(
-                    ("passed on here", whole(tls[0].directive)),
-                    *related_peers("this one, too", bare[1:]),
+                    ("used here", whole(tls[0].directive)),
+                    *related_peers("also here", bare[1:]),
                 ),
                 help="Write the port, usually :443.",
                 make_fix=partial(_with_tls_port, upstream, ctx.model),
@@ -85,8 +85,8 @@ def _not_http(each: Pass) -> Iterator[Hit]:
             arg(each.directive, each.directive.args[0]),
             f"HTTP is sent to port {port}, which is usually for {NOT_HTTP[port]}: every request fails with 502",
             each.directive,
-            related=(("the group", group_place(target.upstream)),) if target.upstream is not None else (),
-            help="Pass to it in a server of stream, or correct the port.",
+            related=(("the upstream", group_place(target.upstream)),) if target.upstream is not None else (),
+            help="Use a stream server for it, or correct the port.",
         )
         return
 
@@ -118,7 +118,7 @@ def _single(each: Pass, port: int) -> Iterator[Hit]:
         return
     yield Hit(
         arg(each.directive, each.directive.args[0]),
-        f"{each.scheme}:// is spoken to port {port}, which is usually for {'TLS' if each.scheme == 'http' else 'plain HTTP'}",
+        f"{each.scheme}:// is used for port {port}, which is usually for {'TLS' if each.scheme == 'http' else 'plain HTTP'}",
         each.directive,
         severity=None if wrong else Severity.INFO,
         help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the port.",
@@ -161,7 +161,7 @@ def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
             related=related_peers(
                 "port 80", [peer for peer in written if peer.address and peer.address.port == 80]
             ),
-            help="Use one kind of port in a group.",
+            help="Use one kind of port in an upstream.",
         )
         return
     if len(ports) != 1 or len(written) != len(upstream.peers):
@@ -174,10 +174,10 @@ def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
         if wrong is not None:
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
-                f'{each.scheme}:// is spoken to "{upstream.name}", whose servers listen on port {port}, usually for '
+                f'{each.scheme}:// is used for "{upstream.name}", whose servers listen on port {port}, usually for '
                 + ("TLS" if each.scheme == "http" else "plain HTTP"),
                 each.directive,
-                related=(("the group", group_place(upstream)),),
+                related=(("the upstream", group_place(upstream)),),
                 severity=None if wrong else Severity.INFO,
                 help=f"Write {'https' if each.scheme == 'http' else 'http'}://, or correct the ports.",
                 make_fix=partial(

@@ -66,15 +66,15 @@ def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
             return None  # name:port is how containers are addressed
         return Hit(
             place,
-            f'there is no upstream "{each.host}": nginx takes it for a host name that must resolve at start',
+            f'there is no upstream "{each.host}": nginx treats it as a host name that must resolve at start',
             each.directive,
             severity=Severity.INFO,
             confidence=Confidence.LOW,
-            help="Define the upstream; if it is a service name of Docker or Kubernetes, all is well.",
+            help="Define the upstream; a Docker or Kubernetes service name that resolves is fine.",
         )
     return Hit(
         place,
-        f'there is no upstream "{each.host}": nginx looks it up in DNS and does not start if that fails{hint}',
+        f'there is no upstream "{each.host}": nginx resolves it as a host name and does not start if that fails{hint}',
         each.directive,
         related=related,
         confidence=Confidence.LOW if unread else None,
@@ -144,7 +144,7 @@ def unused_upstream(ctx: CheckContext) -> Iterable[Hit]:
             if not ctx.model.passes_to(upstream) and upstream.key not in mentioned:
                 yield Hit(
                     whole(upstream.directive),
-                    f'nothing passes requests to the upstream "{upstream.name}"',
+                    f'no pass directive uses the upstream "{upstream.name}"',
                     upstream.directive,
                     make_fix=partial(edits.deletion, upstream.directive) if not later else None,
                 )

@@ -94,12 +94,12 @@ def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
                 if retry.conditions != {"off"}
                 else ""
             )
-            backup = ", and the backup does not help it" if upstream.live_backups else ""
+            backup = " and the backup is not tried" if upstream.live_backups else ""
             yield Hit(
                 whole(node),
                 f'a request that fails at one server of "{upstream.name}" is not retried on another server{backup}{more}',
                 node,
-                related=(("the group", group_place(upstream)),),
+                related=(("the upstream", group_place(upstream)),),
                 severity=None if upstream.live_backups else Severity.INFO,
                 help='Delete the line: "error timeout" is the default, and POST is not repeated. Or limit it to unsafe writes.',
             )
@@ -116,10 +116,10 @@ def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 arg(node, token),
-                "POST, LOCK and PATCH requests that were already sent are sent again to another server: "
+                "POST, LOCK and PATCH requests that were sent may be repeated on another server: "
                 "orders and payments can be made twice",
                 node,
-                help="Limit it to the locations where POST only reads.",
+                help="Use it only in locations where POST requests change nothing.",
             )
 
 
@@ -169,7 +169,7 @@ def next_upstream_5xx_poison(ctx: CheckContext) -> Iterable[Hit]:
                 f'two requests that the application answers with {listed_codes[0][5:]} mark every server of "{upstream.name}" unavailable: '
                 "all answers but the last one of a request count as failures, and max_fails is 1",
                 node,
-                related=(("the group", group_place(upstream)),),
+                related=(("the upstream", group_place(upstream)),),
                 severity=Severity.INFO if listed_codes == ["http_503"] else None,
                 help="Set max_fails=3 or more on the servers, or leave the code out.",
             )
@@ -188,10 +188,10 @@ def next_upstream_client_error(ctx: CheckContext) -> Iterable[Hit]:
             token = next(word for word in node.args if word.lower() == found[0])
             yield Hit(
                 arg(node, token),
-                f'every request that is answered with {found[0][5:]} is asked again of all {upstream.live} servers of "{upstream.name}"',
+                f'every request that is answered with {found[0][5:]} is retried on all {upstream.live} servers of "{upstream.name}"',
                 node,
-                related=(("the group", group_place(upstream)),),
-                help="Leave the code out, unless every server holds other files.",
+                related=(("the upstream", group_place(upstream)),),
+                help="Remove the code, unless the servers hold different files.",
             )
             break
 
@@ -206,8 +206,8 @@ def next_upstream_unbounded(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             group_place(upstream),
-            f'during an outage one request may visit all {upstream.live} servers of "{upstream.name}", '
-            f"{seconds(retry.connect)} each: nothing limits its tries",
+            f'during an outage one request may try all {upstream.live} servers of "{upstream.name}", '
+            f"{seconds(retry.connect)} each: the tries are not limited",
             upstream.directive,
             related=(("used here", whole(retry.each.directive)),),
             help=f"Set {directive_of(retry.each, 'next_upstream_tries')} 3; and {directive_of(retry.each, 'connect_timeout')} 2s;",
@@ -234,10 +234,10 @@ def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
             told.add(node)
             yield Hit(
                 whole(node),
-                f'once a part of the body was sent, the request cannot go to another server of "{upstream.name}"',
+                f'request buffering is off: once a part of the body was sent, the request cannot be retried on another server of "{upstream.name}"',
                 node,
-                related=(("the group", group_place(upstream)),),
-                help="Leave buffering on where requests shall survive the death of a server.",
+                related=(("the upstream", group_place(upstream)),),
+                help="Keep buffering on where requests should survive the failure of a server.",
             )
 
 

@@ -41,9 +41,9 @@ def next_upstream_without_error(ctx: CheckContext) -> Iterable[Hit]:
             seen.add(node)
             yield Hit(
                 whole(node),
-                f'"{upstream.name}": {_lost(missing)}, though another server is live',
+                f'"{upstream.name}": {_lost(missing)}, although another server is available',
                 node,
-                related=(("the group", group_place(upstream)),),
+                related=(("the upstream", group_place(upstream)),),
                 severity=None if "error" in missing else Severity.INFO,
                 confidence=None if "error" in missing else Confidence.MEDIUM,
                 help=f"Add {' '.join(missing)} to the list: it replaces the default, which is error timeout.",
@@ -96,24 +96,22 @@ def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             seen.add(node)
             yield Hit(
                 whole(node),
-                f'one try is no retry: a request that fails at one server of "{upstream.name}" fails',
+                f'1 try means no retry: a request that fails at one server of "{upstream.name}" fails',
                 node,
-                related=(("the group", group_place(upstream)),),
+                related=(("the upstream", group_place(upstream)),),
                 help="Allow 2 or more.",
             )
 
 
 def _no_time(node: Directive, upstream: Upstream, retry: Retry, wait: _Wait) -> Hit:
-    what = (
-        "a server that accepts and does not answer" if "read" in wait.name else "connecting to a dead server"
-    )
+    what = "a hung server" if "read" in wait.name else "connecting to an unreachable server"
     default = "" if wait.written else ", the default"
     sure = wait.written and wait.milliseconds <= _LONG_LIVED_MS
     return Hit(
         whole(node),
-        f"{what} takes {seconds(wait.milliseconds)} ({wait.name}{default}): after {seconds(retry.budget)} no other one is tried",
+        f"{what} takes {seconds(wait.milliseconds)} ({wait.name}{default}): after {seconds(retry.budget)} no other server is tried",
         node,
-        related=(("the group", group_place(upstream)),),
+        related=(("the upstream", group_place(upstream)),),
         severity=Severity.INFO if "read" in wait.name and not sure else None,
         help=f"Set {wait.name} to a part of this limit, or raise the limit.",
     )
@@ -145,7 +143,7 @@ def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
         if not upstream.live_backups:
             yield Hit(
                 peer_place(upstream.backups[0]),
-                f'every backup of "{upstream.name}" is marked down: nobody takes over',
+                f'every backup of "{upstream.name}" is marked down: no server can take over',
                 upstream.backups[0].directive,
                 related=related_peers("down, too", upstream.backups[1:]),
                 severity=Severity.WARNING,
@@ -165,8 +163,8 @@ def _cut_off(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit
     if literal and all(0 < retry.tries <= primaries and not retry.off for retry in retries):
         yield Hit(
             peer_place(upstream.live_backups[0]),
-            f"no request gets as far as {_names(upstream)}: {retries[0].tries} tries are used up by the {primaries} primaries; "
-            "clients see errors until each primary is taken out",
+            f"no request reaches {_names(upstream)}: {retries[0].tries} tries are used up by the {primaries} primaries; "
+            "clients get errors until each primary is marked unavailable",
             upstream.live_backups[0].directive,
             related=(("used here", whole(retries[0].each.directive)),),
             severity=Severity.WARNING,
@@ -186,15 +184,15 @@ def _never(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit]:
     """No failure takes a primary out, and none lets its request go on."""
     backup = upstream.live_backups[0]
     if all(retry.off or retry.tries == 1 for retry in retries):
-        why, what = "no request is tried a second time", "no second try"
+        why, what = "requests are not retried", "no retry"
     elif all(retry.off or retry.tries == 1 or not retry.after_error for retry in retries):
-        why, what = "the list of reasons lacks error", "without error"
+        why, what = "the list lacks error", "without error"
     else:
         return
     settings = [retry.directive for retry in retries if retry.directive]
     yield Hit(
         peer_place(backup),
-        f"{_names(upstream)} can never take over from a dead primary: max_fails=0 there, and {why}",
+        f"{_names(upstream)} can never take over from a failed primary:  max_fails=0 there, and {why}",
         backup.directive,
         related=tuple((what, whole(node)) for node in settings[:1]),
         help="Delete max_fails=0, or allow retries after error and timeout.",

@@ -75,7 +75,7 @@ def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[obje
         f'"{upstream.name}": {_shown(odd[0], name)} against {_shown(usual[0], name)}',
         odd[0].directive,
         related=(*related_peers("differs too", odd[1:]), *related_peers("compare", usual[:1])),
-        help=f"Give all servers of the group the same {name}, or say in a comment why they differ.",
+        help=f"Use the same {name} on all servers, or explain the difference in a comment.",
         make_fix=partial(_as_the_others, upstream, odd[0], name),
     )
 
@@ -185,7 +185,7 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
         group, peer = down[0]
         yield Hit(
             parameter_place(peer, "down"),
-            f'{address} is marked down in "{group.name}" and live elsewhere',
+            f'{address} is marked down in "{group.name}" and in use in another upstream',
             peer.directive,
             related=related_peers("live here", live),
         )
@@ -200,11 +200,11 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
                     + (
                         "the limits add up"
                         if name == "max_conns"
-                        else "each group counts failures on its own"
+                        else "each upstream counts failures separately"
                     ),
                     peer.directive,
                     related=(
-                        ("the other group", group_place(first_group)),
+                        ("the other upstream", group_place(first_group)),
                         *related_peers("compare", [first]),
                     ),
                     severity=Severity.INFO,

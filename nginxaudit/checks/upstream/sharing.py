@@ -36,8 +36,7 @@ def upstream_without_zone(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             group_place(upstream),
-            f'every worker counts the failures and connections of "{upstream.name}" on its own: '
-            "a dead server is found once per worker",
+            f'no shared zone: every worker counts failures and connections of "{upstream.name}" separately',
             upstream.directive,
             help=f"Add zone {upstream.name} 64k; to the upstream.",
             make_fix=partial(zone_of, upstream, ctx.model),
@@ -59,7 +58,7 @@ def max_conns_without_zone(ctx: CheckContext) -> Iterable[Hit]:
             parameter_place(peer, "max_conns"),
             f"without a zone every worker allows {peer.max_conns} connections to {peer.text}: the real limit is {times} that",
             peer.directive,
-            related=(("the group", group_place(upstream)),),
+            related=(("the upstream", group_place(upstream)),),
             help=f"Add zone {upstream.name} 64k; to the upstream.",
             make_fix=partial(zone_of, upstream, ctx.model),
         )

@@ -48,7 +48,7 @@ def stream_udp_settings_ignored(ctx: CheckContext) -> Iterable[Hit]:
                 written[0],
                 related=(("UDP", whole(udp.directive)),),
                 severity=Severity.ERROR if tls else None,
-                help="Write it in servers of TCP only."
+                help="Use it only in TCP servers."
                 if tls
                 else "Delete it, and use proxy_bind $remote_addr transparent; where the backend needs the address.",
             )
@@ -69,7 +69,7 @@ def ssl_preread_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
         ends_all = all(listen.ssl for listen in server.listens)
         if on and not ends_all:
             continue
-        why = "TLS ends at this socket" if ends_all else "ssl_preread is off"
+        why = "TLS is terminated on this port" if ends_all else "ssl_preread is off"
         instead = "Use $ssl_server_name." if ends_all else "Write ssl_preread on;"
         hit = Hit(
             whole(each.directive),
@@ -105,8 +105,8 @@ def stream_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
             whole(written[0]),
             f"{service} connections that are idle for {written[0].args[0]} are closed",
             written[0],
-            related=(("passed on here", whole(each.directive)),),
-            help="Set proxy_timeout to an hour or more, beside a short proxy_connect_timeout.",
+            related=(("used here", whole(each.directive)),),
+            help="Set proxy_timeout to an hour or more, with a short proxy_connect_timeout.",
         )
 
 

@@ -54,7 +54,7 @@ def _slow(ctx: CheckContext, name: str, node: Directive, found: list[tuple[int, 
         f"when servers of {groups} drop packets, a request may wait {seconds(worst)} before it reaches a live one "
         f"({name} is {seconds(retry.connect)})",
         node,
-        related=tuple(("the group", group_place(group)) for _, group, _ in found),
+        related=tuple(("the upstream", group_place(group)) for _, group, _ in found),
         help=_REMEDY.format(name),
         make_fix=partial(_shortened, node),
         cause=long_connects(ctx, retry),
@@ -121,7 +121,7 @@ def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
                 whole(node),
                 f'a server of "{delaying[node].name}" that drops packets holds a request for {seconds(value)} before another one is tried',
                 node,
-                related=(("the group", group_place(delaying[node])),),
+                related=(("the upstream", group_place(delaying[node])),),
                 help="Set it to 2s to 5s inside one network.",
             )
 
@@ -134,20 +134,20 @@ def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
                 effect = "a write that blocks fails" if kind == "send" else "every request fails"
                 yield Hit(
                     whole(node),
-                    f'"{node.name} 0" does not switch the timeout off: it fires at once, and {effect} with 504',
+                    f'"{node.name} 0" does not disable the timeout: it expires at once and {effect} with 504',
                     node,
                     severity=Severity.WARNING if kind == "send" else None,
-                    help="Write a long time, such as 1h, if none is wanted.",
+                    help="Write a long time, such as 1h, if no limit is wanted.",
                 )
     for name, effect in _OF_CLIENTS.items():
         for node in ctx.model.config.named(name):
             if node.args and _milliseconds(node.args[0]) == 0:
                 yield Hit(
                     whole(node),
-                    f'"{name} 0" does not switch the timeout off: it fires at once, and {effect}',
+                    f'"{name} 0" does not disable the timeout: it expires at once and {effect}',
                     node,
                     severity=Severity.WARNING,
-                    help="Write a long time, such as 1h, if none is wanted.",
+                    help="Write a long time, such as 1h, if no limit is wanted.",
                 )
 
 

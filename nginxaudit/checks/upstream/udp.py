@@ -26,7 +26,7 @@ def stream_udp_without_responses(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(
             whole(each.directive),
             f'without proxy_responses a session with "{upstream.name}" ends only after proxy_timeout, '
-            "and a server that does not answer is never taken out",
+            "and a server that does not answer is never marked unavailable",
             each.directive,
             help="Set proxy_responses 1; and a proxy_timeout of a few seconds.",
         )

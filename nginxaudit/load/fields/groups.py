@@ -211,7 +211,7 @@ def _resolving(load: LoadState, upstream: Upstream, peer: Peer) -> Iterator[Mist
             f'"resolve" needs a "resolver" in the upstream "{upstream.name}" or directly in {upstream.family}: '
             "nginx refuses to start",
             None,
-            "Add a resolver; one in a server or location does not count.",
+            "Add a resolver; one in a server or location does not apply.",
             peer.directive,
         )
 

@@ -67,9 +67,9 @@ def _target(load: LoadState, each: Pass, *, elsewhere: bool) -> Iterator[Mistake
     if each.target_kind == "upstream" and each.target.explicit_port and each.target.upstream:
         yield Mistake(
             "upstream-port-in-target",
-            f'"{each.host}" is an upstream: a port is not allowed behind its name',
+            f'"{each.host}" is an upstream: a port is not allowed after its name',
             token,
-            "The ports stand in the server lines of the upstream.",
+            "Set the port in the server lines of the upstream.",
             node,
             (("defined here", each.target.upstream.directive),),
             make_fix=partial(_without_port, load.model, each),

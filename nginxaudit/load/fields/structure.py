@@ -64,7 +64,7 @@ def stream_servers(load: LoadState) -> Iterator[Mistake]:
         if not any(node.first(name) for name in _STREAM_HANDLERS) and not _has_foreign(node):
             yield Mistake(
                 "stream-server-without-handler",
-                f"this server of stream has neither proxy_pass nor return: {result}",
+                f"this stream server has neither proxy_pass nor return: {result}",
                 None,
                 "Add proxy_pass.",
                 node,
