@@ -14,6 +14,8 @@ from nginxaudit.request.showing import ask_of, encoded, gives, witness
 from nginxaudit.request.walk import trace
 from nginxaudit.syntax.tree import Directive
 
+MOST_SHOWN = 50
+"""Findings of a rule that get a witness where there may be thousands: a walk costs more than the rest of the check."""
 _METHODS = ("POST", "PUT", "DELETE", "OPTIONS")
 
 

@@ -255,6 +255,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
     """Lists of allowed addresses that deny no client."""
     from nginxaudit.checks.security.answers import served  # only who has such a list pays for it
 
+    reported = 0
     for block in dict.fromkeys(
         node.parent for node in ctx.model.config.named("allow") if node.parent is not None
     ):
@@ -265,7 +266,8 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
         if satisfy == "any" and any(_asks(ctx.model, block, name) for name in _AUTHENTICATION):
             continue  # the address or the password
         opening = next((node for node in block.named("allow") if node.args[:1] == ["all"]), None)
-        shown = served(ctx.model, block)[0]
+        shown = served(ctx.model, block)[0] if reported < MOST_SHOWN else None
+        reported += 1
         if opening is not None:
             yield Hit(
                 whole(opening),
@@ -294,7 +296,7 @@ def _asks(model: Model, block: Directive, name: str) -> bool:
 
 def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
     """Rules that end with a deny for IPv4, in servers that IPv6 reaches as well."""
-    from nginxaudit.checks.security.answers import served
+    from nginxaudit.checks.security.answers import MOST_SHOWN, served
 
     blocks = dict.fromkeys(node.parent for node in ctx.model.config.named("deny") if node.parent is not None)
     for block in blocks:
