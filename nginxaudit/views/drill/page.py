@@ -82,9 +82,11 @@ def _skipped(each: Skipped) -> str:
 
 def _gist(stories: Sequence[Story]) -> str:
     """What a folded upstream says of its scenarios."""
-    losing = sum(not story.passed for story in stories)
-    scenarios = "1 scenario" if len(stories) == 1 else f"{len(stories)} scenarios"
-    return f"{losing} of {scenarios} failed" if losing else f"{scenarios} passed"
+    results = [result for story in stories for result in story.results]
+    losing = sum(not result.verdict.passed for result in results)
+    verb = "loses" if losing == 1 else "lose"
+    scenarios = "1 scenario" if len(results) == 1 else f"{len(results)} scenarios"
+    return f"{scenarios}: {losing} {verb} requests" if losing else f"{scenarios}: none loses requests"
 
 
 def _block(block: Section, drilled: Drilled) -> Iterator[str]:
