@@ -253,7 +253,7 @@ def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
 
 def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
     """Lists of allowed addresses that deny no client."""
-    from nginxaudit.checks.security.answers import served  # only who has such a list pays for it
+    from nginxaudit.checks.security.answers import MOST_SHOWN, served  # only who has such a list pays for it
 
     reported = 0
     for block in dict.fromkeys(
@@ -296,7 +296,7 @@ def _asks(model: Model, block: Directive, name: str) -> bool:
 
 def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
     """Rules that end with a deny for IPv4, in servers that IPv6 reaches as well."""
-    from nginxaudit.checks.security.answers import MOST_SHOWN, served
+    from nginxaudit.checks.security.answers import served
 
     blocks = dict.fromkeys(node.parent for node in ctx.model.config.named("deny") if node.parent is not None)
     for block in blocks:
