@@ -66,7 +66,7 @@ def test_a_hostile_name_in_a_block(tmp_path: Path) -> None:
     results = result.blocks[0].results
     lossy = sum(not each.verdict.passed for each in results)
     assert lossy == len(results) == 1
-    assert f'<p class="facts">1 scenario: 1 loses requests</p></summary>' in page
+    assert '<p class="facts">1 scenario: 1 loses requests</p></summary>' in page
     assert '<details class="upstream" open><summary><h2>a&lt;b&gt;&amp;amp; <small>' in page
     assert "<b>" not in page
 
