@@ -35,6 +35,17 @@ _ENDPOINTS = frozenset(
 """Last words of paths that are asked for as they are, without anything behind them."""
 
 
+_OF_BODIES = frozenset(
+    {
+        "client_max_body_size", "client_body_buffer_size", "client_body_in_file_only", "client_body_temp_path",
+        "client_body_timeout", "proxy_request_buffering", "proxy_method",
+    }
+)  # fmt: skip
+"""Directives that a location for requests with bodies has: a client repeats such a request as a GET after a 301."""
+
+_NOT_REDIRECTED = frozenset({"upgrade", "access-control-allow-methods"})
+
+
 def proxied(ctx: CheckContext, protocol: str = "proxy") -> Iterator[Pass]:
     """Passes of http by one protocol."""
     return (each for each in ctx.model.passes if each.family == "http" and each.protocol == protocol)
@@ -78,10 +89,26 @@ def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | N
     node = location.directive
     if not compiled(_DIRECTORY, re.DOTALL).fullmatch(location.pattern) or _is_named_elsewhere(location):
         return None
+    if _breaks_when_redirected(each, model):
+        return None
     return Fix(
         "Add the trailing slash to the location (nginx redirects the path without it: a POST becomes a GET)",
         Applicability.UNSAFE,
         (edits.behind_text(node, node.args[-1], "/"),),
+    )
+
+
+def _breaks_when_redirected(each: Pass, model: Model) -> bool:
+    """Whether the location expects what a redirect breaks: bodies, handshakes of WebSocket, preflights of CORS."""
+    headers = {
+        str(node.args[0]).lower()
+        for name in ("proxy_set_header", "add_header")
+        for node in model.effective(each.scope, name)
+        if node.args
+    }
+    return bool(headers & _NOT_REDIRECTED) or any(
+        node.name in _OF_BODIES or any("$request_method" in token for token in node.args)
+        for node in each.scope.walk()
     )
 
 
