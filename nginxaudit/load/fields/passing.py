@@ -150,9 +150,7 @@ def _default_redirect(use: Use) -> Iterator[Mistake]:
         if parent and parent.children.index(node) < parent.children.index(use.node)
     ]
     if not before:
-        yield invalid(
-            use.args[0], '"proxy_redirect default" must stand behind the proxy_pass of the same block'
-        )
+        yield invalid(use.args[0], '"proxy_redirect default" must follow the proxy_pass of the same block')
     elif before[0].args and "$" in before[0].args[0]:
         yield invalid(use.args[0], '"proxy_redirect default" cannot be used with variables in proxy_pass')
 

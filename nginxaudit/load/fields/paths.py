@@ -18,10 +18,10 @@ def claim(use: Use, token: Token, levels: list[int]) -> Iterator[Mistake]:
     if earlier is None:
         return
     if _is_cache(use.node) or _is_cache(earlier):
-        problem, remedy = f'the path "{path}" is used twice', "Give every cache a directory of its own."
+        problem, remedy = f'the path "{path}" is used twice', "Give every cache a different directory."
     elif _levels(earlier) != levels:
         problem = f'the path "{path}" is used twice, with other levels of directories'
-        remedy = "Give both the same levels, or each a directory of its own."
+        remedy = "Give both the same levels, or each a different directory."
     else:
         return
     yield Mistake(INVALID, problem, token, remedy, related=(("used here", earlier),))
