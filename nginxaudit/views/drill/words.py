@@ -19,7 +19,7 @@ KINDS = {
     "blackhole": "the machine is gone: packets are lost, connecting takes until its timeout",
     "5xx": "it answers, but with errors",
     "slow": "it answers late",
-    "flap": "it is gone and back, again and again",
+    "flap": "it goes down and comes back repeatedly",
     "rolling": "a rolling restart: one after the other is gone and comes back",
 }
 """What each kind of scenario is."""
@@ -119,7 +119,7 @@ def settings_line(block: Section) -> str:
     """How a group balances and who remembers its failures."""
     group = block.group
     workers = "1 worker" if group.workers == 1 else f"{group.workers} workers"
-    state = "one state for all (zone)" if group.zone else "each with a state of its own (no zone)"
+    state = "shared state (zone)" if group.zone else "separate state in each worker (no zone)"
     method = group.method.replace("_", " ")
     return f"{group.family} · {method} · {workers}" + (f", {state}" if group.workers > 1 else "")
 

@@ -28,7 +28,7 @@ _TITLES = {
 }
 _LEGEND = (
     ("primary", "primary"),
-    ("backup", "backup (waits)"),
+    ("backup", "backup (idle)"),
     ("down", "down"),
     ("direct", "without upstream"),
 )
