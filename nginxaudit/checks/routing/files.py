@@ -101,16 +101,16 @@ def try_files_with_alias(ctx: CheckContext) -> Iterable[Hit]:
         location = ctx.model.location_of(node)
         if alias is None or location is None or location.directive is not block or len(node.args) < 2:
             continue
-        same = location.pattern.endswith("/") == bool(alias.args and alias.args[0].endswith("/"))
-        harmless = node.args[-1].startswith(("=", "@")) and (location.is_regex or same)
+        ends = bool(alias.args) and alias.args[0].endswith("/")  # two slashes lead to the same file as one
+        fits = location.is_regex or ends or not location.pattern.endswith("/")
+        harmless = node.args[-1].startswith(("=", "@")) and fits
         if not harmless:
             yield _with_alias(node, alias, location.pattern)
 
 
 def _with_alias(node: Directive, alias: Directive, prefix: str) -> Hit:
     if node.args[-1].startswith(("=", "@")):
-        rest = "x" if prefix.endswith("/") else "/x"
-        what = f"trailing slashes of location and alias differ: {prefix}{rest} is mapped to {''.join(alias.args[:1])}{rest}"
+        what = f"alias lacks the trailing slash of its location: {prefix}x is mapped to {''.join(alias.args[:1])}x"
         remedy = "Use a trailing slash in both the location and the alias, or in neither."
     else:
         what = "last argument of try_files is a URI of the server: the alias does not apply to it"
