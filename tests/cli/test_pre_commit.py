@@ -100,7 +100,7 @@ def test_a_bad_change_is_stopped_in_the_context_of_its_root(tree: Path) -> None:
     assert done.returncode == 1
     output = done.stdout + done.stderr
     assert (
-        'nginx/snippets/proxy.conf:1:12: warning undefined-upstream [~]: there is no upstream "apps"'
+        'nginx/snippets/proxy.conf:1:12: warning undefined-upstream: [~] there is no upstream "apps"'
         in output
     )
     assert "nginx/nginx.conf:" not in output

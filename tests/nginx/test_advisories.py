@@ -184,7 +184,7 @@ def test_a_newer_file_takes_the_place_of_the_list(tmp_path: Path) -> None:
     for version, found in (("1.31.8", True), ("1.33.1", True), ("1.33.2", False), ("1.28.0", False)):
         report = audit([str(path)], Settings().with_options(nginx_version=version, advisories=str(newer)))
         messages = [each.message for each in report.findings if each.rule == "vulnerable-nginx-version"]
-        assert messages == ([f"nginx {version} has CVE-2027-1 in what gzip does"] if found else [])
+        assert messages == ([f"nginx {version} is vulnerable to CVE-2027-1 through gzip"] if found else [])
         assert report.facts.advisories == "2027-01-05"
 
 

@@ -88,7 +88,7 @@ def test_it_ends_and_says_what_it_left_out(tmp_path: Path) -> None:
     text = f"events {{}} http {{ {groups} server {{ listen 80; {uses} }} }}"
     found = _found(tmp_path, text, FAILOVER, rate=5)
     assert time.process_time() - begin < 60
-    assert "is not simulated: 30 different uses of upstreams come before it" in found[-1].message
+    assert "are not simulated: 30 different uses of upstreams come before it" in found[-1].message
     assert found[-1].severity.label == "info"
 
 
