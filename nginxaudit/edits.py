@@ -250,7 +250,7 @@ def _end(node: Directive) -> int:
 
 
 def _indent(source: SourceText, start: int) -> str | None:
-    """White space before ``start``, None when something else stands before it on its line."""
+    """White space before ``start``, None when something else comes before it on its line."""
     line = source.text.rfind("\n", 0, start) + 1
     blank = source.text[line:start].removeprefix("\ufeff")
     return None if blank.strip(" \t") else blank

@@ -348,7 +348,7 @@ def _root_and_alias(model: Model, block: Directive) -> Hit:
 
 def _duplicate(model: Model, node: Directive, earlier: Directive, message: str) -> Hit:
     same = list(node.args) == list(earlier.args)
-    remedy = "Delete one of the two: they are identical." if same else "Keep the one you mean."
+    remedy = "Delete one of the two: they are identical." if same else "Keep the one you need."
     return Hit(
         name_of(node),
         message,

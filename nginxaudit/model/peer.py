@@ -153,7 +153,7 @@ def _read(each: Parameter, family: str, edition: str) -> dict[str, Any]:
     """Fields that one parameter sets. Raises `ValueError` when nginx refuses it."""
     name, value = each.name, each.value
     if name not in _known(family, edition):
-        raise ValueError(f'"{each.token}" is no parameter of "server" in an upstream')
+        raise ValueError(f'invalid parameter "{each.token}" of "server" in an upstream')
     if name in _FLAGS:
         if value is not None:
             raise ValueError(f'"{name}" takes no value')

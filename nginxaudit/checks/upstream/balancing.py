@@ -29,10 +29,10 @@ def multiple_balancing_methods(ctx: CheckContext) -> Iterable[Hit]:
             last = methods[-1]
             yield Hit(
                 whole(last),
-                f'"{last.name}" replaces "{methods[-2].name}" in "{upstream.name}": the last method wins',
+                f'"{last.name}" replaces "{methods[-2].name}" in "{upstream.name}": the last method is used',
                 last,
                 related=tuple(("without effect", whole(node)) for node in methods[:-1]),
-                help="Keep the one you mean.",
+                help="Keep the one you need.",
                 make_fix=partial(_only_the_last, methods),
             )
 
@@ -60,10 +60,10 @@ def balancing_method_order(ctx: CheckContext) -> Iterable[Hit]:
             if effect:
                 yield Hit(
                     whole(node),
-                    f'"{node.name}" stands before "{method.name}", which replaces it: {effect}',
+                    f'"{node.name}" comes before "{method.name}", which replaces it: {effect}',
                     node,
                     related=(("the method", whole(method)),),
-                    help=f'Put "{node.name}" behind "{method.name}".',
+                    help=f'Put "{node.name}" after "{method.name}".',
                     make_fix=partial(_moved, node, method),
                 )
 
@@ -78,7 +78,7 @@ def _moved(node: Directive, method: Directive) -> Fix | None:
         return None
     last = node.args[-1].end if node.args else node.name_end
     moved = edits.after(method, f"{node.source.text[node.start : last]};")
-    return Fix(f"Put {node.name} behind {method.name}", Applicability.UNSAFE, (*taken, moved))
+    return Fix(f"Put {node.name} after {method.name}", Applicability.UNSAFE, (*taken, moved))
 
 
 def _lost(node: Directive, ctx: CheckContext) -> str:
@@ -131,10 +131,10 @@ def ip_hash_behind_proxy(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             whole(node),
-            f'"{upstream.name}" spreads by the client\'s address, but nginx sees the address of the proxy in front of it',
+            f'"{upstream.name}" hashes the client address, but nginx sees the address of the proxy in front',
             node,
-            related=(("which shows here", whole(evidence)),),
-            help="Restore the address of the client with set_real_ip_from and real_ip_header.",
+            related=(("proxy shown here", whole(evidence)),),
+            help="Restore the client address with set_real_ip_from and real_ip_header.",
         )
         yield unless(ctx.model.is_part("http"), "http restores that of the client", hit)
 
@@ -210,8 +210,8 @@ def _once(first: Peer, peer: Peer) -> Edits:
 
 def _effect(first: Peer, second: Peer) -> str:
     if first.backup != second.backup:
-        return "the backup is the server it stands in for"
-    return "it gets a double share, and a request that fails there may be tried there again"
+        return "the backup is the same server as the primary"
+    return "it gets a double share, and a failed request may be tried there again"
 
 
 def weight_without_effect(ctx: CheckContext) -> Iterable[Hit]:
@@ -272,7 +272,7 @@ def drain_without_affinity(ctx: CheckContext) -> Iterable[Hit]:
             if peer.drain:
                 yield Hit(
                     peer_place(peer),
-                    f'{peer.text} is draining, but "{upstream.name}" binds no sessions: it is simply down',
+                    f'{peer.text} is draining, but "{upstream.name}" has no session persistence: it is simply down',
                     peer.directive,
                     help="Add sticky, or write down.",
                 )

@@ -42,8 +42,8 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
             yield _on_peers(
                 peers,
                 "fail_timeout",
-                "fail_timeout=0 takes a failed server out for the rest of the clock second only: "
-                f"requests keep going to {listed([peer.text for peer in peers])} while it is dead",
+                "fail_timeout=0 skips a failed server only for the rest of the second: "
+                f"requests are still sent to {listed([peer.text for peer in peers])} while it fails",
                 severity=Severity.INFO if deliberate else None,
             )
 
@@ -63,13 +63,13 @@ def fail_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
         ]
         if peers and not has_active_checks(ctx.model, upstream):
             worst = max(peers, key=lambda peer: peer.fail_timeout)
-            failures = "one failure takes" if worst.max_fails == 1 else f"{worst.max_fails} failures take"
+            failures = "one failure marks" if worst.max_fails == 1 else f"{worst.max_fails} failures mark"
             excused = bool(upstream.backups) or upstream.family == "stream"
             yield _on_peers(
                 peers,
                 "fail_timeout",
-                f"{failures} {worst.text} out for {_seconds(worst.fail_timeout)}, "
-                "and nginx does not look for it earlier even if it recovers at once",
+                f"{failures} {worst.text} unavailable for {_seconds(worst.fail_timeout)}, "
+                "even if it recovers at once",
                 severity=Severity.INFO if excused else None,
             )
 
@@ -105,8 +105,8 @@ def fail_timeout_too_short(ctx: CheckContext) -> Iterable[Hit]:
                 peers,
                 "fail_timeout",
                 f"fail_timeout={_seconds(peers[0].fail_timeout)} is shorter than the connect timeout of "
-                f"{_seconds(smallest / 1000)}: with a host that drops packets, probes overlap and "
-                "some request always hangs on it",
+                f"{_seconds(smallest / 1000)}: if the host drops packets, some "
+                "requests always hang on it",
                 related=(("requests reach the upstream from here", whole(each.directive)),),
                 cause=long_connects(ctx, retry) if retry is not None else "",
             )
@@ -125,11 +125,11 @@ def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
         yield _on_peers(
             zero,
             "max_fails",
-            f"max_fails=0 never takes {listed([peer.text for peer in zero])} out: while it is dead, "
+            f"max_fails=0 never marks {listed([peer.text for peer in zero])} unavailable: while it fails, "
             + (
                 "each of its requests waits for a timeout before it is retried"
                 if _retries(ctx, upstream)
-                else "each of its requests fails, for none is retried after an error"
+                else "each of its requests fails, because errors are not retried"
             ),
             severity=Severity.INFO if decision else None,
             make_fix=None if decision else partial(_without, zero, "max_fails"),
@@ -156,7 +156,7 @@ def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(
             parameter_place(peer, *names),
             f'{listed(names)} of {peer.text}, the only server of "{upstream.name}", '
-            f"{'has' if len(names) == 1 else 'have'} no effect{condition}: a lone server is never taken out",
+            f"{'has' if len(names) == 1 else 'have'} no effect{condition}: a single server is never marked unavailable",
             peer.directive,
             confidence=None if single else Confidence.LOW,
             make_fix=partial(_without, [peer], "max_fails", "fail_timeout", "slow_start") if single else None,
@@ -177,8 +177,8 @@ def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             peer_place(peer),
-            f'{peer.text} is the only live server of "{upstream.name}", and beside servers marked down its '
-            f"failures count: {_times(peer.max_fails)} {outage(upstream)} for {_seconds(peer.fail_timeout)}",
+            f'{peer.text} is the only usable server of "{upstream.name}", and its failures count because others are '
+            f"marked down: {_times(peer.max_fails)} {outage(upstream)} for {_seconds(peer.fail_timeout)}",
             peer.directive,
             related=related_peers("marked down", down),
             confidence=Confidence.LOW if peer.is_hostname else None,

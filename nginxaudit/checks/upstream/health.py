@@ -64,7 +64,7 @@ def health_check_without_upstream(ctx: CheckContext) -> Iterable[Hit]:
             )
             yield Hit(
                 name_of(node),
-                f"health_check works on named upstream groups only; requests are passed to {what}",
+                f"health_check works only with upstreams; requests are passed to {what}",
                 node,
                 related=(("used here", whole(each.directive)),),
                 help="Define an upstream with a zone, and pass to its name.",
@@ -103,8 +103,8 @@ def duplicate_health_check(ctx: CheckContext) -> Iterable[Hit]:
         if first is not node:
             yield Hit(
                 whole(node),
-                f'"{each.upstream.name}" is probed in the same way twice: every server gets the probes of both',
+                f'"{each.upstream.name}" has the same health check twice: every server gets the probes of both',
                 node,
                 related=(("first here", whole(first)),),
-                help="Keep one health_check per group; a location of its own that is internal will do.",
+                help="Keep one health_check per upstream, for example in a separate internal location.",
             )

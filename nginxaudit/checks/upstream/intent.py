@@ -64,7 +64,7 @@ def active_passive_flapping(ctx: CheckContext) -> Iterable[Hit]:
             f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back'
             + (": each worker decides for itself" if alone else ""),
             upstream.directive,
-            help="Choose max_fails and fail_timeout on purpose, and add a zone.",
+            help="Set max_fails and fail_timeout deliberately, and add a zone.",
         )
 
 
@@ -96,7 +96,7 @@ def _contradiction(upstream: Upstream, declaration: Declaration) -> str:
     if declaration.topology == ACTIVE_ACTIVE:
         if upstream.backups:
             names = listed([peer.text for peer in upstream.backups])
-            return f"{names} is marked backup and waits"
+            return f"{names} is marked backup"
         if live == 1 and not upstream.live_primaries[0].is_hostname:
             return "only one server gets traffic"
     elif upstream.backups and not upstream.live_backups:
@@ -156,7 +156,7 @@ def _evidence(evidence: Sequence[Evidence]) -> tuple[tuple[str, Place], ...]:
 def _remedy(upstream: Upstream, intent: Intent) -> str:
     standby = listed([peer.text for peer in intent.standby]) if intent.standby else "the standby"
     return (
-        f"Mark {standby} with backup; if all servers shall serve, say so: "
+        f"Mark {standby} with backup; if all servers should get traffic, declare it: "
         f'# nginxaudit: topology=active-active above "upstream {upstream.name}".'
     )
 
@@ -166,7 +166,7 @@ def _marked(upstream: Upstream, intent: Intent) -> Fix | None:
     live = [peer for peer in upstream.primaries if peer.is_live]
     standby, title = list(intent.standby), "Mark the standby backup"
     if not standby and len(live) == 2:
-        standby, title = live[1:], f"Mark {live[1].address} backup, if it is the one that waits"
+        standby, title = live[1:], f"Mark {live[1].address} as backup, if it is the standby"
     if not intent.missing_backup or all(peer in standby for peer in live) or not standby:
         return None
     return Fix(

@@ -178,13 +178,13 @@ def error_page_fallback_loop(ctx: CheckContext) -> Iterable[Hit]:
             if again:
                 yield Hit(
                     whole(page),
-                    f'when "{group.name}" fails, {page.args[-1]} asks the same group again',
+                    f'when "{group.name}" fails, {page.args[-1]} uses the same upstream again',
                     page,
                     related=(
-                        ("asked here first", whole(each.directive)),
+                        ("first used here", whole(each.directive)),
                         ("and again here", whole(again[0].directive)),
                     ),
-                    help="Pass to another group there, or answer with a page.",
+                    help="Pass to another upstream there, or answer with a page.",
                 )
 
 

@@ -74,7 +74,7 @@ def backup_only_one_of_many(ctx: CheckContext) -> Iterable[Hit]:
             f'{backups[0].text} alone takes over from {len(primaries)} servers of "{upstream.name}"',
             backups[0].directive,
             related=related_peers("primary", primaries[:1]),
-            help="Make sure that it can carry the whole load.",
+            help="Make sure that it can handle the whole load.",
         )
 
 
@@ -88,7 +88,7 @@ def hash_not_consistent(ctx: CheckContext) -> Iterable[Hit]:
             continue  # its clients may count on this very order
         yield Hit(
             whole(node),
-            f'when a server of "{upstream.name}" comes or goes, most keys move to another one: caches are empty then',
+            f'when a server of "{upstream.name}" is added or removed, most keys move to another server and caches are cold',
             node,
             help='Add "consistent"; that moves the keys once.',
         )

@@ -54,7 +54,7 @@ def _no_resolver(each: Pass, what: str, confidence: Confidence | None) -> Hit:
     )
     return Hit(
         arg(each.directive, token),
-        f'"{each.text}" is evaluated for every request, and there is no resolver: {what}, {result}',
+        f'"{each.text}" needs a resolver at run time, but there is none: {what}, {result}',
         each.directive,
         severity=Severity.WARNING if confidence else None,
         confidence=confidence,

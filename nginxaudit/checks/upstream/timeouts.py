@@ -20,7 +20,7 @@ from nginxaudit.syntax.tree import Directive
 _SLOW_MS = 15_000
 
 
-_REMEDY = "Set {} to 2s to 5s: inside one network a connection takes milliseconds."
+_REMEDY = "Set {} to 2s to 5s: within one network a connection takes milliseconds."
 _CONNECT_TIMEOUT = "5s"
 """The longest that makes sense inside one network."""
 
@@ -51,7 +51,7 @@ def _slow(ctx: CheckContext, name: str, node: Directive, found: list[tuple[int, 
     groups = listed([f'"{group.name}"' for _, group, _ in found])
     return Hit(
         whole(node),
-        f"when servers of {groups} drop packets, a request may wait {seconds(worst)} before it reaches a live one "
+        f"when servers of {groups} drop packets, a request may wait {seconds(worst)} before it reaches a working one "
         f"({name} is {seconds(retry.connect)})",
         node,
         related=tuple(("the upstream", group_place(group)) for _, group, _ in found),
@@ -65,7 +65,7 @@ def _slow_by_default(ctx: CheckContext, name: str, worst: int, upstream: Upstrea
     model = ctx.model
     hit = Hit(
         group_place(upstream),
-        f'when servers of "{upstream.name}" drop packets, a request may wait {seconds(worst)} before it reaches a live one '
+        f'when servers of "{upstream.name}" drop packets, a request may wait {seconds(worst)} before it reaches a working one '
         f"({name} is {seconds(retry.connect)}, the default)",
         upstream.directive,
         related=(("used here", whole(retry.each.directive)),),
@@ -114,15 +114,15 @@ def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
                 whole(node),
                 f"Linux gives up connecting after about {seconds(CONNECT_LIMIT_MS)}; {seconds(value)} is never reached",
                 node,
-                help="Set it to 2s to 5s inside one network.",
+                help="Use 2s to 5s within one network.",
             )
         elif node in delaying:
             yield Hit(
                 whole(node),
-                f'a server of "{delaying[node].name}" that drops packets holds a request for {seconds(value)} before another one is tried',
+                f'a server of "{delaying[node].name}" that drops packets delays a request for {seconds(value)} before another one is tried',
                 node,
                 related=(("the upstream", group_place(delaying[node])),),
-                help="Set it to 2s to 5s inside one network.",
+                help="Use 2s to 5s within one network.",
             )
 
 

@@ -162,7 +162,7 @@ def _off_alone(use: Use) -> Iterator[Mistake]:
         return
     if any([str(arg) for arg in node.args] == ["off"] for node in siblings):
         message = f'"{use.name} off" cannot stand beside another "{use.name}" of the same block'
-        yield repeated(use, siblings[0], message, "Keep the one you mean.")
+        yield repeated(use, siblings[0], message, "Keep the one you need.")
 
 
 @reads("proxy_cookie_domain", "proxy_cookie_path")

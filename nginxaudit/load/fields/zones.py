@@ -215,7 +215,7 @@ def _once(use: Use, zone: str) -> Iterator[Mistake]:
     earlier = use.load.first(use.node, use.name, zone, id(use.node.parent))
     if earlier is not None:
         message = f'"{use.name}" with zone "{zone}" is duplicate in this block'
-        yield repeated(use, earlier, message, "Keep the one you mean.")
+        yield repeated(use, earlier, message, "Keep the one you need.")
 
 
 # -- caches
