@@ -43,7 +43,7 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
                 peers,
                 "fail_timeout",
                 "fail_timeout=0 skips a failed server only for the rest of the second: "
-                f"requests are still sent to {listed([peer.text for peer in peers])} while it fails",
+                f"requests are still sent to {listed([peer.text for peer in peers])} after a failure",
                 severity=Severity.INFO if deliberate else None,
             )
 
@@ -125,7 +125,7 @@ def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
         yield _on_peers(
             zero,
             "max_fails",
-            f"max_fails=0 never marks {listed([peer.text for peer in zero])} unavailable: while it fails, "
+            f"max_fails=0 never marks {listed([peer.text for peer in zero])} unavailable: during a failure "
             + (
                 "each of its requests waits for a timeout before it is retried"
                 if _retries(ctx, upstream)
