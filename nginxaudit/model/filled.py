@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nginxaudit.model.scope import enclosing, family_of
-from nginxaudit.nginx.names import LUA
+from nginxaudit.nginx.names import FAMILIES, LUA
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
@@ -36,19 +36,29 @@ _ANYTHING = r"\brequire\b|\bdofile\b|\bloadfile\b|\bngx\.var\s*\[|\br\.variables
 
 def is_filled(model: Model, name: str, scope: Directive) -> bool:
     """Whether something else than ``set``, ``map`` and their like gives the variable its value in ``scope``."""
-    for directive in model.variable_definitions(family_of(scope)).get(name, ()):
+    for directive in model.once(_computing).get((family_of(scope), name), ()):
         if directive.name in _ANSWERED:
             if directive in model.effective(scope, directive.name):
                 return True
-        elif directive.name in _COMPUTED and directive.parent in (scope, *scope.ancestors()):
+        elif directive.parent in (scope, *scope.ancestors()):
             return True
     return any(_may_write(each, name) for each in _code(model, scope))
 
 
 def is_computed(model: Model, name: str, scope: Directive) -> bool:
     """Whether nothing is known of the value: it comes from code, a key-value store or another server."""
-    defined = model.variable_definitions(family_of(scope)).get(name, ())
-    return any(directive.name in _COMPUTED for directive in defined) or is_filled(model, name, scope)
+    return (family_of(scope), name) in model.once(_computing) or is_filled(model, name, scope)
+
+
+def _computing(model: Model) -> dict[tuple[str, str], list[Directive]]:
+    """By family and variable, what computes it: a variable may have thousands of ``set`` beside that."""
+    found: dict[tuple[str, str], list[Directive]] = {}
+    for family in FAMILIES:
+        for name, directives in model.variable_definitions(family).items():
+            computing = [directive for directive in directives if directive.name in _COMPUTED]
+            if computing:
+                found[family, name] = computing
+    return found
 
 
 def _code(model: Model, scope: Directive) -> Iterator[Directive]:
