@@ -26,7 +26,7 @@ _OTHER_METHODS = frozenset(
         "upstream_fair",
     }
 )
-"""Directives of third-party modules that choose servers. A directive that nobody knows is no method."""
+"""Directives of third-party modules that choose servers. An unknown directive is not a method."""
 _LUA_BALANCER = "balancer_by_lua"
 _CHECKS = ("check", "healthcheck")  # Tengine and others: active checks inside the group
 

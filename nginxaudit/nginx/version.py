@@ -35,7 +35,7 @@ def own_version(text: str) -> OwnVersion:
     if len(parts) != 4:
         return parse_version(text)
     if not all(part.isascii() and part.isdecimal() for part in parts):
-        raise ValueError(f"{text!r} is no version; expected something like 1.27.1.2")
+        raise ValueError(f"{text!r} is not a version; expected something like 1.27.1.2")
     return tuple(map(int, parts))
 
 
@@ -46,7 +46,7 @@ def parse_version(text: str) -> Version:
     """
     parts = text.strip().removeprefix("nginx/").removeprefix("v").split(".")
     if len(parts) not in (2, 3) or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise ValueError(f"{text!r} is no version of nginx; expected something like 1.28.0")
+        raise ValueError(f"{text!r} is not a version of nginx; expected something like 1.28.0")
     major, minor, *patch = map(int, parts)
     return major, minor, patch[0] if patch else 0
 

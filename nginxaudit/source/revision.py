@@ -123,7 +123,7 @@ def _packed(directory: str, blobs: list[_Blob]) -> io.BytesIO:
 
 def _commit(directory: str, revision: str) -> str:
     if revision.startswith("-") or "\0" in revision or ":" in revision or not revision.strip():
-        raise ReadError(Unreadable.MISSING, f'"{revision}" is no revision')
+        raise ReadError(Unreadable.MISSING, f'"{revision}" is not a revision')
     try:
         found = _text(directory, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
     except ReadError as error:
@@ -131,7 +131,11 @@ def _commit(directory: str, revision: str) -> str:
             raise
         found = ""
     if not _OBJECT.fullmatch(found):
-        raise ReadError(Unreadable.MISSING, f'"{revision}" is no commit here', "Fetch it: git fetch origin.")
+        raise ReadError(
+            Unreadable.MISSING,
+            f'"{revision}" is not a commit of this repository',
+            "Fetch it: git fetch origin.",
+        )
     return found
 
 

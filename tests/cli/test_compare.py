@@ -143,7 +143,7 @@ def test_revisions_that_are_none(repository: Path, words: tuple[str, ...]) -> No
 def test_no_repository_and_a_path_that_was_not_there(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(OLD)
     run = nginxaudit("compare", "--no-settings", "--git", "main", cwd=tmp_path)
-    assert run.returncode == 2 and "is no commit here" in run.stderr
+    assert run.returncode == 2 and "is not a commit of this repository" in run.stderr
     (repository / "later").mkdir(exist_ok=True)
     (repository / "later/nginx.conf").write_text(OLD)
     run = nginxaudit("compare", "--no-settings", "--git", "main", "later", cwd=repository)

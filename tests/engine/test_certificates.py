@@ -1,4 +1,4 @@
-"""``--check-files``: what certificates say, read from texts that anybody may have written."""
+"""``--check-files``: what certificates say, read from texts of unknown origin."""
 
 import base64
 import random

@@ -15,38 +15,7 @@ from nginxaudit.engine.fix.patch import unified_diff
 from nginxaudit.engine.settings import Settings
 from nginxaudit.source.directory import WriteError
 from nginxaudit.source.write import Change, written
-
-PAGE = """+++
-id = "ACME1"
-severity = "info"
-confidence = "high"
-rejected-by-nginx = false
-fix = "safe"
-[repair]
-title = "{title}"
-{repair}
-[check]
-directive = "{directive}"
-message = "found"
-+++
-# Own rule
-
-## What it does
-It finds a directive.
-
-## Why it matters
-For a test.
-
-## How to fix
-See the repair.
-"""
-
-
-def _rules(directory: Path, **fields: str) -> Settings:
-    pages = directory / "rules" / "own"
-    pages.mkdir(parents=True)
-    (pages / "own.md").write_text(PAGE.format(**fields))
-    return Settings(select=("own",), rules=(str(directory / "rules"),))
+from tests.engine.own_rule import own_rule
 
 
 def _main(directory: Path, text: str) -> str:
@@ -56,7 +25,7 @@ def _main(directory: Path, text: str) -> str:
 
 
 def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
-    wanted = _rules(
+    wanted = own_rule(
         tmp_path, title="Break it", repair='replace = "server_tokenz off"', directive="server_tokens"
     )
     main = _main(tmp_path, "events {}\nhttp {\n    server_tokens on;\n}\n")
@@ -68,7 +37,7 @@ def test_a_fix_that_nginx_would_refuse_is_not_applied(tmp_path: Path) -> None:
 
 
 def test_a_fix_that_some_version_of_the_target_would_refuse_is_not_applied(tmp_path: Path) -> None:
-    wanted = _rules(tmp_path, title="Write it", repair='replace = "keepalive 0"', directive="keepalive")
+    wanted = own_rule(tmp_path, title="Write it", repair='replace = "keepalive 0"', directive="keepalive")
     main = _main(
         tmp_path,
         "events {}\nhttp {\n    upstream a {\n        server 10.0.0.1;\n        keepalive 8;\n    }\n}\n",
@@ -83,7 +52,9 @@ def test_a_fix_that_some_version_of_the_target_would_refuse_is_not_applied(tmp_p
 def test_a_weakness_that_is_there_is_no_reason_in_a_copy_or_on_another_line(tmp_path: Path) -> None:
     """What is put in has an error that another line has already; nginx does not refuse it."""
     bad = "proxy_read_timeout 0;"
-    wanted = _rules(tmp_path, title="Add", repair=f'insert = "{bad}"\nwhere = "first"', directive="location")
+    wanted = own_rule(
+        tmp_path, title="Add", repair=f'insert = "{bad}"\nwhere = "first"', directive="location"
+    )
     wanted = wanted.with_options(extend_select=("zero-timeout",))
     there = "location /a {\n    proxy_read_timeout 0;\n    proxy_pass http://127.0.0.1:1;\n}\n"
     text = f"events {{}}\nhttp {{\nserver {{\nlisten 8080;\n{there}}}\n}}\n"
@@ -99,7 +70,7 @@ def test_a_weakness_that_is_there_is_no_reason_in_a_copy_or_on_another_line(tmp_
 
 
 def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
-    wanted = _rules(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
+    wanted = own_rule(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
     text = "events {}\nhttp {\n    add_header gzip;\n    add_header sendfile;\n    add_header nonsense;\n}\n"
     fixed = fix([_main(tmp_path, text)], wanted)
     (change,) = fixed.changes
@@ -110,7 +81,7 @@ def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_rule_whose_fixes_break_things_is_given_up(tmp_path: Path) -> None:
     """Each one that breaks is found out by several audits: fifty of them took seconds."""
-    wanted = _rules(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
+    wanted = own_rule(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
     bad = "".join(f"    add_header nonsense{number};\n" for number in range(20))
     fixed = fix([_main(tmp_path, f"events {{}}\nhttp {{\n{bad}}}\n")], wanted)
     reasons = [reason for _, reason in fixed.rejected]
@@ -139,7 +110,7 @@ def test_a_run_that_stops_early_says_so(
 
 @pytest.mark.slow
 def test_a_fix_that_never_ends_is_stopped(tmp_path: Path) -> None:
-    wanted = _rules(
+    wanted = own_rule(
         tmp_path,
         title="Add",
         repair='insert = "gzip_types text/css;"\nwhere = "after"',
@@ -150,7 +121,7 @@ def test_a_fix_that_never_ends_is_stopped(tmp_path: Path) -> None:
 
 
 def test_edits_at_one_place_wait_for_the_next_round(tmp_path: Path) -> None:
-    wanted = _rules(
+    wanted = own_rule(
         tmp_path, title="Add", repair='insert = "tcp_nodelay on;"\nwhere = "http"', directive="gzip"
     )
     text = "events {}\nhttp {\n    server {\n        listen 8080;\n        gzip on;\n    }\n    server {\n        listen 8081;\n        gzip on;\n    }\n}\n"

@@ -16,6 +16,7 @@ from nginxaudit.engine.settings import Settings
 from nginxaudit.finding import Finding, Severity, Versions
 from nginxaudit.hit import Hit
 from nginxaudit.nginx import NEWEST, OLDEST, Asked, Stretch, Target, format_version, parse_version
+from tests.engine.own_rule import own_rule
 from tests.support.command import nginxaudit
 
 _BACKENDS = """
@@ -201,30 +202,6 @@ def test_a_fix_that_needs_a_version_is_offered_when_it_is_known(tmp_path: Path) 
     assert known.fix.title == "Add http2 on (nginx 1.25.1 or newer)"
 
 
-_PAGE = """+++
-id = "ACME7"
-severity = "info"
-confidence = "high"
-rejected-by-nginx = false
-fix = "unsafe"
-[repair]
-title = "Do it"
-{repair}
-[check]
-directive = "{directive}"
-message = "found"
-+++
-# Own rule
-
-## What it does
-It finds a directive.
-
-## Why it matters
-For a test.
-
-## How to fix
-See the repair.
-"""
 _WRITTEN = {
     "a directive": ("root", 'insert = "max_headers 100;"\nwhere = "after"', "1.29.8"),
     "one in a block": (
@@ -249,13 +226,10 @@ http { server { listen 80; root /srv/www; location / { proxy_pass http://127.0.0
 @pytest.mark.parametrize("kind", _WRITTEN)
 def test_a_fix_is_offered_where_all_versions_understand_what_it_writes(kind: str, tmp_path: Path) -> None:
     directive, repair, since = _WRITTEN[kind]
-    pages = tmp_path / "rules" / "own"
-    pages.mkdir(parents=True)
-    (pages / "own.md").write_text(_PAGE.format(repair=repair, directive=directive))
+    own = own_rule(tmp_path, title="Do it", repair=repair, directive=directive, fix="unsafe")
 
     def title(version: str | None) -> str | None:
-        rules = str(tmp_path / "rules")
-        found = _found(_TEXT, "own", tmp_path, select=("own",), rules=(rules,), nginx_version=version)
+        found = _found(_TEXT, "own", tmp_path, select=own.select, rules=own.rules, nginx_version=version)
         return found[-1].fix.title if found[-1].fix else None
 
     if since is None:

@@ -43,9 +43,7 @@ def renewed(known: list[Record], said: Iterable[Said]) -> tuple[list[Record], li
         elif each.events:
             made[each.cve] = _new(each)
             new.append(each.cve)
-            lines.append(
-                f"{each.cve}: new, {each.summary or each.source}: what must be configured is to be looked at"
-            )
+            lines.append(f"{each.cve}: new, {each.summary or each.source}: check what must be configured")
         else:
             where = f": fixed in {', '.join(each.elsewhere)}" if each.elsewhere else ""
             lines.append(f"{each.cve} ({each.source}): no versions of nginx itself, to be looked at{where}")

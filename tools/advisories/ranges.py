@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)+")
 def number(text: str) -> Version:
     """``1.31.2`` as numbers. Raises `ValueError`."""
     if _NUMBER.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is no version")
+        raise ValueError(f"{text!r} is not a version")
     return tuple(map(int, text.split(".")))
 
 

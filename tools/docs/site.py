@@ -1,4 +1,4 @@
-"""Everything on the site that nobody wrote as a page of it: rules, their indexes, documents of the repository."""
+"""Everything on the site that is generated: rules, their indexes, documents of the repository."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tools.facts.tables import Variable
 from tools.facts.types import type_of
 
 _ANNOTATED = ("default", "repeatable", "repeat", "inherits")
-"""What no table says: a new directive is to be looked at until its record has the first two of them."""
+"""What no table says: a new directive should be checked until its record has the first two of them."""
 
 
 class Report:

@@ -55,13 +55,13 @@ def _level(model: Model, block: Directive, name: str) -> Directive | None:
 
 def proxy_set_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
     """A block with headers of its own for the backend loses those of the outer blocks."""
-    told: set[tuple[Directive, str]] = set()
+    reported: set[tuple[Directive, str]] = set()
     for each in ctx.model.passes:
         name = SETTING.get(each.protocol)
         level = _level(ctx.model, each.scope, name) if name is not None else None
-        if name is None or level is None or level.parent is None or (level, name) in told:
+        if name is None or level is None or level.parent is None or (level, name) in reported:
             continue
-        told.add((level, name))
+        reported.add((level, name))
         outer = ctx.model.effective(level.parent, name)
         if not outer:
             continue
@@ -133,13 +133,13 @@ def _first_word(node: Directive) -> Sequence[str]:
 
 
 def _lost_parameters(ctx: CheckContext) -> Iterator[Hit]:
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for each in ctx.model.passes:
         name = PARAMETERS.get(each.protocol)
         level = _level(ctx.model, each.scope, name) if name is not None else None
-        if name is None or level is None or level.parent is None or level in told:
+        if name is None or level is None or level.parent is None or level in reported:
             continue
-        told.add(level)
+        reported.add(level)
         lost = left_out(ctx.model, level, name)
         if lost:
             yield _lost_entries(ctx.model, level, name, lost)
@@ -162,12 +162,12 @@ def _of_group_or_address(each: Pass) -> bool:
 
 
 def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
-    """A backend that is told the name of the group as the host; once per server."""
-    told: set[object] = set()
+    """A backend that gets the name of the upstream as the host; once per server."""
+    reported: set[object] = set()
     for each in ctx.model.passes:
-        if each.server in told or not lacks_host(ctx.model, each):
+        if each.server in reported or not lacks_host(ctx.model, each):
             continue
-        told.add(each.server)
+        reported.add(each.server)
         hit = Hit(
             whole(each.directive),
             f'backend receives "Host: {each.upstream.name if each.upstream else ""}" instead of the client\'s host',

@@ -30,16 +30,16 @@ def log_missing_upstream_fields(ctx: CheckContext) -> Iterable[Hit]:
     formats = {
         node.args[0].lower(): node for node in ctx.model.config.named("log_format") if len(node.args) > 1
     }
-    told: set[str] = set()
+    reported: set[str] = set()
     for each in ctx.model.passes:
         if each.upstream is None or len(each.upstream.peers) < 2:
             continue
         for log in ctx.model.effective(each.scope, "access_log"):
             name = log.args[1].lower() if len(log.args) > 1 and "=" not in log.args[1] else "combined"
             node = formats.get(name)
-            if log.args[:1] == ["off"] or name in told or (node is None and name != "combined"):
+            if log.args[:1] == ["off"] or name in reported or (node is None and name != "combined"):
                 continue
-            told.add(name)
+            reported.add(name)
             names = {
                 reference.name for token in (node.args[1:] if node else ()) for reference in references(token)
             }
@@ -111,7 +111,7 @@ def _discards(node: Directive) -> bool:
 
 
 def _serves(model: Model, block: Directive) -> bool:
-    """Whether a server answers strangers with more than fixed texts, and none of its locations has a log."""
+    """Whether a server answers unauthenticated clients with more than fixed texts, and none of its locations has a log."""
     server = model.server_of(block)
     if server is None or server.family != "http" or is_local(server) or block.first("return"):
         return False

@@ -161,15 +161,15 @@ def _version(each: Pass, location: Directive) -> Edit:
 
 def sub_filter_compressed_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """Text that is to be replaced in responses that arrive compressed."""
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for each in proxied(ctx):
         filters = ctx.model.effective(each.scope, "sub_filter")
-        if not filters or filters[0] in told:
+        if not filters or filters[0] in reported:
             continue
         headers = set_headers(ctx.model, each.scope)
         if "accept-encoding" in headers or ctx.model.flag(each.scope, "gunzip", False):
             continue
-        told.add(filters[0])
+        reported.add(filters[0])
         hit = Hit(
             whole(filters[0]),
             "sub_filter does not change compressed responses; the client's Accept-Encoding is passed on",

@@ -62,7 +62,7 @@ def _redirect(block: Directive) -> _Redirect | None:
 
 def redirect_loop(ctx: CheckContext) -> Iterable[Hit]:
     """A redirect that leads back to itself, at once or by way of other servers."""
-    told: set[Server] = set()
+    reported: set[Server] = set()
     by_port: dict[int | None, list[Socket]] = {}
     for socket in ctx.model.sockets("http").values():
         by_port.setdefault(socket.key.port, []).append(socket)
@@ -70,8 +70,8 @@ def redirect_loop(ctx: CheckContext) -> Iterable[Hit]:
         if server.listen_unknown or ctx.model.unknown_inside(server.directive, direct=True):
             continue
         chain = _chain(by_port, server)
-        if chain and not told.intersection(each for each, _ in chain):
-            told.update(each for each, _ in chain)
+        if chain and not reported.intersection(each for each, _ in chain):
+            reported.update(each for each, _ in chain)
             yield _loop(chain[0][1], [redirect for _, redirect in chain[1:]])
         for location in server.locations:
             redirect = _redirect(location.directive)

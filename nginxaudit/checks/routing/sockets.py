@@ -138,16 +138,16 @@ _SPOKEN = {
 def listen_protocol_mismatch(ctx: CheckContext) -> Iterable[Hit]:
     """A parameter for the whole socket that only some of its servers write."""
     for family in FAMILIES:
-        told: set[tuple[Server, str]] = set()
+        reported: set[tuple[Server, str]] = set()
         for socket in ctx.model.sockets(family).values():
             if len(socket.servers) < 2:
                 continue
             for protocol, meaning in _SPOKEN.items():
                 odd = _odd_one(ctx.model, socket, protocol)
-                if odd is None or (odd[0][0], protocol) in told:
+                if odd is None or (odd[0][0], protocol) in reported:
                     continue
                 (server, line), (other, other_line) = odd
-                told.add((server, protocol))
+                reported.add((server, protocol))
                 yield Hit(
                     _line(server, line),
                     f"{protocol} of another server applies to all of {socket.key}: {meaning}",

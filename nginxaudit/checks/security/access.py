@@ -40,7 +40,7 @@ _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked fo
 
 def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
     """A ``return`` answers before access rules are checked."""
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for node in ctx.model.config.named("return"):
         block = node.parent
         location = ctx.model.location_of(node)
@@ -50,9 +50,9 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
             continue
         scope = block if block.name != "if" or block.parent is None else block.parent
         guards = [*_denials(ctx.model, block), *logins(ctx.model, block)]
-        if not guards or scope in told or _refuses_anyway(ctx.model, block, node):
+        if not guards or scope in reported or _refuses_anyway(ctx.model, block, node):
             continue
-        told.add(scope)
+        reported.add(scope)
         found, asked = answered(ctx.model, node)
         yield Hit(
             whole(node),
@@ -284,12 +284,12 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords that are sent in plain text; once per server."""
     if ctx.model.config.named("set_real_ip_from"):
         return  # something before this nginx may speak TLS
-    told: set[object] = set()
+    reported: set[object] = set()
     for node in ctx.model.config.named("auth_basic"):
         if not node.args or node.args[0].lower() == "off" or node.parent is None:
             continue
         server = ctx.model.server_of(node)
-        if server is None or server in told or server.listen_unknown or is_local(server):
+        if server is None or server in reported or server.listen_unknown or is_local(server):
             continue
         plain = [
             listen for listen in server.listens if not (listen.ssl or listen.quic or listen.proxy_protocol)
@@ -298,7 +298,7 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
         plain = [listen for listen in plain if not sockets[listen.key].ssl and listen.kind != "unix"]
         if not plain or any(child.name == "if" for child in server.directive.children):
             continue
-        told.add(server)
+        reported.add(server)
         yield Hit(
             whole(node),
             f"auth_basic on {plain[0].key} without TLS: credentials are sent unencrypted",

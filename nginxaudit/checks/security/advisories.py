@@ -234,10 +234,10 @@ def map_regex_capture_overflow(ctx: CheckContext) -> Iterable[Hit]:
         return
     every, paths = _affected(ctx, "CVE-2026-42533"), _affected(ctx, "CVE-2026-93479")
     if every or paths:
-        told: set[str] = set()
+        reported: set[str] = set()
         for node, name in _overflowing(ctx, maps):
-            if name not in told and (every or node.name in _PATHS):
-                told.add(name)
+            if name not in reported and (every or node.name in _PATHS):
+                reported.add(name)
                 yield _overflow(ctx, maps[name], node, "CVE-2026-42533" if every else "CVE-2026-93479")
     copies = [node for name in _COPIES for node in ctx.model.config.named(name) if node.args[:1] == ["on"]]
     copies += [node for node in ctx.model.config.named("slice") if node.args[:1] != ["0"]]

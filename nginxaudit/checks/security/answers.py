@@ -33,7 +33,7 @@ def answered(model: Model, node: Directive) -> tuple[Witness | None, bool]:
 def served(
     model: Model, block: Directive, path: str | None = None, *, six: bool = False
 ) -> tuple[Witness | None, bool]:
-    """A request of a stranger that gets something in ``block``, and whether any could be tried. ``six``: over IPv6."""
+    """A request of an unauthenticated client that gets something in ``block``, and whether any could be tried. ``six``: over IPv6."""
     server, location = model.server_of(block), model.location_of(block)
     path = path or ("/" if location is None else path_of(location))
     ask = ask_of(server, encoded(path), six=six) if server is not None and path is not None else None

@@ -25,7 +25,7 @@ _PLAIN = frozenset(
 
 def cache_key_missing_request(ctx: CheckContext) -> Iterable[Hit]:
     """Keys without the arguments or the body that the backend gets."""
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for each in ctx.model.passes:
         if each.protocol not in CACHING or goes_by_client(ctx, each):
             continue
@@ -33,8 +33,8 @@ def cache_key_missing_request(ctx: CheckContext) -> Iterable[Hit]:
         if cache is None or cache == "off":
             continue
         for hit in (_without_arguments(ctx.model, each), _without_body(ctx.model, each)):
-            if hit is not None and hit.node is not None and hit.node not in told:
-                told.add(hit.node)
+            if hit is not None and hit.node is not None and hit.node not in reported:
+                reported.add(hit.node)
                 yield hit
 
 
@@ -101,16 +101,16 @@ def cache_key_missing_host(ctx: CheckContext) -> Iterable[Hit]:
         zone = ctx.model.value(each.scope, f"{each.protocol}_cache")
         if zone is not None and zone != "off" and "$" not in zone:
             zones.setdefault(f"{each.protocol} {zone}", []).append((each.scope, each.server))
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for label, uses in zones.items():
         protocol = label.partition(" ")[0]
         if len({server for _, server in uses}) < 2 and all(len(server.names) < 2 for _, server in uses):
             continue
         for scope, _ in uses:
             key = next(iter(ctx.model.effective(scope, f"{protocol}_cache_key")), None)
-            if key is None or not key.args or key in told or _tells_host(key.args[0]):
+            if key is None or not key.args or key in reported or _tells_host(key.args[0]):
                 continue
-            told.add(key)
+            reported.add(key)
             yield Hit(
                 whole(key),
                 "the cache key lacks the host: a page of one site is served for another",

@@ -53,7 +53,7 @@ _IDENTITIES = frozenset(
 
 def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
     """Caches that store what the backend marks as made for one client."""
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for each in ctx.model.passes:
         if each.protocol not in CACHING:
             continue
@@ -61,15 +61,15 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
         if cache is None or cache == "off" or goes_by_client(ctx, each) or _answers_nginx(ctx.model, each):
             continue
         for node in ctx.model.effective(each.scope, f"{each.protocol}_ignore_headers"):
-            if node in told:
+            if node in reported:
                 continue
             hit = _ignored(ctx, each, node)
             if hit is not None:
-                told.add(node)
+                reported.add(node)
                 yield hit
         for node in ctx.model.effective(each.scope, f"{each.protocol}_set_header"):
-            if node not in told and _names_client(ctx.model, node):
-                told.add(node)
+            if node not in reported and _names_client(ctx.model, node):
+                reported.add(node)
                 yield Hit(
                     whole(node),
                     f"{node.args[0]} identifies the user to the backend, but the cache key does not contain it",

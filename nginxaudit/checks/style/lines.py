@@ -149,7 +149,7 @@ def line_start(source: SourceText, at: int) -> int:
 def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
     """Blocks that no screen shows; asked for only."""
     limit = int(ctx.options["lines"])
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     blocks = [
         node
         for node in ctx.model.config.top.walk()
@@ -157,11 +157,11 @@ def block_too_long(ctx: CheckContext) -> Iterable[Hit]:
     ]
     for node in reversed(blocks):
         statement = node.statement
-        if statement.close is None or node in told or statement.close - statement.start < limit:
+        if statement.close is None or node in reported or statement.close - statement.start < limit:
             continue  # so few characters are no more lines
         first, last = node.source.position(statement.start)[0], node.source.position(statement.close)[0]
         if last - first + 1 > limit and node.name != "http":
-            told.update(node.ancestors())
+            reported.update(node.ancestors())
             yield Hit(
                 Place(node.source, statement.start, statement.name_end, node.via),
                 f"the block has {last - first + 1} lines",

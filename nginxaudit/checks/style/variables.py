@@ -14,15 +14,15 @@ def mixed_case_variable(ctx: CheckContext) -> Iterable[Hit]:
     """One variable in several spellings; once per variable."""
     mixed = _spelled_differently(ctx.model.config)
     first: dict[str, tuple[str, Place]] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for node, token in ctx.model.texts if mixed else ():
         for name in spellings(token):
             lower = name.lower()
-            if lower not in mixed or lower in told:
+            if lower not in mixed or lower in reported:
                 continue
             spelling, place = first.setdefault(lower, (name, arg(node, token)))
             if spelling != name:
-                told.add(lower)
+                reported.add(lower)
                 yield Hit(
                     arg(node, token),
                     f"${name} is the same variable as ${spelling}: variable names ignore case",

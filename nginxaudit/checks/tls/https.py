@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model import Model
+from nginxaudit.model.access import is_loopback
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
 from nginxaudit.nginx.ciphers import lacks_ephemeral
@@ -14,7 +15,6 @@ from nginxaudit.nginx.names import PASS_DIRECTIVES
 
 _TO_HTTPS = re.compile(r"https:|\$redirect|\$scheme_|\$ssl_redirect", re.IGNORECASE)
 _SERVING = frozenset({*PASS_DIRECTIVES, "root", "alias", "try_files", "index"})
-_NO_SITE = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 
 
 def https_redirect_missing(ctx: CheckContext) -> Iterable[Hit]:
@@ -52,7 +52,7 @@ def _is_plain(listen: Listen) -> bool:
     return (
         listen.port == 80
         and not (listen.ssl or listen.quic or listen.udp or listen.proxy_protocol)
-        and listen.host not in _NO_SITE
+        and not is_loopback(listen)
     )
 
 

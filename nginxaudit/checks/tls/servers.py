@@ -221,7 +221,7 @@ def _has_certificate(server: Server, model: Model) -> bool:
 
 def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
     """Settings of a server that the default server of its socket decides."""
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     names = [name for name in _BEFORE_NAME if ctx.model.config.named(name)]
     for family in BALANCED if names else ():
         for socket in ctx.model.sockets(family).values():
@@ -231,11 +231,11 @@ def tls_settings_ignored_on_vhost(ctx: CheckContext) -> Iterable[Hit]:
             for server in socket.servers:
                 for name in names:
                     own = server.directive.named(name)
-                    if server is default or not own or own[0] in told:
+                    if server is default or not own or own[0] in reported:
                         continue
                     there = ctx.model.effective(default.directive, name)
                     if _values(own) != _values(there):
-                        told.add(own[0])
+                        reported.add(own[0])
                         yield _ignored(ctx, own[0], default, there)
 
 
@@ -319,17 +319,17 @@ def _unread(model: Model, node: Directive) -> bool:
 
 
 def tls_early_data_replay(ctx: CheckContext) -> Iterable[Hit]:
-    """Requests that may be replayed, and the backend is not told."""
-    told: set[Directive] = set()
+    """Requests that may be replayed without the backend knowing."""
+    reported: set[Directive] = set()
     for each in ctx.model.passes:
         found = ctx.model.effective(each.scope, "ssl_early_data") if each.protocol == "proxy" else []
-        if not found or found[0].args[:1] != ["on"] or found[0] in told:
+        if not found or found[0].args[:1] != ["on"] or found[0] in reported:
             continue
         headers = {
             node.args[0].lower() for node in ctx.model.effective(each.scope, "proxy_set_header") if node.args
         }
         if "early-data" not in headers and not any("ssl_early_data" in token for _, token in ctx.model.texts):
-            told.add(found[0])
+            reported.add(found[0])
             yield Hit(
                 whole(found[0]),
                 "early data can be replayed, and the backend does not receive Early-Data to detect it",

@@ -41,11 +41,11 @@ def dhe_without_dhparam(ctx: CheckContext) -> Iterable[Hit]:
 
 def session_tickets_static(ctx: CheckContext) -> Iterable[Hit]:
     """Keys of session tickets that stay until somebody changes a file."""
-    told: set[Directive | None] = set()
+    reported: set[Directive | None] = set()
     for node in ctx.model.config.named("ssl_session_ticket_key"):
         keys = node.parent.named("ssl_session_ticket_key") if node.parent is not None else []
-        if len(keys) == 1 and node.parent not in told:  # several are how keys are rotated
-            told.add(node.parent)
+        if len(keys) == 1 and node.parent not in reported:  # several are how keys are rotated
+            reported.add(node.parent)
             yield Hit(
                 whole(node),
                 "one static session ticket key: if it leaks, recorded sessions can be decrypted (up to TLS 1.2)",

@@ -20,16 +20,16 @@ _LETS_ENCRYPT = r"letsencrypt"
 
 
 def _stapling(ctx: CheckContext) -> Iterator[tuple[Server, Directive]]:
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for server in tls_servers(ctx):
         found = ctx.model.effective(server.directive, "ssl_stapling")
         if (
             found
             and found[0].args[:1] == ["on"]
-            and found[0] not in told
+            and found[0] not in reported
             and not ctx.model.unknown_inside(server.directive)
         ):
-            told.add(found[0])
+            reported.add(found[0])
             yield server, found[0]
 
 

@@ -39,16 +39,16 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
         if each.location is not None and each.scope is each.location.directive:
             by_location.setdefault(each.location, []).append(each)
     sockets = _by_port(ctx.model)
-    told: set[Location] = set()
+    reported: set[Location] = set()
     for each in ctx.model.passes:
         start = each.location
-        if start is None or start.server is None or start in told or each.scope is not start.directive:
+        if start is None or start.server is None or start in reported or each.scope is not start.directive:
             continue
         if start.modifier not in ("", "^~", "="):
             continue  # which URI an expression stands for is not known
         cycle = _follow(ctx.model, _Stop(start.server, start, start.pattern), each, by_location, sockets)
         if cycle:
-            told.update(stop.location for stop, _ in cycle)
+            reported.update(stop.location for stop, _ in cycle)
             hit = Hit(
                 whole(each.directive),
                 "proxy loop: the request returns to this location:  "

@@ -83,12 +83,12 @@ def once(retries: Retries, name: str, model: Model) -> Iterator[tuple[Directive,
 
 def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
     """``off`` in a location whose group has more than one server."""
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for upstream, retries in _decided(ctx):
         for retry, node in retries:
-            if not retry.off or node in told or retry.each.scope.first("limit_except"):
+            if not retry.off or node in reported or retry.each.scope.first("limit_except"):
                 continue
-            told.add(node)
+            reported.add(node)
             more = (
                 f'; "{" ".join(sorted(retry.conditions - {"off"}))}" beside it means nothing'
                 if retry.conditions != {"off"}
@@ -224,14 +224,14 @@ def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
     """Bodies that are passed on while they arrive cannot be sent a second time."""
     if not is_written(ctx.model, "request_buffering"):
         return
-    told: set[Directive] = set()
+    reported: set[Directive] = set()
     for upstream, retries in groups(ctx):
         for node, retry in once(retries, "request_buffering", ctx.model):
             expected = retry.each.scope.first(directive_of(retry.each, "next_upstream")) is not None
             off = node.args and node.args[0].lower() == "off"
-            if not off or node in told or not (expected or upstream.live_backups):
+            if not off or node in reported or not (expected or upstream.live_backups):
                 continue
-            told.add(node)
+            reported.add(node)
             yield Hit(
                 whole(node),
                 f'request buffering is off: once a part of the body was sent, the request cannot be retried on another server of "{upstream.name}"',

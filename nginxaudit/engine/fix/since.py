@@ -78,7 +78,7 @@ def _with_all_of(target: Target, known: Sequence[Stretch]) -> Stretch | None:
 
 @lru_cache(maxsize=1024)
 def _stretches(name: str, word: str, family: str, target: Target) -> tuple[Stretch, ...]:
-    """Versions that understand a directive, or one word of it. What nobody knows is no question of versions."""
+    """Versions that understand a directive, or one word of it. Unknown ones do not depend on the version."""
     asked = Asked(target)
     kinds = list(_facts(name, word, family, asked)) if word else [_directives(name, family, asked)]
     if not word and not kinds[0] and directives(name):

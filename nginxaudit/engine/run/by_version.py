@@ -64,7 +64,7 @@ def _advised_once(hits: Iterable[Hit], target: Target) -> Iterator[Hit]:
     It is a problem when the newest refuses it. That a newer version is needed is said once of a file, however often it is
     needed there.
     """
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for hit in hits:
         if not (hit.versions and hit.rejected):
             yield hit
@@ -72,8 +72,8 @@ def _advised_once(hits: Iterable[Hit], target: Target) -> Iterator[Hit]:
             yield replace(
                 hit, rejected=False, severity=min(hit.severity or Severity.WARNING, Severity.WARNING)
             )
-        elif "needs nginx" not in hit.message or (hit.place.source.path, hit.message) not in told:
-            told.add((hit.place.source.path, hit.message))
+        elif "needs nginx" not in hit.message or (hit.place.source.path, hit.message) not in reported:
+            reported.add((hit.place.source.path, hit.message))
             yield replace(hit, rejected=False, severity=Severity.INFO)
 
 

@@ -43,7 +43,7 @@ def intent_of(upstream: Upstream, model: Model) -> str:
 
 
 def method_of(upstream: Upstream) -> str:
-    """How servers are chosen. A directive that nobody knows is no method."""
+    """How servers are chosen. An unknown directive is not a method."""
     node = upstream.method_directive
     if node is None:
         chosen = "round robin"
@@ -57,7 +57,7 @@ def method_of(upstream: Upstream) -> str:
 
 
 def checks_of(upstream: Upstream, model: Model) -> str:
-    """Who probes the servers, how often, and what results do; empty where nobody does."""
+    """Who probes the servers, how often, and what results do; empty where there are no probes."""
     probes = probes_of(upstream, model)
     if probes is None:
         known = model.topology(upstream).health_checks
