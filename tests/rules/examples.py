@@ -106,6 +106,7 @@ def write(example: Example, directory: Path) -> Path:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(clean(text).encode("utf-8", "surrogateescape"))
+        path.chmod(0o644)  # whatever the umask: rules may look at it
     return main
 
 

@@ -15,7 +15,7 @@ from nginxaudit.engine.results.merging import apart, in_order, merged
 from nginxaudit.engine.results.report import FileStatus, Report, RuleCrash
 from nginxaudit.engine.rules.catalogue import Catalogue
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.engine.rules.selection import ignored_per_file
+from nginxaudit.engine.rules.selection import ignored_per_file, options_of
 from nginxaudit.engine.run.tasks import Outcome
 from nginxaudit.engine.settings import Settings
 from nginxaudit.engine.settings.record import AUTO
@@ -93,10 +93,11 @@ class Assembly:
 
     def _files(self, config: Config) -> list[tuple[Rule, Hit]]:
         """What is found in the files that a configuration names."""
-        from nginxaudit.engine.results import certificates
+        from nginxaudit.engine.results.certificates import RULES, CertificateFiles
         from nginxaudit.engine.results.referenced_files import RULE, is_on_disk, referenced_files
+        from nginxaudit.model import Model
 
-        slugs = (RULE, certificates.EXPIRED, certificates.MISMATCH)
+        slugs = (RULE, *RULES)
         asked = {slug: rule for slug in slugs if (rule := self._by_slug[slug]) in self._rules}
         if not asked:
             return []
@@ -107,7 +108,10 @@ class Assembly:
             return []
         hits = [(RULE, hit) for hit in referenced_files(config)] if RULE in asked else []
         if len(asked) > (RULE in asked):
-            hits += certificates.certificates(config)
+            options = {
+                slug: options_of(rule, self._catalogue, self._settings) for slug, rule in asked.items()
+            }
+            hits += CertificateFiles(Model(config, self._target), options).found()
         return [(asked[slug], hit) for slug, hit in hits if slug in asked]
 
     def unread(self, path: str, error: ReadError) -> None:

@@ -1,44 +1,175 @@
-"""Certificates and keys as they are on this machine (``--check-files``): whether they hold today, and belong together."""
+"""Certificates and keys as they are on this machine (``--check-files``): dates, names, pairs, permissions."""
 
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from nginxaudit.engine.results.referenced_files import is_file_name
-from nginxaudit.hit import Hit, arg
+from nginxaudit.engine.results.x509 import Certificate, first_certificate
+from nginxaudit.finding import Severity
+from nginxaudit.hit import Hit, arg, listed
+from nginxaudit.model import Model
+from nginxaudit.model.names import ServerName
+from nginxaudit.model.server import Server
 from nginxaudit.nginx.names import ENCRYPTING
 from nginxaudit.source.fence import EVERYWHERE, read_file
 from nginxaudit.source.read import ReadError
 from nginxaudit.syntax.tree import Config, Directive, Token
 
-EXPIRED, MISMATCH = "certificate-expired", "certificate-key-mismatch"
+EXPIRED, EXPIRING, FOREIGN = "certificate-expired", "certificate-expiring", "certificate-name-mismatch"
+MISMATCH, EXPOSED = "certificate-key-mismatch", "private-key-permissions"
+RULES = (EXPIRED, EXPIRING, FOREIGN, MISMATCH, EXPOSED)
+
+Found = Iterator[tuple[str, Hit]]
+"""Hits with the rules that find them."""
+
 _OWN = "ssl_certificate"
-_NAMES = (_OWN, *(f"{protocol}_ssl_certificate" for protocol in ENCRYPTING))
+_PREFIXES = ("", *(f"{protocol}_" for protocol in ENCRYPTING))
+_NAMES = tuple([f"{prefix}{_OWN}" for prefix in _PREFIXES])
+_SECRET = (*(f"{name}_key" for name in _NAMES), "ssl_session_ticket_key", *(f"{prefix}ssl_password_file" for prefix in _PREFIXES))  # fmt: skip
 _MOST = 1 << 20  # bytes of a file
-_PEM = re.compile(r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END ")
-_SEQUENCE, _INTEGER, _VERSION = 0x30, 0x02, 0xA0
-_TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
+_ANY_NAME = ("regex", "hostname", "invalid")
+"""Kinds of names of which it is not known what clients ask for."""
 
 
-def certificates(config: Config) -> Iterator[tuple[str, Hit]]:
-    """What is wrong with the certificates and keys that ``config`` names, with the rule that says so."""
-    base = os.path.dirname(config.main.path)
-    seen: set[tuple[object, int]] = set()  # a file that is included twice is looked at once
-    for name in _NAMES:
-        for node in config.named(name):
+class CertificateFiles:
+    """What is wrong with the certificates and keys that one configuration names. ``options`` are those of the rules asked."""
+
+    def __init__(self, model: Model, options: Mapping[str, Mapping[str, Any]]) -> None:
+        self._model = model
+        self._config: Config = model.config
+        self._options = options
+        self._base = os.path.dirname(self._config.main.path)
+        self._read: dict[str, Certificate | None] = {}
+
+    def found(self) -> Found:
+        """All hits; those of rules that were not asked are not looked for where that costs."""
+        for node, token in self._named(_NAMES):
+            yield from self._dates(node, token)
+            if MISMATCH in self._options:
+                yield from self._pair(node, token)
+        if EXPOSED in self._options:
+            strict = self._options[EXPOSED]["strict"]
+            for node, token in self._named(_SECRET):
+                yield from _exposed(node, token, os.path.join(self._base, token), strict=strict)
+        if FOREIGN in self._options:
+            for server in self._model.servers("http"):
+                yield from self._foreign(server)
+
+    def _named(self, names: tuple[str, ...]) -> Iterator[tuple[Directive, Token]]:
+        """Directives with a file; one in a file that is included twice counts once."""
+        seen: set[tuple[object, int]] = set()
+        for name in names:
+            for node in self._config.named(name):
+                token = node.args[0] if node.args else None
+                if token is not None and is_file_name(token) and (node.source, node.start) not in seen:
+                    seen.add((node.source, node.start))
+                    yield node, token
+
+    def _certificate(self, token: Token) -> Certificate | None:
+        """The first certificate of a file; None where that cannot be read."""
+        path = os.path.join(self._base, token)
+        if path not in self._read:
+            try:
+                text = read_file(path, path, EVERYWHERE, limit=_MOST).text
+            except ReadError:
+                text = ""
+            self._read[path] = first_certificate(text)
+        return self._read[path]
+
+    def _dates(self, node: Directive, token: Token) -> Found:
+        certificate = self._certificate(token)
+        if certificate is None:
+            return
+        now = datetime.fromtimestamp(time.time(), UTC)
+        who = "clients reject the connection" if node.name == _OWN else "the backend may reject it"
+        left = (certificate.last - now).days
+        if not certificate.first <= now <= certificate.last:
+            expired = now > certificate.last
+            when = (
+                f"expired on {certificate.last:%Y-%m-%d}"
+                if expired
+                else f"is not valid before {certificate.first:%Y-%m-%d}"
+            )
+            text = f"the certificate {when}: {who}"
+            yield EXPIRED, Hit(arg(node, token), text, node, help="Renew the certificate.")
+        elif EXPIRING in self._options and left < self._options[EXPIRING]["days"]:
+            text = f"the certificate expires on {certificate.last:%Y-%m-%d}: after that, {who}"
+            yield (
+                EXPIRING,
+                Hit(arg(node, token), text, node, help="Renew the certificate, then reload nginx."),
+            )
+
+    def _pair(self, node: Directive, token: Token) -> Found:
+        key = _key_of(node)
+        if key is None or not is_file_name(key.args[0]):
+            return
+        path, key_path = os.path.join(self._base, token), os.path.join(self._base, key.args[0])
+        if not (os.path.isfile(path) and os.path.isfile(key_path)) or _belong_together(path, key_path):
+            return
+        yield (
+            MISMATCH,
+            Hit(
+                arg(key, key.args[0]),
+                f"key does not match the certificate {token} (key values mismatch)",
+                key,
+                related=(("the certificate", arg(node, token)),),
+                help="Use the key of this certificate, and put the server certificate first in its file.",
+            ),
+        )
+
+    # -- names
+
+    def _foreign(self, server: Server) -> Found:
+        model, block = self._model, server.directive
+        asked = [
+            (each, each.directive, each.token)
+            for each in server.names
+            if each.directive is not None and each.token is not None and "." in each.name
+        ]
+        if not asked or any(each.kind in _ANY_NAME for each in server.names) or server.listen_unknown:
+            return
+        if not any(listen.ssl or listen.quic for listen in server.listens):
+            return
+        if model.flag(block, "ssl_reject_handshake", default=False) is not False or model.is_filled_in(block):
+            return
+        for node in model.effective(block, _OWN):
             token = node.args[0] if node.args else None
-            if token is None or not is_file_name(token) or (node.source, node.start) in seen:
+            certificate = self._certificate(token) if token is not None and is_file_name(token) else None
+            if token is None or certificate is None:
                 continue
-            seen.add((node.source, node.start))
-            path = os.path.join(base, token)
-            yield from _expired(node, token, path)
-            key = _key_of(node)
-            if key is not None and is_file_name(key.args[0]):
-                yield from _pair(node, path, key, os.path.join(base, key.args[0]))
+            lacking = [each for each in asked if not _covered(each[0], certificate.names)]
+            if lacking:
+                _, line, word = lacking[0]
+                names = listed([name.name for name, _, _ in lacking], 2)
+                known = listed(certificate.names, 3) if certificate.names else "no name"
+                hit = Hit(
+                    arg(line, word),
+                    f"the certificate {os.path.basename(token)} does not cover {names}: clients reject it",
+                    line,
+                    related=((f"the certificate, which covers {known}", arg(node, token)),),
+                    severity=None if len(lacking) == len(asked) else Severity.INFO,
+                    help="Use a certificate with this name among its subject alternative names.",
+                )
+                yield FOREIGN, hit
+
+
+def _covered(name: ServerName, known: tuple[str, ...]) -> bool:
+    """Whether a certificate holds for a name, for one that it stands for if it is a wildcard."""
+    if name.kind == "exact":
+        host = name.name.strip("[]")
+        return host in known or f"*.{host.partition('.')[2]}" in known
+    if name.kind == "trailing":
+        return any(each.startswith(name.name[:-1]) for each in known)
+    suffix = name.name.lstrip("*")
+    return any(each.endswith(suffix) or each == suffix[1:] for each in known)
+
+
+# -- keys
 
 
 def _key_of(node: Directive) -> Directive | None:
@@ -49,39 +180,6 @@ def _key_of(node: Directive) -> Directive | None:
     keys = [each for each in block.named(f"{node.name}_key") if each.args]
     at = block.named(node.name).index(node)
     return keys[at] if at < len(keys) else None
-
-
-def _expired(node: Directive, token: Token, path: str) -> Iterator[tuple[str, Hit]]:
-    dates = _validity(path)
-    if dates is None:
-        return
-    first, last = dates
-    now = datetime.fromtimestamp(time.time(), UTC)
-    if first <= now <= last:
-        return
-    when = f"expired on {last:%Y-%m-%d}" if now > last else f"is not valid before {first:%Y-%m-%d}"
-    who = "clients reject the connection" if node.name == _OWN else "the backend may reject it"
-    yield (
-        EXPIRED,
-        Hit(arg(node, token), f"the certificate {when}: {who}", node, help="Renew the certificate."),
-    )
-
-
-def _pair(node: Directive, path: str, key: Directive, key_path: str) -> Iterator[tuple[str, Hit]]:
-    if not (os.path.isfile(path) and os.path.isfile(key_path)):
-        return
-    token = key.args[0]
-    if not _belong_together(path, key_path):
-        yield (
-            MISMATCH,
-            Hit(
-                arg(key, token),
-                f"key does not match the certificate {node.args[0]} (key values mismatch)",
-                key,
-                related=(("the certificate", arg(node, node.args[0])),),
-                help="Use the key of this certificate, and put the server certificate first in its file.",
-            ),
-        )
 
 
 def _belong_together(path: str, key_path: str) -> bool:
@@ -101,52 +199,43 @@ def _belong_together(path: str, key_path: str) -> bool:
     return True
 
 
-# -- the dates of a certificate (RFC 5280, 4.1)
-
-
-def _validity(path: str) -> tuple[datetime, datetime] | None:
-    """From when to when the first certificate of a file holds; None where that cannot be read."""
-    import base64
-    import binascii
-
+def _exposed(node: Directive, token: Token, path: str, *, strict: bool) -> Found:
+    """A key that other users of the machine can read, or replace."""
+    real = os.path.realpath(path)
     try:
-        found = _PEM.search(read_file(path, path, EVERYWHERE, limit=_MOST).text)
-        return _dates(base64.b64decode(found[1])) if found else None
-    except (ReadError, binascii.Error, ValueError, IndexError):
-        return None
+        mode = os.stat(real).st_mode
+    except OSError:
+        return
+    if mode & 0o006 and (strict or _is_open(os.path.dirname(real))):
+        who, bits = "every local user", mode & 0o006
+    elif mode & 0o020 or (strict and mode & 0o040):
+        who, bits = "the group of the file", (mode & 0o060) >> 3
+    else:
+        return
+    what = "passwords" if node.name.endswith("password_file") else "key"
+    yield (
+        EXPOSED,
+        Hit(
+            arg(node, token),
+            f"mode {mode & 0o777:o} allows {who} to {_RIGHTS[bits]} the {what} in {os.path.basename(token)}",
+            node,
+            help=f"Run chmod 600 {real}. nginx reads the file as root, before it starts its workers.",
+        ),
+    )
 
 
-def _dates(data: bytes) -> tuple[datetime, datetime] | None:
-    """``notBefore`` and ``notAfter``: behind the version, the serial number, the algorithm and the issuer."""
-    _, start, _ = _element(data, 0)  # Certificate
-    _, at, _ = _element(data, start)  # TBSCertificate
-    kind, _, end = _element(data, at)
-    if kind == _VERSION:
-        kind, _, end = _element(data, end)
-    for wanted in (_INTEGER, _SEQUENCE, _SEQUENCE):
-        if kind != wanted:
-            return None
-        kind, start, end = _element(data, end)
-    if kind != _SEQUENCE:
-        return None
-    first, middle = _time(data, start)
-    last, _ = _time(data, middle)
-    return first, last
+_RIGHTS = {0o2: "write", 0o4: "read", 0o6: "read and write"}
 
 
-def _time(data: bytes, at: int) -> tuple[datetime, int]:
-    kind, start, end = _element(data, at)
-    text = data[start:end].decode("ascii")
-    return datetime.strptime(text, _TIMES.get(kind, "")).replace(tzinfo=UTC), end
-
-
-def _element(data: bytes, at: int) -> tuple[int, int, int]:
-    """Kind, begin and end of the content of the element at ``at``. Raises `ValueError` or `IndexError` for none."""
-    kind, length, start = data[at], data[at + 1], at + 2
-    if length & 0x80:
-        count = length & 0x7F
-        length = int.from_bytes(data[start : start + count], "big")
-        start += count
-    if start + length > len(data):
-        raise ValueError("the element is longer than the data")
-    return kind, start, start + length
+def _is_open(directory: str) -> bool:
+    """Whether every user may enter a directory and those above it."""
+    while True:
+        try:
+            if not os.stat(directory).st_mode & 0o001:
+                return False
+        except OSError:
+            return False
+        above = os.path.dirname(directory)
+        if above == directory:
+            return True
+        directory = above

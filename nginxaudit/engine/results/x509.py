@@ -1,0 +1,112 @@
+"""What a certificate says of itself (RFC 5280, 4.1): how long it holds, and for which names.
+
+The standard library loads certificates but does not read them. Four fields are needed, and DER has three kinds of
+bytes: this is shorter than a dependency.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from msgspec import Struct
+
+_PEM = re.compile(r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END ")
+_INTEGER, _OCTETS, _OID, _SEQUENCE, _SET = 0x02, 0x04, 0x06, 0x30, 0x31
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
+_DNS_NAME, _IP_ADDRESS = 0x82, 0x87
+_TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
+_COMMON_NAME, _ALTERNATIVE_NAMES = b"\x55\x04\x03", b"\x55\x1d\x11"
+_MOST_NAMES = 1000
+
+
+class Certificate(Struct, frozen=True):
+    """``names`` are its subject alternative names in lower case; without that extension the common name."""
+
+    first: datetime
+    last: datetime
+    names: tuple[str, ...]
+
+
+class _Element(Struct, frozen=True):
+    kind: int
+    content: bytes
+
+    def children(self) -> Iterator[_Element]:
+        """The elements that it consists of. Raises `ValueError` or `IndexError` where there are none."""
+        yield from _elements(self.content)
+
+
+def first_certificate(text: str) -> Certificate | None:
+    """The first certificate in a PEM text; None where none can be read."""
+    import base64
+    import binascii
+
+    try:
+        found = _PEM.search(text)
+        return _certificate(base64.b64decode(found[1])) if found else None
+    except (binascii.Error, ValueError, IndexError):
+        return None
+
+
+def _certificate(data: bytes) -> Certificate | None:
+    whole = next(_elements(data))
+    parts = list(next(whole.children()).children())  # of TBSCertificate
+    if parts[0].kind == _VERSION:
+        del parts[0]
+    if [part.kind for part in parts[:6]] != [_INTEGER, *[_SEQUENCE] * 5]:
+        return None
+    _, _, _, validity, subject, _ = parts[:6]
+    first, last = map(_time, validity.children())
+    alternative = _alternative_names(parts[6:])
+    return Certificate(first, last, _common_names(subject) if alternative is None else alternative)
+
+
+def _alternative_names(parts: list[_Element]) -> tuple[str, ...] | None:
+    """The subject alternative names; None without the extension."""
+    for part in parts:
+        if part.kind != _EXTENSIONS:
+            continue
+        for extension in next(part.children()).children():
+            oid, *_, value = extension.children()
+            if oid.content == _ALTERNATIVE_NAMES and value.kind == _OCTETS:
+                found = list(next(value.children()).children())[:_MOST_NAMES]
+                return tuple([name for each in found if (name := _general_name(each))])
+    return None
+
+
+def _general_name(each: _Element) -> str:
+    if each.kind == _DNS_NAME:
+        return each.content.decode("ascii").lower()
+    return str(ip_address(each.content)) if each.kind == _IP_ADDRESS else ""
+
+
+def _common_names(subject: _Element) -> tuple[str, ...]:
+    found = []
+    for group in subject.children():
+        for pair in group.children():
+            oid, value = pair.children()
+            if group.kind == _SET and oid.kind == _OID and oid.content == _COMMON_NAME:
+                found.append(value.content.decode("utf-8").lower())
+    return tuple(found)
+
+
+def _time(each: _Element) -> datetime:
+    text = each.content.decode("ascii")
+    return datetime.strptime(text, _TIMES.get(each.kind, "")).replace(tzinfo=UTC)
+
+
+def _elements(data: bytes) -> Iterator[_Element]:
+    at = 0
+    while at < len(data):
+        kind, length, start = data[at], data[at + 1], at + 2
+        if length & 0x80:
+            count = length & 0x7F
+            length = int.from_bytes(data[start : start + count], "big")
+            start += count
+        at = start + length
+        if at > len(data):
+            raise ValueError("the element is longer than the data")
+        yield _Element(kind, data[start:at])
