@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from nginxaudit import edits
 from nginxaudit.finding import Confidence, Fix, Severity
-from nginxaudit.hit import CheckContext, Edits, FixIn, Hit, Place, name_of, whole
+from nginxaudit.hit import CheckContext, Edits, FixIn, Hit, name_of, whole
 from nginxaudit.load.answers import Answers
-from nginxaudit.load.base import later_line_deleted
+from nginxaudit.load.repeats import Repeats
 from nginxaudit.load.words import (
     NAME_HINTS,
     belongs_in,
@@ -95,7 +95,7 @@ class _Judge:
         self._target = _with_loaded(model)
         self._foreign = _loads_unknown_module(model)
         self._verdicts = Answers(self._judged)
-        self._once = Answers(self._once_in)
+        self._repeats = Repeats(model, self._target)
 
     def hits(self) -> Iterator[tuple[str, Hit]]:
         config = self._model.config
@@ -113,11 +113,8 @@ class _Judge:
                         yield verdict.rule, self._hit(node, verdict, versions)
                 if node.children:
                     stack.append(node)
-            names = {node.name for node in block.children}
-            if len(names) < len(block.children):
-                yield from self._repeated(block)
-            if "alias" in names and "root" in names:
-                yield "duplicate-directive", _root_and_alias(self._model, block)
+            for hit in self._repeats.of(block):
+                yield "duplicate-directive", hit
 
     def _hit(self, node: Directive, verdict: _Verdict, versions: tuple[Stretch, ...]) -> Hit:
         place = whole(node) if verdict.rule == "wrong-argument-count" and not node.is_block else name_of(node)
@@ -294,39 +291,6 @@ class _Judge:
             )
         return None  # a third-party module may be loaded
 
-    # -- several uses in one block
-
-    def _repeated(self, block: Directive) -> Iterator[tuple[str, Hit]]:
-        context = block.inner or "unknown"
-        first: dict[str, Directive] = {}
-        for node in block.children:
-            earlier = first.setdefault(node.name, node)
-            if earlier is node:
-                continue
-            parts = self._once[node.name, context]
-            versions = tuple(stretch for stretch, once in reversed(parts) if once)
-            if versions:
-                everywhere = all(once is not False for _, once in parts)
-                hit = _duplicate(
-                    self._model, node, earlier, f'"{node.name}" directive is duplicate in this block'
-                )
-                yield (
-                    "duplicate-directive",
-                    hit if everywhere else replace(hit, versions=versions),
-                )
-
-    def _once_in(self, name: str, context: str) -> list[tuple[Stretch, bool | None]]:
-        return self._target.parts(partial(self._is_once, name, context))
-
-    def _is_once(self, name: str, context: str) -> bool | None:
-        """Whether a directive may be given once only; None where there is no such directive: it is refused anyway."""
-        facts = [
-            fact
-            for fact in facts_of(name, self._target)
-            if context in fact.contexts and fact.available(self._target) is Availability.YES
-        ]
-        return all(fact.repeatable is False for fact in facts) if facts else None
-
 
 def _ssl_switch(fact: DirectiveFact) -> str:
     return (
@@ -338,29 +302,6 @@ def _until(fact: DirectiveFact, context: str, target: str) -> str:
     """In which nginx the context is not allowed yet: ``in nginx 1.26.0`` for a target of one version."""
     added = [each["version"] for each in fact.history if context in (each.get("contexts_added") or ())]
     return f"in {target}" if target or not added else f"before nginx {added[-1]}"
-
-
-def _root_and_alias(model: Model, block: Directive) -> Hit:
-    root, alias = block.named("root")[0], block.named("alias")[0]
-    earlier, later = sorted((root, alias), key=block.children.index)
-    return _duplicate(model, later, earlier, '"root" and "alias" cannot both be set in one location')
-
-
-def _duplicate(model: Model, node: Directive, earlier: Directive, message: str) -> Hit:
-    same = list(node.args) == list(earlier.args)
-    remedy = "Delete one of the two: they are identical." if same else "Keep the one you need."
-    return Hit(
-        name_of(node),
-        message,
-        node,
-        related=(("first used here", _whole(earlier)),),
-        help=remedy,
-        make_fix=partial(later_line_deleted, model, earlier, node),
-    )
-
-
-def _whole(node: Directive) -> Place:
-    return name_of(node) if node.is_block else whole(node)
 
 
 def _plus_only(name: str, context: str, fact: DirectiveFact, edition: str) -> _Verdict:
