@@ -48,7 +48,7 @@ def misuse(target: Nginx, name: str, context: str, count: int, block: bool) -> t
 
 def of_another_edition(target: Nginx, name: str) -> tuple[str, str] | None:
     """Message and help for a directive that the target's edition lacks and another one has; None where no edition has it."""
-    from nginxaudit.nginx.editions import editions_with
+    from nginxaudit.nginx.forks import editions_with
 
     here = EDITION_NAMES[target.edition]
     if directives(name):

@@ -143,7 +143,7 @@ def facts_of(name: str, target: Nginx) -> tuple[DirectiveFact, ...]:
 @cache
 def fork_facts(name: str, edition: str) -> tuple[DirectiveFact, ...] | None:
     """Facts about ``name`` in a fork of nginx, empty if it lacks it; None where it has what nginx has."""
-    from nginxaudit.nginx.editions import rows_of
+    from nginxaudit.nginx.forks import rows_of
 
     found = rows_of(edition, "directives", name)
     return None if found is None else tuple(_fact(name, row, edition=edition) for row in found)

@@ -74,7 +74,7 @@ def parameters_of(directive: str, family: str, target: Nginx) -> tuple[Parameter
 
 @cache
 def _fork_parameters(directive: str, family: str, edition: str) -> tuple[ParameterFact, ...]:
-    from nginxaudit.nginx.editions import rows_of
+    from nginxaudit.nginx.forks import rows_of
 
     return _parameters(directive, rows_of(edition, "parameters", directive) or (), family, edition)
 

@@ -72,7 +72,7 @@ def variable_of(name: str, family: str, target: Nginx) -> VariableFact | None:
 
 @lru_cache(maxsize=1024)
 def _fork_variable(name: str, family: str, edition: str) -> VariableFact | None:
-    from nginxaudit.nginx.editions import rows_of
+    from nginxaudit.nginx.forks import rows_of
 
     for each in _beginnings(name):
         for fact in _facts(each, rows_of(edition, "variables", each) or (), family, edition):

@@ -13,7 +13,8 @@ from nginxaudit.engine.run.audit import audit
 from nginxaudit.engine.settings import Settings
 from nginxaudit.nginx import FORKS, Availability, Target, directives, facts_of, module_facts, variable_of
 from nginxaudit.nginx.build import parse_build
-from nginxaudit.nginx.editions import only_in, releases, target_of
+from nginxaudit.nginx.editions import only_in, target_of
+from nginxaudit.nginx.forks import releases
 from nginxaudit.nginx.modules import module_of_file
 
 _JUDGED = ("unknown-directive", "directive-wrong-context", "wrong-argument-count", "requires-newer-nginx")
@@ -210,7 +211,7 @@ def test_nothing_of_it_is_loaded_for_a_plain_configuration(tmp_path: Path) -> No
         "import sys; from nginxaudit.nginx import data_files; names = []; read = data_files.content\n"
         "data_files.content = lambda name: (names.append(name), read(name))[1]\n"
         "from nginxaudit.engine.run.audit import audit; from nginxaudit.engine.settings import Settings\n"
-        f"audit([{str(file)!r}], Settings()); print(*names); print('nginxaudit.nginx.editions' in sys.modules)"
+        f"audit([{str(file)!r}], Settings()); print(*names); print('nginxaudit.nginx.forks' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names, imported = done.stdout.splitlines()
