@@ -139,14 +139,13 @@ class Remedy(Struct, frozen=True):
     """A change, or several together, and what it brings: the same scenario again with it.
 
     ``trade_off`` is what it costs (empty when nothing). ``fixes``: what remains lost is not the
-    configuration's fault (`Outcome.avoidable` is 0 in ``outcome``, the run with the change).
+    configuration's fault (`Outcome.avoidable` is 0 in the run with the change).
     """
 
     steps: tuple[Step, ...]
     lost_before: int
     lost_after: int
     fixes: bool
-    outcome: Outcome
     trade_off: str = ""
 
     @property

@@ -5,41 +5,78 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from msgspec.structs import replace
+from msgspec import Struct
 
+from nginxaudit.drill.alike import decisive
 from nginxaudit.drill.behaviour import Behaviour, ok
 from nginxaudit.drill.load import Traffic, seconds
 from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Timeline
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import ExceededError, Tally
-from nginxaudit.nginx import NEWEST
 
-_LONG = 3_600_000  # ms; stands for every timeout that nothing meets
+_RUNS = 1 << 14  # whose losses are remembered
 
 
-def run(
+class Losses(Struct, frozen=True):
+    """What a run loses, and how much of it can be blamed on the configuration (as in `Outcome`)."""
+
+    lost: int
+    avoidable: int
+
+
+class _Known:
+    """What is known of the losses of a run: the numbers, or that more than ``beyond`` are avoidable."""
+
+    __slots__ = ("beyond", "losses")
+
+    def __init__(self) -> None:
+        self.losses: Losses | None = None
+        self.beyond = -1
+
+
+def run(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Outcome:
+    """The outcome of ``scenario`` for one use of a group."""
+    states = 1 if group.zone else load.workers or group.workers
+    return _outcome(group, load, scenario, _whole(*decisive(group, use, load, scenario)), states)
+
+
+def losses(
     group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None = None
-) -> Outcome:
-    """The outcome of ``scenario`` for one use of a group.
+) -> Losses:
+    """What ``scenario`` loses; equal runs are made once.
 
     Raises `ExceededError` as soon as more than ``limit`` requests are lost that need not be (`Outcome.avoidable`).
     """
-    workers = load.workers or group.workers
-    methods = (("POST", 1.0),) if use.protocol == "grpc" else load.methods  # every call is a POST there
-    requests = load if methods == load.methods else replace(load, methods=methods)
-    what = replace(scenario, kind="", scope="", target="")
-    tally = _simulated(_bare(group, workers), _relevant(use, load, scenario), requests, what, limit)
-    if tally is None:
+    same = decisive(group, use, load, scenario)
+    known = _known(*same)
+    if known.losses is None:
+        if limit is not None and known.beyond >= limit:
+            raise ExceededError
+        try:
+            tally = _simulated(*same, limit)
+        except ExceededError:
+            assert limit is not None
+            known.beyond = limit
+            raise
+        known.losses = Losses(sum(tally.failed) + sum(tally.gave_up), tally.avoidable)
+    if limit is not None and known.losses.avoidable > limit:
         raise ExceededError
-    return _outcome(group, load, scenario, tally, 1 if group.zone else workers)
+    return known.losses
+
+
+@lru_cache(maxsize=_RUNS)
+def _known(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> _Known:
+    return _Known()
 
 
 @lru_cache(maxsize=512)
-def _simulated(
-    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None
-) -> Tally | None:
-    """The counters of a run; None for one that loses more than ``limit``. Equal runs are made once."""
+def _whole(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Tally:
+    """All counters of a run. Equal runs are made once."""
+    return _simulated(group, use, load, scenario, None)
+
+
+def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None) -> Tally:
     tally = Tally(len(group.servers), scenario.duration // 1000 + 1, scenario.begin, scenario.end)
     if limit is not None:
         tally.limit = limit
@@ -56,46 +93,8 @@ def _simulated(
         seed=load.seed,
     )
     _watch(simulation, scenario, tally)
-    try:
-        simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key))
-    except ExceededError:
-        return None
+    simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key))
     return tally
-
-
-def _bare(group: UpstreamSpec, workers: int) -> UpstreamSpec:
-    """What of a group decides a run: names do only where a ring is built of them."""
-    named = group.method == "consistent"
-    servers = tuple(
-        replace(each, name=(each.text or each.name) if named else "", host="", text="")
-        for each in group.servers
-    )
-    key = group.key if group.method in ("hash", "consistent") else ""
-    version = group.version if any(each.down for each in servers) else NEWEST  # only tries ask for it
-    return replace(
-        group, name="", servers=servers, key=key, workers=workers, version=version, file="", line=0, notes=()
-    )
-
-
-def _relevant(use: Use, load: Traffic, scenario: Scenario) -> Use:
-    """What of a use decides a run: timeouts do only where something may take so long."""
-    kinds = {fault.behaviour.kind for fault in scenario.faults}
-    waits = bool(kinds & {"hang", "blackhole"})
-    slowest = max([load.response_time, *(fault.behaviour.ms for fault in scenario.faults)])
-    long = _LONG if not waits else None
-    return replace(
-        use,
-        label="",
-        file="",
-        line=0,
-        prefix="",
-        protocol="",
-        written=frozenset(),
-        connect=long or use.connect,
-        send=long or use.send,
-        read=long if long and slowest <= use.read else use.read,
-        idle=long if long and slowest <= use.idle and not use.udp else use.idle,
-    )
 
 
 def _schedules(scenario: Scenario) -> dict[int, list[tuple[int, Behaviour]]]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from nginxaudit.drill.changes import NO_BACKUPS, Change, changes, seconds
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Verdict
-from nginxaudit.drill.running import run
+from nginxaudit.drill.running import Losses, losses
 from nginxaudit.drill.scenarios import settings_of
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import ExceededError
@@ -77,7 +77,8 @@ class _Search:
         self._scenario = scenario
         self._outcome = outcome
         self._seeds = _SEEDS
-        self._known: dict[tuple[UpstreamSpec, Use], Outcome] = {(group, use): outcome}
+        self._first = {(group, use): Losses(outcome.lost, outcome.avoidable)}
+        self._known = dict(self._first)
         self.decisive: list[Change] = []
         self.helped: tuple[tuple[str, ...], ...] = ()
 
@@ -87,14 +88,14 @@ class _Search:
             group, use = change.apply(group, use)
         return group, use
 
-    def _outcome_of(self, group: UpstreamSpec, use: Use, limit: int | None = None) -> Outcome:
-        """The outcome with the seed of the drill; where that loses nothing the first that does of some others."""
+    def _losses_of(self, group: UpstreamSpec, use: Use, limit: int | None = None) -> Losses:
+        """The losses with the seed of the drill; where that loses nothing the first that does of some others."""
         known = self._known.get((group, use))
         if known is None:
             for more in range(self._seeds):
                 load = replace(self._load, seed=self._load.seed + more)
-                outcome = run(group, use, load, self._scenario, limit)
-                known = outcome if known is None or outcome.avoidable else known
+                found = losses(group, use, load, self._scenario, limit)
+                known = found if known is None or found.avoidable else known
                 if known.avoidable:
                     break
             assert known is not None
@@ -102,12 +103,12 @@ class _Search:
         return known
 
     def _left(self, chosen: Sequence[Change]) -> int:
-        return self._outcome_of(*self._changed(chosen)).avoidable
+        return self._losses_of(*self._changed(chosen)).avoidable
 
     def _within(self, chosen: Sequence[Change], limit: int) -> bool:
         """Whether no more than ``limit`` are lost; found out without running to the end where they are."""
         try:
-            return self._outcome_of(*self._changed(chosen), limit).avoidable <= limit
+            return self._losses_of(*self._changed(chosen), limit).avoidable <= limit
         except ExceededError:
             return False
 
@@ -138,13 +139,13 @@ class _Search:
         self._seeds = 1
         chosen = [[each for each in candidates if each.key in keys] for keys in helped]
         left = [self._left(each) for each in chosen]
-        losses = [self._outcome.avoidable, *left]
+        lost = [self._outcome.avoidable, *left]
         same = all(len(some) == len(keys) for some, keys in zip(chosen, helped, strict=True))
-        if same and all(after < before for before, after in pairwise(losses)):
+        if same and all(after < before for before, after in pairwise(lost)):
             self.decisive = list(dict.fromkeys(change for each in chosen for change in each))
             return tuple(map(self._remedy, chosen))
         self._seeds = _SEEDS
-        self._known = {(self._group, self._use): self._outcome}
+        self._known = dict(self._first)
         return ()
 
     def _smallest(self, candidates: Sequence[Change]) -> list[Change]:
@@ -161,16 +162,15 @@ class _Search:
 
     def _remedy(self, chosen: Sequence[Change]) -> Remedy:
         group, use = self._changed(chosen)
-        outcome = self._outcome_of(group, use)
+        left = self._losses_of(group, use)
         steps = dict.fromkeys(Step(change.render(group, use), change.where) for change in chosen)
         prices = dict.fromkeys(change.trade_off for change in chosen if change.trade_off)
         return Remedy(
             steps=tuple(steps),
             lost_before=self._outcome.lost,
-            lost_after=outcome.lost,
-            fixes=outcome.avoidable == 0,
+            lost_after=left.lost,
+            fixes=left.avoidable == 0,
             trade_off="; ".join(prices),
-            outcome=outcome,
         )
 
 
