@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nginxaudit.pcre.expression import parse
 from nginxaudit.pcre.nodes import (
     LOWER,
@@ -23,15 +25,22 @@ _SHOWN = between("!", "~")
 _MOST = 2000  # characters
 
 
-def sample(pattern: str) -> str:
-    """The shortest text of the parts that must be there; "" where the expression is not understood."""
+def sample(pattern: str, given: Mapping[int, str] | None = None) -> str:
+    """The shortest text of the parts that must be there; "" where the expression is not understood.
+
+    ``given`` are texts that groups take, by number, whether they match them or not.
+    """
     expression = parse(pattern)
-    text = _text(expression.root, {}) if expression is not None else ""
+    taken: dict[int | str, str] = {
+        -number: text.encode("utf-8", "surrogateescape").decode("latin-1")
+        for number, text in (given or {}).items()
+    }
+    text = _text(expression.root, taken) if expression is not None else ""
     return text[:_MOST].encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _text(node: Node, groups: dict[int | str, str]) -> str:
-    """``groups`` are the texts of the groups before; looks, anchors and what is opaque take nothing."""
+    """``groups`` are the texts of the groups before, under minus their number what one is given; looks, anchors and what is opaque take nothing."""
     match node:
         case Chars(chars=chars):
             return _one(chars)
@@ -43,15 +52,19 @@ def _text(node: Node, groups: dict[int | str, str]) -> str:
             return next(filter(None, (_text(each, groups) for each in branches)), "")
         case Repeat(item=item, low=low, high=high):
             # Of what may repeat without end, one: a capture is seldom meant to be empty.
-            times = low or int(high is None and isinstance(item, Chars))
+            times = low or int(high is None and isinstance(item, Chars)) or int(_is_given(item, groups))
             return _text(item, groups) * min(times, _MOST) if times else ""
         case Group(item=item, number=number, name=name):
-            text = _text(item, groups)
+            text = groups[-(number or 0)] if _is_given(node, groups) else _text(item, groups)
             groups |= {key: text for key in (number, name) if key is not None}
             return text
         case BackReference(group=group):
             return groups.get(group, "")
     return ""
+
+
+def _is_given(node: Node, groups: dict[int | str, str]) -> bool:
+    return isinstance(node, Group) and node.number is not None and -node.number in groups
 
 
 def _one(chars: int) -> str:

@@ -81,7 +81,7 @@ def content(flight: Flight, block: Directive) -> Result:
         return _handled(flight, block, flight.handler)
     methods = flight.model.effective(block, "dav_methods")
     if methods and flight.method in [str(word) for word in methods[0].args]:
-        raise Lost(f"dav_methods lets {flight.method} change files", methods[0])
+        return _changed(flight, methods[0])
     try:
         if flight.uri.endswith("/"):
             found = _index(flight, block)
@@ -90,6 +90,16 @@ def content(flight: Flight, block: Directive) -> Result:
         return _static(flight, block)
     except NoPath:
         flight.note("content", find_root(flight, block).node, "500", "alias cannot be used after a rewrite")
+        return Finish(500)
+
+
+def _changed(flight: Flight, node: Directive) -> Result:
+    from nginxaudit.request.dav import changed  # few configurations let clients change files
+
+    try:
+        return changed(flight, node)
+    except NoPath:
+        flight.note("content", node, "500", "alias cannot be used after a rewrite")
         return Finish(500)
 
 

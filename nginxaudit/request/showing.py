@@ -9,14 +9,14 @@ from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.request.candidates import host_of
 from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, World
-from nginxaudit.request.walk import trace
 
 CLIENT = "203.0.113.9"
 """A client that no configuration names: the address is kept for documentation."""
 CLIENT6 = "2001:db8::9"
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@!$&'()*+,;=")
-_MOST = 16  # ways that one request is followed
+MOST_WAYS = 16
+"""Ways in which one request is followed."""
 
 
 def encoded(path: str) -> str:
@@ -33,13 +33,23 @@ def ask_of(
     headers: tuple[tuple[str, str], ...] = (),
     six: bool = False,
     body: int | None = None,
+    client: str | None = None,
+    host: str | None = None,
+    plain: bool = False,
 ) -> Ask | None:
-    """A request of a stranger to a server; None where it has no socket that is known. ``six``: over IPv6."""
+    """A request of a stranger to a server; None where it has no socket that is known. ``six``: over IPv6.
+
+    ``host`` is for a server that the name need not lead to, ``client`` for an address that matters,
+    ``plain`` for a socket without TLS.
+    """
     listen = next(
         (
             each
             for each in server.listens
-            if each.kind == ("inet6" if six else "inet") and each.port and not each.quic
+            if each.kind == ("inet6" if six else "inet")
+            and each.port
+            and not each.quic
+            and not (plain and each.ssl)
         ),
         None,
     )
@@ -48,14 +58,14 @@ def ask_of(
     name = next(filter(None, map(host_of, server.names)), None) or "localhost"
     return Ask(
         target,
-        name,
+        host or name,
         method,
         headers,
         listen.ssl,
         name if listen.ssl else None,
         None if listen.is_wildcard and not six else listen.host,
         listen.port,
-        CLIENT6 if six else CLIENT,
+        client or (CLIENT6 if six else CLIENT),
         body,
     )
 
@@ -68,10 +78,12 @@ def shows(
     world: World = NOTHING_KNOWN,
 ) -> Witness | None:
     """The first of ``asks`` that can end as ``holds`` wants it, in ``server``."""
+    from nginxaudit.request.walk import trace  # only who has a request pays for it
+
     for ask in asks:
         if ask is None:
             continue
-        found = trace(model, ask, world, explain=False, most=_MOST)
+        found = trace(model, ask, world, explain=False, most=MOST_WAYS)
         if any(each.server is server.directive and holds(each) for each in found.outcomes):
             return witness(ask)
     return None
@@ -79,9 +91,9 @@ def shows(
 
 def witness(ask: Ask) -> Witness:
     """``ask`` as people send it to an nginx on their machine, where it has no other address."""
-    six = ask.client == CLIENT6
+    six = ":" in (ask.client or "")
     address = "::1" if six and ask.address in (None, "::", "[::]") else ask.address or "127.0.0.1"
-    return _sent_to(address, ask)
+    return _sent_to(address, ask, ask.client if ask.client not in (CLIENT, CLIENT6) else None)
 
 
 def sent(ask: Ask) -> Witness:
@@ -92,11 +104,12 @@ def sent(ask: Ask) -> Witness:
     return _sent_to(address, ask)
 
 
-def _sent_to(address: str, ask: Ask) -> Witness:
+def _sent_to(address: str, ask: Ask, sender: str | None = None) -> Witness:
     literal = f"[{address.strip('[]')}]" if ":" in address else address
     headers = (("Host", ask.host or ""), *ask.headers)
     url = f"{ask.scheme}://{literal}:{ask.port}{ask.target}"
-    return Witness(ask.method, url, headers, name=ask.sni if ask.sni != ask.host else None, body=ask.body)
+    name = ask.sni if ask.sni != ask.host else None
+    return Witness(ask.method, url, headers, sender, name, ask.body)
 
 
 def gives(outcome: Outcome) -> bool:

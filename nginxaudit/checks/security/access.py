@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.serving import always_returns
-from nginxaudit.checks.security.answers import answered, served
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
@@ -53,6 +52,8 @@ def return_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
         if not guards or scope in reported or _refuses_anyway(ctx.model, block, node):
             continue
         reported.add(scope)
+        from nginxaudit.checks.witnesses import answered  # only who has such a finding pays for it
+
         found, asked = answered(ctx.model, node)
         yield Hit(
             whole(node),
@@ -159,6 +160,8 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             if any(map(always_returns, dict.fromkeys([block, _server_block(ctx.model, block)]))):
                 continue  # the page is never shown
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             writes = name == "upstream_conf" or "write=on" in node.args
             hit = Hit(
                 whole(node),
@@ -167,6 +170,7 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.ERROR if writes else None,
                 help="Add allow for the permitted addresses, and deny all;",
                 make_fix=partial(_restricted, node, block, ctx.model),
+                witness=None if writes else openings.status_page(ctx, node),
             )
             yield unless(ctx.model.is_in_server, "the server has such rules", hit)
 
@@ -216,6 +220,8 @@ def satisfy_any_opens_access(ctx: CheckContext) -> Iterable[Hit]:
         ]
         if opening:
             logged = found.logins
+            from nginxaudit.checks.witnesses import served
+
             shown, asked = served(ctx.model, block)
             yield Hit(
                 whole(node),
@@ -239,12 +245,15 @@ def unreachable_access_rule(ctx: CheckContext) -> Iterable[Hit]:
             continue
         own = [node for node in block.children if node.name in ("allow", "deny") and node.args]
         for node, earlier in _decided_before(own):
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             yield Hit(
                 whole(node),
                 f"{node.name} has no effect: {earlier.name} {earlier.args[0]} above already matches these clients",
                 node,
                 related=(("this rule matches first", whole(earlier)),),
                 help="Delete it, or move it up.",
+                witness=openings.decided(ctx, node, earlier),
             )
             break
 
@@ -299,6 +308,8 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
         if not plain or any(child.name == "if" for child in server.directive.children):
             continue
         reported.add(server)
+        from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
         yield Hit(
             whole(node),
             f"auth_basic on {plain[0].key} without TLS: credentials are sent unencrypted",
@@ -307,6 +318,7 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
             if plain[0].directive is not None
             else (),
             help="Use auth_basic only in the TLS server, and redirect this server to it.",
+            witness=openings.asked_in_plain(ctx, node),
         )
 
 
@@ -317,11 +329,14 @@ def webdav_exposed(ctx: CheckContext) -> Iterable[Hit]:
         if block is None or node.args[:1] == ["off"] or block.named("limit_except"):
             continue
         if not (unread(ctx.model, block) or is_restricted(ctx.model, block)):
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(node),
                 f"WebDAV is public: any client can use {', '.join(node.args)}",
                 node,
                 help="Add limit_except GET { … }, access rules or authentication.",
+                witness=openings.written(ctx, node),
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
@@ -338,6 +353,8 @@ def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:
         if taker is None or is_restricted(ctx.model, taker.directive):
             continue
         if any(taker.directive.first(name) for name in ("proxy_pass", "fastcgi_pass", "uwsgi_pass")):
+            from nginxaudit.checks.witnesses import served
+
             yield Hit(
                 name_of(node),
                 f"{location.pattern}/ and other spellings reach the backend without these access rules",

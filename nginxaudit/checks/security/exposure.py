@@ -72,6 +72,8 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 continue  # "/.." and the rest of the path are one name
         if location is not None and (is_internal(location.directive) or _keeps_below(node, location)):
             continue
+        from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
         block = node.parent
         served = block is None or not (has_handler(block) or block.first("return"))
         yield Hit(
@@ -82,6 +84,7 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
             node,
             severity=None if served else Severity.INFO,
             help="Point it to the directory of the site.",
+            witness=openings.below(ctx, node, "/etc", "/etc/passwd") if served else None,
         )
 
 
@@ -102,11 +105,14 @@ def sensitive_document_root(ctx: CheckContext) -> Iterable[Hit]:
         ):
             continue
         if any(_shows(ctx.model, block, node) for block in served_blocks(ctx.model, node)):
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             hit = Hit(
                 arg(node, path),
                 f"{node.name} serves {normal}: any client can download its files",
                 node,
                 help="Point it to the directory of the site.",
+                witness=openings.below(ctx, node, normal),
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
@@ -147,11 +153,14 @@ def internal_uri_exposed(ctx: CheckContext) -> Iterable[Hit]:
         if not _is_inner(location.pattern) or ctx.model.unknown_inside(node):
             continue
         if not is_restricted(ctx.model, node):
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             hit = Hit(
                 name_of(node),
                 f"any client can request {location.pattern}: the location is not marked internal",
                 node,
                 help="Add internal; if only X-Accel-Redirect and error_page should reach it.",
+                witness=openings.file_of(ctx, node),
             )
             yield unless(ctx.model.is_in_server, "the server restricts it", hit)
 
@@ -195,6 +204,8 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
         node = location.directive
         if expression is None or expression.starts_anchored or node.first("try_files") or node.first("if"):
             continue
+        from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
         if node.first("fastcgi_split_path_info") is not None or not _ends_script(
             location.pattern, expression.ends_anchored
         ):
@@ -204,6 +215,7 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Add try_files $fastcgi_script_name =404; (after fastcgi_split_path_info, if present).",
                 make_fix=partial(_existing_script, node, ctx.model),
+                witness=openings.script(ctx, node),
             )
         else:
             yield Hit(
@@ -214,6 +226,7 @@ def php_arbitrary_execution(ctx: CheckContext) -> Iterable[Hit]:
                 confidence=Confidence.LOW,
                 help="Add try_files $uri =404; or set cgi.fix_pathinfo=0 and security.limit_extensions in PHP, which can execute x.jpg for /x.jpg/y.php.",
                 make_fix=partial(_existing_script, node, ctx.model),
+                witness=openings.script(ctx, node),
             )
 
 
@@ -301,12 +314,15 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
             and not inside.first("return")
             and not has_handler(inside)
         ):
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             yield Hit(
                 name_of(node),
                 "hidden files such as /.git/config and /.env can be downloaded if they exist",
                 node,
                 help="Add location ~ /\\.(?!well-known) { deny all; }",
                 make_fix=partial(_hidden, server, found),
+                witness=openings.below(ctx, node, "/", "/.git/config"),
             )
 
 

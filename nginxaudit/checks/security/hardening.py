@@ -45,11 +45,13 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
         if not any(_comes_in(ctx.model, block) for block in served_blocks(ctx.model, alias)):
             continue
         if location.is_regex:
-            yield from _captured_traversal(ctx.model, location, alias)
+            yield from _captured_traversal(ctx, location, alias)
         if not location.is_prefix or not location.pattern or location.pattern.endswith("/"):
             continue
         path = str(alias.args[0])
         directory = path if path.endswith("/") else _directory(ctx.model, path, alias)
+        from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
         if directory is not None:
             yield Hit(
                 whole(alias),
@@ -58,6 +60,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("the location", name_of(location.directive)),),
                 help=f'Write "location {location.pattern}/", and redirect "{location.pattern}" to it.',
                 make_fix=partial(_closed, ctx.model, location, alias),
+                witness=openings.traversal(ctx, location, directory, "../x"),
             )
         elif "$" not in path and "." not in path.rpartition("/")[2]:
             yield Hit(
@@ -69,6 +72,7 @@ def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
                 confidence=Confidence.MEDIUM,
                 help="End the location and the alias with a slash.",
                 make_fix=partial(_closed, ctx.model, location, alias),
+                witness=openings.traversal(ctx, location, path, "-old/x"),
             )
 
 
@@ -93,7 +97,7 @@ def _comes_in(model: Model, block: Directive) -> bool:
     )
 
 
-def _captured_traversal(model: Model, location: Location, alias: Directive) -> Iterable[Hit]:
+def _captured_traversal(ctx: CheckContext, location: Location, alias: Directive) -> Iterable[Hit]:
     """``location ~ ^/img(.*)$`` with ``alias /data/img/$1``: what is captured may begin with two dots."""
     path = str(alias.args[0])
     expression = location.expression
@@ -109,13 +113,17 @@ def _captured_traversal(model: Model, location: Location, alias: Directive) -> I
     before = expression.text[opening - 1 : opening]
     if before in ("/", "", "^", "(", "|") or not before.isalnum():
         return
+    from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
+    directory = path[: captures[0].start]
     yield Hit(
         whole(alias),
-        f"path traversal: ${name} can start with .., which escapes {path[: captures[0].start]}",
+        f"path traversal: ${name} can start with .., which escapes {directory}",
         alias,
         related=(("the location", name_of(location.directive)),),
         help="Add a slash before the capture group.",
-        make_fix=partial(_closed, model, location, alias),
+        make_fix=partial(_closed, ctx.model, location, alias),
+        witness=openings.traversal(ctx, location, directory, "../x"),
     )
 
 
@@ -222,6 +230,8 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
             continue
         path = " ".join(block.args).lower() if block.inner == "location" else ""
         meant = any(word in path for word in _LISTINGS) or _is_guarded(ctx, block)
+        from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
         yield Hit(
             whole(node),
             "autoindex lists the files of these directories to any client",
@@ -229,6 +239,7 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
             severity=Severity.INFO if meant else None,
             help="Delete it unless the listing is intended.",
             make_fix=None if meant else partial(_unlisted, node, block, ctx.model),
+            witness=openings.listing(ctx, node),
         )
 
 
@@ -253,7 +264,7 @@ def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
 
 def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
     """Lists of allowed addresses that deny no client."""
-    from nginxaudit.checks.security.answers import MOST_SHOWN, served  # only who has such a list pays for it
+    from nginxaudit.checks.witnesses import MOST_SHOWN, served  # only who has such a list pays for it
 
     reported = 0
     for block in dict.fromkeys(
@@ -296,7 +307,7 @@ def _asks(model: Model, block: Directive, name: str) -> bool:
 
 def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
     """Rules that end with a deny for IPv4, in servers that IPv6 reaches as well."""
-    from nginxaudit.checks.security.answers import served
+    from nginxaudit.checks.witnesses import served
 
     blocks = dict.fromkeys(node.parent for node in ctx.model.config.named("deny") if node.parent is not None)
     for block in blocks:
