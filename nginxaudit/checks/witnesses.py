@@ -118,7 +118,7 @@ def asks(model: Model, block: Directive, tries: Iterable[Try] = PLAIN) -> Iterat
     conditions = list(_conditions(block))
     paths = [encoded(path) for path in _paths(server, location)]
     for each in tries:
-        for path in [each.target] if each.target else [f"{path}{each.tail}" for path in paths]:
+        for path in [each.target] if each.target else [_joined(path, each.tail) for path in paths]:
             for args, headers, method in conditions:
                 if method and each.method != "GET":
                     continue
@@ -136,6 +136,10 @@ def asks(model: Model, block: Directive, tries: Iterable[Try] = PLAIN) -> Iterat
                 )
                 if ask is not None:
                     yield ask
+
+
+def _joined(path: str, tail: str) -> str:
+    return path + (tail[1:] if path.endswith("/") and tail.startswith("/") else tail)
 
 
 def _paths(server: Server, location: Location | None) -> list[str]:

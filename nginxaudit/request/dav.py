@@ -24,7 +24,8 @@ def _put(flight: Flight, path: str, node: Directive) -> Result:
         flight.note("content", node, "409", "PUT needs the name of a file")
         return Finish(409)
     if flight.body is None:
-        raise Lost("nginx sends no answer to a PUT without a body that is known here", node)
+        flight.note("content", node, "500", "PUT without a body")
+        return Finish(500)
     if is_file(flight, path, node):
         flight.note("content", node, f"{path} is replaced", "dav_methods has PUT")
         return Reply(204, file=path)
