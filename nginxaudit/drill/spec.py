@@ -18,6 +18,44 @@ MORE_REQUESTS: Version = (1, 19, 10)
 """Since then an idle connection is closed after 1000 requests, 100 before (``keepalive_requests``)."""
 
 
+class ActiveCheck(Struct, frozen=True):
+    """One active health check of all servers of a group: ``health_check`` of NGINX Plus, or ``check`` of
+    nginx_upstream_check_module (``name`` says which).
+
+    ``fails`` failed probes in a row take a server out, ``passes`` good ones bring it back. ``looks_at``: ``connect`` (a
+    connection is enough), ``answer`` (any answer), ``status`` (an answer with a status in ``alive``) or ``icmp`` (only an error of
+    ICMP is bad). ``connect`` and ``answer`` are the times that a probe waits for them. ``starts_down``: after a start no server has
+    requests before its good probes.
+    """
+
+    name: str
+    interval: int
+    fails: int
+    passes: int
+    connect: int
+    answer: int
+    jitter: int = 0
+    looks_at: str = "status"
+    alive: tuple[tuple[int, int], ...] = ((200, 399),)
+    starts_down: bool = False
+
+
+class Sticky(Struct, frozen=True):
+    """Session affinity: ``kind`` is ``cookie``, ``route`` or ``learn``; ``lasts`` is the time after which an unused session is
+    forgotten, 0 for never.
+    """
+
+    kind: str
+    lasts: int = 0
+
+
+class Queue(Struct, frozen=True):
+    """``queue``: at most ``size`` requests wait at the same time, each no longer than ``timeout``."""
+
+    size: int
+    timeout: int = 60_000
+
+
 class ServerSpec(Struct, frozen=True):
     """One server of a group. ``fail_timeout_s`` is whole seconds, as nginx counts; ``max_conns`` 0 is no limit.
 
@@ -32,6 +70,7 @@ class ServerSpec(Struct, frozen=True):
     max_conns: int = 0
     backup: bool = False
     down: bool = False
+    slow_start: int = 0
     text: str = ""
     """The address as it is configured: ``hash … consistent`` builds its ring of it."""
 
@@ -56,9 +95,17 @@ class UpstreamSpec(Struct, frozen=True):
     keepalive_timeout: int = 60_000
     version: Version = NEWEST
     workers: int = 1
+    checks: tuple[ActiveCheck, ...] = ()
+    sticky: Sticky | None = None
+    queue: Queue | None = None
     file: str = ""
     line: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def extended(self) -> bool:
+        """Whether it has what open source nginx was long without: active checks, slow start, sessions, a queue."""
+        return bool(self.checks or self.sticky or self.queue or any(each.slow_start for each in self.servers))
 
     @property
     def primaries(self) -> tuple[ServerSpec, ...]:
