@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
@@ -41,9 +42,16 @@ class Extended(Simulation):
         use: Use,
         schedules: Mapping[int, Schedule],
         tally: Tally,
+        *,
+        workers: int = 1,
+        response: int = 50,
+        horizon: int = 3_600_000,
+        seed: int = 1,
         **more: Any,
     ) -> None:
-        super().__init__(group, use, schedules, tally, **more)
+        super().__init__(
+            group, use, schedules, tally, workers=workers, response=response, horizon=horizon, seed=seed, **more
+        )
         self._agenda: list[tuple[int, int, Act]] = []
         self._order = 0
         self._ramps: dict[SimulatedPeer, int] = {}
@@ -55,11 +63,16 @@ class Extended(Simulation):
         if group.sticky is not None:
             self._sessions = Sessions(group.sticky)
             self.picks = [with_sessions(pick, self._sessions, group.method) for pick in self.picks]
-        self._queues: dict[Peers, deque[Request]] = {state: deque() for state in self.states}
+        self._queues: dict[Peers, deque[tuple[int, Request]]] = {state: deque() for state in self.states}
         self._waiting = 0
         self._asking = self._found_none = False
-        if group.checks:
-            self._plan_probes(schedules, more)
+        for index, server in enumerate(group.servers):
+            schedule = schedules.get(index)
+            if group.checks and schedule and not server.down:  # who is always well stays healthy
+                own = seed * len(group.servers) + index
+                changes = health(group.checks, schedule, response, horizon, workers=workers, seed=own)
+                for at, healthy in changes:
+                    self._later(at, partial(self._probed, index, healthy=healthy))
 
     def stirs(self, second: int) -> bool:
         """Whether something may change within ``second``, or requests have to be followed to know who is bound to whom."""
@@ -102,21 +115,6 @@ class Extended(Simulation):
             if state.backups is not None:
                 yield state.backups
 
-    def _plan_probes(self, schedules: Mapping[int, Schedule], more: Mapping[str, Any]) -> None:
-        for index, server in enumerate(self.group.servers):
-            if server.down or not schedules.get(index):
-                continue  # who is always well stays healthy
-            changes = health(
-                self.group.checks,
-                schedules[index],
-                more.get("response", 50),
-                more.get("horizon", FOREVER),
-                workers=more.get("workers", 1),
-                seed=more.get("seed", 1) * len(self.group.servers) + index,
-            )
-            for at, healthy in changes:
-                self._plan(at, lambda t, index=index, healthy=healthy: self._probed(index, t, healthy=healthy))
-
     def _probed(self, index: int, t: int, *, healthy: bool) -> None:
         """The health of a server changes for all workers."""
         for peers in self._every_list():
@@ -149,7 +147,7 @@ class Extended(Simulation):
         if t - begin >= slow_start:
             del self._ramps[peer]
             return
-        self._plan(begin + next_step(t - begin, slow_start), lambda now: self._grow(peer, begin, now))
+        self._later(begin + next_step(t - begin, slow_start), lambda now: self._grow(peer, begin, now))
 
     # -- sessions
 
@@ -173,23 +171,25 @@ class Extended(Simulation):
             super()._nobody(request, t)
             return
         if not self._waiting:
-            self._plan(t // 1000 * 1000 + 1000, self._tick)
-        own.append(request)
+            self._later(t // 1000 * 1000 + 1000, self._tick)
+        self._order += 1
+        place = self._order, request
+        own.append(place)
         self._waiting += 1
         end = t + queue.timeout
         if not self._waits:
             end = min(end, max(t, request.deadline))
-        self._plan(end, lambda now: self._expire(request, now))
+        self._later(end, lambda now: self._expire(place, now))
 
     def _tick(self, t: int) -> None:
         if self._waiting:
-            self._plan(t + 1000, self._tick)
+            self._later(t + 1000, self._tick)
 
     def _ask(self, t: int) -> None:
         """Give servers to those that wait, in their order."""
         for own in self._queues.values():
             while own:
-                request = own[0]
+                request = own[0][1]
                 if not request.attempts:
                     request.peers, request.tried = self._lists[request.worker], 0
                 self._asking, self._found_none = True, False
@@ -200,11 +200,12 @@ class Extended(Simulation):
                 own.popleft()
                 self._waiting -= 1
 
-    def _expire(self, request: Request, t: int) -> None:
+    def _expire(self, place: tuple[int, Request], t: int) -> None:
+        request = place[1]
         own = self._queues[self._lists[request.worker]]
-        if request not in own:
-            return
-        own.remove(request)
+        if place not in own:
+            return  # it got a server
+        own.remove(place)
         self._waiting -= 1
         if t >= request.deadline:
             request.died = False
@@ -212,7 +213,7 @@ class Extended(Simulation):
         else:
             super()._nobody(request, t)
 
-    def _plan(self, at: int, act: Act) -> None:
+    def _later(self, at: int, act: Act) -> None:
         self._order += 1
         heappush(self._agenda, (at, self._order, act))
 

@@ -25,7 +25,7 @@ class SimulatedPeer:
 
     __slots__ = (
         "accessed", "average", "backend", "bit", "checked", "conns", "current", "down", "effective",
-        "fail_timeout", "fails", "index", "limit", "loss", "room", "server", "state", "watched", "weight",
+        "fail_timeout", "fails", "index", "limit", "loss", "room", "server", "state", "step", "watched", "weight",
     )  # fmt: skip
 
     def __init__(self, server: ServerSpec, index: int, place: int, backend: Backend, state: int) -> None:
@@ -43,6 +43,7 @@ class SimulatedPeer:
         self.fail_timeout = server.fail_timeout_s
         self.limit = server.max_fails or NEVER
         self.loss = server.weight // server.max_fails if server.max_fails else 0
+        self.step = 1  # of the weight that a pick gives back
         self.room = server.max_conns or NEVER
         self.average = 0  # ms, of least_time
         self.watched = False  # somebody wants to know when it serves again
@@ -54,11 +55,12 @@ class Peers:
     ``single``: exactly one primary address, down or not, and no backup: then failures never take it out.
     """
 
-    __slots__ = ("all", "backups", "number", "single", "total_weight", "usable")
+    __slots__ = ("all", "backups", "live", "number", "single", "total_weight", "usable")
 
     def __init__(self, peers: Sequence[SimulatedPeer], backups: Peers | None, *, single: bool) -> None:
         self.all = list(peers)
         self.usable = [peer for peer in peers if not peer.down]
+        self.live = len(self.usable)  # those that a health check takes out count, too
         self.number = len(self.all)
         self.total_weight = sum(peer.weight for peer in peers)
         self.single = single
@@ -66,7 +68,7 @@ class Peers:
 
     def tries(self, *, count_down: bool) -> int:
         """Tries that a request begins with; before 1.19.6 servers that are down count."""
-        own = self.number if count_down else len(self.usable)
+        own = self.number if count_down else self.live
         return own + (self.backups.tries(count_down=count_down) if self.backups else 0)
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import Schedule
 from nginxaudit.drill.load import Call, explicit
-from nginxaudit.drill.simulation import Simulation
+from nginxaudit.drill.extended import simulation_of
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally, Traced
 
@@ -37,7 +37,7 @@ def replay(
     }
     last = max((call.at for call in calls), default=0) - base
     tally = Tally(len(group.servers), last // 1000 + 1)
-    simulation = Simulation(
+    simulation = simulation_of(group)(
         group,
         use,
         by_index,

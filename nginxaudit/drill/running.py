@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from nginxaudit.drill.alike import decisive
 from nginxaudit.drill.behaviour import Behaviour, ok
+from nginxaudit.drill.extended import simulation_of
 from nginxaudit.drill.load import Traffic, seconds
 from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Timeline
 from nginxaudit.drill.simulation import Simulation
@@ -80,7 +81,7 @@ def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario,
     tally = Tally(len(group.servers), scenario.duration // 1000 + 1, scenario.begin, scenario.end)
     if limit is not None:
         tally.limit = limit
-    simulation = Simulation(
+    simulation = simulation_of(group)(
         group,
         use,
         _schedules(scenario),

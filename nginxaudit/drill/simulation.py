@@ -99,6 +99,10 @@ class Simulation:
         self.datagrams = use.udp and use.responses == 0  # sessions that end at once
         self.longest = min(self._limit, self._patience)
 
+    def stirs(self, second: int) -> bool:
+        """Whether something besides requests may change the state of the group within ``second``."""
+        return False
+
     def run(self, requests: Iterable[Arrival], *, trace: bool = False) -> None:
         """Simulate ``requests``, which come in order of time, to the end of the last one."""
         self._follow(requests, trace=trace)

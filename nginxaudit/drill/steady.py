@@ -53,7 +53,7 @@ class Steady:
 
     def takes(self, second: int, batch: Sequence[Arrival]) -> bool:
         """Account all requests of ``second``; False, and nothing done, where they have to be followed."""
-        if self._never or not self._simulation.tally.whole(second):
+        if self._never or self._simulation.stirs(second) or not self._simulation.tally.whole(second):
             return self._left()
         for backend in self._simulation.backends:
             if second * 1000 >= backend.until:

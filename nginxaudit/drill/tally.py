@@ -56,6 +56,8 @@ class Tally:
         self.avoidable = 0  # lost, and not died
         self.limit = 1 << 60  # of `avoidable`: beyond it the run is not worth going on
         self.traces: list[Traced] = []
+        self.moved = 0  # sessions that came to another server than theirs
+        self.by_checks: set[int] = set()  # servers that an active check took out before failed requests did
         self.out: dict[tuple[int, int], int] = {}
         self.back: dict[tuple[int, int], int] = {}
         self._recovery: dict[int, tuple[int, int]] = {}
@@ -74,9 +76,15 @@ class Tally:
     def failure(self, peer: SimulatedPeer, t: int) -> None:
         """A failure was accounted; it may have taken the peer out."""
         if peer.fails >= peer.limit:
-            window = self._recovery.get(peer.index)
-            if window and t >= window[0]:
-                self.out.setdefault((peer.index, peer.state), t)
+            self.taken_out(peer, t)
+
+    def taken_out(self, peer: SimulatedPeer, t: int, *, by_check: bool = False) -> None:
+        """A peer gets no more requests."""
+        window = self._recovery.get(peer.index)
+        if window and t >= window[0] and (peer.index, peer.state) not in self.out:
+            self.out[peer.index, peer.state] = t
+            if by_check:
+                self.by_checks.add(peer.index)
 
     def served(self, peer: SimulatedPeer, t: int) -> None:
         """A watched peer answered."""

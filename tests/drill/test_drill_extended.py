@@ -127,15 +127,15 @@ def test_steps_of_a_slow_start() -> None:
 
 
 def test_a_server_that_is_back_gets_its_share_little_by_little() -> None:
-    """Of 1000 requests in each quarter of a slow start that ends with equal shares: p / (1 + p) with p = 1/8, 3/8, 5/8, 7/8."""
+    """Its part of two equal servers is p / (1 + p): in each quarter of the slow start 1 - 4 ln((1 + p₂) / (1 + p₁))."""
     app = group(ServerSpec("A", slow_start=40_000), "B", zone=True, checks=(PLUS,))
     calls = [Call(each * 10) for each in range(12_000)]
-    lines = follow(app, calls, {"A": [(5_000, refuse()), (20_000, ok())]}, response=1)
-    first = next(index for index, line in enumerate(lines) if index > 2000 and line == "A 200")
-    begin = first // 500 * 500
+    script = [(5_000, refuse()), (20_000, ok())]
+    begin = health([PLUS], script, 1, 200_000, seed=2)[1][0] // 10
+    lines = follow(app, calls, {"A": script}, response=1)
     shares = [servers_of(lines[at : at + 1000]).count("A") for at in range(begin, begin + 4000, 1000)]
-    assert shares == pytest.approx([111, 273, 385, 467], abs=25)
-    assert servers_of(lines[begin + 4500 :]).count("A") == pytest.approx((12_000 - begin - 4500) / 2, abs=2)
+    assert shares == pytest.approx([107, 271, 383, 466], abs=6)
+    assert servers_of(lines[begin + 4001 :]).count("A") == pytest.approx((12_000 - begin - 4001) / 2, abs=1)
 
 
 def test_without_slow_start_the_whole_share_is_back_at_once() -> None:
@@ -194,8 +194,10 @@ def test_a_request_waits_no_longer_than_the_timeout() -> None:
 
 
 def test_a_client_that_leaves_the_queue() -> None:
-    app = group(ServerSpec("A", max_conns=1), queue=Queue(5))
-    assert follow(app, 2, response=1000, client_timeout=500)[1] == " => 499"
+    app = group("A", "B", queue=Queue(5))
+    both = {"A": refuse(), "B": refuse()}
+    assert follow(app, 2, both, use("off"), client_timeout=500)[1:] == ["B 502 => 502"]
+    assert follow(app, 3, both, use("off"), client_timeout=500)[2:] == [" => 499"]
 
 
 def test_who_waits_is_served_when_a_server_is_available_again() -> None:

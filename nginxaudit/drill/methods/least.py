@@ -72,7 +72,7 @@ def _turn(tied: list[SimulatedPeer]) -> SimulatedPeer:
         peer.current += peer.effective
         total += peer.effective
         if peer.effective < peer.weight:
-            peer.effective += 1
+            peer.effective = min(peer.weight, peer.effective + peer.step)
         if peer.current > best.current:
             best = peer
     best.current -= total

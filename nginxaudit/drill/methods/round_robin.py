@@ -28,7 +28,7 @@ def pick(request: Request, now: int) -> SimulatedPeer | None:
         total += effective
         current = peer.current = peer.current + effective
         if effective < peer.weight:
-            peer.effective = effective + 1
+            peer.effective = min(peer.weight, effective + peer.step)
         if best is None or current > highest:
             best, highest = peer, current
     if best is None:
