@@ -43,8 +43,8 @@ def _asks_for_connections(group: UpstreamSpec, use: Use, scenario: Scenario) -> 
 
 
 def _group(group: UpstreamSpec, workers: int, *, pools: bool) -> UpstreamSpec:
-    """Names count only where a ring is built of them."""
-    named = group.method == "consistent"
+    """Names count only where a ring is built of them, or where sessions are bound to them."""
+    named = group.method == "consistent" or group.sticky is not None
     servers = tuple(
         replace(each, name=(each.text or each.name) if named else "", host="", text="")
         for each in group.servers

@@ -101,8 +101,11 @@ class Extended(Simulation):
         peer = request.peer
         was_out = peer.fails >= peer.limit
         again = super().end(request, t)
-        if was_out and peer.fails < peer.limit:
-            self._slow_down(peer, t)
+        if was_out != (peer.fails >= peer.limit):
+            if not was_out:
+                self._ramps.pop(peer, None)
+            elif peer not in self._ramps:  # a check that found it healthy before has begun one
+                self._slow_down(peer, t)
         if not again and self._sessions is not None:
             self._bind(request, t)
         return again
