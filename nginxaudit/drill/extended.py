@@ -50,7 +50,15 @@ class Extended(Simulation):
         **more: Any,
     ) -> None:
         super().__init__(
-            group, use, schedules, tally, workers=workers, response=response, horizon=horizon, seed=seed, **more
+            group,
+            use,
+            schedules,
+            tally,
+            workers=workers,
+            response=response,
+            horizon=horizon,
+            seed=seed,
+            **more,
         )
         self._agenda: list[tuple[int, int, Act]] = []
         self._order = 0

@@ -6,9 +6,11 @@ counts as one server, because only DNS knows how many addresses it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from nginxaudit.drill.reading_checks import checks_of
+from nginxaudit.drill.reading_sessions import queue_of, slow_starts_of, sticky_of
 from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
 from nginxaudit.drill.spec import (
     DOWN_NOT_TRIED,
@@ -97,12 +99,16 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
     """The group as the simulator sees it; only for one without `why_not_of`."""
     block, target = upstream.directive, model.target
     target.since(DOWN_NOT_TRIED)  # asked by the simulator, which has the version only
-    node = upstream.method_directive
+    node, method = upstream.method_directive, _method(upstream)
+    checks, on_checks = checks_of(upstream, model, method)
+    sticky, on_sticky = sticky_of(upstream)
+    queue, on_queue = queue_of(upstream)
+    slow = slow_starts_of(upstream)
     return UpstreamSpec(
         name=upstream.name,
-        servers=tuple(map(_server, upstream.peers)),
+        servers=tuple(map(_server, upstream.peers, slow)),
         family=upstream.family,
-        method=_method(upstream),
+        method=method,
         key=str(node.args[0]) if node is not None and upstream.method == "hash" else "$remote_addr",
         zone=upstream.zone is not None,
         keepalive=_pool(upstream, model),
@@ -112,13 +118,16 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
         keepalive_timeout=_idle(upstream),
         version=target.example,
         workers=workers_of(model),
+        checks=checks,
+        sticky=sticky,
+        queue=queue,
         file=block.source.path,
         line=block.source.position(block.start)[0],
-        notes=tuple(_notes(upstream, model)),
+        notes=(*_notes(upstream, model), *on_checks, *on_sticky, *on_queue, *_on_slow_start(slow)),
     )
 
 
-def _server(peer: Peer) -> ServerSpec:
+def _server(peer: Peer, slow_start: int) -> ServerSpec:
     address = peer.address
     return ServerSpec(
         name=peer.normal_address,
@@ -129,6 +138,7 @@ def _server(peer: Peer) -> ServerSpec:
         max_conns=peer.max_conns,
         backup=peer.backup,
         down=not peer.is_live,
+        slow_start=slow_start,
         text=peer.text,
     )
 
@@ -179,11 +189,8 @@ def _notes(upstream: Upstream, model: Model) -> Iterator[str]:
     names = [peer.text for peer in upstream.peers if peer.is_hostname]
     if names:
         yield f"{', '.join(names)}: a host name is taken for one server, however many addresses it has"
-    if upstream.sticky is not None:
-        yield "sticky is left out: every request is a new session"
-    if model.topology(upstream).health_checks:
-        yield "active health checks are left out: the numbers are those without them"
-    if any(peer.slow_start for peer in upstream.peers):
-        yield "slow_start is left out: a server that comes back has its full weight at once"
-    if upstream.directive.first("queue") is not None:
-        yield "queue is left out: a request that finds no server fails at once"
+
+
+def _on_slow_start(slow: Iterable[int]) -> Iterator[str]:
+    if any(slow):
+        yield "slow_start is simulated as NGINX Plus documents it; it was not compared with a running one"

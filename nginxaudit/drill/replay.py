@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import Schedule
-from nginxaudit.drill.load import Call, explicit
 from nginxaudit.drill.extended import simulation_of
+from nginxaudit.drill.load import Call, explicit
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally, Traced
 

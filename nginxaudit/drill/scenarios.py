@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from nginxaudit.drill.behaviour import Behaviour, blackhole, flap, hang, refuse, slow, status
 from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
+from nginxaudit.drill.probing import longest_back, longest_out
 from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
@@ -24,6 +25,7 @@ MANY = 8
 _FAULT = (30_000, 120_000)
 _AFTER = (20_000, 120_000)
 _SLACK = 10_000
+_LONGEST = 600_000  # for active checks
 _FATAL = frozenset({"refuse", "hang", "blackhole", "5xx"})
 
 
@@ -75,7 +77,11 @@ def fatal(group: UpstreamSpec, scenario: Scenario) -> bool:
 def settings_of(group: UpstreamSpec, indexes: Iterable[int]) -> tuple[tuple[object, ...], ...]:
     """What distinguishes servers besides their addresses."""
     servers = (group.servers[index] for index in indexes)
-    return tuple(sorted((s.weight, s.max_fails, s.fail_timeout_s, s.max_conns, s.backup) for s in servers))
+    return tuple(
+        sorted(
+            (s.weight, s.max_fails, s.fail_timeout_s, s.max_conns, s.slow_start, s.backup) for s in servers
+        )
+    )
 
 
 def _instances(group: UpstreamSpec, among: Iterable[ServerSpec]) -> Iterator[_Target]:
@@ -108,11 +114,26 @@ def _fault(kind: str, target: _Target, group: UpstreamSpec, use: Use, load: Traf
     scope, words, indexes = target
     window = (max(group.servers[index].fail_timeout_s for index in indexes) + 1) * 1000
     limit = _timeout(kind, group, use, load)
-    end = WARM_UP + _within(5 * window // 2 + limit, _FAULT)
-    duration = end + _within(window + min(limit, load.client_timeout) + _SLACK, _AFTER)
+    end = WARM_UP + max(_within(5 * window // 2 + limit, _FAULT), _detected(kind, group))
+    after = _recovered(group, indexes)
+    duration = end + max(_within(window + min(limit, load.client_timeout) + _SLACK, _AFTER), after)
     behaviour = behaviour_of(kind, load)
     faults = tuple(Fault(index, WARM_UP, end, behaviour) for index in indexes)
     return Scenario(kind, scope, words, faults, WARM_UP, end, duration)
+
+
+def _detected(kind: str, group: UpstreamSpec) -> int:
+    """Ms until active checks have taken a failing server out, and a bit."""
+    took = {"hang": "answer", "slow": "answer", "blackhole": "connect"}.get(kind, "")
+    times = (longest_out(check, getattr(check, took) if took else 0) for check in group.checks)
+    return min(_LONGEST, max(times, default=-_SLACK) + _SLACK)
+
+
+def _recovered(group: UpstreamSpec, indexes: Iterable[int]) -> int:
+    """Ms until active checks have found a server well, and it has its whole weight again, and a bit."""
+    found = max(map(longest_back, group.checks), default=0)
+    slow = max(group.servers[index].slow_start for index in indexes)
+    return min(_LONGEST, found + slow + _SLACK) if found or slow else 0
 
 
 def _timeout(kind: str, group: UpstreamSpec, use: Use, load: Traffic) -> int:

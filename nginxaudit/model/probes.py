@@ -15,6 +15,7 @@ from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
     from nginxaudit.model.model import Model
+    from nginxaudit.model.passes import Pass
     from nginxaudit.model.upstream import Upstream
 
 
@@ -22,7 +23,8 @@ class Probes(Struct, frozen=True):
     """One check with its defaults filled in. Times are milliseconds.
 
     ``fails`` failed probes in a row take a server out, ``passes`` good ones bring it back. ``starts_down``: a server
-    gets no request before its first good probe.
+    gets no request before its good probes. ``values`` are all parameters as they are written; ``use`` is the pass whose block
+    has a ``health_check``.
     """
 
     directive: Directive
@@ -31,21 +33,33 @@ class Probes(Struct, frozen=True):
     passes: int
     timeout: int | None = None
     starts_down: bool = False
+    jitter: int = 0
+    values: dict[str, str] = {}
+    use: Pass | None = None
 
 
 def probes_of(upstream: Upstream, model: Model) -> Probes | None:
     """The check that probes ``upstream``; None without one, or where a value cannot be known."""
     try:
-        own = upstream.directive.first("check")
-        if own is not None:
-            return _of_module(own)
-        if not model.config.named("health_check"):
-            return None
-        found = (each.scope.first("health_check") for each in model.passes_to(upstream))
-        first = next((node for node in found if node is not None), None)
-        return None if first is None else _of_plus(first)
+        found = all_probes(upstream, model)
     except ValueError:
         return None
+    return found[0] if found else None
+
+
+def all_probes(upstream: Upstream, model: Model) -> tuple[Probes, ...]:
+    """Every check that probes ``upstream``, each once; raises `ValueError` where a value cannot be known."""
+    own = upstream.directive.first("check")
+    if own is not None:
+        return (_of_module(own),)
+    if not model.config.named("health_check"):
+        return ()
+    found: dict[tuple[object, ...], Probes] = {}
+    for each in model.passes_to(upstream):
+        node = each.scope.first("health_check")
+        if node is not None:
+            found.setdefault((str(node.source.path), node.start), _of_plus(node, each))
+    return tuple(found.values())
 
 
 def _of_module(node: Directive) -> Probes:
@@ -56,11 +70,12 @@ def _of_module(node: Directive) -> Probes:
         fails=parse_number(values.get("fall", "5")),
         passes=parse_number(values.get("rise", "2")),
         timeout=parse_number(values.get("timeout", "1000")),
-        starts_down=values.get("default_down", "true") == "true",
+        starts_down=values.get("default_down", "true").lower() == "true",
+        values=values,
     )
 
 
-def _of_plus(node: Directive) -> Probes:
+def _of_plus(node: Directive, use: Pass) -> Probes:
     values = _values(node)
     return Probes(
         node,
@@ -68,6 +83,9 @@ def _of_plus(node: Directive) -> Probes:
         fails=parse_number(values.get("fails", "1")),
         passes=parse_number(values.get("passes", "1")),
         starts_down="mandatory" in values,
+        jitter=parse_time_ms(values.get("jitter", "0")),
+        values=values,
+        use=use,
     )
 
 
