@@ -121,11 +121,12 @@ class Actor:
             if (length := head.partition("content-length:")[2].split("\r\n")[0].strip()) != "":
                 await reader.readexactly(int(length))
             requests += 1
-            again = await self._answer(writer, requests) and "connection: close" not in head
+            key = head.partition("&k=")[2].split(" ")[0]
+            again = await self._answer(writer, requests, key) and "connection: close" not in head
             again = again and self._behaviour.kind != "refuse" and "http/1.0" not in head
 
-    async def _answer(self, writer: asyncio.StreamWriter, requests: int) -> bool:
-        """Answer one request; whether the connection is still good afterwards."""
+    async def _answer(self, writer: asyncio.StreamWriter, requests: int, client: str) -> bool:
+        """Answer one request of ``client``, with cookies that name it and this backend; whether the connection is still good afterwards."""
         does = self._behaviour
         if does.kind == "hang":
             await asyncio.sleep(_FOREVER)
@@ -138,9 +139,9 @@ class Actor:
             return False
         body = self.name.encode()
         length = len(body) + (100 if does.kind == "cut" else 0)
-        head = (
-            f"HTTP/1.1 {does.status if does.kind == 'status' else 200} X\r\nContent-Length: {length}\r\n\r\n"
-        )
+        cookies = f"Set-Cookie: client={client}\r\nSet-Cookie: route={self.name}\r\n" if client else ""
+        status = does.status if does.kind == "status" else 200
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{cookies}\r\n"
         writer.write(head.encode() + body)
         await writer.drain()
         return does.kind != "cut"

@@ -39,6 +39,7 @@ DURATION_MS = 150
 _ATTEMPTS = 3
 _APART_MS = 20
 _LASTING = ("hang", "blackhole", "flap")
+_COOKIE = re.compile(r"^Set-Cookie: (\w+)=(\w+)", re.MULTILINE)
 _FORMAT = "$pid|$upstream_addr|{upstream_status}|$status|$msec|{time}"
 
 
@@ -260,8 +261,9 @@ def subject_of(text: str, version: tuple[int, int, int]) -> Subject:
 async def _perform(case: Case, port: int, actors: Mapping[str, Actor], origin: float) -> list[float]:
     """Let backends and clients act; how late (ms) each request was sent."""
     acts = [asyncio.create_task(actors[name].act(script, origin)) for name, script in case.does.items()]
+    jar: Jar = {}
     clients = [
-        asyncio.create_task(ask(port, number, call, origin, case.patience))
+        asyncio.create_task(ask(port, number, call, origin, case.patience, jar))
         for number, call in enumerate(_ordered(case.calls))
     ]
     delays = await asyncio.gather(*clients)
@@ -277,16 +279,21 @@ def _ordered(calls: Sequence[Call]) -> list[Call]:
     return sorted(calls, key=lambda call: call.at)
 
 
-async def ask(port: int, number: int, call: Call, origin: float, patience: int = 0) -> float:
+Jar = dict[str, dict[str, str]]
+"""Cookies by client, which is the key of its requests."""
+
+
+async def ask(port: int, number: int, call: Call, origin: float, patience: int, jar: Jar) -> float:
     """Send one request at its time, on a connection of its own, and read the answer; how late it was sent (ms)."""
     late = await until(origin + call.at)
     source = (call.address, 0) if call.address.startswith("127.") else None
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=source)
     body = "hi" if call.method in ("POST", "PUT", "PATCH") else ""
     length = f"Content-Length: {len(body)}\r\n" if body else ""
-    request = (
-        f"{call.method} /?n={number}&k={call.key} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{length}\r\n"
-    )
+    own = jar.setdefault(call.key, {})
+    cookies = f"Cookie: {'; '.join(map('='.join, own.items()))}\r\n" if own else ""
+    head = f"Host: a\r\nConnection: close\r\n{length}{cookies}"
+    request = f"{call.method} /?n={number}&k={call.key} HTTP/1.1\r\n{head}\r\n"
     try:
         writer.write(request.encode())
         if call.method == "PUT":
@@ -294,7 +301,8 @@ async def ask(port: int, number: int, call: Call, origin: float, patience: int =
                 _APART_MS / 1000
             )  # nginx takes a body that comes with the header for buffered
         writer.write(body.encode())
-        await asyncio.wait_for(reader.read(-1), patience / 1000 or 30)
+        answer = await asyncio.wait_for(reader.read(-1), patience / 1000 or 30)
+        own.update(_COOKIE.findall(answer.decode()))
     except (TimeoutError, ConnectionError):
         pass
     finally:

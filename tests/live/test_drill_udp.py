@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,9 +121,20 @@ def _lasts(case: Case, traced: Traced) -> int:
     return max(traced.end - traced.at, _TIMEOUT_MS if endless else 0)
 
 
-def test_sessions_are_as_predicted(tmp_path: Path) -> None:
-    lines, places = asyncio.run(_run(tmp_path))
-    text = (tmp_path / "nginx.conf").read_text()
+class Compared(Struct, frozen=True):
+    """Both sides of one case: sessions as ``server status``, and how long (ms) each lasted."""
+
+    case: Case
+    measured: tuple[str, ...]
+    predicted: tuple[str, ...]
+    lasted: tuple[float, ...]
+    lasts: tuple[int, ...]
+
+
+def compared(directory: Path) -> Iterator[Compared]:
+    """All cases, measured together on one nginx."""
+    lines, places = asyncio.run(_run(directory))
+    text = (directory / "nginx.conf").read_text()
     found = {each.upstream: each for each in subjects(model_of(text, target=Target(nginx.version())))}
     for number, case in enumerate(CASES):
         listen, (first, second) = places[number]
@@ -130,16 +142,25 @@ def test_sessions_are_as_predicted(tmp_path: Path) -> None:
         own = sorted(
             (line.split("|") for line in lines if line.startswith(f"{listen}|")), key=lambda each: each[3]
         )
-        measured = ", ".join(f"{names[addr]} {status}" for _, addr, status, *_ in own)
         group, use = found[f"case{number}"].group, found[f"case{number}"].use
         assert group is not None and use is not None
         calls = [Call(at * _APART_MS) for at in range(_CALLS)]
         traced = replay(group, use, calls, {f"127.0.0.1:{first}": [(0, case.does)]})
-        predicted = ", ".join(shown(group, each).partition(" => ")[0] for each in traced)
-        assert [float(each[4]) * 1000 for each in own] == pytest.approx(
-            [_lasts(case, each) for each in traced], abs=120
+        predicted = []
+        for each in traced:
+            address, _, status = shown(group, each).partition(" => ")[0].partition(" ")
+            predicted.append(f"{names[address]} {status}")
+        yield Compared(
+            case,
+            tuple(f"{names[addr]} {status}" for _, addr, status, *_ in own),
+            tuple(predicted),
+            tuple(float(each[4]) * 1000 for each in own),
+            tuple(_lasts(case, each) for each in traced),
         )
-        for address, name in names.items():
-            predicted = predicted.replace(address, name)
-        assert (case.name, measured) == (case.name, case.sessions)
-        assert (case.name, predicted) == (case.name, measured)
+
+
+def test_sessions_are_as_predicted(tmp_path: Path) -> None:
+    for each in compared(tmp_path):
+        assert (each.case.name, ", ".join(each.measured)) == (each.case.name, each.case.sessions)
+        assert (each.case.name, each.predicted) == (each.case.name, each.measured)
+        assert each.lasted == pytest.approx(each.lasts, abs=120)
