@@ -33,6 +33,13 @@ REQUEST_OPTIONS = [
     click.option("--to", "address", metavar="ADDRESS", help="The address that the client connects to."),
     click.option("--tls", is_flag=True, help="URLs without a scheme are for https."),
     click.option("--sni", metavar="NAME", help="The name in the TLS handshake (default: the host of the URL)."),
+    click.option(
+        "--alpn", metavar="NAMES", help="Protocols that the TLS client offers, as h2,http/1.1 (for stream)."
+    ),
+    click.option(
+        "--proxy-protocol", metavar="ADDRESS",
+        help="The client's address in the PROXY protocol header (listen … proxy_protocol).",
+    ),
     click.option("--http2", is_flag=True, help="The request is by HTTP/2."),
 ]  # fmt: skip
 WORLD_OPTIONS = [
@@ -119,6 +126,7 @@ def ask_of(url: str, options: dict[str, Any]) -> Ask:
         client=options["client"],
         body=None if data is None else len(data.encode("utf-8", "surrogateescape")),
         version="2.0" if options["http2"] else "1.1",
+        proxied=options["proxy_protocol"],
     )
 
 
@@ -143,6 +151,8 @@ def _connection(scheme: str, authority: str, url: str, options: dict[str, Any]) 
         port=port,
         client=options["client"],
         protocol=scheme,
+        alpn=tuple(options["alpn"].split(",")) if options["alpn"] else None,
+        proxied=options["proxy_protocol"],
     )
 
 

@@ -179,6 +179,7 @@ def _ask(route: Route) -> Ask:
     options = {
         "tls": False, "headers": headers, "data": route.data, "method": route.method, "address": route.address,
         "client": route.client, "sni": route.sni, "http2": False,
+        "alpn": route.alpn, "proxy_protocol": route.proxy_protocol,
     }  # fmt: skip
     return ask_of(route.url, options)
 

@@ -51,6 +51,8 @@ class Route(
     client: str | None = None
     address: str | None = None
     sni: str | None = None
+    alpn: str | None = None
+    proxy_protocol: str | None = None
     files: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     only_files: bool | None = None

@@ -53,6 +53,11 @@ class Socket:
         return any(listen.ssl or listen.quic for _, listen in self.members)
 
     @cached_property
+    def proxy_protocol(self) -> bool:
+        """Connections begin with a PROXY protocol header: one member decides for all here, too."""
+        return any(listen.proxy_protocol for _, listen in self.members)
+
+    @cached_property
     def _names(self) -> _NameTable:
         table = _NameTable()
         for server in self.servers:

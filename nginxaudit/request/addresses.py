@@ -40,19 +40,32 @@ def real_ip(flight: Flight, block: Directive) -> None:
     trusted = [str(node.args[0]) for node in model.effective(block, "set_real_ip_from") if node.args]
     if not trusted or flight.real_ip_done:
         return
-    header = (model.value(block, "real_ip_header") or "X-Real-IP").lower()
-    if header == "proxy_protocol":
-        return
-    values = [text for name, text in flight.headers if name.lower() == header]
+    node = model.effective(block, "set_real_ip_from")[0]
+    values = _told(flight, block, node)
     if not values:
         return
-    node = model.effective(block, "set_real_ip_from")[0]
     if flight.client is None:
         raise Lost("whether the client is a trusted proxy is not known (--from gives its address)", node)
     recursive = bool(model.flag(block, "real_ip_recursive", False))
-    if header != "x-forwarded-for":
-        values = values[:1]
     _replace(flight, trusted, values, recursive, node)
+
+
+def _told(flight: Flight, block: Directive, node: Directive) -> list[str]:
+    """Texts with addresses: the lines of X-Forwarded-For, one line of another header, or the PROXY protocol's."""
+    header = (flight.model.value(block, "real_ip_header") or "X-Real-IP").lower()
+    if header == "proxy_protocol" or flight.ask.family == "stream":
+        return _of_proxy_protocol(flight, node)
+    values = [text for name, text in flight.headers if name.lower() == header]
+    return values if header == "x-forwarded-for" else values[:1]
+
+
+def _of_proxy_protocol(flight: Flight, node: Directive) -> list[str]:
+    if not flight.socket.proxy_protocol:
+        return []
+    if flight.ask.proxied is None and flight.client is not None:
+        words = "the address in the PROXY protocol header counts"
+        flight.note("real ip", node, words, f"taken to be {flight.client}, too (--proxy-protocol gives it)")
+    return [flight.ask.proxied] if flight.ask.proxied else []
 
 
 def _replace(flight: Flight, trusted: list[str], values: list[str], recursive: bool, node: Directive) -> None:

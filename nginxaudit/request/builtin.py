@@ -92,6 +92,15 @@ def _server_addr(flight: Flight) -> Value:
     return flight.ask.address
 
 
+def _proxy_protocol_addr(flight: Flight) -> Value:
+    if not flight.socket.proxy_protocol:
+        return ""
+    if flight.ask.proxied is None:
+        name = "proxy_protocol_addr"
+        return Unknown(f"${name}", "the PROXY protocol header is not known (--proxy-protocol)", name=name)
+    return flight.ask.proxied
+
+
 def _binary_addr(flight: Flight) -> Value:
     address = _remote_addr(flight)
     if isinstance(address, Unknown):
@@ -165,6 +174,7 @@ BUILTIN: dict[str, Builtin] = {
     "binary_remote_addr": Builtin(_binary_addr, cached=True),
     "realip_remote_addr": Builtin(lambda flight: flight.ask.client or _remote_addr(flight)),
     "remote_user": Builtin(_remote_user),
+    "proxy_protocol_addr": Builtin(_proxy_protocol_addr, cached=True),
     "content_length": Builtin(lambda flight: flight.length),
     "content_type": Builtin(lambda flight: header(flight, "content-type")),
     "nginx_version": Builtin(_nginx_version),
@@ -180,21 +190,50 @@ BUILTIN: dict[str, Builtin] = {
 
 
 def _handshake(flight: Flight) -> Value:
-    """The name in the TLS handshake."""
-    return flight.ask.sni or ""
+    """The TLS name of a socket with ``ssl``."""
+    return flight.handshake or ""
 
 
-STREAM: dict[str, Builtin] = {
-    "remote_addr": Builtin(_remote_addr, cached=True),
-    "binary_remote_addr": Builtin(_binary_addr, cached=True),
-    "server_addr": Builtin(_server_addr),
-    "server_port": Builtin(lambda flight: str(flight.ask.port)),
-    "protocol": Builtin(lambda flight: "UDP" if flight.ask.protocol == "udp" else "TCP"),
-    "ssl_preread_server_name": Builtin(_handshake),
-    "ssl_server_name": Builtin(_handshake),
-    "nginx_version": Builtin(_nginx_version),
+def _preread_name(flight: Flight) -> Value:
+    return flight.preread or ""
+
+
+def _preread_alpn(flight: Flight) -> Value:
+    if flight.preread is None:
+        return ""
+    if flight.ask.alpn is None:
+        name = "ssl_preread_alpn_protocols"
+        return Unknown(f"${name}", "the protocols that the client offers are not known (--alpn)", name=name)
+    return ",".join(flight.ask.alpn)
+
+
+def _preread_protocol(flight: Flight) -> Value:
+    if flight.preread is None:
+        return ""
+    name = "ssl_preread_protocol"
+    return Unknown(f"${name}", "the TLS version of the client is not known", _VERSIONS, name)
+
+
+_VERSIONS = ("TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1")
+
+_STREAM: dict[str, Callable[[Flight], Value]] = {
+    "remote_addr": _remote_addr,
+    "binary_remote_addr": _binary_addr,
+    "realip_remote_addr": lambda flight: flight.ask.client or _remote_addr(flight),
+    "server_addr": _server_addr,
+    "server_port": lambda flight: str(flight.ask.port),
+    "server_name": _server_name,
+    "protocol": lambda flight: "UDP" if flight.ask.protocol == "udp" else "TCP",
+    "proxy_protocol_addr": _proxy_protocol_addr,
+    "ssl_preread_server_name": _preread_name,
+    "ssl_preread_alpn_protocols": _preread_alpn,
+    "ssl_preread_protocol": _preread_protocol,
+    "ssl_server_name": _handshake,
+    "nginx_version": _nginx_version,
 }
-"""Those of stream."""
+
+STREAM = {name: Builtin(get, cached=True) for name, get in _STREAM.items()}
+"""Those of stream: all of them keep their first value, even one from before the handshake."""
 
 
 def header(flight: Flight, name: str) -> str:

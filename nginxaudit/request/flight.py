@@ -125,6 +125,12 @@ class Flight:
         self.out: list[tuple[str, str]] = []  # headers that phases add: WWW-Authenticate
         self.user: Value | None = None
         self.sent: Passed | None = None  # what the backend got
+        self.handshake: str | None = (
+            None  # of stream: the TLS name of a socket with ssl; None before the handshake
+        )
+        self.preread: str | None = (
+            None  # of stream: the TLS name that ssl_preread has read; None: it has read none
+        )
         self.proxy_host: Value = ""  # empty before a request is passed on
 
     @property

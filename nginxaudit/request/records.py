@@ -15,7 +15,8 @@ class Ask(Struct, frozen=True):
     ``target`` is what stands in the request line: path and arguments, as sent. ``host`` is the Host header, None for
     none. ``headers`` are the others, in order. ``address`` and ``port`` are where the client connects to; None for an
     address that is not known. ``protocol`` is http, or tcp, tls or udp for a connection of stream. ``client`` is the client's address, ``unix:`` or None. ``body`` is the length of the
-    body; None: there is none.
+    body; None: there is none. ``alpn`` are the protocols that a TLS client offers, ``proxied`` is the client's address
+    in the PROXY protocol header (empty: it sends none); None: not known.
     """
 
     target: str = "/"
@@ -30,6 +31,8 @@ class Ask(Struct, frozen=True):
     body: int | None = None
     version: str = "1.1"
     protocol: str = "http"
+    alpn: tuple[str, ...] | None = None
+    proxied: str | None = None
 
     @property
     def scheme(self) -> str:

@@ -44,23 +44,23 @@ def normal_host(text: str) -> str:
     return lower(host)
 
 
-def sockets_for(model: Model, ask: Ask) -> list[Socket]:
-    """Sockets that a connection to the address and port of a request can reach, the most exact ones."""
+def sockets_for(model: Model, ask: Ask, family: str = "") -> list[Socket]:
+    """Sockets that a connection to the address and port of a request can reach, the most exact ones.
+
+    Those of the request's family, if no other one is given.
+    """
     transport = "udp" if ask.protocol == "udp" else "tcp"
+    sockets = model.sockets(family or ask.family).values()
     port = [
         socket
-        for socket in model.sockets(ask.family).values()
+        for socket in sockets
         if socket.key.transport == transport and socket.key.port == ask.port and socket.key.kind != "unix"
     ]
     if ask.address is None:
         return port
     if ask.address.startswith("unix:"):
         path = ask.address.removeprefix("unix:")
-        return [
-            each
-            for each in model.sockets(ask.family).values()
-            if each.key.kind == "unix" and each.key.host == path
-        ]
+        return [each for each in sockets if each.key.kind == "unix" and each.key.host == path]
     number = number_of(ask.address)
     exact = [each for each in port if number is not None and number_of(each.key.host) == number]
     if exact:

@@ -85,6 +85,9 @@ def _begin(flight: Flight) -> Result:
     flight.connected = socket
     default = socket.default
     flight.found, flight.block = default, default.directive
+    if socket.proxy_protocol and ask.proxied == "":
+        flight.note("socket", default.directive, "closed", "the connection has no PROXY protocol header")
+        return Reply(444)
     if ask.tls and not socket.ssl:
         flight.note("socket", default.directive, "closed", "the socket does not speak TLS")
         return Reply(444)

@@ -9,10 +9,15 @@ import argparse
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+from nginxaudit.request.records import Ask
+from tests.requests.counts import Count
 from tests.requests.echo import echoes
-from tests.requests.judge import STATUSES, Count, judge
+from tests.requests.judge import STATUSES, judge
+from tests.requests.stream import judge as stream
+from tests.requests.stream.backends import backends
 from tests.support.judges import judges
 from tests.support.nginx import asked
 
@@ -29,40 +34,47 @@ def main() -> int:
     parser.add_argument(
         "--open", action="store_true", help="nothing is known of files, backends and passwords"
     )
+    parser.add_argument("--stream", action="store_true", help="connections of stream")
     parser.add_argument("--nginx", default="", help="only binaries with this in their name")
     options = parser.parse_args()
     failed = False
     for each in judges():
         if options.nginx in each.name:
             began = time.monotonic()
-            with asked(each), echoes(*STATUSES) as ports:
-                count = _all(options, ports)
+            with asked(each):
+                count = _connections(options) if options.stream else _requests(options)
             _print(each.name, count, time.monotonic() - began, options)
             failed = failed or bool(count.disagreements)
     return int(failed)
 
 
-def _all(options: argparse.Namespace, ports: dict[int, int]) -> Count:
+def _requests(options: argparse.Namespace) -> Count:
+    with echoes(*STATUSES) as ports:
+        return _all(
+            options,
+            lambda directory, at, count: judge(
+                directory, at, count, options.requests, options.seed, ports, knowing=not options.open
+            ),
+        )
+
+
+def _connections(options: argparse.Namespace) -> Count:
+    with backends() as ports:
+        return _all(
+            options,
+            lambda directory, at, count: stream.judge(
+                directory, at, count, options.requests, options.seed, ports
+            ),
+        )
+
+
+def _all(options: argparse.Namespace, judged: Callable[[Path, int, int], Count]) -> Count:
+    """Ask about all cases, each batch with an nginx of its own."""
     total = Count()
     first, last = (options.case, options.case + 1) if options.case is not None else (0, options.cases)
     for at in range(first, last, options.batch):
         with tempfile.TemporaryDirectory() as directory:
-            found = judge(
-                Path(directory),
-                at,
-                min(options.batch, last - at),
-                options.requests,
-                options.seed,
-                ports,
-                knowing=not options.open,
-            )
-        total.requests += found.requests
-        total.refused += found.refused
-        total.unknown += found.unknown
-        total.branched += found.branched
-        total.outside += found.outside
-        total.cut += found.cut
-        total.disagreements += found.disagreements
+            total.add(judged(Path(directory), at, min(options.batch, last - at)))
     return total
 
 
@@ -83,12 +95,18 @@ def _print(name: str, count: Count, seconds: float, options: argparse.Namespace)
             continue
         shown.add(each.case.number)
         ask = each.ask
-        print(
-            f"  case {each.case.number}: {ask.method} {ask.target} host={ask.host} {ask.headers} body={ask.body}"
-        )
+        print(f"  case {each.case.number}: {_ask(ask)}")
         print(f"    {each.what[:600]}")
     if options.case is not None and count.disagreements:
         print(count.disagreements[0].case.text)
+
+
+def _ask(ask: Ask) -> str:
+    if ask.protocol == "http":
+        return f"{ask.method} {ask.target} host={ask.host} {ask.headers} body={ask.body}"
+    return (
+        f"{ask.url} to {ask.address} from {ask.client} sni={ask.sni} alpn={ask.alpn} proxied={ask.proxied!r}"
+    )
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ def random_ask(random: Random, case: Case) -> Ask:
         port=port,
         client="127.0.0.1",
         version=random.choice(("1.1",) * 9 + ("1.0",)),
+        proxied=random.choice(("10.1.2.3", "192.0.2.1", "127.0.0.1", "10.0.0.1")) if case.proxied else None,
         body=random.randrange(20) if method in ("POST", "PUT", "PATCH") else None,
     )
 

@@ -22,6 +22,7 @@ class Case:
     names: tuple[str, ...]
     tls: int | None = None  # a second port, with TLS
     other: bool = False  # servers listen on 127.0.0.2, too
+    proxied: bool = False  # connections begin with a PROXY protocol header
 
 
 class Generator(Statements):
@@ -33,6 +34,7 @@ class Generator(Statements):
         super().__init__(random, number, root, backends)
         self.tls = tls if random.random() < 0.3 else None
         self.other = random.random() < 0.15
+        self.proxied = random.random() < 0.15
         self.port = port
         self.lines: list[str] = []
 
@@ -45,7 +47,15 @@ class Generator(Statements):
             own = self._names(at)
             names += own
             servers += self._server(at, own)
-        return Case(self.number, self.port, "\n".join(http + servers), tuple(names), self.tls, self.other)
+        return Case(
+            self.number,
+            self.port,
+            "\n".join(http + servers),
+            tuple(names),
+            self.tls,
+            self.other,
+            self.proxied,
+        )
 
     # -- http level
 
@@ -111,7 +121,8 @@ class Generator(Statements):
             else ""
         )
         self.lines.append(default)
-        lines = [f"server {{ listen 127.0.0.1:{self.port}{default};"]
+        proxied = " proxy_protocol" if self.proxied else ""
+        lines = [f"server {{ listen 127.0.0.1:{self.port}{default}{proxied};"]
         lines += self._listens(at)
         if names:
             lines.append(f"server_name {' '.join(names)};")
@@ -121,9 +132,10 @@ class Generator(Statements):
             lines.append("merge_slashes off;")
         if random.random() < 0.1:
             lines.append("underscores_in_headers on;")
-        if random.random() < 0.15:
+        if random.random() < (0.6 if self.proxied else 0.15):
             lines.append(f"set_real_ip_from {random.choice(('127.0.0.1', '10.0.0.0/8'))};")
-            lines.append(f"real_ip_header {random.choice(('X-Forwarded-For', 'X-Real-IP'))};")
+            headers = ("X-Forwarded-For", "X-Real-IP", *(("proxy_protocol",) * 3 if self.proxied else ()))
+            lines.append(f"real_ip_header {random.choice(headers)};")
             lines.append(f"real_ip_recursive {random.choice(('on', 'off'))};")
         lines += self._redirect_settings()
         lines += self._rewrites(in_server=True)
@@ -136,11 +148,11 @@ class Generator(Statements):
         return lines
 
     def _listens(self, at: int) -> list[str]:
-        found = []
+        found, proxied = [], " proxy_protocol" if self.proxied else ""
         if self.tls is not None and (not at or self.random.random() < 0.6):
-            found.append(f"listen 127.0.0.1:{self.tls} ssl;")
+            found.append(f"listen 127.0.0.1:{self.tls} ssl{proxied};")
         if self.other and (not at or self.random.random() < 0.5):
-            found.append(f"listen 127.0.0.2:{self.port};")
+            found.append(f"listen 127.0.0.2:{self.port}{proxied};")
         return found
 
     def _redirect_settings(self) -> list[str]:

@@ -21,15 +21,16 @@ from nginxaudit.nginx import Target
 from nginxaudit.request.records import Ask, Outcome, World
 from nginxaudit.request.walk import trace
 from tests.model.model_support import model_of
+from tests.requests.accepted import accepted
 from tests.requests.asks import PASSWORD, USER, random_ask, right
 from tests.requests.configurations import Case, Generator
+from tests.requests.counts import Count
 from tests.requests.pools import FILES, FOLDERS
 from tests.requests.statements import Backends
 from tests.support import certificates, nginx
 
 STATUSES = (200, 404, 503, 0)
 """What the echo servers answer; 0 is the one that speaks FastCGI."""
-_AT_LINE = re.compile(r"\[emerg\].* in \S+:(\d+)")
 _HIDDEN = frozenset({"connection", "content-length"})
 
 
@@ -47,30 +48,6 @@ class Answer:
     def echo(self) -> dict[str, Any] | None:
         told = self.all("x-echo")
         return json.loads(base64.b64decode(told[0])) if told else None
-
-
-@dataclass
-class Disagreement:
-    """A request about which nginx and the walk differ."""
-
-    case: Case
-    ask: Ask
-    what: str
-    answer: Answer
-    outcome: Outcome
-
-
-@dataclass
-class Count:
-    """What came out of many requests."""
-
-    requests: int = 0
-    refused: list[str] = field(default_factory=list)
-    unknown: int = 0
-    branched: int = 0
-    outside: int = 0
-    cut: int = 0  # what nginx does is none of the outcomes, but the walk says that there are more
-    disagreements: list[Disagreement] = field(default_factory=list)
 
 
 def write_tree(root: Path) -> World:
@@ -106,7 +83,7 @@ def judge(
         try:
             return _judged(directory, first, count, per_case, seed, ports, knowing)
         except AssertionError as error:  # a port may be taken by somebody else before nginx has it
-            if "Address already in use" not in str(error):
+            if "could not bind" not in str(error):
                 raise
     raise AssertionError("the ports of nginx were taken again and again")
 
@@ -133,7 +110,12 @@ def _judged(
             range(first, first + count), listening[:count], listening[count:], strict=True
         )
     ]
-    cases = _accepted(directory, cases, found)
+    cases, refused = accepted(
+        directory,
+        cases,
+        lambda some: f"events {{}}\nhttp {{ access_log off;\n{_http(directory, some)}\n}}\n",
+    )
+    found.refused += refused
     names = {f"u{case.number}": 200 for case in cases}
     world = replace(world, backends={**world.backends, **names})
     with nginx.running(directory, _http(directory, cases), main="user root;" if os.geteuid() == 0 else ""):
@@ -151,19 +133,13 @@ def _one(found: Count, case: Case, model: Model, ask: Ask, world: World, knowing
     answer = send(ask)
     done = trace(model, ask, told, explain=False)
     outcomes = done.outcomes
-    found.requests += 1
-    if any(outcome.unknown for outcome in outcomes):
-        found.unknown += 1
-        return
-    if len(outcomes) > 1:
-        found.branched += 1
-    differences = [difference(answer, outcome, told, ask) for outcome in outcomes]
-    if done.more and all(differences):
-        found.cut += 1
-    elif all(differences):
-        if len(outcomes) > 1:
-            found.outside += 1
-        found.disagreements.append(Disagreement(case, ask, str(differences[0]), answer, outcomes[0]))
+    found.judged(
+        case,
+        ask,
+        [difference(answer, outcome, told, ask) for outcome in outcomes],
+        unknown=any(outcome.unknown for outcome in outcomes),
+        more=done.more,
+    )
 
 
 # -- running
@@ -180,29 +156,6 @@ def _http(directory: Path, cases: list[Case]) -> str:
         "map $host $groups { '~(?<seg>0)(?<ext>1)(?<sub>2)' 1; }\n"
     )
     return head + "\n".join(case.text for case in cases)
-
-
-def _accepted(directory: Path, cases: list[Case], found: Count) -> list[Case]:
-    """The cases that this nginx loads."""
-    while True:
-        text = f"{nginx.load_modules()}events {{}}\nhttp {{ access_log off;\n{_http(directory, cases)}\n}}\n"
-        (directory / "logs").mkdir(exist_ok=True)
-        answer = nginx.check(directory, text)
-        if answer.accepted:
-            return cases
-        at = _AT_LINE.search(answer.output)
-        if at is None or not cases:
-            raise AssertionError(answer.output[-2000:])
-        bad = _case_at(text, int(at[1]), cases)
-        found.refused.append(answer.output.strip().splitlines()[0][-200:])
-        cases = [case for case in cases if case is not bad]
-
-
-def _case_at(text: str, line: int, cases: list[Case]) -> Case:
-    offset = sum(len(each) + 1 for each in text.split("\n")[: line - 1])
-    found = next((case for case in reversed(cases) if text.index(case.text) <= offset), None)
-    assert found is not None, text.split("\n")[line - 1]
-    return found
 
 
 def _model(directory: Path) -> Model:
@@ -234,6 +187,8 @@ def send(ask: Ask) -> Answer:
 
 def _connected(ask: Ask) -> socket.socket:
     client = socket.create_connection((ask.address or "127.0.0.1", ask.port), timeout=5)
+    if ask.proxied:
+        client.sendall(f"PROXY TCP4 {ask.proxied} 127.0.0.1 4321 {ask.port}\r\n".encode())
     if not ask.tls:
         return client
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -258,6 +258,79 @@ def connection(protocol, port, **ask):
     return found
 
 
+PREREAD = """stream {
+    map $ssl_preread_server_name $by_name { www.a.example 10.0.0.1:1; default 10.0.0.2:1; }
+    map $ssl_preread_protocol $by_kind { "" 10.0.0.3:22; default 10.0.0.4:443; }
+    map $ssl_preread_alpn_protocols $by_alpn { h2 10.0.0.5:1; default 10.0.0.6:1; }
+    server { listen 1; proxy_pass $by_name; }
+    server { listen 2; ssl_preread on; proxy_pass $by_kind; }
+    server { listen 3; ssl_preread on; proxy_pass $by_alpn; }
+    server { listen 4; set $early $by_name; ssl_preread on; proxy_pass $by_name; }
+    server { listen 5; ssl_preread on; proxy_pass $ssl_preread_server_name:443; }
+    server { listen 6 ssl; ssl_certificate a; ssl_certificate_key a; ssl_alpn h2; return "$ssl_server_name|$ssl_preread_server_name"; }
+    server { listen 7; return early; proxy_pass 10.0.0.9:1; }
+    server { listen 8 proxy_protocol; set_real_ip_from 192.0.2.0/24; allow 10.0.0.0/8; deny all; return $remote_addr; }
+    server { listen 9; ssl_preread on; deny all; proxy_pass 10.0.0.1:1; }
+    server { listen 9; server_name www.a.example; allow all; proxy_pass 10.0.0.2:1; }
+    server { listen 10; ssl_preread on; proxy_pass 10.0.0.1:1; }
+    server { listen 10; server_name ~^(.*)\\.a\\.example$; return $1; }
+    server { listen 11; pass 127.0.0.1:7; }
+    server { listen 12; pass 127.0.0.1:70; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "ask", "wanted"),
+    [
+        ("tls", 1, {"sni": "www.a.example"}, "10.0.0.2:1"),  # no ssl_preread: no name
+        ("tls", 2, {"sni": "x"}, "10.0.0.4:443"),
+        ("tcp", 2, {}, "10.0.0.3:22"),
+        ("tls", 3, {"alpn": ("h2",)}, "10.0.0.5:1"),
+        ("tls", 3, {"alpn": ("h2", "http/1.1")}, "10.0.0.6:1"),
+        ("tcp", 3, {}, "10.0.0.6:1"),
+        (
+            "tls",
+            4,
+            {"sni": "www.a.example"},
+            "10.0.0.2:1",
+        ),  # set runs before the name is read, and its value stays
+        ("tls", 5, {"sni": "x.example"}, None),  # no resolver
+        ("tls", 6, {"sni": "x", "alpn": ("h2",)}, "x|"),
+        ("tls", 6, {"sni": "x", "alpn": ("http/1.1",)}, None),
+        ("tcp", 6, {}, None),  # plain bytes where TLS is expected
+        ("tcp", 7, {}, "10.0.0.9:1"),  # the last of several handlers counts
+        ("tcp", 8, {"client": "192.0.2.1", "proxied": "10.1.1.1"}, "10.1.1.1"),
+        ("tcp", 8, {"client": "198.51.100.1", "proxied": "10.1.1.1"}, None),
+        ("tcp", 8, {"client": "10.0.0.1", "proxied": ""}, None),  # no header
+        (
+            "tls",
+            9,
+            {"client": "10.0.0.1", "sni": "www.a.example"},
+            None,
+        ),  # access is that of the default server
+        ("tls", 10, {"sni": "shop.a.example"}, "shop"),
+        ("tls", 10, {"sni": "bad..a.example"}, "10.0.0.1:1"),
+        ("tcp", 11, {}, "127.0.0.1:7"),
+        ("tcp", 12, {}, None),  # nothing listens there
+    ],
+)
+def test_what_is_known_when(protocol, port, ask, wanted):
+    request = Ask("", None, protocol=protocol, tls=protocol == "tls", address="127.0.0.1", port=port, **ask)
+    (found,) = trace(model_of(PREREAD), request).outcomes
+    assert (found.passed if found.passed is not None else found.body) == wanted
+    assert found.closed == (wanted is None)
+
+
+def test_what_a_connection_leaves_open():
+    """Protocols that are not known are a branch, and a version that does not matter is none."""
+    asks = {port: Ask("", None, protocol="tls", tls=True, port=port) for port in (2, 3, 6)}
+    found = {port: trace(model_of(PREREAD), ask).outcomes for port, ask in asks.items()}
+    assert [each.passed for each in found[2]] == ["10.0.0.4:443"]
+    assert {each.passed for each in found[3]} == {"10.0.0.5:1", "10.0.0.6:1"}
+    assert [each.closed for each in found[6]] == [False, True]
+
+
 def test_connections_of_stream():
     assert connection("tls", 443, tls=True, sni="www.a.example").upstream == "a"
     assert connection("tls", 443, tls=True, sni="other.example").upstream == "b"

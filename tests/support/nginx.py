@@ -122,7 +122,7 @@ def running(directory: Path, http: str, *, workers: int = 1, main: str = "") -> 
     config = directory / "nginx.conf"
     config.write_text(
         f"{load_modules()}{main}\nworker_processes {workers};\ndaemon off;\npid {directory}/nginx.pid;\n"
-        f"error_log {directory}/error.log;\nevents {{ worker_connections 256; }}\n"
+        f"error_log {directory}/error.log;\nevents {{ worker_connections 1024; }}\n"
         f"http {{ access_log {directory}/access.log;\n{paths}{http}\n}}\n"
     )
     process = subprocess.Popen(

@@ -37,6 +37,8 @@ def request_data(ask: Ask) -> dict[str, Any]:
         "address": ask.address,
         "port": ask.port,
         "client": ask.client,
+        "alpn": list(ask.alpn) if ask.alpn is not None else None,
+        "proxy_protocol": ask.proxied,
     }
 
 
