@@ -12,7 +12,7 @@ from nginxaudit.nginx import parse_version
 from tests.rules.examples import Case, clean, main_name
 from tests.support import certificates, nginx
 
-_MACHINE = re.compile(r"host not found in|cannot load certificate")
+_MACHINE = re.compile(r"host not found in|cannot load certificate|dlopen\(\)")
 
 
 def answer(case: Case, directory: Path, changed: Mapping[str, str] | None = None) -> nginx.Answer:
@@ -58,5 +58,5 @@ def is_spoken_of(case: Case) -> bool:
 
 
 def only_the_machine_lacks_something(case: Case, said: nginx.Answer) -> bool:
-    """Whether nginx refused an example only for names that have no address here, or certificates that are not here."""
+    """Whether nginx refused an example only for names that have no address here, certificates or modules that are not here."""
     return "needs-dns" in case.example.flags and _MACHINE.search(said.output) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from nginxaudit.checks.headers.values import added
 from nginxaudit.hit import CheckContext, Hit, arg
@@ -70,6 +70,11 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
         words = [each.partition(";")[0].strip().lower() for each in value.split(",")]
         if header == "x-frame-options" and words[0].startswith("allow-from"):
             return  # a rule of its own
+        if header == "referrer-policy" and [word for word in words if word in known][-1:] == ["unsafe-url"]:
+            yield (
+                "unsafe-url sends the full address of the page, with its arguments, to every other site",
+                "Use strict-origin-when-cross-origin, or no-referrer.",
+            )
         if not known & set(words):
             yield (
                 f'browsers ignore the value "{value}": the header has no effect',
@@ -79,10 +84,7 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
 
 def _of_policy(value: str) -> Iterator[tuple[str, str]]:
     """The mistakes of a Content-Security-Policy."""
-    directives: dict[str, list[str]] = {}
-    for part in re.split(r"[;,]", value):
-        name, *words = part.split() or [""]
-        directives.setdefault(name.lower(), words)
+    directives = _directives(value)
     for name, words in directives.items():
         if name and name not in _SOURCES and name not in _OTHERS:
             yield f'browsers ignore the unknown directive "{name}"', "Correct its name."
@@ -92,9 +94,51 @@ def _of_policy(value: str) -> Iterator[tuple[str, str]]:
                 f"{keyword} without quotes is a host name, not a keyword",
                 f"Write '{keyword}', with single quotes.",
             )
-    scripts = directives.get("script-src", directives.get("default-src", ()))
-    if "*" in scripts and not any(word.lower() == "'strict-dynamic'" for word in scripts):
+    anything = next((word for word in _scripts(directives) if word.lower() in _ANYTHING), None)
+    if anything is not None:
         yield (
-            "* allows scripts from any host: injected scripts are not blocked",
+            f"{anything} allows scripts from any host: injected scripts are not blocked",
             "List the hosts, or use nonces.",
         )
+    if "*" in directives.get("frame-ancestors", ()):
+        yield (
+            "frame-ancestors * lets every site embed the page (clickjacking)",
+            "Write frame-ancestors 'self', or list the sites.",
+        )
+
+
+_ANYTHING = frozenset({"*", "http:", "https:", "data:"})
+
+
+def _scripts(directives: Mapping[str, list[str]]) -> list[str]:
+    """Sources of scripts that count: none beside ``strict-dynamic``."""
+    scripts = directives.get("script-src", directives.get("default-src", []))
+    return [] if any(word.lower() == "'strict-dynamic'" for word in scripts) else scripts
+
+
+def csp_unsafe_inline(ctx: CheckContext) -> Iterable[Hit]:
+    """Policies that permit inline scripts, or ``eval``."""
+    for node in added(ctx, _POLICY):
+        for value in sorted(ctx.model.possible_values(str(node.args[1]), node).constants):
+            words = [word.lower() for word in _scripts(_directives(value))]
+            unsafe = [word for word in ("'unsafe-inline'", "'unsafe-eval'") if word in words]
+            if any(word.startswith(("'nonce-", "'sha")) for word in words):
+                unsafe = unsafe[1:] if unsafe[:1] == ["'unsafe-inline'"] else unsafe  # it is ignored then
+            if unsafe:
+                effect = "inline scripts" if unsafe[0] == "'unsafe-inline'" else "eval() of text"
+                yield Hit(
+                    arg(node, node.args[1]),
+                    f"{node.args[0]} allows {effect} ({unsafe[0]}): injected scripts can run",
+                    node,
+                    help="Use nonces or hashes for the scripts of the page.",
+                )
+                break
+
+
+def _directives(value: str) -> dict[str, list[str]]:
+    """The directives of a Content-Security-Policy; of equal ones the first."""
+    found: dict[str, list[str]] = {}
+    for part in re.split(r"[;,]", value):
+        name, *words = part.split() or [""]
+        found.setdefault(name.lower(), words)
+    return found

@@ -215,6 +215,8 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
             for name in ("X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy")
             if not sends(ctx, server, name.lower())
         ]
+        if not sends(ctx, server, "x-frame-options") and not _frames_restricted(ctx, server):
+            lacking.append("X-Frame-Options")
         if lacking:
             hit = Hit(
                 name_of(node),
@@ -223,3 +225,14 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
                 help="Add them to the server, with always.",
             )
             yield unless(ctx.model.may_be_set(node, "add_header"), "http adds them", hit)
+
+
+def _frames_restricted(ctx: CheckContext, server: Server) -> bool:
+    """Whether a policy of the server says which sites may embed its pages, or may say so."""
+    blocks = [server.directive, *(location.directive for location in server.all_locations())]
+    policies = (node for block in blocks for node in ctx.model.effective(block, "add_header"))
+    return any(
+        "frame-ancestors" in node.args[1].lower() or "$" in node.args[1]
+        for node in policies
+        if len(node.args) > 1 and node.args[0].lower() == "content-security-policy"
+    )

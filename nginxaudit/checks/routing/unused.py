@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.hit import CheckContext, Hit, arg
+from nginxaudit.hit import CheckContext, Hit, arg, whole
 from nginxaudit.model import Model
+from nginxaudit.model.scope import enclosing
 from nginxaudit.model.uses import variable_uses
-from nginxaudit.nginx.names import MAPPING
+from nginxaudit.nginx.names import BALANCED, MAPPING
+from nginxaudit.nginx.variables import variable_of
 from nginxaudit.syntax.tree import Directive, Token
 
 _CODE = ("js_", "perl", "ssi", "set_by_", "mruby", "lua_")
@@ -32,6 +34,48 @@ def unused_variable(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help=f"Use the variable, or delete the {node.name} block.",
             )
+
+
+_MODULE_VARIABLES = ("naxsi_", "memc_", "redis", "srcache_", "echo_", "modsecurity_")
+"""Starts of variables that modules read by themselves."""
+
+
+def unused_set(ctx: CheckContext) -> Iterable[Hit]:
+    """``set`` of a variable that nothing reads; once for each variable of a server."""
+    model = ctx.model
+    if not model.config.named("set") or not model.config.is_whole or _reads_elsewhere(model):
+        return
+    uses = model.once(variable_uses)
+    reported: set[tuple[Directive | None, str]] = set()
+    for node in model.config.named("set"):
+        family, server = model.family_of(node), enclosing(node, "server")
+        name = node.args[0][1:].lower() if node.args else ""
+        if not name or (server, name) in reported or _has_effect(ctx, name, family):
+            continue
+        if _takes_more(model, server) or model.is_filled_in(node) or family not in BALANCED:
+            continue
+        found = uses.get((family, name), ())
+        if all(user.name == "set" and token is user.args[0] for user, token in found):
+            reported.add((server, name))
+            yield Hit(
+                whole(node),
+                f"nothing uses {node.args[0]}",
+                node,
+                help="Use the variable, or delete the line.",
+            )
+
+
+def _has_effect(ctx: CheckContext, name: str, family: str) -> bool:
+    """Whether nginx or a module reads the variable by itself."""
+    return name.startswith(_MODULE_VARIABLES) or variable_of(name, family, ctx.target) is not None
+
+
+def _takes_more(model: Model, server: Directive | None) -> bool:
+    """Whether files that come later, or that are not in this copy, would stand in the same server."""
+    return any(
+        enclosing(node, "server") is server and any("*" in token for token in node.args)
+        for node in model.config.named("include")
+    )
 
 
 def _defined(node: Directive) -> Token | None:
