@@ -22,6 +22,7 @@ from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
 MODULE = "check"
 _LEAST_DELAY = 1000  # ms within which the timers of the module begin
+_ANSWER = 50  # ms
 
 Health = tuple[tuple[int, bool], ...]
 """Changes: the ms, and whether the server is healthy from then on."""
@@ -72,19 +73,44 @@ def health(
     return histories[0] if len(histories) == 1 else _together(histories)
 
 
-def longest_out(check: ActiveCheck, duration: int = 0) -> int:
-    """Ms from a failure until the server is out at the latest, where a failed probe takes ``duration``."""
-    gap = _longest_gap(check)
-    return check.fails * (gap + duration)
+def longest_out(check: ActiveCheck, took: int = 0) -> int:
+    """Ms from a failure until the server is out at the latest, where a failed probe takes ``took``."""
+    return _gap(check, usual(check)) + (check.fails - 1) * _gap(check, took) + took
 
 
-def longest_back(check: ActiveCheck, duration: int = 0) -> int:
-    """Ms from the recovery until the server is healthy at the latest, where a good probe takes ``duration``."""
-    return longest_out(check) // check.fails * check.passes + duration * check.passes
+def longest_back(check: ActiveCheck, took: int = 0) -> int:
+    """Ms from the recovery until the server is healthy at the latest, where a failed probe took ``took``."""
+    good = usual(check)
+    return _gap(check, took) + (check.passes - 1) * _gap(check, good) + good
 
 
-def _longest_gap(check: ActiveCheck) -> int:
-    return check.interval * 3 // 2 if check.name == MODULE else check.interval + check.jitter
+def longest_start(check: ActiveCheck) -> int:
+    """Ms from the start of nginx until servers that are well have requests at the latest."""
+    if not check.starts_down:
+        return 0
+    good = usual(check)
+    first = max(_LEAST_DELAY, check.interval) if check.name == MODULE else check.jitter
+    return first + (check.passes - 1) * _gap(check, good) + good
+
+
+def took(check: ActiveCheck, kind: str) -> int:
+    """Ms after which a probe of a server that fails so (a kind of scenario) is over."""
+    if kind == "blackhole":
+        return min(check.connect, CONNECT_LIMIT_MS)
+    return check.answer if kind in ("hang", "slow") and check.looks_at == "status" else 0
+
+
+def usual(check: ActiveCheck) -> int:
+    """Ms that a good probe is taken to take where nothing is known of the answers."""
+    return _ANSWER if check.looks_at == "status" else 0
+
+
+def _gap(check: ActiveCheck, took: int) -> int:
+    """The longest time between the begins of two probes, of which the first took ``took``."""
+    if check.name != MODULE:
+        return took + check.interval + check.jitter
+    step = max(1, check.interval // 2)
+    return -(-(check.interval + took) // step) * step
 
 
 def _changes(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from nginxaudit.drill.probing import longest_back, longest_out
+from nginxaudit.drill.probing import longest_back, longest_out, longest_start, took
 from nginxaudit.drill.reading_uses import use_of
 from nginxaudit.drill.spec import ActiveCheck
 from nginxaudit.model.probes import Probes, all_probes
@@ -162,32 +162,37 @@ def _statuses(words: list[str]) -> _Ranges:
 def _notes(checks: Iterable[ActiveCheck], probes: Iterable[Probes]) -> Iterator[str]:
     documented = False
     for check, each in zip(checks, probes, strict=True):
-        rule = _seconds(check.interval)
+        documented = documented or check.name == "health_check"
         yield (
-            f"{check.name}: a probe every {rule}; a server that refuses connections is out after at most {_seconds(longest_out(check))}"
-            f"{_hanging(check)}, and is back at most {_seconds(longest_back(check))} after it recovers"
+            f"{check.name}: a probe every {_seconds(check.interval)}; a server is out at most {_seconds(longest_out(check))} after it begins to "
+            f"refuse connections{_others(check)}, and back at most {_seconds(longest_back(check))} after it recovers"
         )
         if check.starts_down:
+            reload = (
+                " or a reload" if check.name == "health_check" and "persistent" not in each.values else ""
+            )
             yield (
-                f"after a start of nginx no server has requests before it has passed {_probes(check.passes)} "
-                f"({'mandatory' if check.name == 'health_check' else 'default_down'}): the simulation begins later"
+                f"after a start{reload} of nginx requests get 502 until a server has passed {_number(check.passes)}: "
+                f"up to {_seconds(longest_start(check))}; the simulation begins later"
             )
         if "port" in each.values:
             yield f"what listens at port {each.values['port']}, which is checked, is taken to go and come with the server"
-        documented = documented or check.name == "health_check"
     if documented:
         yield "health_check is simulated as NGINX Plus documents it; it was not compared with a running one"
 
 
-def _hanging(check: ActiveCheck) -> str:
-    if check.looks_at in ("connect", "icmp"):
-        return ", one that accepts them and never answers stays"
-    return f", one that never answers after {_seconds(longest_out(check, check.answer))}"
+def _others(check: ActiveCheck) -> str:
+    lost = f"{_seconds(longest_out(check, took(check, 'blackhole')))} if packets are lost"
+    if check.looks_at == "icmp":
+        return " (never, if it only does not answer)"
+    if check.looks_at == "connect":
+        return f" ({lost}; never, if it accepts connections and does not answer)"
+    return f" ({lost}, {_seconds(longest_out(check, check.answer))} if it never answers)"
 
 
-def _probes(number: int) -> str:
-    return "its first probe" if number == 1 else f"{number} probes"
+def _number(probes: int) -> str:
+    return "its first probe" if probes == 1 else f"{probes} probes"
 
 
 def _seconds(ms: int) -> str:
-    return f"{ms / 1000:g}s"
+    return f"{round(ms / 1000, 1):g}s"

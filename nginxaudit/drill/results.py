@@ -56,6 +56,7 @@ class ServerLoad(Struct, frozen=True):
     ``overload`` is its attempts per second during the fault over those before; None for one that had
     none before. ``left`` (ms from the fault's begin until the last worker has taken it out) and ``back`` (ms from the
     fault's end until it has served in every worker again) are None where that does not happen, and for servers that do not fail.
+    ``by_check``: an active check took it out before failed requests did.
     """
 
     server: str
@@ -68,6 +69,7 @@ class ServerLoad(Struct, frozen=True):
     overload: float | None
     left: int | None
     back: int | None
+    by_check: bool = False
 
 
 class Timeline(Struct, frozen=True):
@@ -90,7 +92,7 @@ class Outcome(Struct, frozen=True):
     live server. ``died`` are those of the lost that a server was
     answering when it went away, and that must not be sent twice (POST, sessions of stream) or whose clients gave up meanwhile.
     ``left`` and ``back`` are the longest of the failing
-    servers, None if one of them never left or came back. ``survivor_overload`` is the highest of the others.
+    servers, None if one of them never left or came back. ``moved`` counts sessions that came to another server than theirs. ``survivor_overload`` is the highest of the others.
     """
 
     requests: int
@@ -109,6 +111,7 @@ class Outcome(Struct, frozen=True):
     survivor_overload: float | None
     servers: tuple[ServerLoad, ...]
     timeline: Timeline
+    moved: int = 0
 
     @property
     def lost(self) -> int:

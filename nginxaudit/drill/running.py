@@ -136,6 +136,7 @@ def _outcome(group: UpstreamSpec, load: Traffic, scenario: Scenario, tally: Tall
         survivor_overload=max(overloads, default=None),
         servers=servers,
         timeline=_timeline(group, tally),
+        moved=tally.moved,
     )
 
 
@@ -168,6 +169,7 @@ def _servers(group: UpstreamSpec, scenario: Scenario, tally: Tally, states: int)
                 overload=round(during / max(1, end - begin) / pace, 3) if pace else None,
                 left=_since(tally.out, index, window[0], states) if window else None,
                 back=_since(tally.back, index, window[1], states) if window and index in went else None,
+                by_check=index in tally.by_checks,
             )
         )
     return found

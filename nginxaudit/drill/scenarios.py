@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from nginxaudit.drill.behaviour import Behaviour, blackhole, flap, hang, refuse, slow, status
 from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.probing import longest_back, longest_out
+from nginxaudit.drill.probing import longest_back, longest_out, took
 from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
@@ -115,7 +115,7 @@ def _fault(kind: str, target: _Target, group: UpstreamSpec, use: Use, load: Traf
     window = (max(group.servers[index].fail_timeout_s for index in indexes) + 1) * 1000
     limit = _timeout(kind, group, use, load)
     end = WARM_UP + max(_within(5 * window // 2 + limit, _FAULT), _detected(kind, group))
-    after = _recovered(group, indexes)
+    after = _recovered(kind, group, indexes)
     duration = end + max(_within(window + min(limit, load.client_timeout) + _SLACK, _AFTER), after)
     behaviour = behaviour_of(kind, load)
     faults = tuple(Fault(index, WARM_UP, end, behaviour) for index in indexes)
@@ -124,14 +124,13 @@ def _fault(kind: str, target: _Target, group: UpstreamSpec, use: Use, load: Traf
 
 def _detected(kind: str, group: UpstreamSpec) -> int:
     """Ms until active checks have taken a failing server out, and a bit."""
-    took = {"hang": "answer", "slow": "answer", "blackhole": "connect"}.get(kind, "")
-    times = (longest_out(check, getattr(check, took) if took else 0) for check in group.checks)
+    times = (longest_out(check, took(check, kind)) for check in group.checks)
     return min(_LONGEST, max(times, default=-_SLACK) + _SLACK)
 
 
-def _recovered(group: UpstreamSpec, indexes: Iterable[int]) -> int:
+def _recovered(kind: str, group: UpstreamSpec, indexes: Iterable[int]) -> int:
     """Ms until active checks have found a server well, and it has its whole weight again, and a bit."""
-    found = max(map(longest_back, group.checks), default=0)
+    found = max((longest_back(check, took(check, kind)) for check in group.checks), default=0)
     slow = max(group.servers[index].slow_start for index in indexes)
     return min(_LONGEST, found + slow + _SLACK) if found or slow else 0
 

@@ -202,6 +202,8 @@ def _passed(outcome: Outcome) -> str:
         text += f"; {answered} tried at another server"
     if outcome.latency.worst >= _NOTICED:
         text += f"; the slowest waited {outcome.latency.worst / 1000:.1f}s longer than usual"
+    if outcome.moved:
+        text += f"; {_count(outcome.moved, 'session')} moved to another server"
     if outcome.survivor_overload is not None and outcome.survivor_overload >= _OVERLOADED:
         text += f"; the others bear up to {outcome.survivor_overload:.1f} times their usual traffic"
     return text

@@ -8,7 +8,7 @@ import pytest
 
 from nginxaudit.drill.behaviour import Behaviour, blackhole, hang, ok, refuse, slow, status
 from nginxaudit.drill.load import Call
-from nginxaudit.drill.probing import health, longest_back, longest_out
+from nginxaudit.drill.probing import health, longest_back, longest_out, longest_start
 from nginxaudit.drill.ramp import next_step, weight_at
 from nginxaudit.drill.spec import ActiveCheck, Queue, ServerSpec, Sticky
 from tests.drill.drill_support import follow, group, servers_of, use
@@ -76,8 +76,21 @@ def test_more_workers_probe_sooner() -> None:
 def test_the_longest_times_hold(check: ActiveCheck) -> None:
     for seed in range(60):
         out, back = _seen(check, refuse(), seed=seed)
-        assert out <= longest_out(check) + 50
-        assert back <= longest_back(check, 50)
+        assert out <= longest_out(check)
+        assert back <= longest_back(check)
+
+
+def test_the_longest_times_by_hand() -> None:
+    """A good probe takes 50 ms: of Plus 5050 ms lie between two begins; of the module 1.5 intervals, and one after a refusal."""
+    http = ActiveCheck("check", 1000, 3, 2, 500, 500, starts_down=True)
+    assert longest_out(PLUS) == 5_050
+    assert longest_out(PLUS, 60_000) == 65_050
+    assert longest_back(PLUS) == 5_050
+    assert longest_out(http) == 1_500 + 2 * 1_000
+    assert longest_out(http, 500) == 1_500 + 2 * 1_500 + 500
+    assert longest_back(http) == 1_000 + 1_500 + 50
+    assert longest_start(http) == 1_000 + 1_500 + 50
+    assert longest_start(PLUS) == 0
 
 
 def test_after_a_start_a_server_waits_for_its_good_probes() -> None:

@@ -128,6 +128,7 @@ def _outcome(outcome: Outcome, result: Result) -> dict[str, Any]:
         "back_after": outcome.back,
         "backups_served": outcome.backups_served,
         "survivor_overload": outcome.survivor_overload,
+        "sessions_moved": outcome.moved,
         "servers": [_server(each) for each in outcome.servers],
     }
 

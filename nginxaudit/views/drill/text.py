@@ -17,6 +17,7 @@ from nginxaudit.report.sanitize import encoding_of, visible
 from nginxaudit.views.drill import plots
 from nginxaudit.views.drill.view import Drilled, Section, Story
 from nginxaudit.views.drill.words import (
+    BY_CHECK,
     change_line,
     closing_line,
     kind_line,
@@ -25,7 +26,9 @@ from nginxaudit.views.drill.words import (
     moments,
     needs_server,
     nginx_line,
+    out_cell,
     refusal_line,
+    sessions_line,
     settings_line,
     share,
     spread,
@@ -54,7 +57,8 @@ def write(drilled: Drilled, stream: TextIO, color: bool | None, *, show_all: boo
         ramp = plots.PLAIN
     if drilled.blocks:
         console.print(Text(f"{load_line(drilled.load)}; {nginx_line(drilled.target)}.", "dim"))
-        console.print(Text(_LEGEND, "dim"))
+        checked = any(block.group.checks for block in drilled.blocks)
+        console.print(Text(f"{_LEGEND} {BY_CHECK}" if checked else _LEGEND, "dim"))
         console.print()
     for block in drilled.blocks:
         _block(block, drilled, console, ramp, show_all=show_all)
@@ -131,7 +135,7 @@ def _overview(stories: tuple[Story, ...], width: int, ramp: str) -> Table:
             Text(spread(each.lost for each in outcomes), style),
             Text(share(max(each.lost / max(1, each.requests) for each in outcomes)), style),
             spread(each.retried for each in outcomes),
-            moments((each.left for each in outcomes), "never"),
+            out_cell(outcomes),
             moments((each.back for each in outcomes), "–"),
             f"+{moments((each.latency.worst for each in outcomes), '')}",
         ]
@@ -180,6 +184,8 @@ def _verdict(story: Story) -> Iterator[tuple[str, Text]]:
     verdict = story.worst.verdict
     if verdict.passed:
         yield "verdict", Text(_seen(verdict.text))
+    if moved := sessions_line(story):
+        yield "sessions", Text(moved)
     for cause in verdict.causes:
         line = Text(f"{_seen(cause.setting)}: ", "bold")
         line.append(_seen(cause.text), "not bold")

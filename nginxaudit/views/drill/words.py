@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nginxaudit.drill.changes import NEWCOMER, seconds
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.results import Remedy
+from nginxaudit.drill.results import Outcome, Remedy
 from nginxaudit.drill.spec import UpstreamSpec
 from nginxaudit.nginx import Target
 from nginxaudit.views.drill.view import Drilled, DrillPlace, Section, Story, lost_share
@@ -49,6 +49,28 @@ def moments(values: Iterable[int | None], never: str) -> str:
     """The longest of some times; ``never`` where one of them never comes."""
     found = list(values)
     return never if None in found else moment(max(each for each in found if each is not None))
+
+
+_NEVER = "never"
+BY_CHECK = "*: an active check noticed it before failed requests did."
+"""What the star of `out_cell` means."""
+
+
+def out_cell(outcomes: Iterable[Outcome]) -> str:
+    """The longest time until failing servers are out, with a star where a check has noticed it."""
+    found = list(outcomes)
+    text = moments((each.left for each in found), _NEVER)
+    return f"{text}*" if text != _NEVER and any(map(_by_check, found)) else text
+
+
+def _by_check(outcome: Outcome) -> bool:
+    return any(server.by_check for server in outcome.servers)
+
+
+def sessions_line(story: Story) -> str:
+    """How many sessions lose their server; empty for none."""
+    moved = [each.outcome.moved for each in story.results]
+    return f"{spread(moved)} moved to another server" if max(moved) else ""
 
 
 def server_name(group: UpstreamSpec, name: str) -> str:
