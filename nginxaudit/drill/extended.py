@@ -19,7 +19,7 @@ from nginxaudit.drill.behaviour import FOREVER, Schedule
 from nginxaudit.drill.methods.sticky import Sessions, with_sessions
 from nginxaudit.drill.peers import Peers, Request, SimulatedPeer
 from nginxaudit.drill.probing import health
-from nginxaudit.drill.ramp import SCALE, next_step, weight_at
+from nginxaudit.drill.ramp import SCALE, WITHOUT, next_step, weight_at
 from nginxaudit.drill.simulation import GAVE_UP, Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally
@@ -63,7 +63,7 @@ class Extended(Simulation):
         self._agenda: list[tuple[int, int, Act]] = []
         self._order = 0
         self._ramps: dict[SimulatedPeer, int] = {}
-        self._slow = any(server.slow_start for server in group.servers)
+        self._slow = group.method not in WITHOUT and any(server.slow_start for server in group.servers)
         if self._slow:
             for peers in self._every_list():
                 _scale(peers)
@@ -143,7 +143,7 @@ class Extended(Simulation):
 
     def _slow_down(self, peer: SimulatedPeer, t: int) -> None:
         """Begin the slow start of a server that is back."""
-        if not peer.server.slow_start or self.states[0].single:
+        if not self._slow or not peer.server.slow_start or self.states[0].single:
             return
         self._ramps[peer] = t
         self._grow(peer, t, t)

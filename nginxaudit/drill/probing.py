@@ -108,7 +108,7 @@ def usual(check: ActiveCheck) -> int:
 def _gap(check: ActiveCheck, took: int) -> int:
     """The longest time between the begins of two probes, of which the first took ``took``."""
     if check.name != MODULE:
-        return took + check.interval + check.jitter
+        return max(1, took + check.interval + check.jitter)
     step = max(1, check.interval // 2)
     return -(-(check.interval + took) // step) * step
 
@@ -127,15 +127,23 @@ def _changes(
             backend.advance(at)
         if at >= 0 and healthy and not failed and not backend.fails_later and _well(check, backend):
             return  # nothing can change any more
-        good, took = probe(check, backend)
+        good, lasts = probe(check, backend)
         failed, passed = (0, passed + 1) if good else (failed + 1, 0)
+        end = at + lasts
         if healthy and failed >= check.fails:
             healthy = False
-            yield max(0, at + took), False
+            yield max(0, end), False
         elif not healthy and passed >= check.passes:
             healthy = True
-            yield max(0, at + took), True
-        at = clock.following(at + took)
+            yield max(0, end), True
+        elif healthy == good:  # as it is, until the server behaves otherwise
+            end += _skipped(_gap(check, lasts), min(backend.until, horizon) - end)
+        at = clock.following(end)
+
+
+def _skipped(gap: int, left: int) -> int:
+    """Whole gaps in the time that is ``left``, but for the last ones."""
+    return max(0, left // gap - 2) * gap
 
 
 def _well(check: ActiveCheck, backend: Backend) -> bool:
@@ -175,7 +183,7 @@ class _Module:
 
     def following(self, end: int) -> int:
         """The first timer that finds the result of ``end`` to be an interval old."""
-        due = end + self._interval
+        due = end + max(1, self._interval)
         return min(due + (offset - due) % self._step if due > offset else offset for offset in self._offsets)
 
 

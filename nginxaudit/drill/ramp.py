@@ -6,6 +6,8 @@ weights of the group count in percent, so that a weight of 1 has steps, too; one
 
 from __future__ import annotations
 
+WITHOUT = frozenset({"hash", "consistent", "ip_hash", "random", "random_two"})
+"""Methods that do not support ``slow_start``."""
 SCALE = 100
 """What a weight of 1 is in a group with ``slow_start``."""
 

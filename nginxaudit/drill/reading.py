@@ -103,7 +103,7 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
     checks, on_checks = checks_of(upstream, model, method)
     sticky, on_sticky = sticky_of(upstream)
     queue, on_queue = queue_of(upstream)
-    slow = slow_starts_of(upstream)
+    slow = slow_starts_of(upstream, method)
     return UpstreamSpec(
         name=upstream.name,
         servers=tuple(map(_server, upstream.peers, slow)),

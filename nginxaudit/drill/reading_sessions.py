@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxaudit.drill.ramp import WITHOUT
 from nginxaudit.drill.spec import Queue, Sticky
 from nginxaudit.nginx import parse_number, parse_time_ms, parse_time_s
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from nginxaudit.syntax.tree import Directive
 
 _LEARNED = 600_000  # ms that a learned session is kept by default
-_NO_SLOW_START = frozenset({"hash", "ip_hash", "random"})
 
 
 def sticky_of(upstream: Upstream) -> tuple[Sticky | None, tuple[str, ...]]:
@@ -56,9 +56,9 @@ def queue_of(upstream: Upstream) -> tuple[Queue | None, tuple[str, ...]]:
     return queue, ("queue is simulated as NGINX Plus documents it; it was not compared with a running one",)
 
 
-def slow_starts_of(upstream: Upstream) -> tuple[int, ...]:
+def slow_starts_of(upstream: Upstream, method: str) -> tuple[int, ...]:
     """Ms of ``slow_start`` per server; 0 where it has no effect."""
-    if upstream.method in _NO_SLOW_START or upstream.is_single_peer:
+    if method in WITHOUT or upstream.is_single_peer:
         return (0,) * len(upstream.peers)
     return tuple(peer.slow_start * 1000 for peer in upstream.peers)
 

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nginxaudit.drill.behaviour import (
     Behaviour,
@@ -22,10 +23,11 @@ from nginxaudit.drill.behaviour import (
     slow,
     status,
 )
+from nginxaudit.drill.extended import simulation_of
 from nginxaudit.drill.load import Traffic, arrivals, seconds
 from nginxaudit.drill.methods import METHODS
 from nginxaudit.drill.simulation import Simulation
-from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
+from nginxaudit.drill.spec import ActiveCheck, Queue, ServerSpec, Sticky, UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally
 from tests.drill.drill_support import group, use
 
@@ -45,11 +47,32 @@ servers = st.builds(
 )
 
 
+checks = st.builds(
+    ActiveCheck,
+    name=st.sampled_from(["health_check", "check"]),
+    interval=st.sampled_from([1, 300, 1000]),
+    fails=st.integers(1, 2),
+    passes=st.integers(1, 3),
+    connect=st.sampled_from([100, 2000]),
+    answer=st.sampled_from([100, 2000]),
+    jitter=st.sampled_from([0, 200]),
+    looks_at=st.sampled_from(["connect", "answer", "status", "icmp"]),
+)
+
+
 @st.composite
 def groups(draw: st.DrawFn) -> UpstreamSpec:
     primaries = draw(st.lists(servers, min_size=1, max_size=4))
     backups = [ServerSpec(f"{each.name}b", backup=True) for each in draw(st.lists(servers, max_size=2))]
     family = draw(st.sampled_from(["http", "http", "stream"]))
+    extended: dict[str, object] = {}
+    if family == "http" and draw(st.booleans()):
+        primaries = [replace(each, slow_start=draw(st.sampled_from([0, 0, 2000]))) for each in primaries]
+        extended = {
+            "checks": tuple(draw(st.lists(checks, max_size=2))),
+            "sticky": draw(st.sampled_from([None, None, Sticky("cookie"), Sticky("learn", 1000)])),
+            "queue": draw(st.sampled_from([None, Queue(2, 800), Queue(50, 3000)])),
+        }
     return group(
         *primaries,
         *backups,
@@ -58,6 +81,7 @@ def groups(draw: st.DrawFn) -> UpstreamSpec:
         keepalive=draw(st.sampled_from([0, 2])),
         family=family,
         version=draw(st.sampled_from([(1, 18, 0), (1, 31, 4)])),
+        **extended,
     )
 
 
@@ -87,7 +111,7 @@ def _run(
     app: UpstreamSpec, how: Use, does: dict[int, list[tuple[int, Behaviour]]], seed: int
 ) -> tuple[Tally, Simulation]:
     tally = Tally(len(app.servers), 4)
-    simulation = Simulation(
+    simulation = simulation_of(app)(
         app, how, does, tally, workers=2, response=50, client_timeout=1000, horizon=5000, seed=seed
     )
     load = Traffic(rate=50, seed=seed, clients=5)
@@ -113,7 +137,7 @@ def test_every_request_ends_once_and_nothing_stays_behind(
             for peer in peers.all if peers else ():
                 assert peer.conns == 0
                 assert 0 <= peer.effective <= peer.weight
-                assert not (peer.down and tally.contacts[peer.index])
+                assert not (peer.server.down and tally.contacts[peer.index])
     tried = Counter(each.server for traced in tally.traces for each in traced.attempts if each.server >= 0)
     assert tried == Counter({index: sum(each.values()) for index, each in enumerate(tally.contacts) if each})
 
@@ -129,7 +153,8 @@ def _numbers(tally: Tally) -> tuple[object, ...]:
         tally.statuses,
         tally.waited,
     )
-    return (*counted, tally.lonely, tally.broken, tally.died, tally.out, tally.back, contacts)
+    seen = tally.out, tally.back, tally.by_checks, tally.moved
+    return (*counted, tally.lonely, tally.broken, tally.died, *seen, contacts)
 
 
 @pytest.mark.slow
@@ -147,7 +172,7 @@ def test_counting_whole_seconds_gives_the_numbers_of_following_each_request(
     found = []
     for quick in (False, True):
         tally = Tally(len(app.servers), 15, 1000, 5500)
-        simulation = Simulation(
+        simulation = simulation_of(app)(
             app,
             how,
             does,
