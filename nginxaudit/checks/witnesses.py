@@ -195,8 +195,11 @@ def carrying(model: Model, node: Directive, text: str) -> Iterator[str]:
         if expression is None:
             continue
         for group in range(1, expression.groups + 1):
-            found = sample(pattern, {group: text})
-            yield encoded(found if found.startswith("/") else f"/{found}")
+            node_of = expression.group(group)
+            own = sample(expression.text[node_of.start : node_of.end]) if node_of is not None else ""
+            for each in dict.fromkeys((text, f"{text}{own}")):
+                found = sample(pattern, {group: each})
+                yield encoded(found if found.startswith("/") else f"/{found}")
         beginnings += filter(None, [expression.prefix])
     if location is not None and location.is_prefix:
         beginnings.append(location.pattern)

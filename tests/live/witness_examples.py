@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shutil
 import ssl
 from base64 import b64decode
 from collections.abc import Iterator
@@ -68,6 +69,8 @@ def not_run(case: Case) -> str:
     """Why an example cannot be run; empty if it can."""
     if case.example.options.get("edition") == "plus":
         return "needs NGINX Plus"
+    if "uwsgi_pass" in case.example.text:
+        return "no backend of the tests speaks uwsgi"
     return "" if "http {" in case.example.text else "not a whole configuration"
 
 
@@ -165,19 +168,16 @@ class Site:
             text = text.replace("server {", f"server {{\n    root {directory}/www;")
         return text
 
-    def make_files(self, found: Found) -> None:
-        """The files and directories that a request may get, as the finding wants them; a file has its own name in it."""
+    def worlds(self, found: Found) -> Iterator[Outcome]:
+        """Each outcome that the request can have, with the files and directories that it rests on; a file has its own name in it."""
         for outcome in self._outcomes(found.witness):
-            text = outcome.file or ""
-            path = Path(text)
-            if not text.startswith(str(self.directory)):
-                continue
-            if text.endswith("/"):
-                path.mkdir(parents=True, exist_ok=True)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if found.rule != "autoindex-enabled" and found.witness.method != "PUT":
-                path.write_text(str(path.resolve()))
+            for words in outcome.when:
+                path, _, kind = words.partition(" is ")
+                if path.startswith(str(self.directory)):
+                    _arrange(Path(path), kind)
+            if (outcome.file or "").startswith(str(self.directory)) and found.witness.method == "PUT":
+                Path(outcome.file or "").parent.mkdir(parents=True, exist_ok=True)
+            yield outcome
 
     def _outcomes(self, witness: Witness) -> Iterator[Outcome]:
         url = urlsplit(witness.url)
@@ -197,6 +197,19 @@ class Site:
             witness.body,
         )
         yield from trace(model_of(self.text), ask).outcomes
+
+
+def _arrange(path: Path, kind: str) -> None:
+    """Make a path what is said of it."""
+    if path.is_dir() and kind in ("a file", "not a directory"):
+        shutil.rmtree(path)
+    elif path.is_file() and kind in ("a directory", "not a file"):
+        path.unlink()
+    if kind == "a directory":
+        path.mkdir(parents=True, exist_ok=True)
+    elif kind == "a file":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(path.resolve()))
 
 
 def _ports(text: str) -> dict[str, int]:

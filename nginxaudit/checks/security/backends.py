@@ -39,12 +39,15 @@ def ssrf(ctx: CheckContext) -> Iterable[Hit]:
         for origin, severity in _choices(ctx.model, each):
             if _is_bounded(ctx.model, each, origin):
                 continue
+            from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
                 f"client-controlled {origin.variable} selects the backend (SSRF)",
                 each.directive,
                 severity=severity,
                 help="Look up the backend in a map of allowed servers.",
+                witness=lures.forged_backend(ctx, each.directive, origin),
             )
             break
 
@@ -111,7 +114,9 @@ def _choice(model: Model, origin: Origin, host: str, offset: int, server: Server
     if origin.kind == "host":
         return host_choice(model, origin, server) if offset == 0 else None
     rest = host[offset:].partition("$")[2].lstrip("{").lstrip("abcdefghijklmnopqrstuvwxyz0123456789_}")
-    return Severity.WARNING if rest.startswith(".") else Severity.ERROR
+    # An argument, a cookie or a header may have a slash in it: what follows is a path then, and no domain.
+    bound = rest.startswith(".") and not (origin.kind == "free" and origin.via == origin.variable)
+    return Severity.WARNING if bound else Severity.ERROR
 
 
 def host_choice(model: Model, origin: Origin, server: Server | None) -> Severity | None:

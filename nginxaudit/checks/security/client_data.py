@@ -9,7 +9,7 @@ from functools import cache, partial
 from nginxaudit import edits
 from nginxaudit.checks.hosts import told_host
 from nginxaudit.checks.routing.redirects import target_of
-from nginxaudit.finding import Applicability, Fix, Severity, Witness
+from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
@@ -91,6 +91,8 @@ def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
         for origin in ctx.model.taint.origins(token, node):
             if not origin.newline or (node.name == "rewrite" and origin.via[1:].isdigit()):
                 continue  # captures are escaped in what a rewrite makes
+            from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
             came = f"{origin.via} can contain a newline" + (
                 f" (from {origin.variable})" if origin.via != origin.variable else ""
             )
@@ -100,6 +102,7 @@ def http_splitting(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=None if to_client else Severity.WARNING,
                 help="Use $request_uri, which stays encoded, or exclude newlines in the regex.",
+                witness=lures.split(ctx, node),
                 make_fix=partial(_without_newline, node, token, ctx.model),
             )
             break
@@ -118,6 +121,8 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
             continue
         _, separator, rest = token.partition("://")
         for origin in ctx.model.taint.origins(rest if separator else token, node):
+            from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
             if _leads_anywhere(origin, bool(separator)) or (
                 not separator and _makes_two_slashes(ctx.model, node, token, origin)
             ):
@@ -126,9 +131,12 @@ def open_redirect(ctx: CheckContext) -> Iterable[Hit]:
                     f"open redirect: client-controlled {origin.variable} selects the target host",
                     node,
                     help="Redirect to a fixed host, or look up the target in a map of allowed ones.",
+                    witness=lures.lured(ctx, node, origin),
                 )
                 break
-            if separator and _joins_host(rest, origin) and (witness := _lured(ctx.model, node)) is not None:
+            if not separator or not _joins_host(rest, origin):
+                continue
+            if (witness := lures.lured(ctx, node, origin, behind_host=True)) is not None:
                 yield Hit(
                     arg(node, token),
                     f"open redirect: no slash separates the host from {origin.via}, so the path can change the host",
@@ -147,13 +155,6 @@ def _joins_host(rest: str, origin: Origin) -> bool:
     reference = next((each for each in references(rest) if each.start == origin.offset), None)
     after = rest[reference.end :] if reference is not None else ""
     return not any(char in before for char in "/?#$") and after[:1] in ("", "/", "?", "$")
-
-
-def _lured(model: Model, node: Directive) -> Witness | None:
-    """A request that is redirected to another site."""
-    from nginxaudit.checks.security.lures import lured  # only who has a candidate pays for it
-
-    return lured(model, node)
 
 
 def _leads_anywhere(origin: Origin, behind_scheme: bool) -> bool:
@@ -200,6 +201,8 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
             for origin in ctx.model.taint.origins(node.args[1], node):
                 if origin.kind != "free" and origin.variable != "$http_host":
                     continue
+                from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
                 server = ctx.model.server_of(node)
                 bound = server is not None and all(each.kind == "exact" for each in server.names)
                 yield Hit(
@@ -210,6 +213,7 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                     help="Use $host ($host:$server_port if the port matters), and add a default server that rejects unknown names.",
                     make_fix=partial(_checked_host, node, node.args[1], server),
                     cause=ctx.cause(origin.variable),
+                    witness=lures.forged_host(ctx, node, origin),
                 )
                 break
 

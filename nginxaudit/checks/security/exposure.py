@@ -172,6 +172,8 @@ def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
         if loose is None or len(node.args) < 2:
             continue
         location = ctx.model.location_of(node)
+        from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
         pictures = location is not None and re.search(_PICTURES, location.pattern) is not None
         yield Hit(
             arg(node, loose),
@@ -180,6 +182,7 @@ def valid_referers_none(ctx: CheckContext) -> Iterable[Hit]:
             node,
             severity=Severity.INFO if pictures else None,
             help="Use it only against hotlinking. Protect actions with tokens of the application.",
+            witness=lures.without_referer(ctx, node, str(loose)),
         )
 
 

@@ -32,12 +32,15 @@ def h2c_smuggling(ctx: CheckContext) -> Iterable[Hit]:
             continue
         guards = [node for name in GUARDS for node in ctx.model.effective(each.scope, name)]
         if guards:
+            from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
             yield Hit(
                 whole(upgrade),
                 "h2c smuggling: any Upgrade is passed on, so clients can bypass the access rules if the backend accepts h2c",
                 upgrade,
                 related=(("h2c requests bypass this rule", whole(guards[0])),),
                 help="Pass Upgrade only for websocket: map $http_upgrade to websocket or an empty value.",
+                witness=lures.upgraded(ctx, each.directive),
             )
 
 
@@ -50,12 +53,15 @@ def httpoxy(ctx: CheckContext) -> Iterable[Hit]:
         if not any(
             node.args and node.args[0] == "HTTP_PROXY" for node in ctx.model.effective(each.scope, name)
         ):
+            from nginxaudit.checks.security import lures  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(each.directive),
                 "httpoxy: the client's Proxy header reaches the application as HTTP_PROXY",
                 each.directive,
                 help=f'Add {name} HTTP_PROXY "";',
                 make_fix=partial(_emptied, each.directive, name, ctx.model),
+                witness=lures.proxied(ctx, each.directive),
             )
             yield unless(ctx.model.may_be_set(each.scope, name), "an enclosing block clears it", hit)
 
