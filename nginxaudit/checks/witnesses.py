@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nginxaudit.finding import Witness
 from nginxaudit.hit import CheckContext
@@ -21,7 +22,9 @@ from nginxaudit.request.showing import MOST_WAYS, ask_of, encoded, gives, witnes
 from nginxaudit.syntax.tree import Directive
 
 MOST_SHOWN = 30
-"""Findings of a rule that get a witness in one configuration: a walk costs more than the rest of a check."""
+"""Findings of a rule that get a witness in one configuration where each costs one walk."""
+MOST_TRIED = 200
+"""Requests that are followed for the findings of one rule in one configuration: a walk costs more than the rest of a check."""
 _ASKS = 32  # requests that are tried for one finding
 _PATHS = 4  # of a server
 _SERVERS = 3
@@ -55,36 +58,64 @@ def shown(
     tries: Iterable[Try] = PLAIN,
     *,
     through: Directive | None = None,
+    unlike: Header | None = None,
     world: World = NOTHING_KNOWN,
 ) -> Witness | None:
     """The first request of ``tries`` that can end as ``ends`` wants it in the block of ``node``, and by ``through``.
 
-    None where there is none, and where enough findings of the rule have one.
+    With the header ``unlike`` in place of its own it must not end so. None where there is none, and where the rule has
+    tried enough of them.
     """
-    from nginxaudit.request.walk import trace  # only who has such a finding pays for it
-
     model = ctx.model
-    counts = model.once(_counts)
-    if counts.get(ctx.rule, 0) >= MOST_SHOWN:
-        return None
-    counts[ctx.rule] = counts.get(ctx.rule, 0) + 1
     wanted = tuple(tries)
     for block in islice(_blocks(model, node), _SERVERS):
-        location, server = model.location_of(block), model.server_of(block)
-        inside = None if location is None else set(_with_nested(location))
         for ask in islice(asks(model, block, wanted), _ASKS):
-            found = trace(model, ask, world, explain=through is not None, most=MOST_WAYS)
-            if through is not None and not any(step.node is through for step in found.steps):
+            if not _may_try(ctx):
+                return None
+            if not _can_end(model, block, ask, ends, through, world):
                 continue
-            for each in found.outcomes:
-                here = server is not None and each.server is server.directive
-                if here and (inside is None or each.location in inside) and ends(each):
-                    return witness(ask)
+            if unlike is not None:
+                others = [each for each in ask.headers if each[0] != unlike[0]]
+                other = replace(ask, headers=(*others, unlike))
+                if _can_end(model, block, other, ends, through, world):
+                    continue
+            return witness(ask)
     return None
 
 
+def _can_end(
+    model: Model,
+    block: Directive,
+    ask: Ask,
+    ends: Callable[[Outcome], bool],
+    through: Directive | None,
+    world: World,
+) -> bool:
+    from nginxaudit.request.walk import trace  # only who has such a finding pays for it
+
+    location, server = model.location_of(block), model.server_of(block)
+    inside = None if location is None else set(_with_nested(location))
+    found = trace(model, ask, world, explain=through is not None, most=MOST_WAYS)
+    if through is not None and not any(step.node is through for step in found.steps):
+        return False
+    return any(
+        server is not None
+        and each.server is server.directive
+        and (inside is None or each.location in inside)
+        and ends(each)
+        for each in found.outcomes
+    )
+
+
+def _may_try(ctx: CheckContext) -> bool:
+    """Whether the rule may follow one more request."""
+    counts = ctx.model.once(_counts)
+    counts[ctx.rule] = counts.get(ctx.rule, 0) + 1
+    return counts[ctx.rule] <= MOST_TRIED
+
+
 def _counts(model: Model) -> dict[str, int]:
-    """How many findings of each rule were tried. To be asked by `Model.once`."""
+    """How many requests were followed for each rule. To be asked by `Model.once`."""
     return {}
 
 

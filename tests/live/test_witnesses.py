@@ -103,7 +103,31 @@ def _is_upgraded(found: Found, answer: Answer, site: Site) -> None:
     assert answer.sent_headers["upgrade"] == "h2c" and "upgrade" in answer.sent_headers["connection"].lower()
 
 
+def _is_named(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.headers["access-control-allow-origin"] == dict(found.witness.headers)["Origin"]
+
+
+def _is_accepted(found: Found, answer: Answer, site: Site) -> None:
+    """It is named where the example names origins, else let in where others are refused."""
+    if "Access-Control-Allow-Origin" in site.text and "Origin" in dict(found.witness.headers):
+        _is_named(found, answer, site)
+    else:
+        assert answer.status < 400
+
+
+def _has_what_browsers_reject(found: Found, answer: Answer, site: Site) -> None:
+    values = [value for name, value in answer.pairs if name == "access-control-allow-origin"]
+    assert (
+        len(values) > 1
+        or "," in values[0]
+        or (values == ["*"] and answer.headers["access-control-allow-credentials"] == "true")
+    )
+
+
 CLAIMS: dict[str, Claim] = {
+    "cors-origin-reflection": _is_named,
+    "cors-wildcard-credentials": _has_what_browsers_reject,
+    "weak-origin-check": _is_accepted,
     "ssrf": _chooses_the_backend,
     "host-header-spoofing": _backend_reads_the_host,
     "httpoxy": _becomes_a_parameter,

@@ -16,12 +16,12 @@ from nginxaudit.nginx import variable
 from nginxaudit.pcre import Expression
 from nginxaudit.syntax.tree import Directive
 
-_SENT = ("$http_origin", "$http_referer")
 _SCHEME = r"^.*?:\\?/\\?/"
 _LITERAL_DOT = re.compile(r"\\\.|\[\.\]|\.(?![*+?{])")
 _HOST = re.compile(r"(?<![a-z0-9-])[a-z0-9-]+(?:\\\.[a-z0-9-]+)+", re.I)
 _ANY_ORIGIN = ("https://evil.test", "http://127.0.0.1:8080", "https://a-b.example")
-_ORIGINS = (*_SENT, "$http_referrer")
+_HEADERS = {"$http_origin": "Origin", "$http_referer": "Referer"}
+_ORIGINS = (*_HEADERS, "$http_referrer")
 _WHOLE = {
     "$http_origin": r"Anchor the regex at both ends and escape all dots: ^https://example\.com$",
     "$http_referer": r"Anchor the regex, end the host with a slash and escape all dots: ^https://example\.com/",
@@ -38,6 +38,8 @@ def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
         origins = ctx.model.taint.origins(node.args[1], node)
         if not any(origin.variable == "$http_origin" for origin in origins) or not _unchecked(ctx, node):
             continue
+        from nginxaudit.checks.security import origins as others  # only who has such a finding pays for it
+
         credentials = any(
             each.args[0].lower() == "access-control-allow-credentials" and each.args[1].lower() == "true"
             for each in ctx.model.effective(node.parent, "add_header")
@@ -50,6 +52,7 @@ def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
             node,
             severity=Severity.ERROR if credentials else Severity.INFO,
             help="Set the origin with a map that lists the allowed origins and has an empty default.",
+            witness=others.reflected(ctx, node),
         )
 
 
@@ -133,13 +136,18 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             problem = f"{other} also matches: the regex allows any text before the host"
         else:
             continue
-        if subject in _SENT and (_keeps_out(ctx, written) or _only_logged(ctx, written)):
+        if subject in _HEADERS and (_keeps_out(ctx, written) or _only_logged(ctx, written)):
             continue
+        from nginxaudit.checks.security import origins as others  # only who has such a finding pays for it
+
         yield Hit(
             arg(written.directive, written.token),
             problem,
             written.directive,
             help=_WHOLE[subject],
+            witness=others.accepted(ctx, written, _HEADERS[subject], _host_in(written))
+            if subject in _HEADERS
+            else None,
         )
 
 
@@ -151,6 +159,11 @@ def _names_host(expression: Expression) -> bool:
 def _ends_host(expression: Expression) -> bool:
     """Whether nothing that matches has a longer host: the end of the text or of the host is asked for."""
     return expression.ends_anchored or "/" in re.sub(_SCHEME, "", expression.text)
+
+
+def _host_in(written: Written) -> str:
+    """The first host that the expression names; empty for none."""
+    return next((found.replace("\\", "") for found in _HOST.findall(written.text)), "")
 
 
 def _other_site(written: Written, subject: str) -> str | None:
@@ -250,6 +263,8 @@ def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
             )
         else:
             continue
+        from nginxaudit.checks.security import origins as others  # only who has such a finding pays for it
+
         yield Hit(
             whole(origins[0]),
             problem,
@@ -259,4 +274,5 @@ def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
                 *(("second header", whole(other)) for other in origins[1:]),
             ),
             help="Set one origin with a map of the allowed origins.",
+            witness=others.answered_with(ctx, origins[0]),
         )
