@@ -133,7 +133,7 @@ class Replacement(WriteTarget):
 
     The content is written to a new file in the same directory, which is renamed. Where this would change more
     than the content, the file is overwritten: it is a mount point (single files of containers are), its directory is
-    read-only, or its owner or attributes cannot be given to a new file.
+    read-only or becomes so, or its owner or attributes cannot be given to a new file.
     """
 
     def __init__(self, directory: Directory, name: str) -> None:
@@ -172,12 +172,8 @@ class Replacement(WriteTarget):
         """Put the content in place; `undo` takes it back. Raises `WriteError`; then the file is as it was."""
         with explained():
             self.file.flush()
-            if self._temporary is None or not self._set_aside():
+            if not (self._set_aside() and self._put_in_place()):
                 self._overwrite()
-                return
-            self._rename(self._temporary, self._name)
-            self._temporary = None
-            self._way_back = self._remove if self._old is None else self._bring_back
 
     def undo(self) -> None:
         """Put back what `commit` replaced, if it did. Raises `WriteError`."""
@@ -245,6 +241,8 @@ class Replacement(WriteTarget):
 
     def _set_aside(self) -> bool:
         """Give the old file a second name, for `undo`. False where that cannot be: on a mount point, for one."""
+        if self._temporary is None:
+            return False
         if self._old is None:
             return True
         aside = _new_name()
@@ -255,6 +253,19 @@ class Replacement(WriteTarget):
             return False
         self._aside = aside
         self._require_same(aside)
+        return True
+
+    def _put_in_place(self) -> bool:
+        """Rename the new file to the old one. False where that cannot be: the directory was closed in the meantime."""
+        assert self._temporary is not None
+        try:
+            self._rename(self._temporary, self._name)
+        except OSError:
+            if self._old is None:
+                raise
+            return False
+        self._temporary = None
+        self._way_back = self._remove if self._old is None else self._bring_back
         return True
 
     def _overwrite(self) -> None:
@@ -284,8 +295,14 @@ class Replacement(WriteTarget):
 
     def _bring_back(self) -> None:
         assert self._aside is not None
-        self._rename(self._aside, self._name)
-        self._aside = None
+        try:
+            self._rename(self._aside, self._name)
+        except OSError:  # the directory was closed in the meantime: at least the text comes back
+            before = self.content()
+            assert before is not None
+            _put(self.file.fileno(), before)
+        else:
+            self._aside = None
 
     def _remove(self) -> None:
         os.unlink(self._name, dir_fd=self._directory.fd)
@@ -337,8 +354,9 @@ def _attributes(fd: int) -> dict[str, bytes]:
 
 
 def _put(fd: int, content: bytes) -> None:
+    """Overwrite a file. Until it is cut to its length it ends with empty lines, not with a piece of the old text."""
     os.lseek(fd, 0, os.SEEK_SET)
-    view = memoryview(content)
+    view = memoryview(content.ljust(os.fstat(fd).st_size, b"\n"))
     while view:
         view = view[os.write(fd, view) :]
     os.ftruncate(fd, len(content))

@@ -59,7 +59,8 @@ class Case:
 
     ``location`` is added to the location (the server of stream), ``does`` are the schedules by backend, ``shows`` are
     what some request must look like: a case in which nothing happens shows nothing. ``response`` and ``patience`` (0:
-    for ever) are ms.
+    for ever) are ms. ``in_turn``: each request waits for the answer to the one before it, so that none is on its way while
+    nginx learns of a failure; when they are sent does not matter then.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Case:
     workers: int = 1
     response: int = 2
     patience: int = 0
+    in_turn: bool = False
 
     @property
     def backends(self) -> list[str]:
@@ -213,7 +215,7 @@ async def run_once(case: Case, directory: Path, texts: Texts) -> Run:
             changed = max(actor.late for actor in actors.values())
             entries = await _logged(case, directory / "drill.log", names, origin)
     logged = (abs(entry.begin - call.at) for call, entry in zip(_ordered(case.calls), entries, strict=True))
-    delays = tuple(map(max, sent, logged))
+    delays = (0.0,) if case.in_turn else tuple(map(max, sent, logged))
     phase = int(origin % 1000)
     assert subject.group is not None and subject.use is not None, subject.why_not
     traced = replay(
@@ -263,10 +265,13 @@ async def _perform(case: Case, port: int, actors: Mapping[str, Actor], origin: f
     acts = [asyncio.create_task(actors[name].act(script, origin)) for name, script in case.does.items()]
     jar: Jar = {}
     clients = [
-        asyncio.create_task(ask(port, number, call, origin, case.patience, jar))
+        ask(port, number, call, origin, case.patience, jar)
         for number, call in enumerate(_ordered(case.calls))
     ]
-    delays = await asyncio.gather(*clients)
+    if case.in_turn:
+        delays = [await client for client in clients]
+    else:
+        delays = await asyncio.gather(*clients)
     for act in acts:
         if act.done():
             act.result()

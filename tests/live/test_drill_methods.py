@@ -150,13 +150,16 @@ def test_random_shares_by_weight(tmp_path: Path) -> None:
 
 
 def test_random_finds_a_dead_server_once(tmp_path: Path) -> None:
-    """Which request is tried again is chance; that there is one, and only one, is not."""
+    """Which request is tried again is chance; that there is one, and only one, is not: as long as none is on its way
+    to the server while another one finds it dead.
+    """
     case = Case(
         "random",
         f"random; server {{A}} {_LONG}; server {{B}}; server {{C}};",
         burst(200, 60, 10),
         ("A 502, ",),
         {"A": [(0, refuse())]},
+        in_turn=True,
     )
     for side in count(case, tmp_path):
         assert sum(number for line, number in side.items() if "A 502" in line) == 1

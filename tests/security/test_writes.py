@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -480,6 +481,29 @@ def test_a_file_that_fails_when_others_are_written_already_takes_them_back(
         _limit(resource.RLIM_INFINITY)
     assert str(error.value) == f"{tmp_path}/b.conf: File too large; nothing was written"
     assert _texts(tmp_path) == OLD
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_directory_that_is_closed_in_the_meantime(
+    fails: bool, changes: list[Change], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first file was renamed, nothing can be renamed any more: the others are overwritten, and the first one back."""
+    rename = os.rename
+    done: list[str] = []
+
+    def once(source: str, target: str, **options: int) -> None:
+        if done:
+            raise PermissionError(13, "Permission denied")
+        done.append(target)
+        rename(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", once)
+    with suppress(KeyError), written(changes, [str(tmp_path)]):
+        assert _texts(tmp_path)["b.conf"] == "new and longer\n"
+        if fails:
+            raise KeyError
+    texts = {name: text for name, text in _texts(tmp_path).items() if not name.startswith(".")}
+    assert texts == (OLD if fails else dict.fromkeys(OLD, "new and longer\n"))
 
 
 def _limit(size: int) -> None:

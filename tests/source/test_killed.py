@@ -45,7 +45,8 @@ def _killed(changes: list[Change], directory: Path, seconds: float, *, from_firs
 
 
 @pytest.mark.slow
-def test_every_file_is_old_or_new(tmp_path: Path) -> None:
+def test_every_file_is_old_or_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a process is killed, not the system
     chance = random.Random(1)
     begun = time.monotonic()
     _write(_changes(tmp_path), tmp_path)
@@ -65,6 +66,26 @@ def test_every_file_is_old_or_new(tmp_path: Path) -> None:
     assert 0 in new_files
     assert _FILES in new_files
     assert any(0 < count < _FILES for count in new_files)
+
+
+def test_a_file_that_is_overwritten_is_never_half_old_and_half_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount point cannot be renamed. A shorter text is cut to its length at last: before, it ends with empty lines."""
+
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    file = tmp_path / "nginx.conf"
+    file.write_text(_NEW)
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(os, "link", no_link)
+        monkeypatch.setattr(os, "ftruncate", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        _write([Change(str(file), str(file), _NEW, _OLD)], tmp_path)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert file.read_text() == _OLD + "\n" * (len(_NEW) - len(_OLD))
 
 
 def test_a_second_name_that_was_left_is_named(tmp_path: Path) -> None:
