@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ from nginxaudit.cli.fixing import applied
 from nginxaudit.engine.fix import fixing
 from nginxaudit.engine.fix.fixing import fix
 from nginxaudit.engine.fix.patch import unified_diff
+from nginxaudit.engine.fix.repair import Fixer
+from nginxaudit.engine.run import parallel
 from nginxaudit.engine.settings import Settings
+from nginxaudit.finding import Fix
+from nginxaudit.hit import Hit
+from nginxaudit.model import Model
 from nginxaudit.source.directory import WriteError
 from nginxaudit.source.write import Change, written
 from tests.engine.own_rule import own_rule
@@ -180,3 +186,48 @@ def test_fixing_twice_changes_nothing(tmp_path: Path, one: list[str], two: list[
     with written(first.changes, [str(tmp_path)]):
         pass
     assert fix([main], Settings(select=("ALL",)), unsafe=True).changes == ()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_fix_that_crashes_costs_no_other_fix(
+    jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nginxaudit.engine.run import tasks
+
+    make = tasks.fix_for_all
+
+    def crash(hit: Hit, fixer: Fixer, model: Model) -> Fix | None:
+        if "autoindex" in hit.message:
+            raise ZeroDivisionError("on purpose")
+        return make(hit, fixer, model)
+
+    monkeypatch.setattr(tasks, "fix_for_all", crash)
+    main = _main(
+        tmp_path, "events {}\nhttp { server_tokens on; server { listen 80; location / { autoindex on; } } }\n"
+    )
+    fixed = fix([main], Settings(), unsafe=True, jobs=jobs)
+    assert [finding.rule for finding in fixed.applied] == ["server-tokens"]
+    assert "autoindex-enabled" in {finding.rule for finding in fixed.report.findings}
+    assert fixed.report.exit_code() == 4
+
+
+def test_processes_are_used_for_fixes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They make the same report of the same text."""
+    servers = "".join(
+        f"server {{ listen 80; server_name {number}.example; server_tokens on; }}\n" for number in range(20)
+    )
+    main = _main(tmp_path, f"events {{}}\nhttp {{\n{servers}}}\n")
+    fork, children = os.fork, []
+
+    def counted() -> int:
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr("threading.active_count", lambda: 1)  # the runner of the tests may have more
+    monkeypatch.setattr(os, "fork", counted)
+    monkeypatch.setattr(parallel, "_LARGE", 10)
+    alone, together = (fix([main], Settings(), unsafe=True, jobs=jobs) for jobs in (1, 2))
+    assert children
+    assert together.changes == alone.changes != ()
+    assert (together.applied, together.rejected) == (alone.applied, alone.rejected)
+    assert together.report.findings == alone.report.findings

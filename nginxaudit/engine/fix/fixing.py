@@ -312,7 +312,8 @@ def _worse(before: Report, after: Report, refusals: Set[str]) -> str | None:
     nginx refuses counts each time. ``refusals`` are the rules about what it refuses: what only some versions of the target
     refuse is advice, but no fix may bring it.
     """
-    if after.crashes or (after.incomplete and not before.incomplete):
+    # A rule, or the fix of one, that crashed before says nothing about this fix.
+    if not _crashed(after) <= _crashed(before) or (after.incomplete and not before.incomplete):
         return _UNREADABLE
     if _gaps(after) < _gaps(before):  # what was hidden behind an error of syntax is seen now
         return None
@@ -341,6 +342,10 @@ def _errors(report: Report, refusals: Set[str]) -> list[Finding]:
 def _said(finding: Finding) -> tuple[str, str]:
     """What a finding says, wherever: the lines and the counts in its words may be others."""
     return finding.rule, compiled(r"\d+").sub("0", finding.message)
+
+
+def _crashed(report: Report) -> set[str]:
+    return {crash.rule for crash in report.crashes}
 
 
 def _gaps(report: Report) -> int:
