@@ -11,8 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Traffic
+from nginxaudit.drill.probing import longest_back
 from nginxaudit.drill.results import Outcome, Scenario
-from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
+from nginxaudit.drill.spec import ActiveCheck, ServerSpec, UpstreamSpec, Use
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
 CONNECT = 2_000
@@ -194,6 +195,8 @@ def _accounting(group: UpstreamSpec, load: Traffic, scenario: Scenario, outcome:
         yield replace(change, rank=1, trade_off="nothing keeps a server from being overloaded")
     if outcome.lonely and scenario.kind in ("5xx", "flap", "rolling"):
         yield from _recovery(failing, load, scenario, where)
+    if outcome.lonely and scenario.kind == "rolling":
+        yield from _probes(group, load.pause, where)
     workers = load.workers or group.workers
     if not group.zone and workers > 1:
         yield Change(
@@ -203,6 +206,41 @@ def _accounting(group: UpstreamSpec, load: Traffic, scenario: Scenario, outcome:
             lambda group, use: (replace(group, zone=True), use),
             lambda group, _: f"zone {group.name} 64k;",
         )
+
+
+def _probes(group: UpstreamSpec, pause: int, where: str) -> Iterator[Change]:
+    """Active checks that find a server well only after the next one is restarted."""
+    for check in group.checks:
+        back = longest_back(check)
+        if back < pause:
+            continue
+        intervals = (replace(check, interval=each * 1000) for each in range(check.interval // 1000, 0, -1))
+        quick = next((each for each in intervals if longest_back(each) < pause), None)
+        if quick is None:
+            quick = replace(check, interval=min(1000, check.interval), passes=1)
+        yield Change(
+            check_text(check),
+            f"a server has no requests for up to {back / 1000:.3g}s after it recovers, and the next one is restarted after {seconds(pause)}",
+            where if check.name == "check" else "in the location",
+            _in_checks(check, quick),
+            lambda *_, quick=quick: f"{check_text(quick)};",
+            1,
+            "servers are probed more often",
+        )
+
+
+def check_text(check: ActiveCheck) -> str:
+    """What decides when a check finds a server well, as nginx text."""
+    if check.name == "check":
+        return f"check interval={check.interval} rise={check.passes}"
+    return f"health_check interval={seconds(check.interval)} passes={check.passes}"
+
+
+def _in_checks(old: ActiveCheck, new: ActiveCheck) -> Apply:
+    return lambda group, use: (
+        replace(group, checks=tuple(new if each == old else each for each in group.checks)),
+        use,
+    )
 
 
 def _recovery(

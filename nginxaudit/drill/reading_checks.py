@@ -45,12 +45,17 @@ def checks_of(
         return (), ("its active health checks are those of a module that is not known: they are left out",)
     if checks[0].name == "health_check" and upstream.zone is None:
         return (), ("health_check needs a zone, and there is none: it is left out",)
-    if checks[0].name == "check" and method in _NOT_ASKED:
-        words = method.replace("_", " ")
+    if checks[0].name == "check" and not _asks(method, model):
+        words = {"consistent": "hash consistent"}.get(method, method.replace("_", " "))
         return (), (
             f"{words} does not ask the module of check for its results: only failed requests take servers out",
         )
     return checks, tuple(_notes(checks, probes))
+
+
+def _asks(method: str, model: Model) -> bool:
+    """Whether a method asks for the results of ``check``; Tengine has no such question in ``hash … consistent``."""
+    return method not in _NOT_ASKED and not (method == "consistent" and model.target.edition == "tengine")
 
 
 def _check(probes: Probes, model: Model) -> ActiveCheck:

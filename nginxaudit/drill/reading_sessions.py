@@ -18,7 +18,7 @@ _LEARNED = 600_000  # ms that a learned session is kept by default
 def sticky_of(upstream: Upstream) -> tuple[Sticky | None, tuple[str, ...]]:
     """The session affinity of a group, and what has to be said of it."""
     node = upstream.sticky
-    if node is None:
+    if node is None or upstream.family != "http":
         return None, ()
     kind = str(node.args[0]) if node.args else ""
     if kind not in ("cookie", "route", "learn"):
@@ -47,7 +47,7 @@ def _lasts(node: Directive, kind: str) -> int:
 def queue_of(upstream: Upstream) -> tuple[Queue | None, tuple[str, ...]]:
     """The queue of a group, and what has to be said of it."""
     node = upstream.directive.first("queue")
-    if node is None or not node.args:
+    if node is None or not node.args or upstream.family != "http":
         return None, ()
     try:
         queue = Queue(parse_number(str(node.args[0])), parse_time_ms(_values(node).get("timeout", "60s")))

@@ -3,7 +3,8 @@
 After 10 s in which nothing is wrong a fault lasts long enough to see the server out, probed twice, and the
 longest timeout that matters: 2.5 times (``fail_timeout`` + 1 s) plus that timeout, within 30 s and 120 s; the half keeps
 the end away from a probe. Afterwards it is watched for ``fail_timeout`` + 1 s and what clients wait, plus 10 s, within 20 s and 120 s. A rolling
-restart takes every server in turn, primaries first as written, then backups.
+restart takes every server in turn, primaries first as written, then backups. Where active checks or a slow start take longer, so does all
+of this, up to 10 minutes each.
 
 In a group of more than `MANY` servers, of those that are configured alike one stands for all: what happens is the same.
 """
@@ -168,7 +169,8 @@ def _rolling(group: UpstreamSpec, load: Traffic) -> Iterator[Scenario]:
     if faults:
         longest = max(group.servers[fault.server].fail_timeout_s for fault in faults)
         end = max(fault.end for fault in faults)
-        after = _within((longest + 1) * 1000 + _SLACK, _AFTER)
+        back = _recovered("rolling", group, (fault.server for fault in faults))
+        after = max(_within((longest + 1) * 1000 + _SLACK, _AFTER), back)
         yield Scenario("rolling", "rolling", "each in turn", tuple(faults), WARM_UP, end, end + after)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nginxaudit.drill.reading import AUTO_WORKERS, subjects
-from nginxaudit.drill.spec import Subject
+from nginxaudit.drill.spec import ActiveCheck, Queue, Sticky, Subject
 from nginxaudit.nginx import Target
 from tests.model.model_support import http, model_of
 
@@ -161,3 +161,151 @@ def test_a_site_without_its_nginx_conf_has_several_workers() -> None:
     assert (alone.group.workers, whole.group.workers) == (AUTO_WORKERS, 1)
     assert any("nginx.conf is not there" in note for note in alone.group.notes)
     assert not whole.group.notes
+
+
+_CHECKED = "upstream app {{ zone app 64k; {group} }} server {{ listen 80; location / {{ proxy_pass http://app; {location} }} }}"
+_PAIR = "server 10.0.0.1; server 10.0.0.2;"
+_PLUS = Target((1, 31, 0), "plus")
+
+
+def _checks(group: str, location: str = "", more: str = "", **options: object) -> tuple[ActiveCheck, ...]:
+    found = _one(_CHECKED.format(group=group, location=location) + more, **options).group
+    assert found is not None
+    return found.checks
+
+
+def test_health_check_with_its_defaults_and_the_timeouts_of_its_location() -> None:
+    (check,) = _checks(_PAIR, "health_check; proxy_read_timeout 7s;", target=_PLUS)
+    assert check == ActiveCheck("health_check", 5000, 1, 1, 60_000, 7_000)
+
+
+def test_parameters_of_health_check() -> None:
+    (check,) = _checks(
+        _PAIR, "health_check interval=2s jitter=1s fails=3 passes=2 mandatory persistent;", target=_PLUS
+    )
+    assert (check.interval, check.jitter, check.fails, check.passes) == (2000, 1000, 3, 2)
+    assert check.starts_down
+
+
+def test_every_health_check_counts_once() -> None:
+    more = "server { listen 81; location /a { proxy_pass http://app; health_check uri=/a; } }"
+    text = _CHECKED.format(group=_PAIR, location="health_check uri=/b interval=9s;") + more
+    first, second = subjects(http(text, target=_PLUS))
+    assert first.group is not None and second.group is not None
+    assert [each.interval for each in first.group.checks] == [9000, 5000]
+    assert first.group.checks == second.group.checks
+
+
+@pytest.mark.parametrize(
+    ("tests", "good", "bad"),
+    [
+        ("status 200 204;", (200, 204), (302, 503)),
+        ("status ! 500-599;", (200, 404), (503, 500)),
+        ("status 200-399 503;", (200, 503), (404,)),
+        ("status 200-599; body ~ fine;", (200, 302), (503,)),
+        ("header Host;", (200,), (503,)),
+    ],
+)  # fmt: skip
+def test_statuses_that_pass_a_match(tests: str, good: tuple[int, ...], bad: tuple[int, ...]) -> None:
+    (check,) = _checks(_PAIR, "health_check match=m;", f"match m {{ {tests} }}", target=_PLUS)
+    alive = {status for first, last in check.alive for status in range(first, last + 1)}
+    assert alive >= set(good) and not alive & set(bad)
+
+
+def test_health_check_of_stream_wants_a_connection() -> None:
+    text = (
+        "events {} stream { match hello { send hi; expect ~ ho; } upstream app { zone app 64k; server 10.0.0.1:1; server 10.0.0.2:1; }"
+        "server { listen 53%s; proxy_pass app; health_check %s; } }"
+    )
+    found = {}
+    for kind, words in ((" ", ""), (" udp", "udp"), ("", "match=hello")):
+        (subject,) = subjects(model_of(text % (kind, words), target=_PLUS))
+        assert subject.group is not None
+        found[words] = subject.group.checks[0]
+    assert [each.looks_at for each in found.values()] == ["connect", "icmp", "status"]
+    assert found["match=hello"].answer == 5000
+
+
+@pytest.mark.parametrize(
+    ("line", "check"),
+    [
+        ("check;", ActiveCheck("check", 30_000, 5, 2, 1000, 1000, looks_at="connect", starts_down=True)),
+        ("check interval=3000 rise=1 fall=3 timeout=500 type=http default_down=FALSE;", ActiveCheck("check", 3000, 3, 1, 500, 500)),
+        ("check type=http; check_http_expect_alive http_2xx http_5xx;",
+         ActiveCheck("check", 30_000, 5, 2, 1000, 1000, alive=((200, 299), (500, 599)), starts_down=True)),
+        ("check type=mysql;", ActiveCheck("check", 30_000, 5, 2, 1000, 1000, looks_at="answer", starts_down=True)),
+    ],
+)  # fmt: skip
+def test_check_with_its_defaults(line: str, check: ActiveCheck) -> None:
+    assert _checks(f"{_PAIR} {line}") == (check,)
+
+
+@pytest.mark.parametrize(
+    ("group", "location", "note"),
+    [
+        ("random; server 10.0.0.1; server 10.0.0.2; check;", "", "random does not ask the module"),
+        (f"{_PAIR} check interval=soon;", "", "cannot be known"),
+        (f"{_PAIR} healthcheck;", "", "a module that is not known"),
+        (f"{_PAIR}", "health_check; proxy_connect_timeout soon;", "cannot be known"),
+    ],
+)  # fmt: skip
+def test_checks_that_are_left_out_are_named(group: str, location: str, note: str) -> None:
+    text = _CHECKED.format(group=group, location=location)
+    more = "server { listen 81; location /other { proxy_pass http://app; } }"
+    found = next(each.group for each in subjects(http(text + more, target=_PLUS)) if each.group is not None)
+    assert not found.checks
+    assert any(note in each for each in found.notes), found.notes
+
+
+def test_a_health_check_without_a_zone_is_left_out() -> None:
+    text = _CHECKED.replace("zone app 64k;", "").format(group=_PAIR, location="health_check;")
+    group = _one(text, target=_PLUS).group
+    assert group is not None and not group.checks
+    assert any("needs a zone" in note for note in group.notes)
+
+
+def test_notes_tell_the_times_of_a_check() -> None:
+    group = _one(_CHECKED.format(group=f"{_PAIR} check interval=3000 type=http;", location="")).group
+    assert group is not None
+    assert group.notes == (
+        "check: a probe every 3s; a server is out at most 16.5s after it begins to refuse connections (23.5s if packets are lost, "
+        "23.5s if it never answers), and back at most 7.5s after it recovers",
+        "after a start of nginx requests get 502 until a server has passed 2 probes: up to 7.5s; the simulation begins later",
+    )
+
+
+def test_what_follows_the_documentation_alone_is_said() -> None:
+    lines = "server 10.0.0.1 slow_start=30s; server 10.0.0.2; queue 10 timeout=2s;"
+    found = _one(_CHECKED.format(group=lines, location="health_check mandatory;"), target=_PLUS).group
+    assert found is not None
+    assert [each.slow_start for each in found.servers] == [30_000, 0]
+    assert found.queue == Queue(10, 2000)
+    for name in ("health_check", "slow_start", "queue"):
+        assert any(note.startswith(f"{name} is simulated as NGINX Plus documents it") for note in found.notes)
+    assert any("after a start or a reload of nginx requests get 502" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "sticky"),
+    [
+        ("sticky cookie srv expires=1h;", Sticky("cookie", 3_600_000)),
+        ("sticky cookie srv expires=max;", Sticky("cookie")),
+        ("sticky cookie srv;", Sticky("cookie")),
+        ("sticky route $cookie_route;", Sticky("route")),
+        ("sticky learn create=$upstream_cookie_a lookup=$cookie_a zone=s:1m timeout=5m;", Sticky("learn", 300_000)),
+        ("sticky learn create=$upstream_cookie_a lookup=$cookie_a zone=s:1m;", Sticky("learn", 600_000)),
+        ("sticky name=srv;", None),
+    ],
+)  # fmt: skip
+def test_sessions(line: str, sticky: Sticky | None) -> None:
+    group = _one(_CHECKED.format(group=f"{_PAIR} {line}", location=""), target=_PLUS).group
+    assert group is not None and group.sticky == sticky
+    assert any("sticky" in note for note in group.notes)
+    assert any("third-party" in note for note in group.notes) == (sticky is None)
+
+
+@pytest.mark.parametrize("method", ["ip_hash;", "random two;", "hash $uri consistent;"])
+def test_methods_without_slow_start(method: str) -> None:
+    lines = f"{method} server 10.0.0.1 slow_start=30s; server 10.0.0.2;"
+    group = _one(_CHECKED.format(group=lines, location=""), target=_PLUS).group
+    assert group is not None and not any(each.slow_start for each in group.servers)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from nginxaudit.checks.upstream.drilled import is_retried_at_once
 from nginxaudit.drill.drill import count, drill, drill_all
@@ -14,7 +15,7 @@ from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Result
 from nginxaudit.drill.running import run
 from nginxaudit.drill.scenarios import scenarios
-from nginxaudit.drill.spec import ServerSpec, Subject, UpstreamSpec, Use
+from nginxaudit.drill.spec import ActiveCheck, Queue, ServerSpec, Sticky, Subject, UpstreamSpec, Use
 from nginxaudit.drill.verdict import judge
 from tests.drill.drill_support import group, use
 from tests.model.model_support import http
@@ -258,3 +259,53 @@ def test_refused_connections_that_need_not_be_simulated_lose_nothing(method: str
         assert found.outcome.avoidable == 0 or len(found.scenario.faults) > 1
     for bounded in (use("timeout"), use(tries=2), use("off"), use(budget=100)):
         assert not is_retried_at_once(app, bounded)
+
+
+def test_a_check_that_finds_servers_well_too_late_for_a_rolling_restart() -> None:
+    """Three good probes take up to 15 s, the next server is restarted after 10 s; with 3 s between them they take 9."""
+    check = ActiveCheck("health_check", 5000, 1, 3, 1000, 1000)
+    result = results(_pair(zone=True, checks=(check,)), use(), "rolling")["rolling"]
+    assert not result.verdict.passed
+    (cause,) = result.verdict.causes
+    assert cause.setting == "health_check interval=5s passes=3"
+    assert "up to 15.2s after it recovers, and the next one is restarted after 10s" in cause.text
+    (remedy,) = result.verdict.remedies
+    assert remedy.fixes and remedy.text == "health_check interval=3s passes=3;"
+    assert remedy.lost_after == 0 and remedy.where == "in the location"
+
+
+def test_a_check_takes_a_server_out_that_answers_errors() -> None:
+    """Errors do not count without ``http_503``: only the check stops them, after at most 3 × 2.05 s."""
+    check = ActiveCheck("health_check", 2000, 3, 2, 1000, 1000)
+    plain = results(_pair(zone=True), use(), "5xx", remedies=False)["5xx A"].outcome
+    checked = results(_pair(zone=True, checks=(check,)), use(), "5xx", remedies=False)["5xx A"].outcome
+    assert plain.left is None and not any(each.by_check for each in plain.servers)
+    assert checked.left is not None and 4_000 < checked.left <= 6_150
+    assert checked.servers[0].by_check and not checked.servers[1].by_check
+    assert checked.failed == pytest.approx(25 * checked.left / 1000, abs=2)
+    assert plain.failed > 3 * checked.failed
+
+
+def test_a_scenario_lasts_until_active_checks_have_seen_it() -> None:
+    check = ActiveCheck("check", 30_000, 5, 2, 1000, 1000, looks_at="connect")
+    (scenario, *_) = scenarios(_pair(checks=(check,)), use(), Traffic(), ["refuse"])
+    assert scenario.end - scenario.begin == 5 * 30_000 + 10_000
+    assert scenario.duration - scenario.end == 2 * 30_000 + 10_000
+
+
+def test_sessions_that_move_are_counted() -> None:
+    """256 clients came in 500 requests before the fault; about half of them have to move."""
+    outcome = results(_pair(zone=True, sticky=Sticky("cookie")), use(), "refuse")["refuse A"].outcome
+    assert 90 < outcome.moved < 140
+    assert outcome.avoidable == 0
+
+
+def test_a_queue_saves_requests_of_a_short_restart() -> None:
+    """Both are gone for a second: what comes meanwhile waits."""
+    load = Traffic(flap_down=1000, flap_up=4000)
+    app = group(ServerSpec("A", fail_timeout_s=1), ServerSpec("B", fail_timeout_s=1), zone=True)
+    without = results(app, use(), "flap", load=load, remedies=False)["flap all primaries"].outcome
+    queue = replace(app, queue=Queue(500, 10_000))
+    waiting = results(queue, use(), "flap", load=load, remedies=False)["flap all primaries"].outcome
+    assert without.lonely > 200 and waiting.lonely == 0
+    assert waiting.latency.worst >= 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -63,3 +64,20 @@ def test_every_place_has_its_scenarios(document: Any) -> None:
     assert "proxy_read_timeout" in skipped["reason"]
     assert document["summary"]["scenarios"] == len(document["scenarios"])
     assert document["summary"]["passed"] + document["summary"]["lossy"] == len(document["scenarios"])
+
+
+def test_what_is_beside_the_method(tmp_path: Path) -> None:
+    servers = "server 10.0.0.1:80; server 10.0.0.2:80; check interval=1000 fall=2 rise=2 type=http; sticky cookie id;"
+    text = configuration("proxy_pass http://shop;", servers=servers)
+    document = json.loads(rendered("json", drilled(tmp_path, text, ("refuse",))))
+    jsonschema.validate(document, SCHEMA)
+    first = document["scenarios"][0]
+    assert first["active_checks"] == [
+        {
+            "directive": "check", "interval": 1000, "fails": 2, "passes": 2, "looks_at": "status",
+            "out_within": 2500, "back_within": 2550, "first_requests_within": 2550,
+        }
+    ]  # fmt: skip
+    assert (first["sticky"], first["queue"], first["slow_start"]) == ("cookie", None, {})
+    assert first["sessions_moved"] > 0
+    assert not any(each["by_check"] for each in first["servers"]), "the first refused request took it out"

@@ -125,3 +125,29 @@ def test_of_many_servers_those_that_fail_are_shown(tmp_path: Path) -> None:
     assert max(rows[-2].cells) > "▂", "to a scale of their own: it is a tenth of the traffic"
     assert rows[-1].name == "8 more"
     assert sum(int(row.total) for row in rows) == sum(each.attempts for each in last.outcome.servers)
+
+
+CHECKED = (
+    "server 10.0.0.1:80; server 10.0.0.2:80; check interval=1000 fall=2 rise=2 type=http; sticky cookie id;"
+)
+
+
+def test_what_a_check_has_noticed_is_marked(tmp_path: Path) -> None:
+    result = drilled(tmp_path, configuration(PASS, servers=CHECKED), ("5xx",))
+    text = rendered("text", result)
+    assert (
+        "shop  active-active with health checks  http · round robin · check · sticky cookie · 1 worker"
+        in text
+    )
+    assert "*: an active check noticed it" in text.replace("\n", " ").replace("  ", " ")
+    assert re.search(r"5xx: 10.0.0.1:80 .* \d\.\ds\* ", text)
+    assert re.search(r"sessions +\d+ moved to another server", text)
+    assert re.search(r"note +check: a probe every 1s; a server is out at most 2.5s", text)
+    without = drilled(tmp_path, configuration(PASS), ("5xx",))
+    assert "*" not in rendered("text", without)
+
+
+def test_who_is_never_out_has_no_mark(tmp_path: Path) -> None:
+    servers = CHECKED.replace("type=http", "type=tcp")
+    result = drilled(tmp_path, configuration(PASS, servers=servers), ("slow",))
+    assert re.search(r"slow: any of 2 servers .* never ", rendered("text", result))

@@ -8,7 +8,9 @@ from typing import Any, TextIO
 import msgspec
 
 import nginxaudit
+from nginxaudit.drill.probing import longest_back, longest_out, longest_start
 from nginxaudit.drill.results import Outcome, Remedy, Result, ServerLoad
+from nginxaudit.drill.spec import ActiveCheck
 from nginxaudit.nginx import format_version
 from nginxaudit.report.masked import veiled, veiled_data
 from nginxaudit.report.strict_json import write as write_json
@@ -86,7 +88,24 @@ def _head(block: Section, place: DrillPlace) -> dict[str, Any]:
         "refused_by_nginx": veiled(place.refused),
         "workers": group.workers,
         "zone": group.zone,
+        "active_checks": [_check(each) for each in group.checks],
+        "sticky": group.sticky.kind if group.sticky is not None else None,
+        "queue": group.queue.size if group.queue is not None else None,
+        "slow_start": {each.name: each.slow_start for each in group.servers if each.slow_start},
         "notes": [veiled(note) for note in group.notes],
+    }
+
+
+def _check(check: ActiveCheck) -> dict[str, Any]:
+    return {
+        "directive": check.name,
+        "interval": check.interval,
+        "fails": check.fails,
+        "passes": check.passes,
+        "looks_at": check.looks_at,
+        "out_within": longest_out(check),
+        "back_within": longest_back(check),
+        "first_requests_within": longest_start(check),
     }
 
 

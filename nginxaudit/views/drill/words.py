@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -137,13 +137,25 @@ def needs_server(remedy: Remedy) -> bool:
     return NEWCOMER in remedy.text
 
 
+def _more(group: UpstreamSpec) -> Iterator[str]:
+    """What a group has besides a method."""
+    yield from dict.fromkeys(check.name for check in group.checks)
+    if group.sticky is not None:
+        yield f"sticky {group.sticky.kind}"
+    if any(server.slow_start for server in group.servers):
+        yield "slow_start"
+    if group.queue is not None:
+        yield f"queue {group.queue.size}"
+
+
 def settings_line(block: Section) -> str:
     """How a group balances and who remembers its failures."""
     group = block.group
     workers = "1 worker" if group.workers == 1 else f"{group.workers} workers"
     state = "shared state (zone)" if group.zone else "separate state in each worker (no zone)"
     method = group.method.replace("_", " ")
-    return f"{group.family} · {method} · {workers}" + (f", {state}" if group.workers > 1 else "")
+    more = "".join(f" · {word}" for word in _more(group))
+    return f"{group.family} · {method}{more} · {workers}" + (f", {state}" if group.workers > 1 else "")
 
 
 def place_line(place: DrillPlace) -> str:
