@@ -131,3 +131,27 @@ def test_keys_that_other_users_can_read(mode: int, directory: int, usual: str, s
             own = settings.with_options(rule={"private-key-permissions": {"strict": strictly}})
             found = [each.message for each in audit([str(top)], own).findings]
             assert found == ([f"{expected} the key in link.key"] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "directory", "usual"),
+    [
+        (0o644, 0o755, []),
+        (0o664, 0o775, []),
+        (0o646, 0o755, ["mode 646 allows every local user to change nginx.conf, which nginx reads as root"]),
+        (0o646, 0o750, []),
+        (0o644, 0o777, ["mode 777 of DIRECTORY allows every local user to replace nginx.conf"]),
+        (0o644, 0o1777, []),
+    ],
+)
+def test_configurations_that_other_users_can_change(mode: int, directory: int, usual: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name, "nginx")
+        top.mkdir()
+        (top / "nginx.conf").write_text("events {}\n")
+        (top / "nginx.conf").chmod(mode)
+        Path(name).chmod(0o755)
+        top.chmod(directory)
+        settings = Settings(check_files=True, select=("configuration-writable",))
+        found = [each.message.replace(str(top), "DIRECTORY") for each in audit([str(top)], settings).findings]
+        assert found == usual

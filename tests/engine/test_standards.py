@@ -23,6 +23,17 @@ def test_every_rule_of_a_control_exists() -> None:
             assert control.title
 
 
+def test_rules_are_where_their_cwe_is_mapped() -> None:
+    """What OWASP lists decides, and the few rules that a category describes in words."""
+    controls = standards()["owasp"].controls
+    counts = [len(control.cwe) for control in controls.values()]
+    assert counts == [34, 29, 33, 40, 20, 3, 22, 10, 4, 1]  # as the categories say themselves
+    for number, control in controls.items():
+        mapped = {rule.slug for rule in builtin() if not set(rule.cwe).isdisjoint(control.cwe)}
+        assert mapped.isdisjoint(control.described)
+        assert set(control.rules) == mapped | set(control.described), number
+
+
 def test_no_name_of_a_standard_is_taken() -> None:
     assert not names().keys() & {*builtin().names, *builtin().groups}
 

@@ -106,7 +106,7 @@ def write(example: Example, directory: Path) -> Path:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(clean(text).encode("utf-8", "surrogateescape"))
-        path.chmod(0o644)  # whatever the umask: rules may look at it
+        path.chmod(int(example.options.get("mode", "644"), 8))  # whatever the umask: rules may look at it
     return main
 
 

@@ -174,7 +174,11 @@ def _by_standard() -> str:
     for name, standard in standards().items():
         also = f" or `--select {standard.alias}`" if standard.alias else ""
         text += f"\n## {standard.title} {standard.version} {{ #{name} }}\n\n"
-        text += f"`--select {name}`{also}: {len(standard.rules)} rules. Published at <{standard.url}>.\n\n"
+        text += f"`--select {name}`{also}: {len(standard.rules)} rules. "
+        text += (
+            f"Document: version {standard.version} of {standard.published}, published at <{standard.url}>. "
+        )
+        text += f"Basis: {standard.basis[0].lower()}{standard.basis[1:]}\n\n"
         text += "| control | | rules |\n|---|---|---|\n"
         for number, control in standard.controls.items():
             rules = linked(control.rules, "../rules/") or "*not checked*"

@@ -81,7 +81,7 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
     if limit is not None and allowed is not None and allowed < 2 * (wanted or _DEFAULT_CONNECTIONS):
         yield Hit(
             whole(limit),
-            f"worker_rlimit_nofile {allowed} is too low for {wanted or _DEFAULT_CONNECTIONS} connections: a proxied request needs two files",
+            f"worker_rlimit_nofile {allowed} is too low for {wanted or _DEFAULT_CONNECTIONS} connections: files of responses count as well",
             limit,
             help="Allow at least twice as many files as connections.",
             make_fix=partial(_enough_files, limit, connections, wanted),
@@ -90,7 +90,7 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
         limit is None
         and connections is not None
         and wanted is not None
-        and wanted > 1024
+        and wanted >= int(ctx.options["from"])
         and ctx.model.config.is_whole
     ):
         yield Hit(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.checks.controls import on_server, public_servers
+from nginxaudit.checks.controls import SERVING, on_server, public_servers
 from nginxaudit.hit import CheckContext, Hit, listed, whole
 from nginxaudit.model import Model
-from nginxaudit.model.access import is_loopback
+from nginxaudit.model.access import is_local, is_loopback
 from nginxaudit.model.expressions import condition
 from nginxaudit.model.server import Server
 from nginxaudit.model.uses import turns_away
@@ -140,4 +140,39 @@ def gzip_breach(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Turn gzip off for pages with tokens and user input.",
                 cause=ctx.cause(str(node.start), node.source.path),
+            )
+
+
+def keyval_without_timeout(ctx: CheckContext) -> Iterable[Hit]:
+    """Stores of keys and values, such as tokens, from which nothing is removed."""
+    for node in ctx.model.config.named("keyval_zone"):
+        if node.args and not any(token.startswith("timeout=") for token in node.args):
+            yield Hit(
+                whole(node),
+                "entries of this keyval_zone never expire: tokens in it stay valid, and the zone fills up",
+                node,
+                help="Add timeout=1h, for example.",
+            )
+
+
+def api_not_separate(ctx: CheckContext) -> Iterable[Hit]:
+    """The API of NGINX Plus on a socket on which sites are served."""
+    model = ctx.model
+    for node in model.config.named("api"):
+        server = model.server_of(node)
+        if server is None or is_local(server) or server.listen_unknown:
+            continue
+        sockets = [model.sockets("http")[listen.key] for listen in server.listens]
+        members = [member for socket in sockets for member in socket.servers]
+        blocks = {member.directive for member in members}
+        blocks |= {location.directive for member in members for location in member.all_locations()}
+        served = [found for block in blocks for name in SERVING for found in block.named(name)]
+        other = min(served, key=lambda found: (found.source.path, found.start), default=None)
+        if other is not None:
+            yield Hit(
+                whole(node),
+                "the API is on an address and port that clients of the sites use",
+                node,
+                related=(("served on the same socket", whole(other)),),
+                help="Move it to a server with its own listen, on an address of the management network.",
             )

@@ -94,10 +94,11 @@ class Assembly:
     def _files(self, config: Config) -> list[tuple[Rule, Hit]]:
         """What is found in the files that a configuration names."""
         from nginxaudit.engine.results.certificates import RULES, CertificateFiles
+        from nginxaudit.engine.results.permissions import WRITABLE, writable_files
         from nginxaudit.engine.results.referenced_files import RULE, is_on_disk, referenced_files
         from nginxaudit.model import Model
 
-        slugs = (RULE, *RULES)
+        slugs = (RULE, WRITABLE, *RULES)
         asked = {slug: rule for slug in slugs if (rule := self._by_slug[slug]) in self._rules}
         if not asked:
             return []
@@ -106,11 +107,11 @@ class Assembly:
                 f"{config.main.host.path}: the files that it names were not checked, they are not on this machine"
             )
             return []
+        options = {slug: options_of(rule, self._catalogue, self._settings) for slug, rule in asked.items()}
         hits = [(RULE, hit) for hit in referenced_files(config)] if RULE in asked else []
-        if len(asked) > (RULE in asked):
-            options = {
-                slug: options_of(rule, self._catalogue, self._settings) for slug, rule in asked.items()
-            }
+        if WRITABLE in asked:
+            hits += [(WRITABLE, hit) for hit in writable_files(config, strict=options[WRITABLE]["strict"])]
+        if not options.keys().isdisjoint(RULES):
             hits += CertificateFiles(Model(config, self._target), options).found()
         return [(asked[slug], hit) for slug, hit in hits if slug in asked]
 

@@ -1,4 +1,4 @@
-"""Certificates and keys as they are on this machine (``--check-files``): dates, names, pairs, permissions."""
+"""Certificates and keys as they are on this machine (``--check-files``): dates, names, pairs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from nginxaudit.engine.results.permissions import exposed_key
 from nginxaudit.engine.results.referenced_files import is_file_name
 from nginxaudit.engine.results.x509 import Certificate, first_certificate
 from nginxaudit.finding import Severity
@@ -55,7 +56,9 @@ class CertificateFiles:
         if EXPOSED in self._options:
             strict = self._options[EXPOSED]["strict"]
             for node, token in self._named(_SECRET):
-                yield from _exposed(node, token, os.path.join(self._base, token), strict=strict)
+                hit = exposed_key(node, token, os.path.join(self._base, token), strict=strict)
+                if hit is not None:
+                    yield EXPOSED, hit
         if FOREIGN in self._options:
             for server in self._model.servers("http"):
                 yield from self._foreign(server)
@@ -197,45 +200,3 @@ def _belong_together(path: str, key_path: str) -> bool:
     except (OSError, ValueError):
         return True
     return True
-
-
-def _exposed(node: Directive, token: Token, path: str, *, strict: bool) -> Found:
-    """A key that other users of the machine can read, or replace."""
-    real = os.path.realpath(path)
-    try:
-        mode = os.stat(real).st_mode
-    except OSError:
-        return
-    if mode & 0o006 and (strict or _is_open(os.path.dirname(real))):
-        who, bits = "every local user", mode & 0o006
-    elif mode & 0o020 or (strict and mode & 0o040):
-        who, bits = "the group of the file", (mode & 0o060) >> 3
-    else:
-        return
-    what = "passwords" if node.name.endswith("password_file") else "key"
-    yield (
-        EXPOSED,
-        Hit(
-            arg(node, token),
-            f"mode {mode & 0o777:o} allows {who} to {_RIGHTS[bits]} the {what} in {os.path.basename(token)}",
-            node,
-            help=f"Run chmod 600 {real}. nginx reads the file as root, before it starts its workers.",
-        ),
-    )
-
-
-_RIGHTS = {0o2: "write", 0o4: "read", 0o6: "read and write"}
-
-
-def _is_open(directory: str) -> bool:
-    """Whether every user may enter a directory and those above it."""
-    while True:
-        try:
-            if not os.stat(directory).st_mode & 0o001:
-                return False
-        except OSError:
-            return False
-        above = os.path.dirname(directory)
-        if above == directory:
-            return True
-        directory = above

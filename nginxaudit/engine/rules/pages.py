@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"```nginx\b(.*)")
 _SECTIONS = {"what": "What it does", "why": "Why it matters", "remedy": "How to fix"}
-_EXAMPLE_OPTIONS = frozenset({"edition", "nginx-version", "since", "until", "openssl", "name"})
+_EXAMPLE_OPTIONS = frozenset({"edition", "nginx-version", "since", "until", "openssl", "name", "mode"})
 _FLAGS = frozenset({"accepted", "refused", "needs-dns", "check-files", "no-fix", "part"})
 
 
@@ -34,7 +34,7 @@ class Example(Struct, frozen=True):
     """An example of a page: the main text and files beside it.
 
     ``kind`` is ``bad`` or ``good``; in a bad one ``# finding: warning "words"`` marks the lines of the findings.
-    ``options`` are ``key=value`` words of the fence: ``edition``, ``nginx-version``, ``name``; ``since``, ``until`` and
+    ``options`` are ``key=value`` words of the fence: ``edition``, ``nginx-version``, ``name``, ``mode`` (of the files); ``since``, ``until`` and
     ``openssl`` for examples that versions outside of these judge the other way; an option of the rule by its name;
     ``flags`` its other words: ``accepted`` and ``refused`` for examples that nginx judges otherwise
     than the rule says, ``needs-dns`` where its answer depends on the machine, ``part`` for a file that is no whole configuration, ``no-fix`` where the rule's fix has

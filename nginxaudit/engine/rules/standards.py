@@ -12,17 +12,24 @@ FILE_NAME = "standards.toml"
 
 
 class Control(Struct, frozen=True, forbid_unknown_fields=True):
-    """A control of a standard, in a few words, with the slugs of the rules whose findings break it."""
+    """A control of a standard, in a few words, with the slugs of the rules whose findings break it.
+
+    Where the standard lists CWEs, ``cwe`` has them: all rules with one of them belong to it, and those ``described`` in words.
+    """
 
     title: str
     rules: tuple[str, ...]
+    cwe: tuple[int, ...] = ()
+    described: tuple[str, ...] = ()
 
 
 class Standard(Struct, frozen=True, forbid_unknown_fields=True):
-    """A standard: its controls by number."""
+    """A standard: its controls by number. ``basis`` is the part of the document on which the choice of rules rests."""
 
     title: str
     version: str
+    published: str
+    basis: str
     url: str
     controls: Mapping[str, Control]
     alias: str = ""
