@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nginxaudit.engine.run.audit import audit
+from nginxaudit.engine.settings import Settings
 from tests.support import nginx
 from tests.support.backends import ask
 
@@ -116,3 +118,36 @@ def test_return_comes_before_limits(tmp_path: Path) -> None:
     with nginx.running(tmp_path, server, main="user root;"):
         assert [ask(port, "/a")[0] for _ in range(4)] == [200] * 4
         assert [ask(port, "/b")[0] for _ in range(3)] == [200, 503, 503]
+
+
+_REWRITES = {
+    "/all": ("rewrite ^ /x permanent;", "/all", False),
+    "/absolute": ("rewrite ^(.*)$ https://x.example$1;", "/absolute", False),
+    "/prefix": ("rewrite ^/pre /x redirect;", "/prefix/any", False),
+    "= /exact": ("rewrite ^/ex(a)ct$ /$1 last;", "/exact", False),
+    "/again": ("rewrite ^ /again/x last;", "/again", False),
+    "/flagless": ("rewrite .* /x;", "/flagless", False),
+    "/before": ("rewrite ^/before/old /x permanent; return 404;", "/before/old", False),
+    "~ ^/shown/.+t$": ("rewrite ^/shown/.+t$ /x last;", "/shown/t.t", False),
+    "/some": ("rewrite ^/some/old /x permanent;", "/some", True),
+    "/stays": ("rewrite ^ /stays/x break;", "/stays", True),
+    "/ends": ("if ($arg_a) { break; } rewrite ^ /x permanent;", "/ends?a=1", True),
+    "/taken": ("rewrite ^ /x; break;", "/taken", True),
+    "/longer": ("rewrite ^/longer/.+ /x last;", "/longer", True),
+    "~* ^/any$": ("rewrite ^/any$ /x last;", "/ANY", True),
+}
+"""Of a location: its rewrites, what is asked for, and whether this gets to the content."""
+
+
+def test_a_rewrite_that_takes_all_hides_the_status_page(tmp_path: Path) -> None:
+    (port,) = nginx.free_ports(1)
+    lines = [f"location {name} {{ {rewrites} stub_status; }}" for name, (rewrites, *_) in _REWRITES.items()]
+    server = "\n".join([f"server {{ listen 127.0.0.1:{port}; location /x {{ return 200 x; }}", *lines, "}"])
+    with nginx.running(tmp_path, server):
+        shown = {
+            name for name, (_, path, _) in _REWRITES.items() if "Active connections" in ask(port, path)[1]
+        }
+    (tmp_path / "audited.conf").write_text(f"events {{}}\nhttp {{\n{server.replace('127.0.0.1:', '')}\n}}\n")
+    report = audit([str(tmp_path / "audited.conf")], Settings(select=("status-page-exposed",)))
+    reported = {list(_REWRITES)[each.span.line - 4] for each in report.findings}
+    assert shown == reported == {name for name, (*_, is_shown) in _REWRITES.items() if is_shown}

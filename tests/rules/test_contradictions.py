@@ -64,3 +64,64 @@ def test_a_pool_comes_with_what_it_needs(tmp_path: Path) -> None:
     fixed = fix([str(main)], Settings(select=pool), unsafe=True)
     assert [finding.rule for finding in fixed.applied] == [pool[0]]
     assert fixed.report.active == ()
+
+
+@pytest.mark.parametrize(("own", "offered"), [("", False), ("proxy_set_header Host $host;", True)])
+def test_no_header_drops_those_of_a_block_that_is_not_here(own: str, offered: bool, tmp_path: Path) -> None:
+    """A header in a location takes the place of all that ``http`` in another file may set."""
+    part = tmp_path / "app.conf"
+    part.write_text(
+        f"upstream app {{ server 10.0.0.1; }}\nserver {{ location / {{ {own} proxy_pass http://app; }} }}\n"
+    )
+    (found,) = audit([str(part)], Settings(select=("upstream-keepalive-missing",))).active
+    assert (found.fix is not None) is offered
+
+
+def test_a_flag_that_came_with_its_directive_is_not_reported_beside_it(tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(
+        _HTTP.format(
+            "upstream app { server 10.0.0.1; server 10.0.0.2; sticky cookie id; }",
+            "proxy_pass http://app;",
+        )
+    )
+    chosen = Settings(select=("sticky-cookie-insecure", "requires-newer-nginx"))
+    before = [finding.rule for finding in audit([str(main)], chosen).active]
+    fixed = fix([str(main)], chosen, unsafe=True)
+    assert [finding.rule for finding in fixed.applied] == ["sticky-cookie-insecure"]
+    assert [finding.rule for finding in fixed.report.active] == ["requires-newer-nginx"]
+    assert sorted(before) == ["requires-newer-nginx", "sticky-cookie-insecure"]
+
+
+_SAME = "upstream other { server 10.0.0.1; server 10.0.0.2 max_fails=2; }"
+
+
+@pytest.mark.parametrize(
+    ("other", "offered"), [("upstream other { server 10.0.0.1; server 10.0.0.3; }", False), (_SAME, True)]
+)
+def test_a_server_stays_like_itself_in_another_upstream(other: str, offered: bool, tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(
+        _HTTP.format(
+            f"upstream app {{ server 10.0.0.1; server 10.0.0.2 max_fails=2; }} {other}",
+            "proxy_pass http://app;",
+        )
+    )
+    chosen = Settings(select=("upstream-settings-mismatch", "upstream-address-settings-mismatch"))
+    found = audit([str(main)], chosen).active
+    assert {finding.fix is not None for finding in found} == {offered}
+    assert "upstream-address-settings-mismatch" not in {
+        finding.rule for finding in fix([str(main)], chosen, unsafe=True).report.active
+    }
+
+
+def test_what_browsers_remember_need_not_be_repeated(tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(
+        "events {}\nhttp { server { listen 443 ssl; listen 443 quic; ssl_certificate a; ssl_certificate_key b;\n"
+        "location / { add_header X-A b; return 200 a; } } }\n"
+    )
+    chosen = Settings(select=("http3-alt-svc-missing", "add-header-inheritance"))
+    fixed = fix([str(main)], chosen, unsafe=True)
+    assert [finding.rule for finding in fixed.applied] == ["http3-alt-svc-missing"]
+    assert fixed.report.active == ()

@@ -24,6 +24,8 @@ SECURITY = frozenset(
     }
 )  # fmt: skip
 _PROTECTIVE = {"cache-control": ("no-store", "private"), "content-disposition": ("attachment",)}
+_REMEMBERED = frozenset({"alt-svc"})
+"""Headers that a client keeps for the whole origin: one response that has it is enough."""
 _ADDED = ("add_header", "add_trailer")
 _ANSWERS = ("return", "rewrite")
 _GAP = r"(?s)\\[^nrt]|(?P<gap>(?:[ \t\r\n]|\\[nrt])++)"
@@ -46,7 +48,7 @@ def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
     if outer is None or merges(block, name):
         return
     dropped = unlike_own(model, block, name)
-    if not dropped:
+    if all(node.args[0].lower() in _REMEMBERED for node in dropped):
         return
     serious = any(map(_is_serious, dropped)) and not any(block.first(each) for each in _ANSWERS)
     names = listed(list(dict.fromkeys(str(node.args[0]) for node in dropped)), limit=5)

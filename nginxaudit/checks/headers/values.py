@@ -9,6 +9,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks import inherited
 from nginxaudit.checks.headers.inheritance import SECURITY
+from nginxaudit.checks.routing.serving import never_serves
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
@@ -208,7 +209,12 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
     """Servers of files without the usual headers; asked for only."""
     for server in ctx.model.servers("http"):
         node = server.directive
-        if ctx.model.unknown_inside(node) or node.first("return") or not ctx.model.effective(node, "root"):
+        if (
+            ctx.model.unknown_inside(node)
+            or never_serves(ctx.model, node)
+            or node.first("return")
+            or not ctx.model.effective(node, "root")
+        ):
             continue
         lacking = [
             name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nginxaudit.checks.routing.serving import never_serves
 from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, Place, arg, whole
@@ -113,7 +114,7 @@ def _discards(node: Directive) -> bool:
 def _serves(model: Model, block: Directive) -> bool:
     """Whether a server answers unauthenticated clients with more than fixed texts, and none of its locations has a log."""
     server = model.server_of(block)
-    if server is None or server.family != "http" or is_local(server) or block.first("return"):
+    if server is None or server.family != "http" or is_local(server) or _answers(model, block):
         return False
     if model.unknown_inside(block):
         return False
@@ -121,8 +122,13 @@ def _serves(model: Model, block: Directive) -> bool:
     if any(not _discards(each) for inner in served[1:] for each in inner.named("access_log")):
         return False
     handlers = (*PASS_DIRECTIVES, "root", "alias", "try_files")
-    content = [inner for inner in served if any(map(inner.first, handlers)) and not inner.first("return")]
+    content = [inner for inner in served if any(map(inner.first, handlers)) and not _answers(model, inner)]
     return bool(content) and not is_restricted(model, block)
+
+
+def _answers(model: Model, block: Directive) -> bool:
+    """Whether a block is there to answer with fixed texts or redirects."""
+    return block.first("return") is not None or never_serves(model, block)
 
 
 def error_log_discarded(ctx: CheckContext) -> Iterable[Hit]:
@@ -134,7 +140,7 @@ def error_log_discarded(ctx: CheckContext) -> Iterable[Hit]:
         if any(each.args[:1] != ["/dev/null"] for each in block.named("error_log")):
             continue
         server = ctx.model.server_of(block) if block.inner == "server" else None
-        if server is not None and (is_local(server) or block.first("return")):
+        if server is not None and (is_local(server) or _answers(ctx.model, block)):
             continue
         yield Hit(
             whole(node),

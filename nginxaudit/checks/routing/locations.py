@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.hit import CheckContext, Hit, arg, listed, name_of, unless, whole
-from nginxaudit.nginx.names import ANSWERING, EXCHANGES, LUA, PASS_DIRECTIVES
+from nginxaudit.nginx.names import ABSOLUTE, ANSWERING, EXCHANGES, LUA, PASS_DIRECTIVES
 from nginxaudit.syntax.tree import Config, Directive
 
 HANDLERS = (
@@ -82,15 +82,23 @@ def may_be_skipped(block: Directive, node: Directive) -> bool:
     for each in block.children:
         if each is node:
             return False
-        if each.name == "break" or (each.name == "rewrite" and each.args[-1:] != ["redirect"]):
-            return True
-        if each.name == "if" and any(
-            inner.name in ("break", "rewrite", "proxy_pass") for inner in each.walk()
-        ):
-            return True
-        if each.name.endswith(LUA):
+        if may_end(each) or (each.name == "rewrite" and not is_redirect(each)):
             return True
     return False
+
+
+def may_end(node: Directive) -> bool:
+    """Whether a directive other than ``rewrite`` may end the rewrites of its block without an answer."""
+    if node.name == "if":
+        return any(inner.name in ("break", "rewrite", "proxy_pass") for inner in node.walk())
+    return node.name == "break" or node.name.endswith(LUA)
+
+
+def is_redirect(node: Directive) -> bool:
+    """Whether a ``rewrite`` that matches sends a redirect."""
+    if node.args[2:] in (["redirect"], ["permanent"]):
+        return True
+    return len(node.args) > 1 and str(node.args[1]).startswith(ABSOLUTE)
 
 
 def _goes_to_error_page(ctx: CheckContext, block: Directive, node: Directive) -> bool:

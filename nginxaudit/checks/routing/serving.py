@@ -1,13 +1,15 @@
-"""From which directories files are sent."""
+"""Which blocks serve content at all, and from which directories files are sent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nginxaudit.checks.routing.locations import has_handler, may_be_skipped
+from nginxaudit.checks.routing.locations import has_handler, is_redirect, may_be_skipped, may_end
 from nginxaudit.model import Model
 from nginxaudit.model.location import Location
+from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
+from nginxaudit.pcre.expression import parse
 from nginxaudit.syntax.tree import Directive
 
 _OF_FILES = frozenset({"mp4", "flv", "f4f", "hls"})
@@ -20,9 +22,62 @@ def always_returns(block: Directive) -> bool:
     return answer is not None and not may_be_skipped(block, answer)
 
 
-def sends_files(block: Directive) -> bool:
-    """Whether requests of a location get files: neither a handler nor a ``return`` answers all of them."""
-    if always_returns(block):
+def never_serves(model: Model, block: Directive) -> bool:
+    """Whether no request gets to the content of a server or location: ``return`` or ``rewrite`` take all before.
+
+    A rewrite takes those whose path has a newline only where its expression is ``^``: these do not count.
+    """
+    location = model.location_of(block)
+    own = location if location is not None and location.directive is block else None
+    changed = False
+    for node in block.children:
+        if node.name == "return":
+            return True
+        if may_end(node):
+            return False
+        if node.name == "rewrite" and len(node.args) > 1:
+            leaves = is_redirect(node) or (own is not None and node.args[2:] != ["break"])
+            if leaves and not _goes_on(block, node) and _takes_all(node, None if changed else own):
+                return True
+            if not is_redirect(node):
+                if node.args[2:]:
+                    return False  # last or break: what does not stand behind it is not asked
+                changed = True
+    return False
+
+
+def _goes_on(block: Directive, node: Directive) -> bool:
+    """Whether the path that a rewrite without a flag made is taken up by something behind it."""
+    if is_redirect(node) or node.args[2:]:
+        return False
+    behind = block.children[block.children.index(node) + 1 :]
+    return any(may_end(each) or (each.name == "rewrite" and each.args[2:] == ["break"]) for each in behind)
+
+
+def _takes_all(node: Directive, location: Location | None) -> bool:
+    """Whether the expression of a ``rewrite`` matches every path, or every one that the location takes."""
+    if any(token.filled for token in node.args):
+        return False
+    pattern = str(node.args[0])
+    if location is not None and location.is_exact:
+        return matches(pattern, location.pattern) is True
+    if (
+        location is not None
+        and location.is_regex
+        and location.modifier == "~"
+        and location.pattern == pattern
+    ):
+        return True
+    expression = parse(pattern)
+    covered = None if expression is None else expression.covered
+    if location is not None and location.is_prefix:
+        return covered is not None and location.pattern.startswith(covered)
+    return covered == "/"
+
+
+def sends_files(model: Model, block: Directive) -> bool:
+    """Whether requests of a location get files: neither a handler nor a rewrite takes all of them."""
+    if never_serves(model, block):
         return False
     return not has_handler(block) or any(child.name in _OF_FILES for child in block.children)
 
@@ -33,7 +88,7 @@ def served_blocks(model: Model, node: Directive) -> Iterator[Directive]:
     if block is None:
         return
     location, server = model.location_of(block), model.server_of(block)
-    if server is not None and always_returns(server.directive):
+    if server is not None and never_serves(model, server.directive):
         return
     if location is not None and location.directive is block:
         yield from _in_locations(model, [location], node)
@@ -41,7 +96,7 @@ def served_blocks(model: Model, node: Directive) -> Iterator[Directive]:
         yield from _in_server(model, server, node)
     elif block.inner == "http":
         for each in model.servers("http"):
-            if not always_returns(each.directive):
+            if not never_serves(model, each.directive):
                 yield from _in_server(model, each, node)
         if not model.servers("http"):
             yield block
@@ -64,7 +119,7 @@ def _in_locations(model: Model, locations: list[Location], node: Directive) -> I
         location = todo.pop()
         if not _in_effect(model, location.directive, node):
             continue
-        if sends_files(location.directive):
+        if sends_files(model, location.directive):
             yield location.directive
         todo.extend(reversed(location.children))
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nginxaudit import edits
-from nginxaudit.checks.routing.serving import always_returns
+from nginxaudit.checks.routing.serving import never_serves
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
@@ -158,7 +158,7 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             if unread(ctx.model, block) or is_restricted(ctx.model, block):
                 continue
-            if any(map(always_returns, dict.fromkeys([block, _server_block(ctx.model, block)]))):
+            if any(never_serves(ctx.model, each) for each in (block, _server_block(ctx.model, block))):
                 continue  # the page is never shown
             from nginxaudit.checks.security import openings  # only who has such a finding pays for it
 

@@ -10,7 +10,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.routing.locations import has_handler
 from nginxaudit.checks.routing.regexes import uses_path_info
-from nginxaudit.checks.routing.serving import served_blocks
+from nginxaudit.checks.routing.serving import never_serves, served_blocks
 from nginxaudit.checks.security.access import is_restricted
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
@@ -75,7 +75,9 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
         from nginxaudit.checks.security import openings  # only who has such a finding pays for it
 
         block = node.parent
-        served = block is None or not (has_handler(block) or block.first("return"))
+        served = block is None or not (
+            has_handler(block) or block.first("return") or never_serves(ctx.model, block)
+        )
         yield Hit(
             arg(node, path),
             f"{node.name} serves the whole file system: keys, passwords and every file that the workers can read"
@@ -315,6 +317,7 @@ def dotfiles_exposed(ctx: CheckContext) -> Iterable[Hit]:
             found.certain
             and not is_restricted(ctx.model, inside)
             and not inside.first("return")
+            and not any(never_serves(ctx.model, block) for block in (node, inside))
             and not has_handler(inside)
         ):
             from nginxaudit.checks.security import openings  # only who has such a finding pays for it

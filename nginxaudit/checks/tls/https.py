@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from nginxaudit.checks.routing.serving import never_serves
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import is_loopback
@@ -58,7 +59,7 @@ def _is_plain(listen: Listen) -> bool:
 
 def _serves(server: Server, model: Model) -> bool:
     """Whether requests get content, and no line of the server can lead them to https."""
-    if server.directive.first("return") is not None:
+    if server.directive.first("return") is not None or never_serves(model, server.directive):
         return False
     serving = False
     for node in server.directive.walk():

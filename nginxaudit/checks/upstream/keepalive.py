@@ -211,6 +211,8 @@ def _connection(each: Pass, model: Model, change: _Change, *, shared: bool) -> b
     inherited = [node for node in headers if node.parent is not each.scope]
     if shared and inherited:
         return False  # in another place it inherits others
+    if len(inherited) == len(headers) and model.may_be_set(each.scope, "proxy_set_header"):
+        return False  # the headers of a block that is not here, Host for one, would be dropped
     own = named.get("connection")
     if own is None:
         if "upgrade" in named:

@@ -13,7 +13,16 @@ from nginxaudit.checks.upstream.ports import has_url
 from nginxaudit.finding import Applicability, Fix
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, whole
 from nginxaudit.model.peer import Peer
-from nginxaudit.nginx import Availability, Nginx, ParameterFact, Target, directives, parameters, parameters_of
+from nginxaudit.nginx import (
+    Availability,
+    Nginx,
+    ParameterFact,
+    Target,
+    directives,
+    facts_for,
+    parameters,
+    parameters_of,
+)
 from nginxaudit.nginx.names import BALANCED, PROTOCOLS
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -167,8 +176,18 @@ def lacking(
             family = ctx.model.family_of(node)
             for token in tokens:
                 fact = lacking(family, token.partition("=")[0])
-                if fact is not None and is_written(fact, token):
+                if (
+                    fact is not None
+                    and is_written(fact, token)
+                    and not _goes_with(node, fact, ctx.target, why)
+                ):
                     yield node, token, fact
+
+
+def _goes_with(node: Directive, fact: ParameterFact, target: Nginx, why: Availability) -> bool:
+    """Whether the target lacks the directive itself for the same reason: a report of that is enough."""
+    whole = facts_for(node.name, node.context)
+    return bool(whole) and all(each.available(target) is why and each.since == fact.since for each in whole)
 
 
 def _in(words: frozenset[str], node: Directive) -> list[Token]:

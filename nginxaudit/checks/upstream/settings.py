@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from msgspec.structs import replace
+
 from nginxaudit import edits
 from nginxaudit.checks.upstream.common import group_place, parameter_place, peer_place, related_peers
-from nginxaudit.finding import Edit, Severity
+from nginxaudit.finding import Edit, Fix, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, listed
+from nginxaudit.model import Model
 from nginxaudit.model.peer import HTTP_PORT, Peer
 from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx.names import BALANCED
@@ -25,7 +28,37 @@ def upstream_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
         for peers in (upstream.primaries, upstream.backups):
             live = [peer for peer in peers if not peer.down and not peer.invalid]
             if len(live) > 1:
-                yield from _differing(upstream, live)
+                for hit in _differing(upstream, live):
+                    yield replace(hit, make_fix=partial(_alike_elsewhere, hit, upstream, ctx.model))
+
+
+def _alike_elsewhere(hit: Hit, upstream: Upstream, model: Model) -> Edits | Fix:
+    """The fix of ``hit``, unless a server would then differ from what another upstream says of it."""
+    others = model.once(_by_address)
+    own = _settings(upstream)
+    addresses = [peer.normal_address for peer in upstream.peers if peer.directive is hit.node]
+    for address in addresses:
+        for other in others[upstream.family, address]:
+            if other is not upstream and _settings(other) != own:
+                return None
+    return hit.make_fix() if hit.make_fix is not None else None
+
+
+def _by_address(model: Model) -> dict[tuple[str, str], list[Upstream]]:
+    """The upstreams in which an address stands, by family."""
+    found: dict[tuple[str, str], list[Upstream]] = {}
+    for upstream in model.all_upstreams:
+        for peer in upstream.peers:
+            found.setdefault((upstream.family, peer.normal_address), []).append(upstream)
+    return found
+
+
+def _settings(upstream: Upstream) -> set[tuple[object, ...]]:
+    """Its servers with what other upstreams may say otherwise."""
+    return {
+        (peer.normal_address, peer.backup, *(getattr(peer, name) for name in _SHARED))
+        for peer in upstream.peers
+    }
 
 
 def _differing(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
