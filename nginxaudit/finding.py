@@ -214,6 +214,7 @@ class Finding(Struct, frozen=True):
     rejected_by_nginx: bool = False
     related: tuple[Related, ...] = ()
     help: str = ""  # what to do about this very finding, one line; empty: see the rule page
+    why: str = ""  # why it matters, where the rule page has another reason
     fix: Fix | None = None
     fingerprint: str = ""
     suppressed: Suppression | None = None

@@ -92,7 +92,8 @@ class Hit(Struct, frozen=True):
 
     ``node`` is the directive the hit is about (for its fingerprint and inline suppressions).
     ``severity``, ``confidence`` and ``rejected`` override those of the rule page.
-    ``help`` says in one line what to do about this very finding. ``make_fix`` makes the edits that fix it,
+    ``help`` says in one line what to do about this very finding, ``why`` in a sentence or two why it matters, where the reason
+    differs from that of the page. ``make_fix`` makes the edits that fix it,
     from what the check knows; it is called for hits that are reported only. What it returns gets its title and its
     applicability from the rule page, unless it is a whole `Fix`; the engine puts it into ``fix``. ``versions`` are those
     of nginx for which it holds, where they are not all of the target: the engine sees to that, too, unless the check knows.
@@ -108,6 +109,7 @@ class Hit(Struct, frozen=True):
     confidence: Confidence | None = None
     rejected: bool | None = None
     help: str = ""
+    why: str = ""
     make_fix: MakeFix | None = None
     fix: Fix | None = None
     versions: tuple[Stretch, ...] = ()

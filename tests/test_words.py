@@ -84,3 +84,17 @@ def test_words() -> None:
 @pytest.mark.parametrize("text", ["this shall work", "no parameter of its own", "nobody knows"])
 def test_what_is_refused_is_found(text: str) -> None:
     assert any(re.search(pattern, text) for pattern in REFUSED)
+
+
+MOST = 120
+"""Characters of a message with names of ordinary length, such as those in the examples."""
+
+
+def test_messages_fit_a_line() -> None:
+    found = (
+        msgspec.json.decode(line)
+        for path in sorted((ROOT / "tests" / "rules" / "expected").glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
+    long = [f"{each['example']}: {each['message']}" for each in found if len(each["message"]) > MOST]
+    assert not long, "\n".join(long)

@@ -52,7 +52,7 @@ def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
             multiple=True,
             metavar="[FORMAT:]FILE",
             help="Write a report to FILE, in the FORMAT named, else in --format, else as its extension says. Repeat for "
-            "several; standard output is written, too, when every FILE has its own FORMAT.",
+            "several; standard output is written as well when every FILE has its own FORMAT.",
         ),
         *_color(),
     )

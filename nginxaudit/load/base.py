@@ -43,6 +43,7 @@ class Mistake(Struct, frozen=True):
     severity: Severity | None = None
     make_fix: FixIn | None = None
     versions: tuple[Stretch, ...] = ()
+    why: str = ""
 
 
 class Zone(Struct, frozen=True):
@@ -256,7 +257,7 @@ def above_zero(parse: Callable[[str], int]) -> Callable[[str], int]:
     def check(text: str) -> int:
         value = parse(text)
         if value == 0:
-            raise ValueError(f'"{text}" must be above zero')
+            raise ValueError(f'"{text}" must be greater than 0')
         return value
 
     return check

@@ -48,5 +48,5 @@ def network_error(text: str) -> str:
             return f'"{text}" is neither an address nor a network'
         most = 128
     if slash and not (bits.isascii() and bits.isdigit() and int(bits) <= most):
-        return f'"{text}": the number of bits behind the slash is 0 to {most}'
+        return f'"{text}": the number of bits after the slash must be 0 to {most}'
     return ""

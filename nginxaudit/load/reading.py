@@ -17,6 +17,8 @@ _OF_CONTEXT = frozenset(
 )
 """Kinds of problems that depend on where a file is included."""
 
+_UNREAD = "The directives in the file are not known: findings may be missing, and some depend on what the file sets."
+
 
 def told_by_reader(ctx: CheckContext) -> Iterable[Hit]:
     """Problems whose kind is the running rule."""
@@ -28,7 +30,7 @@ def include_not_found(ctx: CheckContext) -> Iterable[Hit]:
     """Includes that nginx will not find, and those that cannot be judged from here."""
     yield from told_by_reader(ctx)
     for problem in ctx.once(_by_kind).get(_NOT_ANALYSED, ()):
-        yield _hit(ctx, problem, severity=Severity.INFO, rejected=False)
+        yield _hit(ctx, problem, severity=Severity.INFO, rejected=False, why=_UNREAD)
 
 
 def _by_kind(model: Model) -> dict[str, list[Problem]]:
@@ -43,7 +45,12 @@ def _by_kind(model: Model) -> dict[str, list[Problem]]:
 
 
 def _hit(
-    ctx: CheckContext, problem: Problem, *, severity: Severity | None = None, rejected: bool | None = None
+    ctx: CheckContext,
+    problem: Problem,
+    *,
+    severity: Severity | None = None,
+    rejected: bool | None = None,
+    why: str = "",
 ) -> Hit:
     if not problem.certain:
         rejected = False
@@ -55,6 +62,7 @@ def _hit(
         confidence=None if problem.certain else Confidence.MEDIUM,
         rejected=rejected,
         help=problem.help,
+        why=why,
         make_fix=partial(_fix, problem, ctx.model),
         cause=_missing_file(ctx, problem),
     )

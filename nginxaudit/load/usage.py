@@ -56,6 +56,7 @@ class _Verdict(Struct, frozen=True):
     confidence: Confidence | None = None
     rejected: bool | None = None
     make_fix: FixIn | None = None
+    why: str = ""
 
 
 def told_by_facts(ctx: CheckContext) -> Iterable[Hit]:
@@ -128,6 +129,7 @@ class _Judge:
             help=verdict.help,
             make_fix=partial(verdict.make_fix, node) if verdict.make_fix is not None else None,
             versions=versions,
+            why=verdict.why,
         )
 
     # -- one use
@@ -206,6 +208,7 @@ class _Judge:
                 Severity.WARNING,
                 Confidence.LOW,
                 rejected=False,
+                why="Without the module nginx refuses to load the configuration; with it, nginxaudit does not know what the directive does.",
             )
         return _Verdict(
             "unknown-directive",
@@ -221,7 +224,7 @@ class _Judge:
                 return _Verdict(
                     "wrong-argument-count",
                     f'"{name}" takes no block',
-                    f'End it with ";", and look for a missing ";" behind "{name}".',
+                    f'End it with ";", and look for a missing ";" after "{name}".',
                 )
             return _Verdict("wrong-argument-count", f'"{name}" needs a block', 'Open it with "{".')
         if any(fact.arguments(self._target).accepts(count) for fact in shaped):
@@ -248,13 +251,15 @@ class _Judge:
                 make_fix=partial(_without_switch, self._model),
             )
         since = fact.ignored_since or fact.deprecated_in
-        effect = "has no effect" if fact.ignored(self._target) else "is deprecated"
+        ignored = fact.ignored(self._target)
+        effect = "has no effect" if ignored else "is deprecated"
         return _Verdict(
             "obsolete-directive",
             f'"{name}" {effect} since nginx {since}',
             _replacement(fact),
             rejected=False,
             make_fix=partial(_replaced, self._model),
+            why="" if ignored else "A later nginx may refuse to load it.",
         )
 
     def _lacking(self, name: str, fact: DirectiveFact, context: str) -> _Verdict | None:
@@ -282,6 +287,7 @@ class _Judge:
                 Severity.ERROR,
                 rejected=True,
                 make_fix=partial(_without_switch if switch else _replaced, self._model),
+                why="" if switch else "nginx refuses to load the configuration.",
             )
         if why is Availability.YES:  # known, but the version had other contexts for it
             return _Verdict(

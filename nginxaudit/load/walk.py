@@ -208,6 +208,7 @@ def _hit(model: Model, node: Directive, mistake: Mistake) -> Hit:
         confidence=mistake.confidence,
         rejected=mistake.rejected,
         help=mistake.help,
+        why=mistake.why,
         make_fix=partial(mistake.make_fix, node) if mistake.make_fix is not None else None,
         versions=mistake.versions,
     )

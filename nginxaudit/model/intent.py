@@ -162,7 +162,7 @@ def _named(upstream: Upstream) -> Evidence:
     if says(upstream.name, "active", "active"):
         return _at(block, block, "name", f'the upstream is named "{upstream.name}"', 1.0)
     stem = file_stem(block.source.path)
-    return _at(block, block, "file", f'the file is called "{stem}"', 1.0)
+    return _at(block, block, "file", f'the file is named "{stem}"', 1.0)
 
 
 def _worded(upstream: Upstream, model: Model) -> tuple[tuple[Peer, ...], tuple[Evidence, ...]]:
@@ -196,7 +196,7 @@ def _sibling(upstream: Upstream, model: Model) -> tuple[tuple[Peer, ...], tuple[
         return (), ()
     other, standby = found
     names = ", ".join(peer.text for peer in standby)
-    text = f'the group "{other.name}" has the same servers and marks {names} as "backup"'
+    text = f'the upstream "{other.name}" has the same servers and marks {names} as backup'
     alike = len(upstream.peers) == len(other.peers)
     weight = 0.4 if relatives.outnumbers_siblings(upstream) else 0.8 if alike else 0.5
     return standby, (_at(other.directive, other.directive, "sibling", text, weight),)
@@ -206,33 +206,33 @@ def _file(upstream: Upstream) -> Iterator[Evidence]:
     block = upstream.directive
     stem = file_stem(block.source.path)
     if says(stem, "active", "passive"):
-        text = f'the file is called "{stem}", so its groups are meant to be active-passive'
+        text = f'the file is named "{stem}"'
         yield _at(block, block, "file", text, 0.65)
     elif word := promises_failover(stem):
-        yield _at(block, block, "file", f'the name of the file, "{stem}", contains "{word}"', 0.2)
+        yield _at(block, block, "file", f'the file name "{stem}" contains "{word}"', 0.2)
 
 
 def _name(upstream: Upstream) -> Iterator[Evidence]:
     word = promises_failover(upstream.name)
     if word:
         token, block = upstream.directive.args[0], upstream.directive
-        yield _at(token, block, "name", f'the name of the group contains "{word}"', 0.2)
+        yield _at(token, block, "name", f'the name of the upstream contains "{word}"', 0.2)
 
 
 def _hints(upstream: Upstream, model: Model) -> Iterator[Evidence]:
     peers = upstream.peers
     if len(peers) == 2 and [peer.down for peer in peers].count(True) == 1:
         cold = next(peer for peer in peers if peer.down)
-        text = f'{cold.text} is "down": a cold standby that is switched on by hand'
+        text = f"{cold.text} is marked down: a cold standby that is enabled by hand"
         yield _at(cold.directive, cold.directive, "cold-standby", text, 0.3)
     live = upstream.live_primaries
     if len(live) > 1:
         low, high = min(live, key=lambda peer: peer.weight), max(live, key=lambda peer: peer.weight)
         if high.weight >= EXTREME_WEIGHTS * low.weight:
-            text = f"weights of {high.weight} to {low.weight} leave {low.text} next to nothing to do"
+            text = f"weights of {high.weight} to {low.weight} leave {low.text} hardly any requests"
             yield _at(low.directive, low.directive, "weights", text, 0.3)
     outlier = model.relatives(upstream.family).outlier(upstream)
     if outlier:
         pattern, groups = outlier
-        text = f'the other {len(groups) - 1} groups called like "{pattern}" have a backup server'
+        text = f'the other {len(groups) - 1} upstreams named like "{pattern}" have a backup server'
         yield _at(upstream.directive.args[0], upstream.directive, "outlier", text, 0.3)

@@ -90,7 +90,7 @@ def mentions(peer: Peer, comments: Comments) -> list[Mention]:
         found.append(Mention(word, f'the host name "{host}" contains "{word}"', peer.directive.args[0]))
     behind = comments.trailing(peer.directive)
     above = comments.above(peer.directive)
-    for comment, where in ((behind, "behind"), (above, "above")):
+    for comment, where in ((behind, "after"), (above, "above")):
         word = comment_role(comment) if comment else None
         if comment and word:
             text = comment.text.strip()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nginxaudit.engine.results.report import Report
+    from nginxaudit.engine.rules.rule import Rule
     from nginxaudit.finding import Finding, Versions, Witness
     from nginxaudit.views.graph.view import GraphView
 
@@ -81,6 +82,16 @@ def witness_of(witness: Witness) -> dict[str, Any]:
         "from": witness.sender,
         "command": witness.command,
     }
+
+
+def why_of(finding: Finding, rule: Rule | None) -> str:
+    """Why ``finding`` matters: in its own words, else in those of the page of its rule."""
+    return finding.why or ("" if rule is None else rule.why)
+
+
+def remedy_of(finding: Finding, rule: Rule | None) -> str:
+    """What to do about ``finding``: in its own words, else in those of the page of its rule."""
+    return finding.help or ("" if rule is None else rule.remedy)
 
 
 def fix_mark(finding: Finding) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nginxaudit.report.arranged import alike
-from nginxaudit.report.base import fix_mark
+from nginxaudit.report.base import fix_mark, remedy_of, why_of
 from nginxaudit.report.cells import width_of, wrap
 from nginxaudit.report.excerpt import Frame, Row, excerpt, glance, near
 from nginxaudit.report.paint import Line, Link, Screen
@@ -125,7 +125,7 @@ class Blocks:
         if finding.rejected_by_nginx:
             yield "note", "nginx refuses to load this"
         rule = self._rules.get(finding.rule)
-        notes = [("why", rule.why if rule else ""), ("fix", finding.help or (rule.remedy if rule else ""))]
+        notes = [("why", why_of(finding, rule)), ("fix", remedy_of(finding, rule))]
         for label, text in [*notes, (_SEE, rule.url if rule else "")]:
             key = finding.rule, label, text
             if text and key not in self._said:

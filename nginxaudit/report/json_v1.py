@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import nginxaudit
 from nginxaudit.engine.rules.standards import controls_of
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions, versions_of, witness_of
+from nginxaudit.report.base import RenderOptions, remedy_of, versions_of, why_of, witness_of
 from nginxaudit.report.coverage import crash_line
 from nginxaudit.report.masked import shareable
 from nginxaudit.report.strict_json import write
@@ -74,8 +74,8 @@ def _finding(finding: Finding, sources: Mapping[str, SourceText], rule: Rule | N
         "severity": finding.severity.label,
         "confidence": finding.confidence.label,
         "message": finding.message,
-        "why": "" if rule is None else rule.why,
-        "help": finding.help or ("" if rule is None else rule.remedy),
+        "why": why_of(finding, rule),
+        "help": remedy_of(finding, rule),
         "url": "" if rule is None else rule.url,
         "cwe": [] if rule is None else list(rule.cwe),
         "standards": controls_of(finding.rule),

@@ -127,6 +127,7 @@ def _result(finding: Finding, rule_index: int, places: Places, compared: bool) -
             "rejectedByNginx": finding.rejected_by_nginx,
             **({"versions": _versions(finding.versions)} if finding.versions else {}),
             **({"help": finding.help} if finding.help else {}),
+            **({"why": finding.why} if finding.why else {}),
             **({"witness": witness_of(finding.witness)} if finding.witness else {}),
             **({"fixApplicability": fix.applicability.value} if fix else {}),
         },

@@ -80,9 +80,9 @@ def roots_of_dumps(source: SourceText) -> Roots:
     dumps = split_dump(source.text)
     name = source.path
     if len(dumps) > 1:
-        found.remarks.append(f"{name} holds {len(dumps)} outputs of nginx -T, each is a configuration")
+        found.remarks.append(f"{name} contains {len(dumps)} outputs of nginx -T, each is a configuration")
     if len(dumps) > MAX_DUMPS:
-        reason = f"it holds {len(dumps):,} outputs of nginx -T; those after the first {MAX_DUMPS} were not analysed"
+        reason = f"it contains {len(dumps):,} outputs of nginx -T; those after the first {MAX_DUMPS} were not analysed"
         found.unread.append(Unread(name, ReadError(Unreadable.LIMIT, reason, "Scan them one by one.")))
     banner = _banner(source.text)
     for dump in dumps[:MAX_DUMPS]:
@@ -144,7 +144,7 @@ def refuse_failed(text: str) -> None:
         )
     raise ReadError(
         Unreadable.REFUSED,
-        "it is the output of nginx -t, which holds no configuration",
+        "it is the output of nginx -t, which contains no configuration",
         "Use -T: nginx -T | nginxaudit scan -",
     )
 
@@ -191,7 +191,8 @@ def _body(text: str) -> _Body | None:
         if opened > 0 or (opened == 0 and len(headers) == 1):
             return None  # a configuration that holds such a comment
         return replace(
-            body, left=f"{body.line(before[0].start())} holds a statement before the header of the first file"
+            body,
+            left=f"{body.line(before[0].start())} contains a statement before the header of the first file",
         )
     return body
 

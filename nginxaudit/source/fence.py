@@ -176,5 +176,5 @@ def outside(kind: Unreadable = Unreadable.OUTSIDE) -> ReadError:
     return ReadError(
         kind,
         "it lies outside the scanned directory",
-        "Scan the directory that holds both, or allow it with --allow-outside.",
+        "Scan the directory that contains both, or allow it with --allow-outside.",
     )

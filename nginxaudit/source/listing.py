@@ -67,6 +67,6 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 def _too_deep() -> ReadError:
     return ReadError(
         Unreadable.LIMIT,
-        f"what is nested more than {_DEEPEST} directories deep was not searched",
+        f"directories nested more than {_DEEPEST} levels deep were not searched",
         "Scan its parts.",
     )

@@ -66,7 +66,7 @@ def roots_of_manifest(host: SourceText, limits: Limits = DEFAULTS) -> Roots:
     if not reading.found:
         raise NoConfigurationError(
             Unreadable.REFUSED,
-            "it holds no nginx configuration (a ConfigMap or Secret with a key NAME.conf, or an ingress snippet)",
+            "it contains no nginx configuration (a ConfigMap or Secret with a key NAME.conf, or an ingress snippet)",
             "Leave it out.",
         )
     return reading.found

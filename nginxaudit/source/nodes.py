@@ -218,7 +218,7 @@ class _Yaml(Struct):
 def _template(text: str, offset: int) -> TemplateError:
     line = text.count("\n", 0, offset) + 1
     return TemplateError(
-        Unreadable.REFUSED, f"it is a template, no YAML yet: line {line} holds {{{{ }}}}", _RENDER
+        Unreadable.REFUSED, f"it is a template, no YAML yet: line {line} contains {{{{ }}}}", _RENDER
     )
 
 

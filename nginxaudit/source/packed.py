@@ -80,7 +80,7 @@ def _roots_of_images(
             )
     if len(images) > image.MAX_IMAGES:
         reason = (
-            f"it holds {len(images):,} images; those after the first {image.MAX_IMAGES} were not analysed"
+            f"it contains {len(images):,} images; those after the first {image.MAX_IMAGES} were not analysed"
         )
         found.unread.append(Unread(display, ReadError(Unreadable.LIMIT, reason, "Save them one by one.")))
     if not found:

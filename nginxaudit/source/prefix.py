@@ -36,9 +36,7 @@ class Moved(Struct, frozen=True):
     def sentence(self, main: str, top: str = "") -> str:
         """What was found out about the configuration ``main``, for people; ``top`` is the name of what holds it."""
         base = f"{top}{self.base}" if top else posixpath.normpath(self.base)
-        return (
-            f"{main}: {self.prefix} is taken for {base}, which holds {self.example} (--prefix says otherwise)"
-        )
+        return f"{main}: {self.prefix} is taken for {base}, which contains {self.example} (--prefix says otherwise)"
 
 
 def inferred(

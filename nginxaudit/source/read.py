@@ -42,7 +42,7 @@ class ReadError(Exception):
         self.remedy = remedy
 
 
-_NOT_REGULAR = "Take it out of what is scanned; a stream can be given on standard input (-)."
+_NOT_REGULAR = "Exclude it from the scan; a stream can be given on standard input (-)."
 _TOO_LARGE = f"Split the configuration, {raised('max_file_size')}."
 _SPECIAL = (
     (stat.S_ISFIFO, "a FIFO"),

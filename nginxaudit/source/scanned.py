@@ -67,7 +67,7 @@ def roots_of_directory(path: str, fence: Fence, options: ReadOptions) -> Roots:
     if not more:
         raise ReadError(
             Unreadable.REFUSED,
-            "; but ".join(["the directory holds no nginx configuration", *more.notes, *remarks]),
+            "; but ".join(["the directory contains no nginx configuration", *more.notes, *remarks]),
             "Give the path of the configuration file itself.",
         )
     more.remarks += remarks
@@ -191,7 +191,7 @@ def too_many(count: int, limit: int, noun: str) -> ReadError:
     """The reason why only ``limit`` of ``count`` were read."""
     return ReadError(
         Unreadable.LIMIT,
-        f"it holds {count:,} {noun}; those behind the first {limit:,} were not analysed",
+        f"it contains {count:,} {noun}; only the first {limit:,} were analysed",
         f"Scan its parts, {raised('max_files')}.",
     )
 

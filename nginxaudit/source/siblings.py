@@ -182,4 +182,6 @@ def is_configuration(key: str, text: str) -> bool:
 
 
 def _absent() -> ReadError:
-    return ReadError(Unreadable.OUTSIDE, "it is not in the manifest", "Scan the manifest that holds it, too.")
+    return ReadError(
+        Unreadable.OUTSIDE, "it is not in the manifest", "Scan the manifest that contains it as well."
+    )

@@ -231,7 +231,7 @@ class Tree:
         """What is said of a file that is not in the tree."""
         if self.whole:
             return ReadError(Unreadable.MISSING, f"the {self.noun} does not contain it")
-        return ReadError(Unreadable.OUTSIDE, f"it is not in the {self.noun}", "Pack it, too.")
+        return ReadError(Unreadable.OUTSIDE, f"it is not in the {self.noun}", "Pack it as well.")
 
     def follow(self, path: str, places: Places = ()) -> str:
         """``path`` without links and dots. Raises `ReadError` where it leads out or in circles.
@@ -272,7 +272,7 @@ class Tree:
                     raise ReadError(
                         Unreadable.OUTSIDE,
                         f"it is a link to {target}, which is not in the {self.noun}",
-                        "Pack its target, too.",
+                        "Pack its target as well.",
                     )
                 target = inside
             todo.extendleft(reversed(target.split("/")))
@@ -328,7 +328,7 @@ class Tree:
 
     def hint(self) -> ReadError:
         """Why no configuration is in it."""
-        reason = f"the {self.noun} holds no nginx configuration (nginx.conf or *.conf)"
+        reason = f"the {self.noun} contains no nginx configuration (nginx.conf or *.conf)"
         if self.refused:
             name, why = next(iter(self.refused.items()))
             return ReadError(

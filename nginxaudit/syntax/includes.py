@@ -306,7 +306,7 @@ class _Expansion:
             self.config.problems.append(
                 Problem(
                     "limit-exceeded",
-                    f"blocks are nested more than {self._limits.max_depth} deep; what is inside was not analysed",
+                    f"blocks are nested more than {self._limits.max_depth} levels deep; the inner ones were not analysed",
                     first.source,
                     first.start,
                     first.name_end,

@@ -210,7 +210,7 @@ class Lexer:
             f"unexpected {follower!r} after the closing quote",
             end,
             end + 1,
-            "Put the whole word in quotes, or a space behind the quote.",
+            "Put the whole word in quotes, or a space after the quote.",
         )
 
     def _unclosed(self, start: int) -> Token:

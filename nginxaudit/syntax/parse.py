@@ -79,7 +79,7 @@ def _bounded(problems: list[Problem]) -> list[Problem]:
     next_one = problems[MAX_PROBLEMS]
     rest = Problem(
         "limit-exceeded",
-        f"the file has {len(problems):,} errors of structure; those behind the first {MAX_PROBLEMS} are not shown",
+        f"the file has {len(problems):,} syntax errors; only the first {MAX_PROBLEMS} are shown",
         next_one.source,
         next_one.start,
         next_one.end,

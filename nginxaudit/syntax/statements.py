@@ -315,7 +315,7 @@ class StatementReader:
         self.problems.append(
             Problem(
                 "limit-exceeded",
-                f"blocks are nested more than {self._limits.max_depth} deep; what is inside was not analysed",
+                f"blocks are nested more than {self._limits.max_depth} levels deep; the inner ones were not analysed",
                 self.source,
                 words[0].start,
                 token.end,
@@ -348,7 +348,7 @@ class StatementReader:
                 self.source,
                 words[0].start,
                 words[-1].end,
-                help=f'Put a ";" behind "{words[-1] or words[0]}".',
+                help=f'Put a ";" after "{words[-1] or words[0]}".',
             )
         )
 

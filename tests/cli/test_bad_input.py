@@ -64,7 +64,7 @@ def make_directory(directory: Path) -> str:
 
 UNREADABLE: dict[str, tuple[Callable[[Path], str], str, str]] = {
     "missing": (lambda _: "it", "there is no such file", "Check the path"),
-    "directory without a config": (make_directory, "holds no nginx configuration", "Give the path"),
+    "directory without a config": (make_directory, "contains no nginx configuration", "Give the path"),
     "binary": (lambda d: write(d, "it", bytes(range(256))), "binary file", "text file"),
     "UTF-16": (lambda d: write(d, "it", GOOD.decode().encode("utf-16")), "UTF-16", "UTF-8 without BOM"),
     "50 MB": (lambda d: write(d, "it", b"# filler\n" * 5_600_000), "limit of 16 MiB", "Split"),
@@ -151,9 +151,9 @@ def test_no_permission(tmp_path: Path) -> None:
         pytest.param(b"\xef\xbb\xbf" + GOOD, 1, "error[invalid-encoding]", id="byte order mark"),
         pytest.param(b"events {} http {" + b"server {" * 100_000 + b"}" * 100_001, 3, "nested more than 100", id="nesting"),
         pytest.param(b"events {} http {" + b"location / {\n" * 100_000, 3, "nested more than 100", id="nesting, unclosed"),
-        pytest.param(b"gzip " + b"{" * 100_000, 3, "100,000 errors of structure", id="braces only"),
-        pytest.param(b"}" * 100_000, 3, "errors of structure", id="closing braces only"),
-        pytest.param(b"gzip " + b"'" * 100_000, 3, "errors of structure", id="quotes only"),
+        pytest.param(b"gzip " + b"{" * 100_000, 3, "100,000 syntax errors", id="braces only"),
+        pytest.param(b"}" * 100_000, 3, "syntax errors", id="closing braces only"),
+        pytest.param(b"gzip " + b"'" * 100_000, 3, "syntax errors", id="quotes only"),
         pytest.param(b"{" * 100_000, 3, "does not look like nginx", id="not a word"),
     ],
 )  # fmt: skip

@@ -133,7 +133,7 @@ def test_limits_of_uploads_are_kept_and_said():
         replace(base, span=span, severity=Severity.INFO if n % 2 else Severity.WARNING)
         for n, span in enumerate(spans)
     ]
-    many[0] = replace(many[0], related=tuple(Related("here, too", span) for span in spans[:2000]))
+    many[0] = replace(many[0], related=tuple(Related("also here", span) for span in spans[:2000]))
     text = rendered("sarif", report(*many, sources=(source,)))
     run = json.loads(text)["runs"][0]
     assert len(run["results"]) == MOST_RESULTS

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "max-file-size": (large_file, '"8k"', "it has 9,000 bytes, more than the limit of 8,192 bytes"),
     "max-files": (many_files, "6", "more than 6 files were read; sites/05.conf was not analysed"),
     "max-include-depth": (nested_includes, "4", "includes are nested more than 4 deep; 4.conf was not analysed"),
-    "max-depth": (nested_blocks, "4", "blocks are nested more than 4 deep; what is inside was not analysed"),
+    "max-depth": (nested_blocks, "4", "blocks are nested more than 4 levels deep; the inner ones were not analysed"),
     "max-directives": (directives, "20", "the configuration has more than 20 directives; a.conf was not analysed"),
     "max-repeats": (repeats, "100", "files that are included again have more than 100 directives; a.conf was not analysed"),
     "max-regex-size": (long_expression, '"1k"', "the regular expression is longer than 1,024 bytes"),
@@ -126,7 +126,7 @@ def test_files_of_a_directory(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").unlink()
     done = limited(tmp_path, "max-files = 6", ".", "--fragments")
     assert done.returncode == 3
-    assert "it holds 20 configuration files; those behind the first 6 were not analysed" in done.stdout
+    assert "it contains 20 configuration files; only the first 6 were analysed" in done.stdout
 
 
 def test_a_large_file_that_is_asked_for(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_lines_of_others_between_are_counted() -> None:
 def test_several_dumps_in_one_text(between: str) -> None:
     report = scan(f"{PLAIN}{between}{PLAIN.replace('# a shop', '#')}")
     assert told(report) == ["/etc/nginx/conf.d/shop.conf:2 missing-listen", "<stdin>#2!/etc/nginx/conf.d/shop.conf:2 missing-listen"]  # fmt: skip
-    assert report.remarks[0] == "<stdin> holds 2 outputs of nginx -T, each is a configuration"
+    assert report.remarks[0] == "<stdin> contains 2 outputs of nginx -T, each is a configuration"
     assert not report.notes
     assert report.sources["<stdin>#2!/etc/nginx/conf.d/shop.conf"].text == SHOP.replace("# a shop", "#")
 
@@ -196,7 +196,7 @@ FAILED = {
         "nginx: configuration file /dev/null test failed\nroot@web1:~# ",
         'its test failed: [emerg] no "events" section in configuration',
     ),
-    "-t": (OK, "it is the output of nginx -t, which holds no configuration"),
+    "-t": (OK, "it is the output of nginx -t, which contains no configuration"),
 }  # fmt: skip
 
 

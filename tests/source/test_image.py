@@ -290,7 +290,9 @@ def test_several_images_are_several_configurations(tmp_path: Path) -> None:
         "#shop:1!etc/nginx/conf.d/shop.conf",
         "#shop:latest!etc/nginx/conf.d/shop.conf",
     ]
-    assert report.remarks == (f"{path}#other: the image holds no nginx configuration (nginx.conf or *.conf)",)
+    assert report.remarks == (
+        f"{path}#other: the image contains no nginx configuration (nginx.conf or *.conf)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -349,7 +351,7 @@ BAD: dict[str, tuple[Callable[[], dict[str, Member]], str]] = {
         "index.json of the image is damaged",
     ),
     "1001 layers": (lambda: {"manifest.json": json.dumps([{"Layers": ["x"] * 1001}])}, "more than 1,000 layers"),
-    "no configuration": (lambda: docker([{"etc/passwd": "x"}]), "the image holds no nginx configuration"),
+    "no configuration": (lambda: docker([{"etc/passwd": "x"}]), "the image contains no nginx configuration"),
 }  # fmt: skip
 
 

@@ -202,7 +202,9 @@ def test_text_that_is_in_no_map(tmp_path: Path) -> None:
     text = MAP.replace("kind: ConfigMap", "kind: Ingress")
     path = tree(tmp_path, {"a.yaml": text, "nginx.conf": "events {}\n"})
     (note,) = scan(path).notes
-    assert note.startswith(f"{path}/a.yaml: it mentions blocks of nginx, but it holds no nginx configuration")
+    assert note.startswith(
+        f"{path}/a.yaml: it mentions blocks of nginx, but it contains no nginx configuration"
+    )
 
 
 @pytest.mark.slow

@@ -303,10 +303,10 @@ CHART = "{{- if .Values.on }}\nkind: ConfigMap\ndata:\n  a.conf: |\n    gzip on;
 HOLDER = "kind: ConfigMap\nmetadata:\n  name: x\n"
 
 BAD = {
-    "empty": ("", "holds no nginx configuration"),
-    "of something else": ("services:\n  web: {image: nginx}\n", "holds no nginx configuration"),
-    "without a configuration": (yaml.safe_dump(config_map("x", {"a.txt": "b"})), "holds no nginx configuration"),
-    "data that is no mapping": (f"{HOLDER}data: [a]\n---\n- 1\n---\njust text\n", "holds no nginx configuration"),
+    "empty": ("", "contains no nginx configuration"),
+    "of something else": ("services:\n  web: {image: nginx}\n", "contains no nginx configuration"),
+    "without a configuration": (yaml.safe_dump(config_map("x", {"a.txt": "b"})), "contains no nginx configuration"),
+    "data that is no mapping": (f"{HOLDER}data: [a]\n---\n- 1\n---\njust text\n", "contains no nginx configuration"),
     "a tab": (f"{HOLDER}data:\n\ta.conf: x\n", "line 5 is indented by a tab"),
     "broken": (f"{HOLDER}data: [\n", "it is not valid YAML: line"),
     "two colons": (f"{HOLDER}data: a: b\n", "it is not valid YAML: line 4"),
@@ -316,13 +316,13 @@ BAD = {
     "a chart's value": (f"{HOLDER}data:\n  a.conf: {{{{ .Values.conf }}}}\n", "template, no YAML yet: line 5"),
     "a chart's name": (f"{HOLDER}data: {{}}\nx: a-{{{{ .Release.Name }}}}\n", "template, no YAML yet: line 5"),
     "a chart's function": (f'{HOLDER}data:\n  a: {{{{ .V | quote }}}}-b\n', "template, no YAML yet: line 5"),
-    "billion laughs": (LAUGHS, "holds no nginx configuration"),
-    "lists of lists of lists": (LISTS, "holds no nginx configuration"),
-    "an anchor in itself": ("&a [*a, {kind: List, items: *a}]\n", "holds no nginx configuration"),
+    "billion laughs": (LAUGHS, "contains no nginx configuration"),
+    "lists of lists of lists": (LISTS, "contains no nginx configuration"),
+    "an anchor in itself": ("&a [*a, {kind: List, items: *a}]\n", "contains no nginx configuration"),
     "deep": ("[" * 5000, "nest"),
     "deep blocks": ("- " * 5000, "nest"),
     "not UTF-8": (f"{HOLDER}# caf\udce9\n", "line 4 is not UTF-8 text"),
-    "tagged": ("!!python/object/apply:os.system [exit 1]\n", "holds no nginx configuration"),
+    "tagged": ("!!python/object/apply:os.system [exit 1]\n", "contains no nginx configuration"),
     "no base64": (f"{HOLDER}binaryData:\n  a.conf: '!'\n", "line 5: a.conf of configmap/x: it is not base64"),
     "binary": (f"{HOLDER}binaryData:\n  a.conf: AAAA\n", "line 5: a.conf of configmap/x: it is a binary file"),
     "NUL": (f'{HOLDER}data:\n  a.conf: "\\0"\n', "line 5: a.conf of configmap/x: it is a binary file"),
@@ -343,12 +343,12 @@ def test_bad_yaml(case: str, tmp_path: Path) -> None:
 
 
 BAD_JSON = {
-    "empty": ("", "holds no nginx configuration"),
+    "empty": ("", "contains no nginx configuration"),
     "broken": ('{\n "kind": ConfigMap}', "line 2, column 10"),
     "cut": ('{"kind": "ConfigMap", "data": {"a.conf": "x', "it is not valid JSON: line 1"),
     "a tab in a string": ('{"kind": "a\tb"}', "it is not valid JSON: line 1"),
     "deep": ("[" * 100_000, "nested more than"),
-    "no objects": ("[1, null, true, NaN, [[]]]", "holds no nginx configuration"),
+    "no objects": ("[1, null, true, NaN, [[]]]", "contains no nginx configuration"),
     "a chart": ('{"kind": {{ .Values.kind | quote }}}', "template"),
 }
 

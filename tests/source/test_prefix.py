@@ -25,27 +25,27 @@ SHOWN: dict[str, tuple[dict[str, str], str, str]] = {
     "beside the configuration": (
         {"nginx.conf": main("/etc/nginx/conf/mime.types", "/etc/nginx/conf/site.conf"), "mime.types": "types {}\n", "site.conf": SITE},
         "site.conf",
-        "nginx.conf: /etc/nginx/conf is taken for ., which holds mime.types",
+        "nginx.conf: /etc/nginx/conf is taken for ., which contains mime.types",
     ),
     "globs": (
         {"nginx.conf": main("/srv/gw/sites/*.conf", "/usr/share/nginx/modules/*.conf"), "sites/a.conf": SITE},
         "sites/a.conf",
-        "nginx.conf: /srv/gw is taken for ., which holds sites/*.conf",
+        "nginx.conf: /srv/gw is taken for ., which contains sites/*.conf",
     ),
     "a directory above": (
         {"conf/nginx.conf": main("/opt/shop/snippets/a.conf", "/opt/shop/conf/b.conf"), "snippets/a.conf": SITE, "conf/b.conf": "gzip on;\n"},
         "snippets/a.conf",
-        "conf/nginx.conf: /opt/shop is taken for ., which holds snippets/a.conf",
+        "conf/nginx.conf: /opt/shop is taken for ., which contains snippets/a.conf",
     ),
     "the usual place, one above": (
         {"conf/nginx.conf": main("/etc/nginx/sites/*"), "sites/a.conf": SITE},
         "sites/a.conf",
-        "conf/nginx.conf: /etc/nginx is taken for ., which holds sites/*",
+        "conf/nginx.conf: /etc/nginx is taken for ., which contains sites/*",
     ),
     "in a directory of a repository": (
         {"deploy/nginx/nginx.conf": main("/app/nginx/common/a.conf"), "deploy/nginx/common/a.conf": SITE},
         "deploy/nginx/common/a.conf",
-        "deploy/nginx/nginx.conf: /app/nginx is taken for deploy/nginx, which holds common/a.conf",
+        "deploy/nginx/nginx.conf: /app/nginx is taken for deploy/nginx, which contains common/a.conf",
     ),
 }  # fmt: skip
 

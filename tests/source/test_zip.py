@@ -114,7 +114,7 @@ def nameless(path: Path) -> None:
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text(MAIN), "it is not a zip archive"),
     "cut": (lambda path: path.write_bytes(Path(pack(path, {"nginx.conf": MAIN})).read_bytes()[:-30]), "zip archive cannot be read"),
-    "empty": (lambda path: pack(path, {}), "holds no nginx configuration"),
+    "empty": (lambda path: pack(path, {}), "contains no nginx configuration"),
     "absolute": (lambda path: pack(path, {"/etc/nginx/nginx.conf": MAIN}), "its name /etc/nginx/nginx.conf is absolute"),
     "dots": (lambda path: pack(path, {"../../nginx.conf": MAIN}), 'its name ../../nginx.conf contains ".."'),
     "encrypted": (encrypted, "it is an encrypted file"),
@@ -123,7 +123,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "bzip2 inside": (unusual, "compressed in an unusual way"),
     "17 MiB": (lambda path: pack(path, {"nginx.conf": b"#" * (17 << 20)}), "more than the limit of 16 MiB"),
     "a zip in it": (lambda path: pack(path, {"conf.zip": b"PK"}), "but an archive: conf.zip"),
-    "a member without a name": (nameless, "holds no nginx configuration"),
+    "a member without a name": (nameless, "contains no nginx configuration"),
     "a loop": (lambda path: pack(path, {}, {"nginx.conf": "a.conf", "a.conf": "nginx.conf"}), "form a loop"),
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ def cookie_without_flags(ctx: CheckContext) -> Iterable[Hit]:
                 f"the cookie is set without {' and '.join(_NAMES[flag] for flag in missing)}",
                 node,
                 help="Add the attributes after the value: ; Secure; HttpOnly.",
+                why=_why(missing),
             )
     for node in ctx.model.config.named("proxy_cookie_flags"):
         removed = [token for token in node.args[1:] if token in ("nosecure", "nohttponly")]
@@ -31,7 +32,16 @@ def cookie_without_flags(ctx: CheckContext) -> Iterable[Hit]:
                 f"proxy_cookie_flags removes {' and '.join(_NAMES[token[2:]] for token in removed)} from cookies of the backend",
                 node,
                 help="Write secure httponly instead, or delete the flag.",
+                why=_why([token[2:] for token in removed]),
             )
 
 
+def _why(missing: list[str]) -> str:
+    return " ".join(_EFFECTS[flag] for flag in missing)
+
+
+_EFFECTS = {
+    "secure": "Without Secure the browser also sends the cookie over plain HTTP.",
+    "httponly": "Without HttpOnly scripts of the page can read it.",
+}
 _NAMES = {"secure": "Secure", "httponly": "HttpOnly"}

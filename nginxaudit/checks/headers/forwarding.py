@@ -27,6 +27,7 @@ _CLIENT_CHOSEN = {
     "x-forwarded-for": "$http_x_forwarded_for", "x-real-ip": "$http_x_real_ip", "x-forwarded-proto": "$http_x_forwarded_proto",
     "x-forwarded-host": "$http_x_forwarded_host", "forwarded": "$http_forwarded", "x-forwarded-port": "$http_x_forwarded_port",
 }  # fmt: skip
+_SPOOFED_SCHEME = "The application takes an unencrypted connection for HTTPS: it sends cookies over it and does not redirect."
 _HOP_BY_HOP = frozenset(
     {"connection", "transfer-encoding", "te", "keep-alive", "proxy-connection", "trailer"}
 )
@@ -230,6 +231,7 @@ def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
             arg(node, node.args[1]),
             f"clients can spoof {node.args[0]}: their own header is passed on",
             node,
+            why=_SPOOFED_SCHEME if node.args[0].lower() == "x-forwarded-proto" else "",
             help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or define trusted proxies with set_real_ip_from.",
         )
         yield unless(ctx.model.is_part("http"), "another file has set_real_ip_from", hit)
@@ -250,8 +252,7 @@ def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
         if any(reference.name == source for reference in references(node.args[1])):
             yield Hit(
                 arg(node, node.args[1]),
-                f"hop-by-hop header {node.args[0]} is passed on: clients can close backend connections "
-                "and remove headers",
+                f"hop-by-hop header {node.args[0]} of the client is passed on to the backend",
                 node,
                 help='Set it to "", or for WebSockets use a map that passes only upgrade.',
             )

@@ -47,14 +47,14 @@ def security_header_invalid(ctx: CheckContext) -> Iterable[Hit]:
             continue
         values = ctx.model.possible_values(str(node.args[1]), node).constants
         for value in sorted(values):
-            problem, remedy = next(_problems(header, value), ("", ""))
+            problem, remedy, why = next(_problems(header, value), ("", "", ""))
             if problem:
-                yield Hit(arg(node, node.args[1]), f"{node.args[0]}: {problem}", node, help=remedy)
+                yield Hit(arg(node, node.args[1]), f"{node.args[0]}: {problem}", node, help=remedy, why=why)
                 break
 
 
-def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with a value, and the remedy."""
+def _problems(header: str, value: str) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a value, the remedy, and why it matters where that is not the usual reason."""
     if not value.strip():
         return  # nginx sends no header then
     if header == _POLICY:
@@ -64,6 +64,7 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
             yield (
                 "browsers ignore the Feature-Policy syntax: all features stay allowed",
                 "Write feature=() or feature=(self), separated by commas.",
+                "",
             )
     else:
         known = {word.lower() for word in _WORDS[header]}
@@ -79,26 +80,31 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str]]:
             yield (
                 f'browsers ignore the value "{value}": the header has no effect',
                 f"Use a valid value: {', '.join(_WORDS[header])}.",
+                "",
             )
 
 
-def _of_policy(value: str) -> Iterator[tuple[str, str]]:
+def _of_policy(value: str) -> Iterator[tuple[str, str, str]]:
     """The mistakes of a Content-Security-Policy."""
     directives = _directives(value)
     for name, words in directives.items():
         if name and name not in _SOURCES and name not in _OTHERS:
-            yield f'browsers ignore the unknown directive "{name}"', "Correct its name."
+            yield f'browsers ignore the unknown directive "{name}"', "Correct its name.", ""
         keyword = next((word for word in words if name in _SOURCES and _KEYWORDS.fullmatch(word)), None)
         if keyword is not None:
             yield (
                 f"{keyword} without quotes is a host name, not a keyword",
                 f"Write '{keyword}', with single quotes.",
+                f"Browsers look for a host called {keyword}: what the keyword should allow is blocked."
+                if keyword.lower() != "none"
+                else "Browsers ignore it next to other sources, and look for a host called none.",
             )
     anything = next((word for word in _scripts(directives) if word.lower() in _ANYTHING), None)
     if anything is not None:
         yield (
             f"{anything} allows scripts from any host: injected scripts are not blocked",
             "List the hosts, or use nonces.",
+            "An attacker who can inject HTML loads a script from a host of their choice.",
         )
     if "*" in directives.get("frame-ancestors", ()):
         yield (

@@ -83,12 +83,13 @@ def duplicate_header(ctx: CheckContext) -> Iterable[Hit]:
                         node,
                         related=(("the other one", whole(first)),),
                         help="Keep one of them.",
+                        why=_reason(ctx, name, header),
                     )
 
 
 def _consequence(ctx: CheckContext, name: str, header: str) -> str:
     if name == "add_header":
-        return "the response contains it twice, and clients use one of them or none"
+        return "the response contains it twice"
     if header == "host":
         return (
             "only the last one is sent"
@@ -96,6 +97,19 @@ def _consequence(ctx: CheckContext, name: str, header: str) -> str:
             else "backends answer 400 to two Host headers"
         )
     return "the backend receives both"
+
+
+def _reason(ctx: CheckContext, name: str, header: str) -> str:
+    """Why a header that is set twice matters, where that is not what clients make of it."""
+    if name == "add_header":
+        return ""
+    if header == "host":
+        return (
+            "The other line has no effect."
+            if ctx.target.since((1, 31, 4))
+            else "HTTP allows one Host header only."
+        )
+    return "Applications use the first value, the last one, or both joined by a comma."
 
 
 def obsolete_security_header(ctx: CheckContext) -> Iterable[Hit]:
@@ -205,6 +219,15 @@ def _announced(server: Server, quic: Listen, model: Model) -> Edits:
     return (edit,) if edit is not None else None
 
 
+_UNPROTECTED = {
+    "X-Content-Type-Options": "guess content types",
+    "Content-Security-Policy": "run any script",
+    "Referrer-Policy": "send the address of the page to other sites",
+    "X-Frame-Options": "show the page in frames of other sites",
+}
+"""What browsers do without a header."""
+
+
 def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
     """Servers of files without the usual headers; asked for only."""
     for server in ctx.model.servers("http"):
@@ -216,19 +239,16 @@ def security_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
             or not ctx.model.effective(node, "root")
         ):
             continue
-        lacking = [
-            name
-            for name in ("X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy")
-            if not sends(ctx, server, name.lower())
-        ]
-        if not sends(ctx, server, "x-frame-options") and not _frames_restricted(ctx, server):
-            lacking.append("X-Frame-Options")
+        lacking = [name for name in _UNPROTECTED if not sends(ctx, server, name.lower())]
+        if "X-Frame-Options" in lacking and _frames_restricted(ctx, server):
+            lacking.remove("X-Frame-Options")
         if lacking:
             hit = Hit(
                 name_of(node),
-                f"missing security headers: {listed(lacking)}",
+                f"{listed(lacking)} not sent",
                 node,
                 help="Add them to the server, with always.",
+                why=f"Without {'it' if len(lacking) == 1 else 'them'} browsers {listed([_UNPROTECTED[each] for each in lacking])}.",
             )
             yield unless(ctx.model.may_be_set(node, "add_header"), "http adds them", hit)
 

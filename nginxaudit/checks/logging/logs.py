@@ -88,20 +88,21 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("not written", whole(others[0])),),
                 severity=Severity.WARNING,
                 help="Delete one of the two.",
+                why="off cancels all access_log directives of its block, so the log that is configured here stays empty.",
             )
         elif node.context == "http" and not any(
             each.context != "http" and not _discards(each) for each in ctx.model.config.named("access_log")
         ):
             yield Hit(
                 whole(node),
-                "access_log off: attacks and failures cannot be investigated",
+                "access_log off: requests are not logged in any server",
                 node,
                 help="Turn it off only for health checks and static files.",
             )
         elif node.context == "server" and _serves(ctx.model, node.parent):
             yield Hit(
                 whole(node),
-                "requests of this server are not logged: attacks and failures cannot be investigated",
+                "access_log off: the requests of this server are not logged",
                 node,
                 help="Turn it off for health checks and static files only.",
             )
@@ -144,7 +145,7 @@ def error_log_discarded(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            "errors are discarded: failures of backends and attacks cannot be investigated",
+            "error_log /dev/null discards all errors",
             node,
             help="Write error_log /var/log/nginx/error.log error;",
         )

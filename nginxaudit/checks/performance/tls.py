@@ -21,9 +21,10 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
         if list(node.args) and all(token.startswith("builtin") for token in node.args):
             yield Hit(
                 whole(node),
-                "the builtin cache is not shared: a client that reaches another worker needs a full handshake",
+                "ssl_session_cache builtin is not shared between workers",
                 node,
                 help="Write ssl_session_cache shared:SSL:10m;",
+                why="A client that reaches another worker needs a full handshake, and the builtin cache can fragment memory.",
                 make_fix=partial(_shared, node, ctx.model),
             )
     if not ctx.model.config.named("ssl_session_tickets"):

@@ -89,9 +89,9 @@ def proxy_buffering_off(ctx: CheckContext) -> Iterable[Hit]:
                 continue  # made for one thing
             yield Hit(
                 whole(node),
-                "proxy_buffering off: a slow client occupies the backend connection until it has read the whole response"
+                f"{node.name} off: slow clients occupy backend connections"
                 + (
-                    "; responses are not cached"
+                    ", and responses are not cached"
                     if ctx.model.effective(node.parent, name.replace("buffering", "cache"))
                     else ""
                 ),

@@ -30,10 +30,11 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
         if node.args[:1] == ["0"]:
             yield Hit(
                 whole(node),
-                "worker_processes 0: no worker starts and no request is served",
+                "worker_processes 0 starts no worker: no request is served",
                 node,
                 severity=Severity.ERROR,
                 help="Write worker_processes auto;",
+                why="The master process starts and listens, but no process accepts the connections.",
                 make_fix=partial(_exchanged, node, "auto"),
             )
     tuned = any(
@@ -43,7 +44,7 @@ def worker_processes_unset(ctx: CheckContext) -> Iterable[Hit]:
         block = ctx.model.config.named("http")[0]
         yield Hit(
             name_of(block),
-            "worker_processes is not set: one worker handles all connections on one CPU",
+            "worker_processes is not set: nginx starts one worker",
             block,
             help="Write worker_processes auto; at the top.",
             make_fix=partial(_set_at_the_top, ctx.model),
@@ -81,7 +82,7 @@ def file_descriptor_limit(ctx: CheckContext) -> Iterable[Hit]:
     if limit is not None and allowed is not None and allowed < 2 * (wanted or _DEFAULT_CONNECTIONS):
         yield Hit(
             whole(limit),
-            f"worker_rlimit_nofile {allowed} is too low for {wanted or _DEFAULT_CONNECTIONS} connections: files of responses count as well",
+            f"worker_rlimit_nofile {allowed} is too low for {wanted or _DEFAULT_CONNECTIONS} connections",
             limit,
             help="Allow at least twice as many files as connections.",
             make_fix=partial(_enough_files, limit, connections, wanted),
@@ -124,7 +125,7 @@ def quic_bpf_reuseport(ctx: CheckContext) -> Iterable[Hit]:
             if listen.quic and "reuseport" in listen.options and listen.directive is not None:
                 yield Hit(
                     whole(listen.directive),
-                    "with quic_bpf and reuseport many QUIC connections are dropped when nginx is reloaded",
+                    "quic_bpf with reuseport drops many QUIC connections when nginx is reloaded",
                     listen.directive,
                     related=(("quic_bpf is on here", whole(bpf)),),
                     help="Turn quic_bpf off.",
@@ -152,7 +153,7 @@ def resolver_single_nameserver(ctx: CheckContext) -> Iterable[Hit]:
         elif address.host.startswith(_ONE_BY_DESIGN):
             continue
         else:
-            problem = f"while {servers[0]} does not answer, requests wait for resolver_timeout (30s by default) and fail"
+            problem = f"requests fail while {servers[0]} does not answer"
         yield Hit(
             arg(node, servers[0]),
             f"only one name server resolves the backends: {problem}",
@@ -175,10 +176,10 @@ def types_block_replaces_mime(ctx: CheckContext) -> Iterable[Hit]:
         if outer and len(node.children) < len(outer[0].children) // 2 and not ctx.model.unknown_inside(node):
             yield Hit(
                 name_of(node),
-                "this types block replaces the inherited types: css, js and images are sent with the default type",
+                "this types block replaces the inherited types: CSS, JavaScript and images get the default type",
                 node,
-                related=(("not in force here", name_of(outer[0])),),
-                help="Include mime.types in this block, too.",
+                related=(("replaced here", name_of(outer[0])),),
+                help="Include mime.types in this block as well.",
             )
 
 

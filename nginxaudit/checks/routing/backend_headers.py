@@ -172,14 +172,14 @@ def sub_filter_compressed_upstream(ctx: CheckContext) -> Iterable[Hit]:
         reported.add(filters[0])
         hit = Hit(
             whole(filters[0]),
-            "sub_filter does not change compressed responses; the client's Accept-Encoding is passed on",
+            "sub_filter does not change compressed responses: Accept-Encoding is passed on",
             filters[0],
             related=(("the backend", whole(each.directive)),),
             help='Add proxy_set_header Accept-Encoding ""; and repeat the inherited headers.',
             make_fix=partial(_uncompressed, filters[0], ctx.model),
         )
         assumed = ctx.model.may_be_set(each.scope, "proxy_set_header")
-        yield unless(assumed, "an enclosing block clears Accept-Encoding", hit)
+        yield unless(assumed, "an enclosing block clears it", hit)
 
 
 def _uncompressed(first: Directive, model: Model) -> Edits:

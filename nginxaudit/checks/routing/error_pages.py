@@ -32,16 +32,17 @@ def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
         if failed and (change == "=200" or (kept and not _passes(ctx.model, node, page))):
             yield Hit(
                 arg(node, node.args[-2]),
-                "error_page returns 200 for server errors: health checks, caches and load balancers see success",
+                "error_page returns 200 for server errors",
                 node,
                 help=f"Remove {change} to send the page with the status of the error.",
             )
         elif (change == "=200" or kept) and _DENIED.intersection(codes) and _denies(ctx.model, node):
             yield Hit(
                 arg(node, node.args[-2]),
-                "error_page returns 200 for denied requests: clients and caches treat the page as the response",
+                "error_page returns 200 for denied requests",
                 node,
                 help=f"Remove {change}, or redirect to {page}.",
+                why="Scripts and caches do not see that access was denied: they take the page for what was requested, and store it.",
             )
 
 

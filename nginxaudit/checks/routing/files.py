@@ -35,7 +35,7 @@ def try_files_missing_fallback(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             arg(node, last),
-            f"try_files fallback {last} leads back to this location: missing files get 500 (redirection cycle)",
+            f"try_files fallback {last} leads back to this location (redirection cycle)",
             node,
             help="Add =404, a named location or an existing page as the last argument.",
         )
@@ -112,10 +112,12 @@ def _with_alias(node: Directive, alias: Directive, prefix: str) -> Hit:
     if node.args[-1].startswith(("=", "@")):
         what = f"alias lacks the trailing slash of its location: {prefix}x is mapped to {''.join(alias.args[:1])}x"
         remedy = "Use a trailing slash in both the location and the alias, or in neither."
+        why = ""
     else:
         what = "last argument of try_files is a URI of the server: the alias does not apply to it"
         remedy = "End try_files with =404 or a named location, or use root."
-    return Hit(whole(node), what, node, related=(("alias", whole(alias)),), help=remedy)
+        why = "nginx looks for another location for this URI: single-page applications under a prefix get 404 or another page."
+    return Hit(whole(node), what, node, related=(("alias", whole(alias)),), help=remedy, why=why)
 
 
 def root_in_location(ctx: CheckContext) -> Iterable[Hit]:

@@ -175,7 +175,7 @@ def error_page_not_intercepted(ctx: CheckContext) -> Iterable[Hit]:
         if pages and ctx.model.flag(each.scope, f"{each.protocol}_intercept_errors", False) is False:
             hit = Hit(
                 whole(pages[0]),
-                f"error_page does not apply to errors of the backend: {each.protocol}_intercept_errors is off",
+                f"error_page ignores errors of the backend: {each.protocol}_intercept_errors is off",
                 pages[0],
                 related=(("the backend", whole(each.directive)),),
                 help=f"Write {each.protocol}_intercept_errors on;",

@@ -60,12 +60,12 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
         if not location.is_prefix or "?" in path or location.pattern.endswith("/") == path.endswith("/"):
             continue
         if path.endswith("/"):
-            sent = f"{location.pattern}/x is sent as {path}/x, {location.pattern}../x as {path}../x (path traversal)"
+            sent = f"{location.pattern}/x is sent as {path}/x, {location.pattern}../x as {path}../x"
         else:
             sent = f"{location.pattern}x is sent as {path}x"
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            f"trailing slashes of location and proxy_pass URI differ: {sent}",
+            f"trailing slashes of location and proxy_pass differ: {sent}",
             each.directive,
             related=(("the location", name_of(location.directive)),),
             help="End both with a slash, or neither.",
@@ -162,11 +162,11 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             arg(each.directive, each.directive.args[0]),
-            f"proxy_pass with variables does not append the request path: every request is sent to {path}",
+            f"proxy_pass with variables drops the request path: every request is sent to {path}",
             each.directive,
             help=f"Remove {path}, or append $request_uri to the host.",
         )
-        yield unless(ctx.model.is_in_server, "only auth_request or mirror uses this location", hit)
+        yield unless(ctx.model.is_in_server, "only auth_request or mirror uses it", hit)
 
 
 def _is_one_path(location: Location, path: str) -> bool:
@@ -264,9 +264,10 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
         elif len(names) > 1 and names[0].args[1:2] != names[1].args[1:2]:
             yield Hit(
                 whole(names[1]),
-                "SCRIPT_FILENAME is sent twice with different values: the result depends on the backend",
+                "SCRIPT_FILENAME is sent twice with different values",
                 names[1],
                 related=(("the other one", whole(names[0])),),
                 severity=Severity.INFO,
                 help="Remove one of the two.",
+                why="FastCGI does not define which of two parameters with the same name counts.",
             )

@@ -209,7 +209,7 @@ def rewrite_loop(ctx: CheckContext) -> Iterable[Hit]:
             continue
         hit = Hit(
             whole(node),
-            "rewrite loop: the result matches the same location and regex again (500 after 10 cycles)",
+            "rewrite loop: the result matches the same location and regex again",
             node,
             help="Use break instead of last, or change the regex so that it does not match the result.",
         )

@@ -40,6 +40,8 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     severity=Severity.ERROR,
                     rejected=True,
+                    help="Add listen with an address or a port.",
+                    why="nginx refuses to load the configuration.",
                 )
 
 

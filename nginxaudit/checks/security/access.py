@@ -168,6 +168,9 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 f"{'any client can change the configuration' if writes else 'this status page is public'}: no allow/deny restricts it",
                 node,
                 severity=Severity.ERROR if writes else None,
+                why="The API adds, changes and removes servers of upstreams: a client can take the site down or direct its traffic elsewhere."
+                if writes
+                else "",
                 help="Add allow for the permitted addresses, and deny all;",
                 make_fix=partial(_restricted, node, block, ctx.model),
                 witness=None if writes else openings.status_page(ctx, node),

@@ -76,6 +76,7 @@ def cache_stores_private_responses(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     (("responses are cached here", whole(each.directive)),),
                     help=f"Add {node.args[1]} to {each.protocol}_no_cache and {each.protocol}_cache_bypass, or to the cache key.",
+                    why="nginx sends the stored response of one user to every other user who requests the same URL.",
                 )
 
 
@@ -136,6 +137,7 @@ def _ignored(ctx: CheckContext, each: Pass, node: Directive) -> Hit | None:
             (*related, ("the same backend answers here", whole(other.directive))),
             severity=Severity.INFO,
             help="Remove Cache-Control here, or cache only below a directory that holds static files.",
+            why="An attacker sends a logged-in user such a link and then gets that user's page from the cache.",
         )
     if "cache-control" in words and not is_static(ctx.model.location_of(each.scope)):
         return Hit(

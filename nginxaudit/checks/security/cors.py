@@ -29,6 +29,8 @@ _WHOLE = {
 }
 """What to write instead, by what the expression is compared with."""
 
+_EMPTY = "The check treats all requests of browsers alike; other clients can send the header and pass it."
+
 
 def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
     """Every origin is answered as an allowed one."""
@@ -47,8 +49,8 @@ def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
         )
         yield Hit(
             arg(node, node.args[1]),
-            "any website can read these responses"
-            + (", with the visitor's credentials" if credentials else ": every Origin is reflected"),
+            "every Origin is reflected: any website can read these responses"
+            + (" with the visitor's credentials" if credentials else ""),
             node,
             severity=Severity.ERROR if credentials else Severity.INFO,
             help="Set the origin with a map that lists the allowed origins and has an empty default.",
@@ -123,7 +125,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
         if expression.matches_every_path:
             continue
         if subject == "$http_referrer":
-            problem = "browsers send no Referrer header: it is spelled Referer"
+            problem = "$http_referrer is always empty: browsers spell the header Referer"
         elif not expression.starts_anchored and _names_host(expression):
             problem = "the regex is not anchored with ^: https://notexample.com or https://evil.test/?x=… can also match"
         elif not _ends_host(expression) and _names_host(expression):
@@ -148,6 +150,7 @@ def weak_origin_check(ctx: CheckContext) -> Iterable[Hit]:
             witness=others.accepted(ctx, written, _HEADERS[subject], _host_in(written))
             if subject in _HEADERS
             else None,
+            why=_EMPTY if subject == "$http_referrer" else "",
         )
 
 
@@ -256,11 +259,9 @@ def cors_wildcard_credentials(ctx: CheckContext) -> Iterable[Hit]:
         if value == "*" and credentials is not None:
             problem = "browsers block requests with credentials if the allowed origin is *"
         elif len(origins) > 1:
-            problem = "no other site can read the responses: browsers reject two Access-Control-Allow-Origin headers"
+            problem = "browsers reject two Access-Control-Allow-Origin headers"
         elif "$" not in value and ("," in value or " " in value or value.count("/") > 2):
-            problem = (
-                "no other site can read the responses: the header takes one origin, not a list or a path"
-            )
+            problem = "Access-Control-Allow-Origin takes one origin, not a list or a path"
         else:
             continue
         from nginxaudit.checks.security import origins as others  # only who has such a finding pays for it

@@ -80,13 +80,16 @@ def filesystem_root_exposed(ctx: CheckContext) -> Iterable[Hit]:
         )
         yield Hit(
             arg(node, path),
-            f"{node.name} serves the whole file system: keys, passwords and every file that the workers can read"
+            f"{node.name} serves the whole file system"
             if served
             else f"{node.name} points to the root of the file system",
             node,
             severity=None if served else Severity.INFO,
             help="Point it to the directory of the site.",
             witness=openings.below(ctx, node, "/etc", "/etc/passwd") if served else None,
+            why=""
+            if served
+            else "Nothing is served from it here, but a location that is added later, or an error page, would serve any file.",
         )
 
 

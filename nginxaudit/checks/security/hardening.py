@@ -124,6 +124,7 @@ def _captured_traversal(ctx: CheckContext, location: Location, alias: Directive)
         help="Add a slash before the capture group.",
         make_fix=partial(_closed, ctx.model, location, alias),
         witness=openings.traversal(ctx, location, directory, "../x"),
+        why="nginx inserts the capture directly after the path: one that starts with .. leads to files outside the directory.",
     )
 
 
@@ -286,6 +287,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
                 opening,
                 related=tuple(("restricts nothing", whole(node)) for node in allowed[:3]),
                 help="Replace it with deny all;, or delete the other allow rules.",
+                why="nginx applies the first rule that matches, and allow all matches every client.",
                 witness=shown,
             )
             continue

@@ -57,6 +57,7 @@ def rate_limit_key_spoofable(ctx: CheckContext) -> Iterable[Hit]:
                     f"a request with {sent} has an empty key and is not limited",
                     node,
                     help="Exempt addresses with geo, or serve logged-in users in a separate location.",
+                    why="nginx does not count requests with an empty key, and any client can send this one.",
                 )
 
 
@@ -143,6 +144,7 @@ def client_max_body_size_unlimited(ctx: CheckContext) -> Iterable[Hit]:
             help="Set a limit, unless the backend has one."
             if streamed
             else "Set a limit, and raise it only in locations for uploads.",
+            why="Unless the backend has a limit, one client can fill its memory or disk." if streamed else "",
         )
 
 

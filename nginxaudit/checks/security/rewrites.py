@@ -38,6 +38,9 @@ def rewrite_bypasses_access_rules(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 related=(("this rule does not apply", whole(guarded.rule)),),
                 severity=Severity.INFO if redirects and "$1" in node.args[1] else None,
+                why="The rewrite phase runs before the access phase: nginx sends the redirect before it checks addresses and passwords."
+                if redirects
+                else "",
                 help="Put the rules into the location that serves the request, or use rewrite … break if this location serves it.",
                 witness=witness,
             )

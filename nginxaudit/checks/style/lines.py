@@ -67,7 +67,7 @@ def report(
         yield Hit(
             Place(source, *places[0]),
             what + count,
-            related=tuple(("here, too", Place(source, *each)) for each in islice(places, 1, _SHOWN)),
+            related=tuple(("also here", Place(source, *each)) for each in islice(places, 1, _SHOWN)),
             help=help_,
             make_fix=make_fix,
         )

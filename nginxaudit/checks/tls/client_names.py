@@ -37,11 +37,14 @@ def upstream_tls_name_from_client(ctx: CheckContext) -> Iterable[Hit]:
             )
             yield Hit(
                 whole(node),
-                f"certificates are verified against client-controlled {variable}: {outcome}",
+                f"{node.name} is client-controlled ({variable}): {outcome}",
                 node,
                 related=(("used here", whole(each.directive)),),
                 severity=severity,
                 help="Set the name that the certificate of the backend contains.",
+                why=""
+                if several and each.upstream is not None
+                else "An attacker can choose a name for which they have a valid certificate: verification no longer proves which backend answers.",
             )
 
 

@@ -79,13 +79,14 @@ def hsts_weak(ctx: CheckContext) -> Iterable[Hit]:
         value = node.args[1]
         if "$" in value:
             continue
-        problem = _weakness(value.lower())
+        problem, why = _weakness(value.lower())
         if problem:
             yield Hit(
                 arg(node, value),
                 f"Strict-Transport-Security: {problem}",
                 node,
                 help='Use "max-age=31536000; includeSubDomains" once every subdomain uses TLS.',
+                why=why,
                 make_fix=partial(_longer, node, value),
             )
 
@@ -105,13 +106,20 @@ def _longer(node: Directive, token: Token) -> Edits:
     return (edits.exchanged(node, token, f'"max-age={_YEAR}; {token}"' if token else f'"max-age={_YEAR}"'),)
 
 
-def _weakness(value: str) -> str:
+def _weakness(value: str) -> tuple[str, str]:
+    """What is weak, and why it matters where that is not that browsers forget it."""
     found = re.search(_MAX_AGE, value)
     if found is None:
-        return "browsers ignore it without max-age"
+        return "browsers ignore it without max-age", "The header has no effect."
     seconds = int(found[1])
     if seconds == 0:
-        return "max-age=0 removes it from browsers"
+        return (
+            "max-age=0 removes it from browsers",
+            "Browsers forget that the site uses TLS, and may send the next request unencrypted.",
+        )
     if "preload" in value and ("includesubdomains" not in value or seconds < _YEAR):
-        return "preload requires includeSubDomains and a max-age of one year"
-    return f"{seconds} seconds is less than half a year" if seconds < _HALF_YEAR else ""
+        return (
+            "preload requires includeSubDomains and a max-age of one year",
+            "Browsers do not add the site to their preload list.",
+        )
+    return (f"{seconds} seconds is less than half a year" if seconds < _HALF_YEAR else ""), ""

@@ -186,7 +186,7 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
             ):
                 hit = Hit(
                     whole(listen.directive),
-                    "listen 443 without ssl: nginx speaks plain HTTP, and TLS clients fail",
+                    "listen 443 without ssl: nginx speaks plain HTTP",
                     listen.directive,
                     help="Write listen 443 ssl;",
                     make_fix=partial(_with_ssl, listen.directive, socket, ctx.model),
@@ -251,7 +251,7 @@ def _ignored(ctx: CheckContext, node: Directive, default: Server, there: list[Di
     )
     return Hit(
         whole(node),
-        f"{node.name} may be ignored: nginx may use the default server's value before it knows the server name",
+        f"{node.name} may be ignored: nginx may use the value of the default server",
         node,
         related=(place,),
         severity=Severity.INFO if ctx.target.since(_AFTER_SNI) else None,
@@ -307,7 +307,7 @@ def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:
         ):
             hit = Hit(
                 whole(node),
-                "$ssl_client_verify is never checked: clients without a valid certificate are served like all others",
+                "$ssl_client_verify is never checked: clients without a valid certificate are served",
                 node,
                 help="Write ssl_verify_client on; or check $ssl_client_verify.",
             )

@@ -101,7 +101,7 @@ def upstream_tls_sni_missing(ctx: CheckContext) -> Iterable[Hit]:
         ):
             hit = Hit(
                 whole(each.directive),
-                f"no SNI is sent to {each.host}: CDNs and cloud services refuse this or send another certificate",
+                f"no SNI is sent to {each.host}: {prefix}_ssl_server_name is off",
                 each.directive,
                 help=f"Add {prefix}_ssl_server_name on;",
                 make_fix=partial(_name_sent, each.directive, prefix),
@@ -137,6 +137,9 @@ def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
                 each.directive,
                 related=(("upstream", whole(group.directive)),),
                 help=f"Set {prefix}_ssl_name to the name in the certificate.",
+                why=""
+                if verify
+                else "The backend does not know this name: it sends its default certificate, or rejects the connection.",
                 make_fix=partial(_named, each, group, prefix),
             )
             yield unless(

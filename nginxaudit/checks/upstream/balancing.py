@@ -122,11 +122,12 @@ def ip_hash_behind_proxy(ctx: CheckContext) -> Iterable[Hit]:
             if lone is not None:
                 yield Hit(
                     whole(node),
-                    f'ip_hash reads three bytes of an address: all clients of {lone.args[0]} get one server of "{upstream.name}"',
+                    f'all clients of {lone.args[0]} get the same server of "{upstream.name}" through ip_hash',
                     node,
                     severity=Severity.INFO,
                     related=(("only these clients are allowed", whole(lone)),),
                     help="Use hash $remote_addr, which reads the whole address.",
+                    why="ip_hash uses the first three octets of an IPv4 address: all clients of one /24 network get the same server.",
                 )
             continue
         hit = Hit(
@@ -195,7 +196,12 @@ def duplicate_upstream_server(ctx: CheckContext) -> Iterable[Hit]:
                     f'{peer.text} is in "{upstream.name}" twice: {_effect(first, peer)}',
                     peer.directive,
                     related=related_peers("first here", [first]),
-                    help="Delete one line; use weight to give a server a larger share.",
+                    help="Delete one line; use weight to give a server a larger share."
+                    if first.backup == peer.backup
+                    else "Delete the backup, or write the address of another server.",
+                    why=""
+                    if first.backup == peer.backup
+                    else "When the server fails, its backup has failed as well.",
                     make_fix=partial(_once, first, peer),
                 )
 
@@ -211,7 +217,7 @@ def _once(first: Peer, peer: Peer) -> Edits:
 def _effect(first: Peer, second: Peer) -> str:
     if first.backup != second.backup:
         return "the backup is the same server as the primary"
-    return "it gets a double share, and a failed request may be tried there again"
+    return "it gets a double share of the requests"
 
 
 def weight_without_effect(ctx: CheckContext) -> Iterable[Hit]:

@@ -21,6 +21,8 @@ from nginxaudit.nginx.patterns import compiled
 from nginxaudit.suggest import Suggestions, near
 from nginxaudit.syntax.tree import Directive, Token
 
+_TWO_ADDRESSES = "localhost usually resolves to both 127.0.0.1 and ::1, which nginx treats as two servers"
+
 
 def endpoint(each: Pass) -> tuple[str, str, int | None]:
     """What is looked up: family, host and port."""
@@ -53,8 +55,7 @@ def implicit_upstream_reuse(ctx: CheckContext) -> Iterable[Hit]:
             if other is not None:
                 yield Hit(
                     arg(each.directive, each.directive.args[0]),
-                    f"{name[1]} is not looked up at run time, as the variable intends: another pass names it, and its addresses "
-                    "from the start of nginx are used here, too",
+                    f"{name[1]} is not resolved at run time: another pass names it, so its addresses at start are used",
                     each.directive,
                     related=(("named here", whole(other.directive)),),
                     help="Use a variable in both places, or an upstream with resolve.",
@@ -93,7 +94,7 @@ def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
         if peers:
             yield Hit(
                 peer_place(peers[0]),
-                f'localhost usually means 127.0.0.1 and ::1, so nginx sees two servers; if only one answers, half of the tries of "{upstream.name}" fail',
+                _TWO_ADDRESSES,
                 peers[0].directive,
                 related=related_peers("also here", peers[1:]),
                 help="Write 127.0.0.1 or [::1].",
@@ -106,7 +107,7 @@ def localhost_dual_stack(ctx: CheckContext) -> Iterable[Hit]:
     for each in first.values():
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            "localhost usually means 127.0.0.1 and ::1, so nginx sees two servers; if only one answers, half of the tries fail",
+            _TWO_ADDRESSES,
             each.directive,
             help="Write 127.0.0.1 or [::1].",
             make_fix=partial(_one_family, [each.directive]),
@@ -206,7 +207,7 @@ def upstream_shadows_hostname(ctx: CheckContext) -> Iterable[Hit]:
         elif "." in name and kind_of(name) != "private" and _points_elsewhere(upstream):
             yield Hit(
                 group_place(upstream),
-                f"the upstream has the name of the host {upstream.name}, but its servers are others: passes meant for the host go there",
+                f"the upstream has the name of the host {upstream.name}, but other servers",
                 upstream.directive,
                 related=related_peers("goes here", upstream.peers[:1]),
                 help="Use a name that is not a host name, unless this is intended.",

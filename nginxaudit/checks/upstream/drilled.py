@@ -35,8 +35,8 @@ _MOST_SERVERS = 50  # of a group
 _MOST_REQUESTS = 20_000  # of one scenario
 _WHAT = {
     "refuse": "when the process of {} is gone",
-    "blackhole": "when the machine of {} is gone",
-    "hang": "when {} accepts connections and does not answer",
+    "blackhole": "when the host of {} is gone",
+    "hang": "when {} hangs",
 }
 
 
@@ -66,8 +66,8 @@ def rolling_restart_loses_requests(ctx: CheckContext) -> Iterable[Hit]:
         if loss is None:
             yield _not_simulated(upstream)
             continue
-        how = f"(each is gone for {seconds(load.restart)}, {seconds(load.pause)} until the next)"
-        yield _hit(upstream, each, loss, f'a rolling restart of "{upstream.name}" {how}', "")
+        how = f"; each server is gone for {seconds(load.restart)}, the next one stops {seconds(load.pause)} later"
+        yield _hit(upstream, each, loss, f'a rolling restart of "{upstream.name}"', how=how)
 
 
 def failover_loses_requests(ctx: CheckContext) -> Iterable[Hit]:
@@ -162,10 +162,10 @@ def _settings(server: ServerSpec) -> ServerSpec:
     return replace(server, name="", host="", text="")
 
 
-def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str) -> Hit:
+def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str = "", how: str = "") -> Hit:
     outcome, verdict = loss.outcome, loss.verdict()
-    numbers = f"loses {outcome.lost} of {outcome.requests} requests ({loss.load.rate:.3g} a second)"
-    reason = "".join(f": {cause.setting}: {cause.text}" for cause in verdict.causes[:1])
+    numbers = f"loses {outcome.lost} of {outcome.requests} requests"
+    cause = next(iter(verdict.causes), None)
     advice = ""
     if verdict.remedies:
         best = verdict.remedies[0]
@@ -174,18 +174,26 @@ def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str) -> H
         advice += f" Trade-off: {best.trade_off}." if best.trade_off else ""
     return Hit(
         group_place(upstream),
-        f"{what} {numbers}{when}{reason}",
+        f"{what} {numbers}{when}" + (f": {cause.setting}" if cause else ""),
         upstream.directive,
         related=((f"used here by {label_of(each)}", whole(each.directive)),),
         help=advice,
+        why=_sentence(cause.text) + f" Simulated with {loss.load.rate:.3g} requests a second{how}."
+        if cause
+        else "",
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _not_simulated(upstream: Upstream) -> Hit:
     return Hit(
         group_place(upstream),
-        f'"{upstream.name}" and the following uses are not simulated: {_MOST_USES} different uses of upstreams come before it',
+        f'"{upstream.name}" and the following uses are not simulated: {_MOST_USES} different uses of upstreams come first',
         upstream.directive,
         severity=Severity.INFO,
         help="nginxaudit drill simulates all of them.",
+        why="How they behave when a server fails is not known.",
     )

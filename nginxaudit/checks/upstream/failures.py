@@ -27,6 +27,9 @@ from nginxaudit.model.upstream import Upstream
 from nginxaudit.nginx import parse_time_ms
 
 _DEFAULT_FAIL_TIMEOUT = 10  # seconds
+_NOT_RETRIED = (
+    "A failed server keeps its share of the requests, and each of them fails, because errors are not retried."
+)
 
 
 def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
@@ -42,8 +45,7 @@ def fail_timeout_zero(ctx: CheckContext) -> Iterable[Hit]:
             yield _on_peers(
                 peers,
                 "fail_timeout",
-                "fail_timeout=0 skips a failed server only for the rest of the second: "
-                f"requests are still sent to {listed([peer.text for peer in peers])} after a failure",
+                f"fail_timeout=0 skips {listed([peer.text for peer in peers])} only for the rest of the second after a failure",
                 severity=Severity.INFO if deliberate else None,
             )
 
@@ -125,13 +127,9 @@ def max_fails_zero(ctx: CheckContext) -> Iterable[Hit]:
         yield _on_peers(
             zero,
             "max_fails",
-            f"max_fails=0 never marks {listed([peer.text for peer in zero])} unavailable: during a failure "
-            + (
-                "each of its requests waits for a timeout before it is retried"
-                if _retries(ctx, upstream)
-                else "each of its requests fails, because errors are not retried"
-            ),
+            f"max_fails=0 never marks {listed([peer.text for peer in zero])} unavailable, however often requests fail",
             severity=Severity.INFO if decision else None,
+            why="" if _retries(ctx, upstream) else _NOT_RETRIED,
             make_fix=None if decision else partial(_without, zero, "max_fails"),
         )
 
@@ -152,11 +150,11 @@ def ignored_failure_parameters(ctx: CheckContext) -> Iterable[Hit]:
         names = [name for name in ("max_fails", "fail_timeout", "slow_start") if name in peer.explicit]
         if not names:
             continue
-        condition = "" if single else " if its name has one address"
+        condition = "" if single else " if the name has one address"
         yield Hit(
             parameter_place(peer, *names),
-            f'{listed(names)} of {peer.text}, the only server of "{upstream.name}", '
-            f"{'has' if len(names) == 1 else 'have'} no effect{condition}: a single server is never marked unavailable",
+            f"{listed(names)} {'has' if len(names) == 1 else 'have'} no effect{condition}: "
+            f'{peer.text} is the only server of "{upstream.name}"',
             peer.directive,
             confidence=None if single else Confidence.LOW,
             make_fix=partial(_without, [peer], "max_fails", "fail_timeout", "slow_start") if single else None,
@@ -177,8 +175,8 @@ def lone_live_server(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             peer_place(peer),
-            f'{peer.text} is the only usable server of "{upstream.name}", and its failures count because others are '
-            f"marked down: {_times(peer.max_fails)} {outage(upstream)} for {_seconds(peer.fail_timeout)}",
+            f'{_times(peer.max_fails)} of the only usable server of "{upstream.name}", {outage(upstream)} '
+            f"for {_seconds(peer.fail_timeout)}",
             peer.directive,
             related=related_peers("marked down", down),
             confidence=Confidence.LOW if peer.is_hostname else None,
@@ -217,6 +215,7 @@ def _on_peers(
     related: tuple[tuple[str, Place], ...] = (),
     make_fix: MakeFix | None = None,
     cause: str = "",
+    why: str = "",
 ) -> Hit:
     """One hit for all ``peers``: on the first, with the others beside it."""
     first, *others = peers
@@ -229,6 +228,7 @@ def _on_peers(
         related=(*places, *related),
         make_fix=make_fix,
         cause=cause,
+        why=why,
     )
 
 

@@ -128,7 +128,7 @@ def _said(hosts: list[str], kind: str, beside: _Beside) -> str:
         option = next((word for word in node.args if word.startswith("ipv6=") or word == "ipv4=off"), None)
         why = f": {option} of the resolver has no effect" if option else ": the resolver is not used"
     elif kind == "moving":
-        why = ": this service changes them often"
+        why = ", but change often"
     else:
         why = ""
     return f"the addresses of {listed(hosts, 2)} are resolved only when nginx starts{why}"

@@ -33,6 +33,12 @@ _STATEFUL = frozenset(
     }
 )
 """Words in the name of a group whose servers keep state."""
+_PER_WORKER = "Both servers receive writes, even at the same time: without a zone each worker process counts errors separately."
+
+_OF_HINTS = {
+    "weights": "A server with a low weight still gets live requests; a backup server gets them only when all primaries are unavailable.",
+    "cold-standby": "A server that is marked down never takes over; one marked backup does so automatically.",
+}
 
 
 def active_passive_without_backup(ctx: CheckContext) -> Iterable[Hit]:
@@ -61,9 +67,9 @@ def active_passive_flapping(ctx: CheckContext) -> Iterable[Hit]:
         alone = upstream.zone is None and workers(ctx.model) != 1
         yield Hit(
             group_place(upstream),
-            f'one error at {live[0].text} moves all of "{upstream.name}" to the backup for 10 seconds, and then back'
-            + (": each worker decides for itself" if alone else ""),
+            f'one error at {live[0].text} moves all traffic of "{upstream.name}" to the backup for 10 seconds',
             upstream.directive,
+            why=_PER_WORKER if alone else "",
             help="Set max_fails and fail_timeout deliberately, and add a zone.",
         )
 
@@ -84,6 +90,9 @@ def declared_topology_contradicted(ctx: CheckContext) -> Iterable[Hit]:
                 upstream.directive,
                 related=(("the upstream", group_place(upstream)),) if comment else (),
                 help="Correct the servers or the declaration.",
+                why=""
+                if declaration.valid
+                else "Without a valid declaration nginxaudit guesses the topology from names and comments.",
             )
 
 
@@ -107,8 +116,7 @@ def _contradiction(upstream: Upstream, declaration: Declaration) -> str:
 def _certain(upstream: Upstream, intent: Intent) -> Hit:
     return Hit(
         group_place(upstream),
-        f'"{upstream.name}" is declared active-passive, but no server is marked backup: '
-        f"all {len(upstream.primaries)} servers get traffic",
+        f'"{upstream.name}" is declared active-passive, but no server is marked backup',
         upstream.directive,
         related=_evidence(intent.evidence),
         severity=Severity.ERROR,
@@ -119,11 +127,10 @@ def _certain(upstream: Upstream, intent: Intent) -> Hit:
 
 
 def _inferred(upstream: Upstream, intent: Intent) -> Hit:
-    reasons = listed([evidence.text for evidence in intent.evidence], limit=3)
+    reason = max(intent.evidence, key=lambda each: each.weight).text
     return Hit(
         group_place(upstream),
-        f'"{upstream.name}" looks active-passive ({reasons}), but no server is marked backup: '
-        f"all {len(upstream.primaries)} servers get traffic",
+        f'"{upstream.name}" looks active-passive, but has no backup server: {reason}',
         upstream.directive,
         related=_evidence(intent.evidence),
         help=_remedy(upstream, intent),
@@ -139,6 +146,7 @@ def _hinted(upstream: Upstream, intent: Intent) -> Hit:
         related=_evidence(intent.hints),
         severity=Severity.INFO,
         confidence=Confidence.LOW,
+        why=_OF_HINTS.get(intent.hints[0].kind, ""),
         help=_remedy(upstream, intent),
         make_fix=partial(_marked, upstream, intent),
     )

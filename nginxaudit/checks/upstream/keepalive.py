@@ -37,7 +37,7 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         related = (("because of this", whole(node)),) if node is not None else ()
         hit = Hit(
             whole(each.directive),
-            f'connections to "{upstream.name}" are not reused here despite keepalive:  {reason}',
+            f'connections to "{upstream.name}" are not reused: {reason}',
             each.directive,
             related=(
                 ("the pool", whole(pool)),
@@ -62,7 +62,7 @@ def _help(each: Pass) -> str:
         return "Add fastcgi_keep_conn on;"
     if each.protocol in _NO_KEEPALIVE:
         return "Delete keepalive from the upstream."
-    return 'Add proxy_http_version 1.1; and proxy_set_header Connection ""; beside the other proxy_set_header lines in effect here.'
+    return 'Add proxy_http_version 1.1; and proxy_set_header Connection ""; next to the other proxy_set_header lines that apply here.'
 
 
 def keeps_connections(ctx: CheckContext, each: Pass) -> bool:
@@ -98,9 +98,9 @@ def _connection_header(
         if modern:
             return "", None, None
         cause = headers[0] if headers else None
-        why = "the Connection header is not cleared, so nginx sends close"
+        why = "nginx sends Connection: close"
         if cause is not None and cause.parent is each.scope:
-            why += "; proxy_set_header lines of this block drop the inherited ones"
+            why += " (proxy_set_header here drops inherited headers)"
         return why, cause, None
     value = own[-1].args[1]
     if value == "close" or value.lower() == "$http_connection":

@@ -51,9 +51,8 @@ def proxy_loop(ctx: CheckContext) -> Iterable[Hit]:
             reported.update(stop.location for stop, _ in cycle)
             hit = Hit(
                 whole(each.directive),
-                "proxy loop: the request returns to this location:  "
-                + " → ".join([*(f"{stop.location.label}" for stop, _ in cycle), start.label])
-                + "; it loops until connections run out",
+                "proxy loop: the request returns to this location: "
+                + " → ".join([*(f"{stop.location.label}" for stop, _ in cycle), start.label]),
                 each.directive,
                 related=tuple(("and from here on", whole(other.directive)) for _, other in cycle[1:]),
                 help="Pass to the address of the application, or use another port for it.",

@@ -9,6 +9,11 @@ from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, listed, whole
 from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
 
+_ACCEPTED = (
+    "nginx accepts the line because the method comes later. The method ignores backup servers: they get requests only "
+    "after the method has found no other server."
+)
+
 
 def backup_not_supported(ctx: CheckContext) -> Iterable[Hit]:
     """``backup`` in a group whose method does not support it. The outcome depends on the order."""
@@ -23,11 +28,7 @@ def backup_not_supported(ctx: CheckContext) -> Iterable[Hit]:
             method = before[-1] if refused else upstream.methods[-1]
             if method.name not in WITHOUT_BACKUP:
                 continue
-            outcome = (
-                "nginx refuses to start"
-                if refused
-                else "nginx accepts it in this order, and uses the server only when the method gives up"
-            )
+            outcome = "nginx refuses to start" if refused else "it is used only when the method gives up"
             yield Hit(
                 parameter_place(peer, "backup"),
                 f'"{method.name}" does not support backup servers: {outcome}',
@@ -35,6 +36,7 @@ def backup_not_supported(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("the balancing method", whole(method)),),
                 severity=None if refused else Severity.WARNING,
                 rejected=refused,
+                why="" if refused else _ACCEPTED,
             )
 
 
@@ -65,6 +67,7 @@ def all_servers_down(ctx: CheckContext) -> Iterable[Hit]:
                 upstream.directive,
                 related=related_peers("marked down", upstream.primaries),
                 severity=Severity.INFO,
+                why="When the backups fail, no other server is left.",
             )
         elif ctx.model.passes_to(upstream):
             yield Hit(

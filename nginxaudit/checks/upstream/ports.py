@@ -83,8 +83,9 @@ def _not_http(each: Pass) -> Iterator[Hit]:
             continue
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            f"HTTP is sent to port {port}, which is usually for {NOT_HTTP[port]}: every request fails with 502",
+            f"HTTP is sent to port {port}, which is usually for {NOT_HTTP[port]}",
             each.directive,
+            why=f"{NOT_HTTP[port]} is another protocol: nginx cannot read the response, and every request fails with 502.",
             related=(("the upstream", group_place(target.upstream)),) if target.upstream is not None else (),
             help="Use a stream server for it, or correct the port.",
         )
@@ -162,6 +163,7 @@ def _group(ctx: CheckContext, upstream: Upstream) -> Iterator[Hit]:
                 "port 80", [peer for peer in written if peer.address and peer.address.port == 80]
             ),
             help="Use one kind of port in an upstream.",
+            why="A pass uses one scheme for all servers of the upstream: requests to the others fail.",
         )
         return
     if len(ports) != 1 or len(written) != len(upstream.peers):

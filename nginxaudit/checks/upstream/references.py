@@ -66,7 +66,7 @@ def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
             return None  # name:port is how containers are addressed
         return Hit(
             place,
-            f'there is no upstream "{each.host}": nginx treats it as a host name that must resolve at start',
+            f'there is no upstream "{each.host}": nginx resolves it as a host name at start',
             each.directive,
             severity=Severity.INFO,
             confidence=Confidence.LOW,
@@ -74,7 +74,7 @@ def _judge(ctx: CheckContext, each: Pass, names: _Names) -> Hit | None:
         )
     return Hit(
         place,
-        f'there is no upstream "{each.host}": nginx resolves it as a host name and does not start if that fails{hint}',
+        f'there is no upstream "{each.host}": nginx resolves it as a host name at start{hint}',
         each.directive,
         related=related,
         confidence=Confidence.LOW if unread else None,
@@ -102,14 +102,14 @@ def upstream_in_other_module(ctx: CheckContext) -> Iterable[Hit]:
         if group is None:
             continue
         refused = each.protocol in _NEEDS_PORT and not each.target.explicit_port
-        result = "nginx refuses to start" if refused else "nginx takes the name for a host and asks DNS"
+        result = "nginx refuses to start" if refused else "nginx resolves the name as a host name"
         yield Hit(
             arg(each.directive, each.directive.args[0]),
             f'"{each.host}" is an upstream of {other}, which {each.family} does not see: {result}',
             each.directive,
             related=((f"the upstream of {other}", group_place(group)),),
             rejected=refused and not ctx.model.config.incomplete_includes,
-            help=f"Define an upstream of this name in {each.family}, too.",
+            help=f"Define an upstream of this name in {each.family} as well.",
         )
 
 

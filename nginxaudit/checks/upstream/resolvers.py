@@ -34,9 +34,7 @@ def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
             continue
         names = names_at_run_time(each) - static
         if names:
-            yield _no_resolver(
-                each, f"{listed(sorted(host for _, host, _ in names))} cannot be looked up", None
-            )
+            yield _no_resolver(each, listed(sorted(host for _, host, _ in names), 2), None)
         elif (
             each.target_kind == "variable"
             and not each.complete
@@ -44,17 +42,15 @@ def missing_resolver(ctx: CheckContext) -> Iterable[Hit]:
             and _may_be_name(each)
             and _may_be_named(ctx.model, _host_text(each), each.scope)
         ):
-            yield _no_resolver(each, "a host name in it cannot be looked up", Confidence.MEDIUM)
+            yield _no_resolver(each, f'a host name in "{each.text}"', Confidence.MEDIUM)
 
 
-def _no_resolver(each: Pass, what: str, confidence: Confidence | None) -> Hit:
+def _no_resolver(each: Pass, names: str, confidence: Confidence | None) -> Hit:
     token = each.directive.args[0] if each.directive.args else each.directive.word
-    result = (
-        "every such request ends with 502" if each.family == "http" else "every such connection is closed"
-    )
+    result = "requests get 502" if each.family == "http" else "connections are closed"
     return Hit(
         arg(each.directive, token),
-        f'"{each.text}" needs a resolver at run time, but there is none: {what}, {result}',
+        f"{names} cannot be resolved at run time without a resolver: {result}",
         each.directive,
         severity=Severity.WARNING if confidence else None,
         confidence=confidence,

@@ -22,6 +22,7 @@ from nginxaudit.syntax.tree import Directive
 
 _POISON = ("http_500", "http_429", "http_503")
 _CLIENT_ERRORS = ("http_403", "http_404", "http_429")
+_COUNTED = "A client that exceeds its limit multiplies the load by the number of servers, and 429 counts as a failure of each."
 _READS_BY_POST = ("graphql", "search", "rpc", "query")
 _QUICK_MS = 3_000
 
@@ -89,19 +90,14 @@ def next_upstream_off(ctx: CheckContext) -> Iterable[Hit]:
             if not retry.off or node in reported or retry.each.scope.first("limit_except"):
                 continue
             reported.add(node)
-            more = (
-                f'; "{" ".join(sorted(retry.conditions - {"off"}))}" beside it means nothing'
-                if retry.conditions != {"off"}
-                else ""
-            )
-            backup = " and the backup is not tried" if upstream.live_backups else ""
+            backup = ", not even on the backup" if upstream.live_backups else ""
             yield Hit(
                 whole(node),
-                f'a request that fails at one server of "{upstream.name}" is not retried on another server{backup}{more}',
+                f'a request that fails at one server of "{upstream.name}" is not retried on another server{backup}',
                 node,
                 related=(("the upstream", group_place(upstream)),),
                 severity=None if upstream.live_backups else Severity.INFO,
-                help='Delete the line: "error timeout" is the default, and POST is not repeated. Or limit it to unsafe writes.',
+                help="Delete the line: the default is error timeout, and POST is not repeated. Or limit it to unsafe writes.",
             )
 
 
@@ -116,8 +112,7 @@ def next_upstream_non_idempotent(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             yield Hit(
                 arg(node, token),
-                "POST, LOCK and PATCH requests that were sent may be repeated on another server: "
-                "orders and payments can be made twice",
+                "POST, LOCK and PATCH requests may be sent to a second server after the first one received them",
                 node,
                 help="Use it only in locations where POST requests change nothing.",
             )
@@ -166,12 +161,11 @@ def next_upstream_5xx_poison(ctx: CheckContext) -> Iterable[Hit]:
             token = next(word for word in node.args if word.lower() == listed_codes[0])
             yield Hit(
                 arg(node, token),
-                f'two requests that the application answers with {listed_codes[0][5:]} mark every server of "{upstream.name}" unavailable: '
-                "all answers but the last one of a request count as failures, and max_fails is 1",
+                f'two requests answered with {listed_codes[0][5:]} mark every server of "{upstream.name}" unavailable (max_fails is 1)',
                 node,
                 related=(("the upstream", group_place(upstream)),),
                 severity=Severity.INFO if listed_codes == ["http_503"] else None,
-                help="Set max_fails=3 or more on the servers, or leave the code out.",
+                help="Set max_fails=3 or more on the servers, or remove the code.",
             )
             break
 
@@ -190,6 +184,7 @@ def next_upstream_client_error(ctx: CheckContext) -> Iterable[Hit]:
                 arg(node, token),
                 f'every request that is answered with {found[0][5:]} is retried on all {upstream.live} servers of "{upstream.name}"',
                 node,
+                why=_COUNTED if found[0] == "http_429" else "",
                 related=(("the upstream", group_place(upstream)),),
                 help="Remove the code, unless the servers hold different files.",
             )
@@ -234,7 +229,7 @@ def request_buffering_disables_retry(ctx: CheckContext) -> Iterable[Hit]:
             reported.add(node)
             yield Hit(
                 whole(node),
-                f'request buffering is off: once a part of the body was sent, the request cannot be retried on another server of "{upstream.name}"',
+                f'request buffering is off: nginx cannot retry a request with a body on another server of "{upstream.name}"',
                 node,
                 related=(("the upstream", group_place(upstream)),),
                 help="Keep buffering on where requests should survive the failure of a server.",

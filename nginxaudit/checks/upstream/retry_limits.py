@@ -96,8 +96,9 @@ def next_upstream_timeout_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             seen.add(node)
             yield Hit(
                 whole(node),
-                f'1 try means no retry: a request that fails at one server of "{upstream.name}" fails',
+                f'{node.name} 1 disables retries on another server of "{upstream.name}"',
                 node,
+                why="The first try counts as well: a request that fails at one server fails.",
                 related=(("the upstream", group_place(upstream)),),
                 help="Allow 2 or more.",
             )
@@ -143,10 +144,12 @@ def unreachable_backup(ctx: CheckContext) -> Iterable[Hit]:
         if not upstream.live_backups:
             yield Hit(
                 peer_place(upstream.backups[0]),
-                f'every backup of "{upstream.name}" is marked down: no server can take over',
+                f'every backup of "{upstream.name}" is marked down',
                 upstream.backups[0].directive,
-                related=related_peers("down, too", upstream.backups[1:]),
+                related=related_peers("also down", upstream.backups[1:]),
                 severity=Severity.WARNING,
+                help="Remove down, or delete the line.",
+                why="A server that is marked down never takes over: when the primaries fail, every request fails.",
             )
             continue
         yield from _cut_off(ctx.model, upstream, retries)
@@ -163,8 +166,7 @@ def _cut_off(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit
     if literal and all(0 < retry.tries <= primaries and not retry.off for retry in retries):
         yield Hit(
             peer_place(upstream.live_backups[0]),
-            f"no request reaches {_names(upstream)}: {retries[0].tries} tries are used up by the {primaries} primaries; "
-            "clients get errors until each primary is marked unavailable",
+            f"no request reaches {_names(upstream)}: the {primaries} primaries use up all {retries[0].tries} tries",
             upstream.live_backups[0].directive,
             related=(("used here", whole(retries[0].each.directive)),),
             severity=Severity.WARNING,
@@ -192,7 +194,7 @@ def _never(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit]:
     settings = [retry.directive for retry in retries if retry.directive]
     yield Hit(
         peer_place(backup),
-        f"{_names(upstream)} can never take over from a failed primary:  max_fails=0 there, and {why}",
+        f"{_names(upstream)} can never take over: the primaries have max_fails=0, and {why}",
         backup.directive,
         related=tuple((what, whole(node)) for node in settings[:1]),
         help="Delete max_fails=0, or allow retries after error and timeout.",

@@ -20,6 +20,10 @@ from nginxaudit.nginx.names import BALANCED
 _FAILURE = ("max_fails", "fail_timeout")
 _REPEATED = ("max_fails", "fail_timeout", "max_conns", "slow_start", "resolve")
 _SHARED = (*_FAILURE, "max_conns", "slow_start")
+_LIMITS = (
+    "Each upstream counts its connections separately: together they can open more than either limit allows."
+)
+_JUDGEMENTS = "A server that one upstream has marked unavailable still gets the requests of the other one."
 
 
 def upstream_settings_mismatch(ctx: CheckContext) -> Iterable[Hit]:
@@ -104,8 +108,8 @@ def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[obje
         return
     yield Hit(
         parameter_place(odd[0], name),
-        f"{name} of {listed([peer.text for peer in odd])} differs from the other servers of "
-        f'"{upstream.name}": {_shown(odd[0], name)} against {_shown(usual[0], name)}',
+        f"{name} of {listed([peer.text for peer in odd], 1)} is {_said(odd[0], name)}, "
+        f'but {_said(usual[0], name)} on other servers of "{upstream.name}"',
         odd[0].directive,
         related=(*related_peers("differs too", odd[1:]), *related_peers("compare", usual[:1])),
         help=f"Use the same {name} on all servers, or explain the difference in a comment.",
@@ -118,12 +122,15 @@ def _only_missing(peers: list[Peer], name: str) -> bool:
     return any(name not in peer.explicit for peer in peers)
 
 
-def _shown(peer: Peer, name: str) -> str:
+_DEFAULTS = {"max_fails": "1", "fail_timeout": "10s"}
+
+
+def _said(peer: Peer, name: str) -> str:
+    """The value of a parameter: as it is written, or the default."""
     parameter = peer.parameter(name)
     if parameter is not None:
-        return str(parameter.token)
-    defaults = {"max_fails": "1", "fail_timeout": "10s", "max_conns": "no limit", "slow_start": "none"}
-    return f"no {name} (default {defaults[name]})" if name in defaults else f"no {name}"
+        return str(parameter.token).partition("=")[2] or "set"
+    return f"{_DEFAULTS[name]} (default)" if name in _DEFAULTS else "not set"
 
 
 def _routes(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
@@ -134,8 +141,10 @@ def _routes(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
         if peer.route is None:
             yield Hit(
                 peer_place(peer),
-                f'{peer.text} has no route while others of "{upstream.name}" have: its sessions are not bound by name',
+                f'{peer.text} has no route, but other servers of "{upstream.name}" have one',
                 peer.directive,
+                help="Add a route that no other server has.",
+                why="Session persistence finds a server by its route: it cannot name the one without a route.",
                 related=related_peers("has a route", routed[:1]),
             )
             return
@@ -145,8 +154,10 @@ def _routes(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
         if first is not peer:
             yield Hit(
                 parameter_place(peer, "route"),
-                f'route={peer.route} is given twice in "{upstream.name}": sessions of both servers merge',
+                f'two servers of "{upstream.name}" have the same route={peer.route}',
                 peer.directive,
+                help="Give every server a different route.",
+                why="nginx cannot distinguish the sessions of the two servers: clients reach one that does not know their session.",
                 related=related_peers("given first here", [first]),
             )
 
@@ -188,6 +199,7 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
             f'"{upstream.name}" use {listed(sorted({str(p.address.port) for p in written if p.address}))}',
             missing[0].directive,
             related=related_peers("compare", written[:1]),
+            why="If the application does not listen on port 80 there, every request to this server fails or reaches another service.",
             make_fix=partial(_as_the_others, upstream, missing[0]),
         )
 
@@ -228,14 +240,11 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
             if getattr(peer, name) != getattr(first, name) and not (peer.down or first.down):
                 yield Hit(
                     parameter_place(peer, name),
-                    f'{address} has {_shown(peer, name)} in "{group.name}" and {_shown(first, name)} in '
+                    f'{name} of {address} is {_said(peer, name)} in "{group.name}", but {_said(first, name)} in '
                     f'"{first_group.name}": '
-                    + (
-                        "the limits add up"
-                        if name == "max_conns"
-                        else "each upstream counts failures separately"
-                    ),
+                    + ("the limits add up" if name == "max_conns" else "failures are counted per upstream"),
                     peer.directive,
+                    why=_LIMITS if name == "max_conns" else _JUDGEMENTS,
                     related=(
                         ("the other upstream", group_place(first_group)),
                         *related_peers("compare", [first]),

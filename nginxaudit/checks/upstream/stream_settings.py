@@ -48,6 +48,9 @@ def stream_udp_settings_ignored(ctx: CheckContext) -> Iterable[Hit]:
                 written[0],
                 related=(("UDP", whole(udp.directive)),),
                 severity=Severity.ERROR if tls else None,
+                why=""
+                if tls
+                else "The backend gets the later datagrams of the session without the address of the client.",
                 help="Use it only in TCP servers."
                 if tls
                 else "Delete it, and use proxy_bind $remote_addr transparent; where the backend needs the address.",

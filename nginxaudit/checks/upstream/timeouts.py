@@ -51,8 +51,7 @@ def _slow(ctx: CheckContext, name: str, node: Directive, found: list[tuple[int, 
     groups = listed([f'"{group.name}"' for _, group, _ in found])
     return Hit(
         whole(node),
-        f"when servers of {groups} drop packets, a request may wait {seconds(worst)} before it reaches a working one "
-        f"({name} is {seconds(retry.connect)})",
+        f"failover to another server of {groups} can take {seconds(worst)} ({name} {seconds(retry.connect)})",
         node,
         related=tuple(("the upstream", group_place(group)) for _, group, _ in found),
         help=_REMEDY.format(name),
@@ -65,8 +64,7 @@ def _slow_by_default(ctx: CheckContext, name: str, worst: int, upstream: Upstrea
     model = ctx.model
     hit = Hit(
         group_place(upstream),
-        f'when servers of "{upstream.name}" drop packets, a request may wait {seconds(worst)} before it reaches a working one '
-        f"({name} is {seconds(retry.connect)}, the default)",
+        f'failover to another server of "{upstream.name}" can take {seconds(worst)} (default {name})',
         upstream.directive,
         related=(("used here", whole(retry.each.directive)),),
         severity=Severity.INFO,
@@ -114,12 +112,13 @@ def connect_timeout_too_long(ctx: CheckContext) -> Iterable[Hit]:
                 whole(node),
                 f"Linux gives up connecting after about {seconds(CONNECT_LIMIT_MS)}; {seconds(value)} is never reached",
                 node,
+                why="The kernel ends the attempt first (net.ipv4.tcp_syn_retries), and until then no other server is tried.",
                 help="Use 2s to 5s within one network.",
             )
         elif node in delaying:
             yield Hit(
                 whole(node),
-                f'a server of "{delaying[node].name}" that drops packets delays a request for {seconds(value)} before another one is tried',
+                f'a server of "{delaying[node].name}" that drops packets delays each of its requests by {seconds(value)}',
                 node,
                 related=(("the upstream", group_place(delaying[node])),),
                 help="Use 2s to 5s within one network.",
@@ -152,7 +151,7 @@ def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
 
 
 _OF_CLIENTS = {
-    "client_header_timeout": "connections are closed before the request is read",
+    "client_header_timeout": "requests are not read",
     "client_body_timeout": "a body that arrives in parts ends with 408",
     "send_timeout": "a response that takes several writes is cut",
 }

@@ -25,8 +25,7 @@ def stream_udp_without_responses(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(each.directive),
-            f'without proxy_responses a session with "{upstream.name}" ends only after proxy_timeout, '
-            "and a server that does not answer is never marked unavailable",
+            f'without proxy_responses, servers of "{upstream.name}" that do not answer are never marked unavailable',
             each.directive,
             help="Set proxy_responses 1; and a proxy_timeout of a few seconds.",
         )

@@ -101,6 +101,7 @@ class Collector:
             rejected_by_nginx=rule.rejected_by_nginx if hit.rejected is None else hit.rejected,
             related=tuple(related),
             help=shown(hit.help),
+            why=shown(hit.why),
             fix=self._shared(shown.fix(hit.fix), hit, self._times[key]) if hit.fix else None,
             fingerprint=fingerprint,
             versions=spelled_versions(hit.versions, self._target) if hit.versions else None,

@@ -65,7 +65,7 @@ def _word(finding: Finding, lead: Finding) -> str:
         return f"{finding.rule}: {finding.message}"
     if finding.message != lead.message:
         return finding.message
-    return "here, too" if finding.severity is lead.severity else f"here, too ({finding.severity.label})"
+    return "also here" if finding.severity is lead.severity else f"also here ({finding.severity.label})"
 
 
 def _common_fix(group: Sequence[Finding]) -> Fix | None:

@@ -48,6 +48,7 @@ class _Packed(Struct, frozen=True, array_like=True):
     confidence: Confidence | None
     rejected: bool | None
     help: str
+    why: str
     fix: Fix | None
     versions: tuple[Stretch, ...]
     witness: Witness | None
@@ -225,6 +226,7 @@ def _packed(model: int, task: int, hit: Hit) -> _Packed:
         hit.confidence,
         hit.rejected,
         str(hit.help),
+        str(hit.why),
         hit.fix,
         hit.versions,
         hit.witness,
@@ -255,6 +257,7 @@ class _Unpacker:
             packed.confidence,
             packed.rejected,
             packed.help,
+            packed.why,
             fix=packed.fix,
             versions=packed.versions,
             witness=packed.witness,

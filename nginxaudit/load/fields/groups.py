@@ -180,7 +180,7 @@ def resolved_servers(load: LoadState) -> Iterator[Mistake]:
 def _service(peer: Peer) -> Iterator[Mistake]:
     problem = ""
     if not peer.resolve:
-        problem = '"service" needs "resolve" beside it'
+        problem = '"service" requires "resolve"'
     elif peer.is_literal:
         problem = '"service" needs a domain name'
     elif peer.address is not None and peer.address.explicit_port:

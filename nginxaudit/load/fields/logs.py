@@ -95,7 +95,7 @@ def _log_parameters(use: Use, path: Token, words: list[Token]) -> Iterator[Mista
         else:
             yield unknown_parameter(token, use.name, ("buffer", "flush", "gzip", "if"))
     if flush and not buffered:
-        yield invalid(flush, '"flush" needs "buffer" beside it')
+        yield invalid(flush, '"flush" requires "buffer"')
     elif buffered and path.startswith("syslog:"):
         yield invalid(buffered, "logs to syslog cannot be buffered")
     elif buffered and "$" in path:
@@ -161,7 +161,7 @@ def error_log(use: Use) -> Iterator[Mistake]:
     for token in levels:
         if token in _LEVELS or token in _DEBUG_LEVELS:
             if chosen and (token in _LEVELS or chosen in _LEVELS):
-                yield invalid(token, f'a second log level "{token}" behind "{chosen}"')
+                yield invalid(token, f'second log level "{token}" after "{chosen}"')
                 return
             chosen = str(token)
         else:

@@ -201,7 +201,7 @@ def hash_sizes(use: Use) -> Iterator[Mistake]:
     if not token.isdigit() or (use.name.startswith("types") and inherited):
         return  # the hash of the server is used
     if int(token) == 0:
-        yield invalid(token, f'"{use.name}" must be above zero')
+        yield invalid(token, f'"{use.name}" must be greater than 0')
     elif use.name.endswith("bucket_size") and whole_lines(int(token)) > LARGEST_BUCKET:
         yield invalid(
             token, f"could not build {use.name.removesuffix('_bucket_size')}, too large {use.name}: {token}"

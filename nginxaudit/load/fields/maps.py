@@ -185,7 +185,7 @@ def split_clients(use: Use) -> Iterator[Mistake]:
                 INVALID,
                 f'invalid percent value "{line.name}"',
                 line.word,
-                "Write 0.5% or 50% with at most two digits behind the point, or * for the rest.",
+                "Write 0.5% or 50% with at most two digits after the decimal point, or * for the rest.",
                 line,
             )
         else:

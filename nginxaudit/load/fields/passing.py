@@ -161,7 +161,7 @@ def _off_alone(use: Use) -> Iterator[Mistake]:
     if len(siblings) < 2 or siblings[0] is use.node:
         return
     if any([str(arg) for arg in node.args] == ["off"] for node in siblings):
-        message = f'"{use.name} off" cannot stand beside another "{use.name}" of the same block'
+        message = f'"{use.name} off" conflicts with another "{use.name}" in this block'
         yield repeated(use, siblings[0], message, "Keep the one you need.")
 
 

@@ -183,6 +183,7 @@ def _named_by_client(word: Token, text: str, prefix: str) -> Iterator[Mistake]:
             rejected=False,
             severity=Severity.WARNING,
             make_fix=partial(_spaced, word),
+            why="nginx loads the configuration, and the condition is always false.",
         )
 
 

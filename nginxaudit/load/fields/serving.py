@@ -210,7 +210,7 @@ def disable_symlinks(use: Use) -> Iterator[Mistake]:
     if not modes:
         yield Mistake(INVALID, '"disable_symlinks" needs off, on or if_not_owner')
     elif len(modes) > 1:
-        yield invalid(modes[1], f'"{modes[1]}" beside "{modes[0]}"')
+        yield invalid(modes[1], f'"{modes[1]}" cannot be combined with "{modes[0]}"')
     elif len(use.args) > 1 and modes[0] == "off":
         yield invalid(modes[0], '"off" cannot be used with "from="')
 

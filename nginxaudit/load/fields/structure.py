@@ -184,7 +184,7 @@ def _block_buffers(load: LoadState, block: Directive, protocol: str) -> Iterator
         lines = [node for name in _SIZES for node in model.effective(block, f"{protocol}_{name}")]
         yield Mistake(
             "proxy-buffers-invalid",
-            f"{problem}: nginx refuses to start",
+            problem,
             None,
             f'Raise "{protocol}_buffers" and "{protocol}_buffer_size" together.',
             max(lines, key=lambda node: (len(list(node.ancestors())), node.start)),
@@ -207,13 +207,13 @@ def _buffer_problem(model: Model, block: Directive, buffers: Buffers) -> str:
             return ""
         if value < largest and not (name == "max_temp_file_size" and value == 0):
             return (
-                f'"{protocol}_{name}" is {_bytes(value)}, less than the largest of "{protocol}_buffer_size" '
-                f'and one of the "{protocol}_buffers", {_bytes(largest)}'
+                f'"{protocol}_{name}" ({_bytes(value)}) is less than "{protocol}_buffer_size" '
+                f'or one of the "{protocol}_buffers" ({_bytes(largest)})'
             )
         if name == "busy_buffers_size" and value > buffers.room:
             return (
-                f'"{protocol}_busy_buffers_size" is {_bytes(value)}, but must be less than all "{protocol}_buffers" minus one buffer, '
-                f"{_bytes(buffers.room)}"
+                f'"{protocol}_busy_buffers_size" ({_bytes(value)}) must be less than all "{protocol}_buffers" '
+                f"minus one buffer ({_bytes(buffers.room)})"
             )
     return ""
 

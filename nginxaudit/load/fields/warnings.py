@@ -14,11 +14,11 @@ RULE = "nginx-warning"
 
 
 def warning(
-    token: Token, message: str, remedy: str, node: Directive | None = None, *earlier: Directive
+    token: Token, message: str, remedy: str, node: Directive | None = None, *earlier: Directive, why: str = ""
 ) -> Mistake:
     """Something that nginx only warns about."""
     related = tuple(("first here", each) for each in earlier)
-    return Mistake(RULE, message, token, remedy, node, related, rejected=False)
+    return Mistake(RULE, message, token, remedy, node, related, rejected=False, why=why)
 
 
 @reads("server_name", family="http stream", by_words=True)
@@ -27,7 +27,8 @@ def suspicious_names(use: Use) -> Iterator[Mistake]:
     for token in use.args:
         if "/" in token:
             remedy = "Write the host only: a path is for location."
-            yield warning(token, f'server name "{token}" has suspicious symbols', remedy)
+            why = "The host of a request contains no slash: the name never matches."
+            yield warning(token, f'server name "{token}" has suspicious symbols', remedy, why=why)
 
 
 @reads("allow", "deny", "set_real_ip_from", family="http stream mail", by_words=True)
@@ -41,7 +42,8 @@ def _low_bits(token: Token, node: Directive | None = None) -> Iterator[Mistake]:
     network = _network(token)
     if network and str(network[0]) != str(network[1]):
         remedy = f"Write {network[1]}/{network[2]}, or the address that is meant."
-        yield warning(token, f"low address bits of {token} are meaningless", remedy, node)
+        why = f"nginx takes it for the whole network {network[1]}/{network[2]}."
+        yield warning(token, f"low address bits of {token} are meaningless", remedy, node, why=why)
 
 
 def _network(text: str) -> tuple[object, object, int] | None:
@@ -86,7 +88,11 @@ def keys_of_caches(load: LoadState) -> Iterator[Mistake]:
             if not load.model.effective(scope, key) and not load.model.may_be_set(scope, key):
                 message = f'no "{key}" for "{protocol}_cache"'
                 yield warning(
-                    node.args[0], message, f"Write {key} $scheme$request_method$host$request_uri;", node
+                    node.args[0],
+                    message,
+                    f"Write {key} $scheme$request_method$host$request_uri;",
+                    node,
+                    why="Without a key all requests get the same cached response.",
                 )
 
 

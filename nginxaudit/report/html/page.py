@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from nginxaudit.engine.rules.standards import cited
 from nginxaudit.finding import Severity
-from nginxaudit.report.base import RenderOptions, fix_mark
+from nginxaudit.report.base import RenderOptions, fix_mark, remedy_of, why_of
 from nginxaudit.report.coverage import NOUNS, counted, verdict
 from nginxaudit.report.excerpt import Frame, Row, excerpt
 from nginxaudit.report.html.front import front
@@ -136,10 +136,9 @@ def _card(report: Report, finding: Finding, rule: Rule | None, anchor: str) -> I
         yield _excerpt(report, related.span, context=False)
     if len(finding.related) > _MOST_RELATED:
         yield f'<p class="facts">and {len(finding.related) - _MOST_RELATED:,} more places</p>'
-    if rule is not None and rule.why:
-        yield f"<p><strong>Why</strong> {text(rule.why)}</p>"
-    remedy = finding.help or (rule.remedy if rule is not None else "")
-    if remedy:
+    if why := why_of(finding, rule):
+        yield f"<p><strong>Why</strong> {text(why)}</p>"
+    if remedy := remedy_of(finding, rule):
         yield f"<p><strong>Fix</strong> {text(remedy)}</p>"
     if finding.witness is not None:
         yield f"<p><strong>Try</strong> <code>{text(finding.witness.command)}</code></p>"
