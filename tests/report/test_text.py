@@ -1,5 +1,6 @@
 """The text report as people read it: plain, at the default width of a pipe."""
 
+import json
 import re
 from pathlib import Path
 
@@ -268,6 +269,20 @@ def test_help_of_the_finding_is_better_than_the_one_of_the_rule():
     out = rendered("text", one("a b;", "b", help="Say c."))
     assert "  = fix: Say c.\n" in out
     assert "Give all servers" not in out
+
+
+def test_a_reason_of_the_finding_is_better_than_the_one_of_the_rule_and_said_once():
+    own = replace(mismatch(), why="Only here.")
+    out = rendered("text", report(own, mismatch(), own))
+    assert out.count("= why: Only here.") == 1
+    assert out.count("= why: One instance is given up later") == 1
+    (first, second, _) = json.loads(rendered("json", report(own, mismatch(), own)))["findings"]
+    assert (first["why"], second["why"]) == ("Only here.", MISMATCH.why)
+    page = rendered("html", report(own))
+    assert "<strong>Why</strong> Only here." in page
+    assert MISMATCH.why not in page
+    (result,) = json.loads(rendered("sarif", report(own)))["runs"][0]["results"]
+    assert result["properties"]["why"] == "Only here."
 
 
 def test_rejected_by_nginx():

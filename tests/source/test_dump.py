@@ -132,7 +132,7 @@ def test_the_end_of_a_file_without_its_header_is_mentioned() -> None:
     report = scan(f"        root /srv;\n    }}\n}}\n\n{PLAIN}")
     assert told(report) == FOUND
     (note,) = report.notes
-    assert "line 1 holds a statement before the header of the first file" in note
+    assert "line 1 contains a statement before the header of the first file" in note
 
 
 def test_text_after_the_last_file_is_mentioned() -> None:
