@@ -75,6 +75,7 @@ def _problems(header: str, value: str) -> Iterator[tuple[str, str, str]]:
             yield (
                 "unsafe-url sends the full address of the page, with its arguments, to every other site",
                 "Use strict-origin-when-cross-origin, or no-referrer.",
+                "The address can contain session identifiers, tokens and search terms.",
             )
         if not known & set(words):
             yield (
@@ -95,9 +96,7 @@ def _of_policy(value: str) -> Iterator[tuple[str, str, str]]:
             yield (
                 f"{keyword} without quotes is a host name, not a keyword",
                 f"Write '{keyword}', with single quotes.",
-                f"Browsers look for a host called {keyword}: what the keyword should allow is blocked."
-                if keyword.lower() != "none"
-                else "Browsers ignore it next to other sources, and look for a host called none.",
+                f"Browsers look for a host called {keyword}: the keyword has no effect.",
             )
     anything = next((word for word in _scripts(directives) if word.lower() in _ANYTHING), None)
     if anything is not None:
@@ -110,6 +109,7 @@ def _of_policy(value: str) -> Iterator[tuple[str, str, str]]:
         yield (
             "frame-ancestors * lets every site embed the page (clickjacking)",
             "Write frame-ancestors 'self', or list the sites.",
+            "Another site can show the page in an invisible frame and make visitors click in it.",
         )
 
 
