@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nginxaudit.drill.reading_checks import checks_of
 from nginxaudit.drill.reading_sessions import queue_of, slow_starts_of, sticky_of
 from nginxaudit.drill.reading_uses import label_of, unknown_of, use_of
@@ -29,11 +31,12 @@ if TYPE_CHECKING:
     from nginxaudit.model.upstream import Upstream
 
 AUTO_WORKERS = 4
-"""Workers that ``worker_processes auto`` is taken for: the text does not know the machine."""
+"""Workers that are taken where the text does not say how many: ``auto`` depends on the machine, and most have several."""
 
 MOST_ON_RING = 10_000
 """Weights of a group with ``hash … consistent``, all together: nginx and we have 160 points in memory for each."""
 
+_BY_OPTION = "(--workers)"
 _DEFAULT_POOL = 32
 _DEFAULT_IDLE = 60_000
 
@@ -99,6 +102,7 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
     """The group as the simulator sees it; only for one without `why_not_of`."""
     block, target = upstream.directive, model.target
     target.since(DOWN_NOT_TRIED)  # asked by the simulator, which has the version only
+    workers, on_workers = workers_of(model)
     node, method = upstream.method_directive, _method(upstream)
     checks, on_checks = checks_of(upstream, model, method)
     sticky, on_sticky = sticky_of(upstream)
@@ -117,13 +121,20 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
         ),
         keepalive_timeout=_idle(upstream),
         version=target.example,
-        workers=workers_of(model),
+        workers=workers,
         checks=checks,
         sticky=sticky,
         queue=queue,
         file=block.source.path,
         line=block.source.position(block.start)[0],
-        notes=(*_notes(upstream, model), *on_checks, *on_sticky, *on_queue, *_on_slow_start(slow)),
+        notes=(
+            *filter(None, [on_workers]),
+            *_notes(upstream),
+            *on_checks,
+            *on_sticky,
+            *on_queue,
+            *_on_slow_start(slow),
+        ),
     )
 
 
@@ -175,17 +186,37 @@ def _idle(upstream: Upstream) -> int:
         return _DEFAULT_IDLE
 
 
-def workers_of(model: Model) -> int:
-    """``worker_processes``; `AUTO_WORKERS` for ``auto``, and where nginx.conf, which nearly always has it, is not there."""
-    for node in model.config.named("worker_processes"):
+def workers_of(model: Model) -> tuple[int, str]:
+    """``worker_processes``, and why `AUTO_WORKERS` stands for it where the text does not say a number."""
+    node = next(iter(model.config.named("worker_processes")), None)
+    if node is not None:
         text = str(node.args[0]) if node.args else ""
-        return max(1, int(text)) if text.isascii() and text.isdigit() else AUTO_WORKERS
-    return AUTO_WORKERS if model.config.fragment else 1
+        if text.isascii() and text.isdigit():
+            return max(1, int(text)), ""
+        why = (
+            "worker_processes auto is what the machine decides"
+            if text == "auto"
+            else "worker_processes cannot be known"
+        )
+    elif model.config.fragment:
+        why = "nginx.conf is not there"
+    elif model.unknown_inside(model.config.top, direct=True):
+        why = "worker_processes may stand in a file that could not be read"
+    else:
+        return 1, ""
+    return AUTO_WORKERS, f"{why}: {AUTO_WORKERS} workers are taken {_BY_OPTION}"
 
 
-def _notes(upstream: Upstream, model: Model) -> Iterator[str]:
-    if model.config.fragment:
-        yield f"nginx.conf is not there: {AUTO_WORKERS} workers are taken (--workers)"
+def with_workers(subject: Subject, workers: int | None) -> Subject:
+    """``subject`` with as many workers as somebody says it has; None takes the configuration's."""
+    group = subject.group
+    if workers is None or group is None:
+        return subject
+    notes = tuple(note for note in group.notes if not note.endswith(_BY_OPTION))
+    return replace(subject, group=replace(group, workers=workers, notes=notes))
+
+
+def _notes(upstream: Upstream) -> Iterator[str]:
     names = [peer.text for peer in upstream.peers if peer.is_hostname]
     if names:
         yield f"{', '.join(names)}: a host name is taken for one server, however many addresses it has"

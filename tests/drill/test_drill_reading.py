@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nginxaudit.drill.reading import AUTO_WORKERS, subjects
+from nginxaudit.drill.reading import AUTO_WORKERS, subjects, with_workers
 from nginxaudit.drill.spec import ActiveCheck, Queue, Sticky, Subject
 from nginxaudit.nginx import Target
 from tests.model.model_support import http, model_of
@@ -309,3 +309,35 @@ def test_methods_without_slow_start(method: str) -> None:
     lines = f"{method} server 10.0.0.1 slow_start=30s; server 10.0.0.2;"
     group = _one(_CHECKED.format(group=lines, location=""), target=_PLUS).group
     assert group is not None and not any(each.slow_start for each in group.servers)
+
+
+@pytest.mark.parametrize(
+    ("head", "workers", "why"),
+    [
+        ("worker_processes 3;", 3, ""),
+        ("worker_processes 0;", 1, ""),
+        ("", 1, ""),
+        ("worker_processes auto;", AUTO_WORKERS, "worker_processes auto is what the machine decides"),
+        ("worker_processes $cores;", AUTO_WORKERS, "worker_processes cannot be known"),
+        ("include main/missing.conf;", AUTO_WORKERS, "worker_processes may stand in a file that could not be read"),
+        ("include main/missing.conf; worker_processes 2;", 2, ""),
+    ],
+)  # fmt: skip
+def test_workers_that_the_text_does_not_tell(head: str, workers: int, why: str) -> None:
+    text = (
+        "upstream app { server 10.0.0.1; server 10.0.0.2; } server { location / { proxy_pass http://app; } }"
+    )
+    (found,) = subjects(model_of(f"{head} events {{}} http {{ {text} }}"))
+    assert found.group is not None and found.group.workers == workers
+    notes = [f"{why}: 4 workers are taken (--workers)"] if why else []
+    assert [note for note in found.group.notes if "worker" in note] == notes
+
+
+def test_workers_that_are_given_are_those_that_are_shown() -> None:
+    text = (
+        "upstream app { server 10.0.0.1; server 10.0.0.2; } server { location / { proxy_pass http://app; } }"
+    )
+    (found,) = subjects(model_of(f"worker_processes auto; events {{}} http {{ {text} }}"))
+    given = with_workers(found, 8)
+    assert given.group is not None and (given.group.workers, given.group.notes) == (8, ())
+    assert with_workers(found, None) is found

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from nginxaudit.drill.changes import NEWCOMER
 from nginxaudit.drill.drill import count, drill
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.reading import subjects
+from nginxaudit.drill.reading import subjects, with_workers
 from nginxaudit.drill.results import Result, Scenario
 from nginxaudit.nginx import Target
 
@@ -184,7 +184,8 @@ def drilled_of(
     skipped: list[Skipped] = []
     for model in models:
         known = {_position(each): each for each in model.all_upstreams}
-        for subject in subjects(model):
+        for each in subjects(model):
+            subject = with_workers(each, load.workers)
             if not fnmatchcase(subject.upstream.lower(), upstream.lower()):
                 continue
             group, use = subject.group, subject.use
