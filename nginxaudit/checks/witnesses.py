@@ -18,7 +18,8 @@ from nginxaudit.pcre import parse
 from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, World
-from nginxaudit.request.showing import MOST_WAYS, ask_of, encoded, gives, witness
+from nginxaudit.request.showing import MOST_WAYS, ask_of, gives, witness
+from nginxaudit.request.uri import encoded
 from nginxaudit.syntax.tree import Directive
 
 MOST_SHOWN = 30

@@ -86,7 +86,7 @@ def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int
             output.write(tell, options["format_name"])
     except SettingsError as error:
         raise CommandError(str(error)) from None
-    if lacking_before or lacking_after:
+    if lacking_before or lacking_after or not comparison.count:
         return 3
     return int(bool(comparison.groups))
 
@@ -111,7 +111,7 @@ def _at(
 
     from msgspec.structs import replace
 
-    from nginxaudit.cli.trace import serving
+    from nginxaudit.cli.serving import serving
     from nginxaudit.source.read import ReadError
     from nginxaudit.source.revision import archive
 
@@ -126,7 +126,7 @@ def _at(
 
 
 def _read(path: str, options: dict[str, Any]) -> tuple[list[Model], bool]:
-    from nginxaudit.cli.trace import serving
+    from nginxaudit.cli.serving import serving
 
     return serving((path,), settings_of((path,), options))
 
@@ -137,7 +137,7 @@ def _compared(
     from msgspec.structs import replace
 
     from nginxaudit.cli.asks import world_of
-    from nginxaudit.cli.trace import model_for
+    from nginxaudit.cli.serving import model_for
     from nginxaudit.request.differences import difference
     from nginxaudit.request.probes import probes
     from nginxaudit.request.walk import trace

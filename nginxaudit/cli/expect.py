@@ -92,11 +92,12 @@ def command(files: tuple[str, ...], **options: Any) -> int:
 
 def _models(path: str | None, options: dict[str, Any]) -> tuple[list[Model], bool, str]:
     """The configurations that serve HTTP, whether something could not be analysed, and the prefix."""
-    from nginxaudit.cli.trace import serving
+    from nginxaudit.cli.serving import say_several, serving
 
     paths = (path,) if path is not None else ()
     settings = settings_of(paths, options)
     models, incomplete = serving(paths, settings)
+    say_several(models)
     return models, incomplete, settings.prefix or ""
 
 
@@ -131,7 +132,7 @@ def _beside(text: RoutesText) -> str | None:
 
 def _tests(text: RoutesText, models: list[Model], prefix: str, update: bool) -> tuple[list[Trace], list[Any]]:
     """Run the tests of a file; with ``update`` those that fail get what happens now."""
-    from nginxaudit.cli.trace import model_for
+    from nginxaudit.cli.serving import model_for
     from nginxaudit.report.masked import veiled
     from nginxaudit.request.expectations import failures, now
     from nginxaudit.request.walk import trace
@@ -217,27 +218,48 @@ def _cover(
 
 def _suggest(output: Output, options: dict[str, Any]) -> int:
     """Write a first file of tests."""
+    from nginxaudit.cli.streams import say
     from nginxaudit.engine.routes import inline, quoted
     from nginxaudit.report.masked import veiled
     from nginxaudit.request.candidates import candidates
-    from nginxaudit.request.expectations import now
-    from nginxaudit.request.walk import trace
 
-    models, incomplete, _ = _models(options["nginx_conf"], options)
+    models, incomplete, prefix = _models(options["nginx_conf"], options)
     lines: list[str] = []
-    if options["nginx_conf"] is not None:
-        lines.append(f"config = {quoted(options['nginx_conf'])}\n")
     for model in models:
         for ask in candidates(model):
-            table = now(trace(model, ask, explain=False).outcomes)
+            table, files = _now(model, ask, prefix)
             if table:
                 shown = {
                     key: veiled(value) if isinstance(value, str) else value for key, value in table.items()
                 }
                 to = f"to = {quoted(ask.address)}\n" if ask.address is not None else ""
-                lines.append(f"[[route]]\nurl = {quoted(ask.url)}\n{to}expect = {inline(shown)}\n")
+                only = f"files = [{quoted(files[0])}]\nonly-files = true\n" if files else ""
+                lines.append(f"[[route]]\nurl = {quoted(ask.url)}\n{to}{only}expect = {inline(shown)}\n")
+    if not lines:
+        if models:
+            say(
+                "nginxaudit: no test can be suggested: no server has an address and a name that are known",
+                error=True,
+            )
+        return 3
+    if options["nginx_conf"] is not None:
+        lines.insert(0, f"config = {quoted(options['nginx_conf'])}\n")
     output.write(lambda stream: _written(stream, lines), "toml")
     return 3 if incomplete else 0
+
+
+def _now(model: Model, ask: Ask, prefix: str) -> tuple[dict[str, object], tuple[str, ...]]:
+    """What happens now; where that depends on files, what happens if the one that is looked for first is the only one there."""
+    from nginxaudit.request.expectations import now
+    from nginxaudit.request.records import World
+    from nginxaudit.request.walk import trace
+
+    outcomes = trace(model, ask, World(prefix=prefix), explain=False).outcomes
+    table, file = now(outcomes), outcomes[0].file
+    if table or file is None or file.endswith("/"):
+        return table, ()
+    known = World(files=frozenset({file}), complete=True, prefix=prefix)
+    return now(trace(model, ask, known, explain=False).outcomes), (file,)
 
 
 def _written(stream: TextIO, lines: list[str]) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -13,13 +12,12 @@ from nginxaudit.cli.asks import request_options
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
+from nginxaudit.cli.serving import model_for, say_several, serving
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.trace import FORMATS
 
 if TYPE_CHECKING:
-    from nginxaudit.engine.settings import Settings
     from nginxaudit.model import Model
-    from nginxaudit.request.records import Ask
     from nginxaudit.views.trace.view import TraceView
 
 
@@ -62,6 +60,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
         settings = settings_of(paths, options)
         with Output(options["output"]) as output:
             models, incomplete = serving(paths, settings)
+            say_several(models)
             views = _views(models, urls, options, settings.prefix)
 
             def tell(stream: TextIO) -> None:
@@ -84,33 +83,6 @@ def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     return (words[:1], list(words[1:])) if is_path else ((), list(words))
 
 
-def serving(
-    paths: tuple[str, ...], settings: Settings, stdin: BinaryIO | None = None, main: str | None = None
-) -> tuple[list[Model], bool]:
-    """The configurations with http servers, and whether something could not be analysed, which is said.
-
-    ``stdin`` is read for ``-``; ``main`` is the name of the main file at the top of the archive in it, all others are left out.
-    """
-    from nginxaudit.engine.run.models import read_models
-
-    read = read_models(paths, settings, (stdin or sys.stdin.buffer) if "-" in paths else None)
-    _say(tuple([f"not analysed: {trouble}" for trouble in read.troubles]))
-    models = [model for model in read.models if model.servers("http") or model.servers("stream")]
-    if main is not None:
-        models = [model for model in models if model.config.main.path.rpartition("!")[2] == main]
-    if not models:
-        _say(("there is no server of http or stream in what was read",))
-    return models, bool(read.troubles) or not models
-
-
-def _say(troubles: tuple[str, ...]) -> None:
-    from nginxaudit.cli.streams import say
-    from nginxaudit.report.sanitize import visible
-
-    for trouble in troubles[:10]:
-        say(f"nginxaudit: {visible(trouble)}", error=True)
-
-
 def _views(
     models: list[Model], urls: list[str], options: dict[str, Any], prefix: str | None
 ) -> Iterator[TraceView]:
@@ -124,17 +96,3 @@ def _views(
     if models:
         for ask in asks:
             yield view_of(trace(model_for(models, ask), ask, world))
-
-
-def model_for(models: list[Model], ask: Ask) -> Model:
-    """Of several configurations the one with a server for the name, else the first that listens on the port."""
-    if len(models) == 1:
-        return models[0]
-    from nginxaudit.request.servers import sockets_for
-
-    host = (ask.host or "").partition(":")[0].lower()
-    listening = [(model, sockets) for model in models if (sockets := sockets_for(model, ask))]
-    for model, sockets in listening:
-        if any(socket.choose(host).name is not None for socket in sockets):
-            return model
-    return listening[0][0] if listening else models[0]

@@ -18,6 +18,7 @@ from nginxaudit.pcre.nodes import (
     between,
     bytes_of,
     members,
+    walk,
 )
 
 _USUAL = ("x", "1", "a", "A", "-", "_", "/", " ")
@@ -35,27 +36,49 @@ def sample(pattern: str, given: Mapping[int, str] | None = None) -> str:
         -number: text.encode("utf-8", "surrogateescape").decode("latin-1")
         for number, text in (given or {}).items()
     }
-    text = _text(expression.root, taken) if expression is not None else ""
+    return _decoded(_text(expression.root, taken, {})) if expression is not None else ""
+
+
+def samples(pattern: str, most: int) -> list[str]:
+    """`sample`, and the texts in which one choice takes another of its branches; at most ``most``."""
+    expression = parse(pattern)
+    if expression is None:
+        return []
+    found = {sample(pattern): None}
+    for choice in walk(expression.root):
+        for branch in choice.branches if isinstance(choice, Choice) else ():
+            found.setdefault(_decoded(_text(expression.root, {}, {choice: branch})))
+            if len(found) >= most:
+                return list(found)
+    return list(found)
+
+
+def _decoded(text: str) -> str:
     return text[:_MOST].encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-def _text(node: Node, groups: dict[int | str, str]) -> str:
-    """``groups`` are the texts of the groups before, under minus their number what one is given; looks, anchors and what is opaque take nothing."""
+def _text(node: Node, groups: dict[int | str, str], chosen: Mapping[Node, Node]) -> str:
+    """``groups`` are the texts of the groups before, under minus their number what one is given; looks, anchors and what is opaque take nothing.
+
+    ``chosen`` are branches that choices take, whichever comes first.
+    """
     match node:
         case Chars(chars=chars):
             return _one(chars)
         case Sequence(items=items):
-            return "".join([_text(each, groups) for each in items])
+            return "".join([_text(each, groups, chosen) for each in items])
+        case Choice() if node in chosen:
+            return _text(chosen[node], groups, chosen)
         case Choice(branches=branches):
             if any(isinstance(each, Anchor) for each in branches):
                 return ""
-            return next(filter(None, (_text(each, groups) for each in branches)), "")
+            return next(filter(None, (_text(each, groups, chosen) for each in branches)), "")
         case Repeat(item=item, low=low, high=high):
             # Of what may repeat without end, one: a capture is seldom meant to be empty.
             times = low or int(high is None and isinstance(item, Chars)) or int(_is_given(item, groups))
-            return _text(item, groups) * min(times, _MOST) if times else ""
+            return _text(item, groups, chosen) * min(times, _MOST) if times else ""
         case Group(item=item, number=number, name=name):
-            text = groups[-(number or 0)] if _is_given(node, groups) else _text(item, groups)
+            text = groups[-(number or 0)] if _is_given(node, groups) else _text(item, groups, chosen)
             groups |= {key: text for key in (number, name) if key is not None}
             return text
         case BackReference(group=group):

@@ -35,13 +35,14 @@ def try_files(flight: Flight, block: Directive) -> Result | None:
     for word in node.args[:-1]:
         text = str(word)
         folder = text.endswith("/")
+        kind = "directory" if folder else "file"
         name = _name(flight, text[:-1] if folder else text, root.cut, node)
         path = base + name
         if is_dir(flight, path, node) if folder else is_file(flight, path, node):
             _found(flight, name, root.cut, folder)
-            flight.note("content", node, f"{path} is there", f"try_files: {text}")
+            flight.note("content", node, f"{path} is a {kind}", f"try_files: {text}")
             return None
-        flight.note("content", node, f"{path} is not there", f"try_files: {text}")
+        flight.note("content", node, f"{path} is not a {kind}", f"try_files: {text}")
     return _fallback(flight, node, root.cut)
 
 
@@ -65,10 +66,10 @@ def _found(flight: Flight, name: str, cut: int | None, folder: bool) -> None:
 def _fallback(flight: Flight, node: Directive, cut: int | None) -> Result:
     last = str(node.args[-1])
     if last.startswith("=") and is_number(last[1:]):
-        flight.note("content", node, last[1:], "try_files: nothing is there")
+        flight.note("content", node, last[1:], "try_files: none of them exists")
         return Finish(int(last[1:]))
     name = _name(flight, last, cut, node)
-    flight.note("content", node, f"on to {name}", "try_files: nothing is there")
+    flight.note("content", node, f"on to {name}", "try_files: none of them exists")
     if name.startswith("@"):
         return Goto(name, named=True)
     uri, args = split_args(name)
@@ -118,14 +119,14 @@ def _index(flight: Flight, block: Directive) -> Result | None:
         name = known(flight, each, node)
         if name.startswith("/"):
             flight.note(
-                "content", node, f"internal redirect to {name}", "index: an absolute name is not looked for"
+                "content", node, f"internal redirect to {name}", "index: an absolute path is not looked up"
             )
             return Goto(name, flight.args)
         # nginx takes a directory, too; one that is called like a file is not asked about.
         asked = is_file if "." in name and not flight.world.complete else exists
         if asked(flight, folder + name, node):
             flight.note(
-                "content", node, f"internal redirect to {flight.uri}{name}", f"index: {folder}{name} is there"
+                "content", node, f"internal redirect to {flight.uri}{name}", f"index: {folder}{name} exists"
             )
             return Goto(flight.uri + name, flight.args)
         if not tested:
@@ -155,7 +156,7 @@ def _listing(flight: Flight, block: Directive) -> Result | None:
     if not is_dir(flight, path or "/", node):
         flight.note("content", node, "404", f"autoindex: there is no directory {path}")
         return Finish(404)
-    flight.note("content", node, f"a list of {path}", "autoindex: no index file is there")
+    flight.note("content", node, f"a list of {path}", "autoindex: there is no index file")
     return Reply(200, file=f"{path}/")
 
 

@@ -10,6 +10,7 @@ from nginxaudit.request.uri import escape_uri
 from nginxaudit.syntax.tree import Directive
 
 _MOST_SHOWN = 6
+_UNTRIED = "not tried: "
 
 
 def enter(flight: Flight, block: Directive) -> None:
@@ -60,13 +61,8 @@ def find_location(flight: Flight) -> Result | None:
     def test(location: Location) -> bool:
         return flight.matches(location.pattern, flight.uri, location.modifier == "~*", location.directive)
 
-    if flight.model.unknown_inside(server.directive, direct=True):
-        flight.note(
-            "location",
-            server.directive,
-            "a file included here could not be read",
-            "it may hold other locations",
-        )
+    if flight.explain:
+        _note_unread(flight, server.directive)
     found = match(server.level, flight.uri, test)
     location = found.location
     flight.location = location
@@ -93,6 +89,18 @@ def find_location(flight: Flight) -> Result | None:
     return None
 
 
+def _note_unread(flight: Flight, server: Directive) -> None:
+    """The includes of the server that could not be read, once in a walk."""
+    said = {step.node for step in flight.steps}
+    unread = [node for node in flight.model.config.incomplete_includes if node.parent is server]
+    for node in unread:
+        if node not in said:
+            words = f"{node.name} {' '.join(node.args)} could not be read"
+            flight.note("location", node, words, "it may hold other locations")
+    if not unread and server not in said and flight.model.unknown_inside(server, direct=True):
+        flight.note("location", server, "only a part of the server was read", "there may be other locations")
+
+
 def _too_large(flight: Flight) -> Result | None:
     size, block = flight.body, flight.block
     if not size:
@@ -115,6 +123,7 @@ def _explain(flight: Flight, chosen: Location | None, redirect: bool) -> None:
     server = flight.server
     lost: list[str] = []
     _losers(server.level, chosen, flight, lost)
+    lost = _together(lost)
     if len(lost) > _MOST_SHOWN:
         lost[_MOST_SHOWN:] = [f"{len(lost) - _MOST_SHOWN} more"]
     if chosen is None:
@@ -122,6 +131,18 @@ def _explain(flight: Flight, chosen: Location | None, redirect: bool) -> None:
         flight.note("location", server.directive, "none", why, tuple(lost))
     else:
         flight.note("location", chosen.directive, chosen.label, _reason(chosen, redirect), tuple(lost))
+
+
+def _together(lost: list[str]) -> list[str]:
+    """Many that were not tried for one reason take one line."""
+    untried = [each for each in lost if _UNTRIED in each]
+    if len(untried) < 3:
+        return lost
+    reason = untried[0].partition(_UNTRIED)[2]
+    return [
+        f"{len(untried)} regular expressions: {_UNTRIED}{reason}",
+        *[each for each in lost if _UNTRIED not in each],
+    ]
 
 
 def _reason(location: Location, redirect: bool) -> str:
@@ -139,16 +160,16 @@ def _reason(location: Location, redirect: bool) -> str:
 def _losers(level: Level, chosen: Location | None, flight: Flight, lost: list[str]) -> None:
     """Locations that match, too, or come before the chosen one, and why they lost."""
     path = _path(chosen)
-    uri = flight.uri
+    uri, server = flight.uri, flight.server.directive
     here = next((each for each in path if each in level.members), None)
     passed = False
     for location in level.members:
         if location is here:
             passed = True
         elif location.is_prefix and uri.startswith(location.pattern):
-            lost.append(f"{location.label}{_place(location)}: {_prefix_lost(location, here)}")
+            lost.append(f"{location.label}{_place(location, server)}: {_prefix_lost(location, here)}")
         elif location.is_regex and here is not None and (not here.is_regex or not passed):
-            lost.append(f"{location.label}{_place(location)}: {_regex_lost(location, here)}")
+            lost.append(f"{location.label}{_place(location, server)}: {_regex_lost(location, here)}")
     if here is not None and here is not chosen:
         _losers(here.level, chosen, flight, lost)
 
@@ -161,9 +182,13 @@ def _path(location: Location | None) -> list[Location]:
     return found
 
 
-def _place(location: Location) -> str:
+def _place(location: Location, server: Directive) -> str:
+    """Its line, and its file where it is not that of the server."""
     node = location.directive
-    return f" (line {node.source.position(node.start)[0]})"
+    line = node.source.position(node.start)[0]
+    if node.source is server.source:
+        return f" (line {line})"
+    return f" ({node.source.path.rpartition('/')[2]}:{line})"
 
 
 def _prefix_lost(location: Location, here: Location | None) -> str:
@@ -178,7 +203,7 @@ def _prefix_lost(location: Location, here: Location | None) -> str:
 
 def _regex_lost(location: Location, here: Location) -> str:
     if here.is_exact:
-        return "not tried: an exact location matches"
+        return f"{_UNTRIED}an exact location matches"
     if here.modifier == "^~":
-        return "not tried: ^~ is the longest prefix"
+        return f"{_UNTRIED}^~ is the longest prefix"
     return "does not match"

@@ -19,6 +19,7 @@ from nginxaudit.request.records import Ask
 from nginxaudit.request.uri import lower
 
 _HOST = re.compile(r"(?:\[[A-Za-z0-9:._~!$&'()*+,;=-]*\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::([0-9]*))?")
+_MOST_SOCKETS = 6
 _SETS: dict[str, str] = {
     "leading": "the wildcard {}",
     "trailing": "the wildcard {}",
@@ -76,11 +77,7 @@ def find_socket(flight: Flight) -> Socket:
     ask = flight.ask
     found = sockets_for(flight.model, ask)
     if not found:
-        where = f"no server listens on port {ask.port}" + (f" of {ask.address}" if ask.address else "")
-        if flight.model.unread_files(ask.family):
-            raise Lost(f"{where} in what was read, and some file could not be read")
-        flight.note("socket", None, "the connection is refused", where)
-        raise Closed
+        raise _no_socket(flight)
     name = ask.sni if ask.tls and ask.sni is not None else lower((ask.host or "").partition(":")[0])
     different: dict[tuple[Server, bool], Socket] = {}
     for socket in found:
@@ -89,6 +86,36 @@ def find_socket(flight: Flight) -> Socket:
     socket = options[0][0] if len(options) == 1 else flight.choose(("socket",), options)
     flight.note("socket", socket.members[0][1].directive, f"{socket.key}", _socket_why(socket))
     return socket
+
+
+def _no_socket(flight: Flight) -> Lost | Closed:
+    """Nothing listens there, as far as that is known."""
+    ask, model = flight.ask, flight.model
+    where = f"no server listens on port {ask.port}" + (f" of {ask.address}" if ask.address else "")
+    for server in model.servers(ask.family):
+        for bad in server.bad_listens:
+            node = bad.directive
+            words = f'{where} in what was read, but the address of "{node.name} {" ".join(node.args)}"'
+            if node.args and node.args[0].filled:
+                return Lost(
+                    f"{words} comes from a template or the environment: trace the rendered file", node
+                )
+            return Lost(f"{words} is not known: {bad.reason}", node)
+    if model.unread_files(ask.family):
+        unread = model.config.incomplete_includes
+        if not unread:
+            return Lost(f"{where} in what was read, which is only a part of a configuration")
+        words = " ".join([unread[0].name, *unread[0].args])
+        return Lost(f'{where} in what was read, but "{words}" could not be read', unread[0])
+    sockets = [str(key) for key in model.sockets(ask.family)]
+    more = f" and {len(sockets) - _MOST_SOCKETS} more" if len(sockets) > _MOST_SOCKETS else ""
+    others = (
+        f"; there is {', '.join(sockets[:_MOST_SOCKETS])}{more}"
+        if sockets
+        else f"; no server of {ask.family}"
+    )
+    flight.note("socket", None, "the connection is refused", where + others)
+    return Closed()
 
 
 def _socket_why(socket: Socket) -> str:
@@ -108,7 +135,9 @@ def choose_server(flight: Flight, socket: Socket, host: str, what: str, *, captu
         if isinstance(found, Found):
             flight.capture(found)
     if flight.explain:
-        flight.note("server", server.directive, f"server {server.label}", _why(socket, choice, host, what))
+        why = _why(socket, choice, host, what)
+        if not any(step.node is server.directive and step.why == why for step in flight.steps):
+            flight.note("server", server.directive, f"server {server.label}", why)
     return server
 
 

@@ -14,15 +14,8 @@ CLIENT = "203.0.113.9"
 """A client that no configuration names: the address is kept for documentation."""
 CLIENT6 = "2001:db8::9"
 
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@!$&'()*+,;=")
 MOST_WAYS = 16
 """Ways in which one request is followed."""
-
-
-def encoded(path: str) -> str:
-    """A path as a client sends it."""
-    raw = path.encode("utf-8", "surrogateescape")
-    return "".join([chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in raw])
 
 
 def ask_of(

@@ -162,6 +162,7 @@ def _table(allowed_not: bytes) -> dict[int, str]:
 
 _OF_URI = _table(b'"#%<>?\\^`{|}')
 _OF_ARGS = _table(b'"#%&+;<>?\\^`{|}')
+_SENT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@!$&'()*+,;=")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~!$'()*,:=@\[\]-]*")
 
 
@@ -184,16 +185,22 @@ def _escape(text: str, table: dict[int, str]) -> str:
 _QUOTED = re.compile(rb"%([0-9A-Fa-f].?|.?)", re.S)
 
 
+def encoded(path: str) -> str:
+    """A path as a client sends it."""
+    raw = path.encode("utf-8", "surrogateescape")
+    return "".join([chr(byte) if byte in _SENT else f"%{byte:02X}" for byte in raw])
+
+
 def unescape_redirect(text: str) -> str:
     """As ``NGX_UNESCAPE_REDIRECT``: what needs no escaping is decoded, up to the first question mark."""
     if "%" not in text:
         return text
     path, mark, rest = text.partition("?")
     data = to_bytes(path)
-    encoded = data.upper().find(b"%3F")  # an encoded question mark ends it, too
+    query = data.upper().find(b"%3F")  # an encoded question mark ends it, too
     tail = b""
-    if encoded >= 0:
-        data, tail = data[:encoded], b"?" + data[encoded + 3 :]
+    if query >= 0:
+        data, tail = data[:query], b"?" + data[query + 3 :]
     decoded = _QUOTED.sub(lambda found: _plain(found[1]), data)
     return text_of(decoded + tail) + mark + rest
 

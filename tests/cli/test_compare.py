@@ -148,3 +148,55 @@ def test_no_repository_and_a_path_that_was_not_there(repository: Path, tmp_path:
     (repository / "later/nginx.conf").write_text(OLD)
     run = nginxaudit("compare", "--no-settings", "--git", "main", "later", cwd=repository)
     assert run.returncode == 2 and "there is no later in main" in run.stderr
+
+
+SITE = r"""events {}
+http {
+    map $host $app { hostnames; default one; .b.example two; }
+    upstream one { server 10.0.0.1:80; }
+    upstream two { server 10.0.0.2:80; }
+    server {
+        listen 80;
+        listen 8443 ssl;
+        ssl_certificate a; ssl_certificate_key a;
+        location / { proxy_pass http://$app; }
+        location ~ ^/(?:build|tests|config)(?:$|/) { return 404; }
+        location ~ /\.(?!well-known) { return 403; }
+        location ~ ^/a#b$ { return 204; }
+REWRITES
+    }
+}
+stream {
+    map $ssl_preread_server_name $to { db.example 10.0.0.8:1; default 10.0.0.9:1; }
+    server { listen 5432; ssl_preread on; proxy_pass $to; }
+}
+""".replace("REWRITES", "\n".join(f"        rewrite ^/r{at}$ /to{at};" for at in range(20)))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "request_line"),
+    [
+        ("build|tests|", "build|", "GET http://localhost/tests"),  # not the first member
+        (".b.example two", ".c.example two", "GET http://www.b.example/"),  # a host that only a map knows
+        ("rewrite ^/r15$ /to15", "rewrite ^/r15$ /build", "GET http://localhost/r15"),  # one of many rewrites
+        ("listen 8443 ssl;", "", "GET https://localhost:8443/"),  # not the first socket
+        ("return 403", "return 404", "GET http://localhost/.x"),  # "/." itself is "/"
+        ("return 204", "return 205", "GET http://localhost/a%23b"),
+        ("10.0.0.8:1", "10.0.0.7:1", "tls://db.example:5432"),
+        ("listen 5432;", "listen 5433;", "tcp://localhost:5432"),
+    ],
+)
+def test_every_member_is_asked_about(tmp_path: Path, before: str, after: str, request_line: str) -> None:
+    assert before in SITE
+    (tmp_path / "old.conf").write_text(SITE)
+    (tmp_path / "new.conf").write_text(SITE.replace(before, after))
+    run = nginxaudit("compare", "--no-settings", "--format", "json", "old.conf", "new.conf", cwd=tmp_path)
+    asked = [each["request"] for group in json.loads(run.stdout)["groups"] for each in group["requests"]]
+    assert request_line in asked
+
+
+def test_nothing_to_compare_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("http { server { listen <%= @port %>; server_name <%= @name %>; } }\n")
+    run = nginxaudit("compare", "--no-settings", "a.conf", "a.conf", cwd=tmp_path)
+    assert run.returncode == 3
+    assert "nothing was compared" in run.stdout

@@ -130,3 +130,27 @@ def test_files_that_cannot_be_used(tmp_path: Path, text: str, words: str) -> Non
     run = nginxaudit("expect", "--no-settings", "r.toml", cwd=tmp_path)
     assert run.returncode == 2
     assert words in run.stderr.replace("\n", " ")
+
+
+def test_suggestions_are_requests_that_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "site.conf.j2").write_text(
+        "server { listen 8080; server_name {{ name }} real.example; root /srv;\n"
+        " location / { try_files $uri @app; } location @app { return 404; } location = / { return 204; } location ~ /\\.(?!well-known) { return 403; } }\n"
+        "server { listen {{ port }}; server_name other.example; return 200; }\n"
+    )
+    (tmp_path / "auth.conf").write_text("location /auth { return 401; }\n")
+    run = nginxaudit("expect", "--no-settings", "--suggest", "--nginx-conf", ".", cwd=tmp_path)
+    urls = [line for line in run.stdout.splitlines() if line.startswith("url")]
+    assert urls == [f'url = "http://real.example:8080/{path}"' for path in ("x", "", ".x")]
+    assert 'files = ["/srv/x"]\nonly-files = true\nexpect = { status = 200, file = "/srv/x" }' in run.stdout
+    (tmp_path / "nginx-routes.toml").write_text(run.stdout)
+    done = nginxaudit("expect", "--no-settings", "--coverage", cwd=tmp_path)
+    assert "3 passed, 0 failed; 3 of 4 locations, 1 of 2 servers reached" in done.stdout
+    assert "\n  :1" not in done.stdout
+
+
+def test_nothing_to_suggest(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("http { server { listen <%= @port %>; server_name <%= @name %>; } }\n")
+    run = nginxaudit("expect", "--no-settings", "--suggest", "--nginx-conf", "a.conf", cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (3, "")
+    assert "no test can be suggested" in run.stderr

@@ -68,7 +68,7 @@ def test_text_says_why_and_what_lost(config: str) -> None:
     run = nginxaudit("trace", "--no-settings", config, "shop.example/private/a.php")
     assert run.returncode == 0
     assert "nginx.conf:11  location ~ \\.php$ · the first regular expression that matches" in run.stdout
-    assert "not location /private/ (line 12): a regular expression wins over it" in run.stdout
+    assert "other: location /private/ (line 12): a regular expression wins over it" in run.stdout
     assert "SCRIPT_FILENAME: /srv/www/private/a.php" in run.stdout
 
 
@@ -147,3 +147,97 @@ def test_what_cannot_be_traced(tmp_path: Path) -> None:
     run = nginxaudit("trace", "--no-settings", str(tmp_path / "b.conf"), "x.example/")
     assert run.returncode == 3
     assert "not analysed" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            {"nginx.conf": "events {}\nhttp {\n include mime.types;\n include sites-enabled/*; }", "mime.types": ""},
+            '"include sites-enabled/*" (nginx.conf:4) matches no file. Name a tree',
+        ),
+        ({"nginx.conf": "events {}\nhttp { include /srv/sites/shop.conf; }"}, '"include /srv/sites/shop.conf" (nginx.conf:2)'),
+        ({"up.conf": "upstream a { server 10.0.0.1; }"}, "only parts of a configuration were read (up.conf). Name the nginx.conf"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    run = nginxaudit("trace", "--no-settings", ".", "http://shop.example/", cwd=tmp_path)
+    assert run.returncode == 3
+    assert words in run.stderr.replace("./", "")
+
+
+def test_sockets_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text("events {}\nhttp { server { listen 80; listen [::]:8080; } }\n")
+    (tmp_path / "a.conf").write_text(
+        "events {}\nhttp { server { listen 80; } server { listen {{ port }} ssl; } }\n"
+    )
+    refused = nginxaudit("trace", "--no-settings", "nginx.conf", "https://shop.example/", cwd=tmp_path).stdout
+    assert "no server listens on port 443; there is *:80, [::]:8080" in refused
+    assert "the connection is refused" in refused.partition("Outcome")[2]
+    unknown = nginxaudit("trace", "--no-settings", "a.conf", "https://shop.example/", cwd=tmp_path).stdout
+    assert 'the address of "listen {{ port }} ssl" comes from a template or the environment' in unknown
+    assert "refused" not in unknown
+
+
+def test_several_configurations_and_parts(tmp_path: Path) -> None:
+    """What is walked is said; a part of a server is none of them."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nginx.conf").write_text(
+            f"events {{}}\nhttp {{ server {{ listen 80; server_name {name}.example; return 200 {name}; }} }}\n"
+        )
+    (tmp_path / "auth.conf").write_text("location /auth { return 401; }\n")
+    run = nginxaudit("trace", "--no-settings", ".", "http://b.example/auth", cwd=tmp_path)
+    assert "2 configurations that do not include each other: " in run.stderr
+    assert '200, text "b"' in run.stdout
+
+
+def test_a_file_that_was_not_read_is_named_once(tmp_path: Path) -> None:
+    text = "events {}\nhttp { server { listen 443 ssl; include ssl.conf; root /srv; index a.html;\n location / { try_files $uri $uri/ =404; } } }\n"
+    (tmp_path / "nginx.conf").write_text(text)
+    run = nginxaudit(
+        "trace",
+        "--no-settings",
+        "--file-exists",
+        "/srv/a.html",
+        "nginx.conf",
+        "https://x.example/",
+        cwd=tmp_path,
+    )
+    assert run.stdout.count("include ssl.conf could not be read · it may hold other locations") == 1
+    assert run.stdout.count("the only server of the socket") == 1
+    assert "/srv/ is not a file · try_files: $uri\n" in run.stdout
+    assert "/srv/ is a directory · try_files: $uri/" in run.stdout
+
+
+def test_locations_that_were_not_tried_take_one_line(tmp_path: Path) -> None:
+    regexes = "".join(f"location ~ ^/{each} {{ return 200; }}" for each in "abc")
+    (tmp_path / "nginx.conf").write_text(
+        f"events {{}}\nhttp {{ server {{ listen 80; {regexes} location = /a {{ return 204; }} }} }}\n"
+    )
+    run = nginxaudit("trace", "--no-settings", "nginx.conf", "http://x.example/a", cwd=tmp_path)
+    assert "other: 3 regular expressions: not tried: an exact location matches" in run.stdout
+    assert "location ~ ^/a" not in run.stdout
+
+
+def test_what_a_connection_says(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(
+        "events {}\nstream {\n map $ssl_preread_alpn_protocols $to { postgresql 10.0.0.1:5432; default 10.0.0.2:443; }\n"
+        " server { listen 443 proxy_protocol; ssl_preread on; set_real_ip_from 192.0.2.0/24; deny 203.0.113.7; proxy_pass $to; } }\n"
+    )
+    ask = (
+        "trace",
+        "--no-settings",
+        "--from",
+        "192.0.2.1",
+        "--alpn",
+        "postgresql",
+        "nginx.conf",
+        "tls://x.example:443",
+    )
+    passed = nginxaudit(*ask, "--proxy-protocol", "198.51.100.1", cwd=tmp_path)
+    assert "passed to 10.0.0.1:5432" in passed.stdout.partition("Outcome")[2]
+    denied = nginxaudit(*ask, "--proxy-protocol", "203.0.113.7", cwd=tmp_path)
+    assert "the connection is closed without an answer" in denied.stdout

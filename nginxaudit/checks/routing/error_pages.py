@@ -12,7 +12,8 @@ from nginxaudit.model.server import Server
 from nginxaudit.nginx.names import PASS_DIRECTIVES
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Outcome
-from nginxaudit.request.showing import ask_of, encoded, witness
+from nginxaudit.request.showing import ask_of, witness
+from nginxaudit.request.uri import encoded
 from nginxaudit.request.walk import trace
 from nginxaudit.syntax.tree import Directive
 

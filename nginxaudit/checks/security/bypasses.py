@@ -17,8 +17,8 @@ from nginxaudit.nginx.names import EXCHANGES
 from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Outcome
-from nginxaudit.request.showing import ask_of, encoded, gives, shows
-from nginxaudit.request.uri import BadTarget, parse_target
+from nginxaudit.request.showing import ask_of, gives, shows
+from nginxaudit.request.uri import BadTarget, encoded, parse_target
 from nginxaudit.syntax.tree import Directive
 
 _GUARDS = ("deny", "auth_basic", "auth_request", "auth_jwt", "auth_pam", "auth_ldap")

@@ -17,8 +17,8 @@ from nginxaudit.model.variables import references
 from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Ask
-from nginxaudit.request.showing import ask_of, encoded, gives, witness
-from nginxaudit.request.uri import BadTarget, parse_target
+from nginxaudit.request.showing import ask_of, gives, witness
+from nginxaudit.request.uri import BadTarget, encoded, parse_target
 from nginxaudit.request.walk import trace
 from nginxaudit.syntax.tree import Directive
 

@@ -15,7 +15,8 @@ from nginxaudit.nginx.names import ABSOLUTE, REDIRECTS
 from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Outcome
-from nginxaudit.request.showing import ask_of, encoded, gives, shows
+from nginxaudit.request.showing import ask_of, gives, shows
+from nginxaudit.request.uri import encoded
 from nginxaudit.syntax.tree import Directive
 
 _LIMITS = ("limit_req", "limit_conn")

@@ -41,6 +41,8 @@ class Comparison(Struct, frozen=True):
     @property
     def summary(self) -> str:
         """In one line; no difference found is no proof that there is none."""
+        if not self.count:
+            return "nothing was compared: no server has an address and a name that are known"
         if not self.groups:
             return f"no difference found in {self.count} requests"
         different = sum(len(group.requests) for group in self.groups)
@@ -63,6 +65,8 @@ def kind(outcome: Outcome) -> str:
         return name if outcome.status is None else f"{outcome.status} from {name}"
     if outcome.redirect is not None:
         return f"{outcome.status} redirect"
+    if outcome.status is None:
+        return "a text"
     return f"{outcome.status} with a file" if outcome.file is not None else str(outcome.status)
 
 
@@ -82,6 +86,8 @@ def _shown(difference: Difference) -> ShownDifference:
 
 def request_of(ask: Ask) -> str:
     """A request on one line."""
+    if ask.protocol != "http":
+        return ask.url + (f" --alpn {','.join(ask.alpn)}" if ask.alpn else "")
     headers = "".join(f" -H '{name}: {value}'" for name, value in ask.headers)
     return veiled(f"{ask.method} {ask.url}{headers}")
 

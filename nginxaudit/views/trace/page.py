@@ -46,7 +46,7 @@ def _text(text: str) -> str:
 def _way(way: Way) -> Iterator[str]:
     yield "<ol>\n"
     for step in way.steps:
-        others = "".join(f"<li>not {_text(other)}</li>" for other in step.others)
+        others = "".join(f"<li>other: {_text(other)}</li>" for other in step.others)
         why = f'<span class="why">{_text(step.why)}{f"<ul>{others}</ul>" if others else ""}</span>'
         yield (
             f'<li class="step"><span class="place">{_text(step.place)}</span><b>{escape(step.phase)}</b> '
@@ -63,8 +63,11 @@ def _way(way: Way) -> Iterator[str]:
 
 def _outcome(outcome: ShownOutcome) -> str:
     kind = " open" if outcome.status is None else " bad" if outcome.status >= 400 else ""
-    rows = [("server", outcome.server or ""), ("location", outcome.location or "")]
+    rows = [
+        ("server", f"{outcome.server_name} {outcome.server or ''}"),
+        ("location", f"{outcome.location_name} {outcome.location or ''}"),
+    ]
     rows += [(f"sent {name}", text) for name, text in outcome.upstream_headers.items()]
     rows += list(outcome.headers.items())
-    data = "".join(f"<dt>{_text(name)}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
+    data = "".join(f"<dt>{_text(name)}</dt><dd>{_text(text)}</dd>" for name, text in rows if text.strip())
     return f'<div class="outcome{kind}"><strong>{_text(summary(outcome))}</strong><dl>{data}</dl></div>\n'

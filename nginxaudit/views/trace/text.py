@@ -27,7 +27,7 @@ def _lines(views: Iterable[TraceView]) -> Iterator[Line]:
         yield [(visible(view.title), "strong")]
         width = min(max((len(step.place) for step in _steps(view.way)), default=0), 36)
         yield from _way(view.way, width, "  ")
-        yield from _outcomes(view)
+        yield from _outcomes(view, width)
 
 
 def _steps(way: Way) -> Iterator[ShownStep]:
@@ -38,9 +38,7 @@ def _steps(way: Way) -> Iterator[ShownStep]:
 
 def _way(way: Way, width: int, indent: str) -> Iterator[Line]:
     for step in way.steps:
-        place = visible(step.place)
-        if len(place) > width:
-            place = f"…{place[1 - width :]}"
+        place = _cut(step.place, width)
         yield [
             (f"{indent}{step.phase:<13}", "label"),
             (f"{place:<{width}}  ", "dim"),
@@ -48,20 +46,26 @@ def _way(way: Way, width: int, indent: str) -> Iterator[Line]:
             (f" · {visible(step.why)}" if step.why else "", "dim"),
         ]
         for other in step.others:
-            yield [(f"{indent}{'':<13}{'':<{width}}  not {visible(other)}", "dim")]
+            yield [(f"{indent}{'':<13}{'':<{width}}  other: {visible(other)}", "dim")]
     for each in way.ways:
         yield [(f"{indent}if {visible(each.assumption)}", "info")]
         yield from _way(each, width, f"{indent}  ")
 
 
-def _outcomes(view: TraceView) -> Iterator[Line]:
+def _cut(place: str, width: int) -> str:
+    """A place with as much of its end as fits."""
+    place = visible(place)
+    return f"…{place[1 - width :]}" if len(place) > width else place
+
+
+def _outcomes(view: TraceView, width: int) -> Iterator[Line]:
     several = len(view.outcomes) > 1
     yield [("  Outcomes" if several else "  Outcome", "strong")]
     for outcome in view.outcomes:
         yield [("    ", ""), (visible(summary(outcome)), _style(outcome))]
         if several:
             yield [(f"      if {' and '.join(map(visible, outcome.when))}", "info")]
-        yield from _details(outcome)
+        yield from _details(outcome, width)
     if view.ask.protocol == "http":
         yield [("  Try  ", "strong"), (visible(veiled(sent(view.ask).command)), "dim")]
     if view.trace.more:
@@ -76,10 +80,18 @@ def _style(outcome: ShownOutcome) -> str:
     return "good" if outcome.status < 400 else "error"
 
 
-def _details(outcome: ShownOutcome) -> Iterator[Line]:
-    if outcome.server is not None:
-        location = f", location {outcome.location}" if outcome.location else ""
-        yield [(f"      by server {visible(outcome.server)}{visible(location)}", "dim")]
+def _details(outcome: ShownOutcome, width: int) -> Iterator[Line]:
+    named = (
+        ("server", outcome.server_name, outcome.server),
+        ("location", outcome.location_name, outcome.location),
+    )
+    by = [
+        f"{kind} {visible(name)} ({_cut(place, width)})" if name else f"{kind} {_cut(place, width)}"
+        for kind, name, place in named
+        if place is not None
+    ]
+    if by:
+        yield [(f"      by {', '.join(by)}", "dim")]
     for title, headers in (("sent", outcome.upstream_headers), ("answer", outcome.headers)):
         for name, text in headers.items():
             yield [(f"      {title:<7} {visible(name)}: {visible(text)}", "dim")]

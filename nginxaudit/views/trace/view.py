@@ -7,6 +7,7 @@ from functools import lru_cache
 from msgspec import Struct, field
 
 from nginxaudit.report.masked import veiled
+from nginxaudit.request.expectations import names, written
 from nginxaudit.request.records import Ask, Outcome, Step, Trace
 from nginxaudit.syntax.tree import Directive
 
@@ -22,7 +23,10 @@ class ShownStep(Struct, frozen=True):
 
 
 class ShownOutcome(Struct, frozen=True):
-    """One outcome in words; the fields are those of `Outcome`."""
+    """One outcome in words; the fields are those of `Outcome`.
+
+    ``server`` and ``location`` are places, their names are as written.
+    """
 
     when: tuple[str, ...]
     status: int | None
@@ -39,6 +43,8 @@ class ShownOutcome(Struct, frozen=True):
     headers: dict[str, str]
     closed: bool
     unknown: str | None
+    server_name: str = ""
+    location_name: str = ""
 
 
 class Way(Struct):
@@ -118,6 +124,8 @@ def shown_outcome(outcome: Outcome) -> ShownOutcome:
         _headers(outcome.headers),
         outcome.closed,
         outcome.unknown,
+        veiled(next(iter(names(outcome.server)), "")),
+        veiled(written(outcome.location) or ""),
     )
 
 

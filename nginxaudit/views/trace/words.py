@@ -9,6 +9,8 @@ def summary(outcome: ShownOutcome) -> str:
     """What the client gets."""
     if outcome.unknown is not None:
         return f"unknown from here on: {outcome.unknown}"
+    if outcome.closed and outcome.server is None:
+        return "the connection is refused"
     if outcome.closed:
         return "the connection is closed without an answer"
     if outcome.passed is not None:
