@@ -11,7 +11,7 @@ import re
 from enum import Enum
 from functools import cache
 
-from nginxaudit.nginx.directives import directives, known_names
+from nginxaudit.nginx.directives import directives, known_names, module_facts
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.root import has_main_block
 from nginxaudit.templates import FILLER, read_template
@@ -150,9 +150,11 @@ def _counted(text: str) -> tuple[int, int, int]:
         if not _is_known(statement):
             odd += len(statement) > 1
             continue
+        name = statement[:-1].split(None, 1)[0] if len(statement) > 1 else ""
+        if "_" not in name and name not in known_names() and _takes_block(name):
+            continue  # echo, check, record: a module's directive, and a word of other software, too
         good += 1
-        is_sure = compiled(_SURE).match(statement) is not None
-        sure += is_sure or "_" in statement.split(None, 1)[0]
+        sure += compiled(_SURE).match(statement) is not None or "_" in name
         if end == "{" and compiled(_ENTRIES).match(statement):
             inside = 1
     return sure, good, odd
@@ -162,7 +164,7 @@ def _is_known(statement: str) -> bool:
     """Whether a statement begins with a directive, and has or has not a block, and is no assignment, as that one is."""
     words = statement[:-1].split(None, 2)
     name = words[0] if words else ""
-    if name not in known_names():
+    if not _takes_block(name):
         return _is_known_name(name)
     if len(words) > 1 and words[1].startswith(("=", ":")) and name not in ("location", "if"):
         return False
@@ -170,11 +172,12 @@ def _is_known(statement: str) -> bool:
 
 
 def _is_known_name(name: str) -> bool:
-    """Whether ``name`` is that of a directive, or all of it is filled in."""
-    return name in known_names() or (name.startswith("x") and not name.strip("x"))
+    """Whether ``name`` is that of a directive, of nginx or of a third-party module, or all of it is filled in."""
+    return bool(_takes_block(name)) or (name.startswith("x") and not name.strip("x"))
 
 
 @cache
 def _takes_block(name: str) -> frozenset[bool]:
-    """Whether a directive has a block; both where that depends on where it stands."""
-    return frozenset(fact.block or name.endswith("_by_lua_block") for fact in directives(name))
+    """Whether a directive has a block; both where that depends on where it stands, nothing where there is no such directive."""
+    facts = directives(name) if name in known_names() else module_facts(name)
+    return frozenset(fact.block or name.endswith("_by_lua_block") for fact in facts)

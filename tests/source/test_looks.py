@@ -26,6 +26,9 @@ NGINX = {
     "a semicolon is missing": "server {\n  listen 80\n  server_name a.example;\n  root /srv;\n}\n",
     "a brace too many at the beginning": "{server {\n  listen 80;\n}\n",
     "a semicolon too many at the beginning": ";\nevents {}\nhttp {\n  server {\n    listen 80;\n  }\n}\n",
+    "a third-party directive alone": "# Brotli\n\nbrotli_static on;\n",
+    "a module's name first": "brotli on;\nbrotli_comp_level 6;\n",
+    "third-party directives": "vhost_traffic_status_zone;\nmore_set_headers 'Server: x';\n",
     "comments first": "# Redis = not here\n\nserver {\n  listen 80;\n}\n",
     "Jinja": "{% if tls %}\nserver {\n  listen {{ port }};\n}\n{% endif %}\n",
     "a comment of Jinja": "{# the site; of all #}\nserver {\n  listen {{ port }};\n}\n",
@@ -34,6 +37,8 @@ NGINX = {
     "BOM and CRLF": "\ufeffserver {\r\n  listen 80;\r\n}\r\n",
 }
 OTHER = {
+    "words that modules have, too": "echo hello;\ncheck it;\n",
+    "assignments that look like a module's": "redis_pass = secret;\nmore_set_headers: x;\n",
     "redis": "bind 127.0.0.1\nport 6379\nsave 900 1\n",
     "systemd": "[Unit]\nDescription=nginx\n[Service]\nExecStart=/usr/sbin/nginx\n",
     "php-fpm": "; a pool\n[www]\nuser = www-data\nlisten = 127.0.0.1:9000\n",

@@ -9,6 +9,7 @@ from functools import partial
 from nginxaudit import edits
 from nginxaudit.checks.headers.values import HSTS, added, sends
 from nginxaudit.checks.inherited import repeated
+from nginxaudit.checks.tls.sites import public_names
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
@@ -19,7 +20,6 @@ _HALF_YEAR, _YEAR = 15_768_000, 31_536_000  # seconds
 _MAX_AGE = r"(?i)max-age\s*=\s*\"?(\d+)"
 _AGE = r"(max-age\s*=\s*\\?[\"']?)(\d+)"
 _LINE = 'add_header Strict-Transport-Security "max-age=31536000" always;'
-_INTERNAL = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
 _SENDING = ("add_header", "more_set_headers", "security_headers")
 
 
@@ -31,10 +31,7 @@ def _tls_servers(ctx: CheckContext) -> list[Server]:
         if any(listen.ssl or listen.quic for listen in server.listens)
         and not ctx.model.flag(server.directive, "ssl_reject_handshake", False)
         and not ctx.model.unknown_inside(server.directive)
-        and any(
-            name.kind not in ("empty", "catch-all") and "." in name.name and not name.name.endswith(_INTERNAL)
-            for name in server.names
-        )
+        and public_names(server)
     ]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from nginxaudit.checks.routing.serving import never_serves
+from nginxaudit.checks.tls.sites import public_names
 from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import is_loopback
@@ -26,11 +27,11 @@ def https_redirect_missing(ctx: CheckContext) -> Iterable[Hit]:
     for server in servers:
         for listen in server.listens:
             if listen.ssl:
-                for name in _names(server):
+                for name in public_names(server):
                     secure.setdefault(name, listen)
     for server in servers:
         plain = next((each for each in server.listens if _is_plain(each)), None)
-        shared = [name for name in _names(server) if name in secure]
+        shared = [name for name in public_names(server) if name in secure]
         if plain is None or not shared or not _serves(server, model):
             continue
         listen = secure[shared[0]]
@@ -41,12 +42,6 @@ def https_redirect_missing(ctx: CheckContext) -> Iterable[Hit]:
             related=() if listen.directive is None else (("served over TLS here", whole(listen.directive)),),
             help="Write a separate server for port 80 with return 301 https://$host$request_uri;",
         )
-
-
-def _names(server: Server) -> list[str]:
-    return [
-        each.name for each in server.names if each.kind not in ("empty", "catch-all") and "." in each.name
-    ]
 
 
 def _is_plain(listen: Listen) -> bool:
