@@ -1,27 +1,21 @@
 """Variables that nginx itself defines: ``$uri``, ``$host``, ``$arg_NAME`` and others.
 
-src/http/ngx_http_variables.c says what they are and which of them are computed anew at every use.
+src/http/ngx_http_variables.c says what they are and which of them are computed anew at every use. A walk gives them to its
+`Flight`, where texts with variables find them: some of these variables are made of such texts themselves.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from nginxaudit.nginx.version import format_version
-from nginxaudit.request.flight import Flight, Unknown, Value
+from nginxaudit.request.access import login_of
+from nginxaudit.request.files import NoPath, is_dir, is_file, path_of, root_of
+from nginxaudit.request.flight import Builtin, Flight, Unknown, Value
+from nginxaudit.request.named import header
+from nginxaudit.request.passing import script_name
+from nginxaudit.request.referer import invalid_referer
 from nginxaudit.request.uri import lower
-
-_JOINED_SINCE = (1, 23, 0)  # repeated request headers are joined in $http_NAME
-
-
-class Builtin(Struct, frozen=True):
-    """How a variable is computed, and whether its first value stays."""
-
-    get: Callable[[Flight], Value]
-    cached: bool = False
 
 
 def _remote_addr(flight: Flight) -> Value:
@@ -48,15 +42,11 @@ def _is_args(flight: Flight) -> Value:
 
 
 def _document_root(flight: Flight) -> Value:
-    from nginxaudit.request.files import root_of
-
     return root_of(flight)
 
 
 def _realpath_root(flight: Flight) -> Value:
     """The root with its links followed; empty for one that does not exist."""
-    from nginxaudit.request.files import is_dir, is_file, root_of
-
     root = root_of(flight)
     if isinstance(root, Unknown) or not flight.world.complete:
         return Unknown("$realpath_root", "links are not followed", name="realpath_root")
@@ -65,8 +55,6 @@ def _realpath_root(flight: Flight) -> Value:
 
 
 def _request_filename(flight: Flight) -> Value:
-    from nginxaudit.request.files import NoPath, path_of
-
     try:
         return path_of(flight)
     except NoPath:
@@ -78,8 +66,6 @@ def _request(flight: Flight) -> Value:
 
 
 def _remote_user(flight: Flight) -> Value:
-    from nginxaudit.request.access import login_of
-
     login = login_of(flight)
     return login if login is not None else ""
 
@@ -130,21 +116,11 @@ def _forwarded(flight: Flight) -> Value:
 
 
 def _script_name(flight: Flight) -> Value:
-    from nginxaudit.request.passing import script_name
-
     return script_name(flight)[0]
 
 
 def _path_info(flight: Flight) -> Value:
-    from nginxaudit.request.passing import script_name
-
     return script_name(flight)[1]
-
-
-def _invalid_referer(flight: Flight) -> Value:
-    from nginxaudit.request.referer import invalid_referer
-
-    return invalid_referer(flight)
 
 
 def _as(text: str) -> Callable[[Flight], Value]:
@@ -183,7 +159,7 @@ BUILTIN: dict[str, Builtin] = {
     "proxy_add_x_forwarded_for": Builtin(_forwarded),
     "fastcgi_script_name": Builtin(_script_name),
     "fastcgi_path_info": Builtin(_path_info),
-    "invalid_referer": Builtin(_invalid_referer),
+    "invalid_referer": Builtin(invalid_referer),
     "http_host": Builtin(lambda flight: flight.host_header or ""),
     "limit_rate": Builtin(_as("0")),
 }
@@ -234,56 +210,3 @@ _STREAM: dict[str, Callable[[Flight], Value]] = {
 
 STREAM = {name: Builtin(get, cached=True) for name, get in _STREAM.items()}
 """Those of stream: all of them keep their first value, even one from before the handshake."""
-
-
-def header(flight: Flight, name: str) -> str:
-    """A request header by its lower-case name; empty without it."""
-    values = [text for each, text in flight.headers if each.lower() == name]
-    if name == "cookie":
-        return "; ".join(values)
-    if len(values) > 1 and name != "x-forwarded-for" and not flight.model.target.target.since(_JOINED_SINCE):
-        return values[0]
-    return ", ".join(values)
-
-
-def argument(flight: Flight, name: str) -> str:
-    """An argument by its name in any case (``ngx_http_arg``)."""
-    if not flight.args:
-        return ""
-    found = re.search(rf"(?:^|&){re.escape(name)}=([^&]*)", flight.args, re.I | re.A | re.S)
-    return found[1] if found else ""
-
-
-def cookie(flight: Flight, name: str) -> str:
-    """A cookie by its name in any case (``ngx_http_parse_multi_header_lines``)."""
-    pattern = rf"(?:^|[;,] *){re.escape(name)} *= *([^;]*)"
-    for each, text in flight.headers:
-        if each.lower() == "cookie":
-            found = re.search(pattern, text, re.I | re.A | re.S)
-            if found:
-                return found[1]
-    return ""
-
-
-_LATER = ("sent_http_", "sent_trailer_", "upstream_http_", "upstream_trailer_", "upstream_cookie_")
-
-
-def prefixed(flight: Flight, name: str) -> Value:
-    """A variable named after a header, an argument or a cookie, or one that is not known."""
-    if name.startswith("http_"):
-        wanted = name[5:]
-        names = [each.lower() for each, _ in flight.headers if each.lower().replace("-", "_") == wanted]
-        return header(flight, names[0]) if names else ""
-    if name.startswith("arg_"):
-        return argument(flight, name[4:])
-    if name.startswith("cookie_"):
-        return cookie(flight, name[7:])
-    if name.startswith(_LATER) or name.startswith(
-        ("upstream_", "body_bytes", "bytes_sent", "request_time", "status")
-    ):
-        return Unknown(f"${name}", "it is known when the answer is there", name=name)
-    if name.startswith(
-        ("ssl_", "geoip", "proxy_protocol_", "time_", "msec", "request_id", "connection", "pid")
-    ):
-        return Unknown(f"${name}", "it depends on the connection or the time", name=name)
-    return Unknown(f"${name}", "its value is not in the configuration", name=name)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from nginxaudit.request.errors import has_page
 from nginxaudit.request.evaluate import known
 from nginxaudit.request.files import NoPath, exists, find_root, full_path, is_dir, is_file, path_of
-from nginxaudit.request.flight import Finish, Flight, Goto, Lost, Reply, Result, Unknown
-from nginxaudit.request.passing import BadUrl, Passed, passed
+from nginxaudit.request.flight import Finish, Flight, Goto, Lost, Passed, Reply, Result, Unknown
+from nginxaudit.request.passing import BadUrl, passed
 from nginxaudit.request.uri import escape_uri, is_number, split_args
 from nginxaudit.syntax.tree import Directive
 

@@ -10,9 +10,9 @@ import re
 from functools import lru_cache
 
 from nginxaudit.model.definitions import variable_name
-from nginxaudit.request.builtin import BUILTIN, STREAM, prefixed
 from nginxaudit.request.flight import Flight, Unknown, Value
 from nginxaudit.request.mapping import map_value
+from nginxaudit.request.named import prefixed
 from nginxaudit.request.uri import escape_args
 from nginxaudit.syntax.tree import Directive
 
@@ -90,7 +90,7 @@ def capture(flight: Flight, number: int, *, quote: bool = False) -> Value:
 
 def variable(flight: Flight, name: str) -> Value:
     """The value of a variable by its lower-case name."""
-    builtin = BUILTIN.get(name) if flight.ask.protocol == "http" else STREAM.get(name)
+    builtin = flight.builtin.get(name)
     if builtin is not None and not builtin.cached:
         return builtin.get(flight)
     if name in flight.values:

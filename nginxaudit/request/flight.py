@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nginxaudit.model.location import Location
     from nginxaudit.model.server import Server
     from nginxaudit.model.sockets import Socket
-    from nginxaudit.request.passing import Passed
 
 T = TypeVar("T")
 
@@ -38,6 +37,25 @@ class Unknown(Struct, frozen=True):
 
 
 Value: TypeAlias = "str | Unknown"
+
+
+class Builtin(Struct, frozen=True):
+    """How a variable of nginx is computed, and whether its first value stays."""
+
+    get: Callable[[Flight], Value]
+    cached: bool = False
+
+
+class Passed(Struct, frozen=True):
+    """What is sent to which backend. ``target`` is the URL or address without the URI part."""
+
+    node: Directive
+    protocol: str
+    target: str
+    upstream: str | None
+    method: str
+    uri: str | None
+    headers: tuple[tuple[str, str], ...]
 
 
 class Lost(Exception):  # noqa: N818 - the walk ends here, which is an answer
@@ -82,8 +100,17 @@ Result: TypeAlias = "Finish | Reply | Goto"
 class Flight:
     """One request on its way. Names follow nginx's where there is one."""
 
-    def __init__(self, model: Model, ask: Ask, world: World, oracle: Oracle, explain: bool = True) -> None:
+    def __init__(
+        self,
+        model: Model,
+        ask: Ask,
+        world: World,
+        oracle: Oracle,
+        builtin: Mapping[str, Builtin],
+        explain: bool = True,
+    ) -> None:
         self.model = model
+        self.builtin = builtin  # nginx's own variables by their names
         self.ask = ask
         self.world = world
         self.oracle = oracle

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nginxaudit.model import Model
 from nginxaudit.nginx.values import parse_time_s
-from nginxaudit.request.evaluate import shown, value
+from nginxaudit.request.evaluate import shown, value, variable
 from nginxaudit.request.flight import Flight, Unknown, Value
 from nginxaudit.request.uri import extension, lower
 from nginxaudit.syntax.tree import Directive
@@ -140,8 +140,6 @@ def absolute(flight: Flight, block: Directive, location: Value) -> Value:
 
 
 def _redirect_host(flight: Flight, block: Directive) -> str:
-    from nginxaudit.request.evaluate import variable
-
     if flight.model.flag(block, "server_name_in_redirect", False):
         return shown(variable(flight, "server_name"))
     return flight.host or flight.ask.address or "$server_addr"

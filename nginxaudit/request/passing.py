@@ -13,7 +13,7 @@ from nginxaudit.model.passes import split_authority
 from nginxaudit.model.regex import Found, search
 from nginxaudit.model.target import PassTarget, parse_target
 from nginxaudit.request.evaluate import shown, value
-from nginxaudit.request.flight import Flight, Unknown, Value
+from nginxaudit.request.flight import Flight, Passed, Unknown, Value
 from nginxaudit.request.uri import escape_uri
 from nginxaudit.syntax.tree import Directive
 
@@ -29,18 +29,6 @@ _CONDITIONAL = frozenset(
 """Those that are kept back where the answer may be cached."""
 _ONE_HOST = (1, 31, 4)
 _PARAMETERS = {"fastcgi": "fastcgi_param", "uwsgi": "uwsgi_param", "scgi": "scgi_param"}
-
-
-class Passed(Struct, frozen=True):
-    """What is sent to which backend. ``target`` is the URL or address without the URI part."""
-
-    node: Directive
-    protocol: str
-    target: str
-    upstream: str | None
-    method: str
-    uri: str | None
-    headers: tuple[tuple[str, str], ...]
 
 
 class _Url(Struct, frozen=True):

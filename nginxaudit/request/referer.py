@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from nginxaudit.request.flight import Flight, Unknown, Value
+from nginxaudit.request.named import header
 
 _SHORTEST = len("http://i.ru")
 
 
 def invalid_referer(flight: Flight) -> Value:
     """``1`` where the Referer header is none of ``valid_referers``, else empty."""
-    from nginxaudit.request.builtin import header
-
     words = [
         str(word) for node in flight.model.effective(flight.block, "valid_referers") for word in node.args
     ]

@@ -8,6 +8,7 @@ from nginxaudit.model import Model
 from nginxaudit.request import access, content, errors, rewrite, stream
 from nginxaudit.request.addresses import real_ip
 from nginxaudit.request.branches import MOST, Oracle, explore
+from nginxaudit.request.builtin import BUILTIN, STREAM
 from nginxaudit.request.evaluate import shown
 from nginxaudit.request.flight import Closed, Finish, Flight, Goto, Lost, Reply, Result
 from nginxaudit.request.foreign import changed_headers, foreign
@@ -32,9 +33,10 @@ def trace(
     model: Model, ask: Ask, world: World = NOTHING_KNOWN, *, explain: bool = True, most: int = MOST
 ) -> Trace:
     """Everything that can happen to a request. ``explain`` adds the steps."""
+    builtin = BUILTIN if ask.protocol == "http" else STREAM
 
     def once(oracle: Oracle) -> tuple[Outcome, list[Step]]:
-        flight = Flight(model, ask, world, oracle, explain)
+        flight = Flight(model, ask, world, oracle, builtin, explain)
         outcome = _walk(flight) if ask.protocol == "http" else stream.walk(flight)
         return outcome, flight.steps
 
@@ -295,7 +297,7 @@ def _after_rewrite(flight: Flight) -> Result:
 
 def _subrequest(flight: Flight, uri: str, node: Directive) -> int | None:
     """The status of a subrequest; None where a backend decides it."""
-    sub = Flight(flight.model, flight.ask, flight.world, flight.oracle, flight.explain)
+    sub = Flight(flight.model, flight.ask, flight.world, flight.oracle, flight.builtin, flight.explain)
     sub.steps, sub.values, sub.headers = flight.steps, flight.values, flight.headers
     sub.connected, sub.found, sub.host, sub.host_header = (
         flight.socket,

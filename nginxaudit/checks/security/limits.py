@@ -100,11 +100,12 @@ def _tried(block: Directive, name: str) -> Iterator[str]:
 
 def _key_of(model: Model, key: str, kind: str, name: str, sent: str | None) -> Value:
     from nginxaudit.request.branches import Oracle
+    from nginxaudit.request.builtin import BUILTIN
     from nginxaudit.request.evaluate import value
     from nginxaudit.request.flight import Flight
     from nginxaudit.request.records import NOTHING_KNOWN, Ask
 
-    flight = Flight(model, Ask(), NOTHING_KNOWN, Oracle(), explain=False)
+    flight = Flight(model, Ask(), NOTHING_KNOWN, Oracle(), BUILTIN, explain=False)
     if sent is not None:
         if kind == "arg":
             flight.args = f"{name}={sent}"
