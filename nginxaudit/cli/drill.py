@@ -76,6 +76,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       hang       it never answers          slow   it answers late
       blackhole  the machine is gone       flap   it is gone and back, again and again
       rolling    a rolling restart: one after the other
+      start      nginx is started, and active checks begin with servers that are down
 
     Requests that a server was answering when it went away, and that nginx must not send twice, count as
     no loss: no configuration saves them.

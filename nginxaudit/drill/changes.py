@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Traffic
-from nginxaudit.drill.probing import longest_back
+from nginxaudit.drill.probing import longest_back, longest_start
 from nginxaudit.drill.results import Outcome, Scenario
 from nginxaudit.drill.spec import ActiveCheck, ServerSpec, UpstreamSpec, Use
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
@@ -52,6 +52,8 @@ def changes(
     group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, outcome: Outcome
 ) -> tuple[Change, ...]:
     """Candidates for a scenario that lost requests, cheap ones first."""
+    if scenario.starts:
+        return tuple(_starting(group))
     found = [
         *_conditions(group, use, load, scenario),
         *_limits(group, use, scenario),
@@ -226,6 +228,26 @@ def _probes(group: UpstreamSpec, pause: int, where: str) -> Iterator[Change]:
             lambda *_, quick=quick: f"{check_text(quick)};",
             1,
             "servers are probed more often",
+        )
+
+
+def _starting(group: UpstreamSpec) -> Iterator[Change]:
+    """Active checks that keep servers without requests after a start."""
+    for check in group.checks:
+        if not check.starts_down:
+            continue
+        module = check.name == "check"
+        yield Change(
+            f"{check_text(check)} default_down=true" if module else f"{check_text(check)} mandatory",
+            f"after a start no server has requests before it has passed {check.passes} good "
+            f"probe{'' if check.passes == 1 else 's'}, for up to {longest_start(check) / 1000:.3g}s",
+            f'in upstream "{group.name}"' if module else "without mandatory, in the location",
+            _in_checks(check, replace(check, starts_down=False)),
+            lambda *_, check=check, module=module: (
+                f"{check_text(check)}{' default_down=false' if module else ''};"
+            ),
+            1,
+            "a server that is not well has requests until probes have failed",
         )
 
 

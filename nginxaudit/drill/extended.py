@@ -34,7 +34,7 @@ def simulation_of(group: UpstreamSpec) -> type[Simulation]:
 
 
 class Extended(Simulation):
-    """A `Simulation` with an agenda of changes."""
+    """A `Simulation` with an agenda of changes. ``started``: nginx has run for long when time begins."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Extended(Simulation):
         response: int = 50,
         horizon: int = 3_600_000,
         seed: int = 1,
+        started: bool = True,
         **more: Any,
     ) -> None:
         super().__init__(
@@ -74,13 +75,17 @@ class Extended(Simulation):
         self._queues: dict[Peers, deque[tuple[int, Request]]] = {state: deque() for state in self.states}
         self._waiting = 0
         self._asking = self._found_none = False
-        for index, server in enumerate(group.servers):
-            schedule = schedules.get(index)
-            if group.checks and schedule and not server.down:  # who is always well stays healthy
-                own = seed * len(group.servers) + index
-                changes = health(group.checks, schedule, response, horizon, workers=workers, seed=own)
-                for at, healthy in changes:
-                    self._later(at, partial(self._probed, index, healthy=healthy))
+        self._checking = set() if started else set(range(len(group.servers)))
+        for index, server in enumerate(group.servers if group.checks else ()):
+            schedule = schedules.get(index, ())
+            if server.down or (started and not schedule):
+                continue  # who is always well stays healthy
+            own = seed * len(group.servers) + index
+            changes = health(
+                group.checks, schedule, response, horizon, workers=workers, seed=own, started=started
+            )
+            for at, healthy in changes:
+                self._later(at, partial(self._probed, index, healthy=healthy))
 
     def stirs(self, second: int) -> bool:
         """Whether something may change within ``second``, or requests have to be followed to know who is bound to whom."""
@@ -134,10 +139,13 @@ class Extended(Simulation):
                     continue
                 peer.down = not healthy
                 if healthy:
-                    self._slow_down(peer, t)
+                    if index not in self._checking:  # it was not known yet, but not unhealthy
+                        self._slow_down(peer, t)
                 else:
                     self.tally.taken_out(peer, t, by_check=True)
             peers.usable = [peer for peer in peers.all if not peer.down]
+        if healthy:
+            self._checking.discard(index)
 
     # -- slow start
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-KINDS = ("refuse", "hang", "blackhole", "5xx", "slow", "flap", "rolling")
+KINDS = ("refuse", "hang", "blackhole", "5xx", "slow", "flap", "rolling", "start")

@@ -110,7 +110,7 @@ def _gap(check: ActiveCheck, took: int) -> int:
     if check.name != MODULE:
         return max(1, took + check.interval + check.jitter)
     step = max(1, check.interval // 2)
-    return -(-(check.interval + took) // step) * step
+    return max(1, -(-(check.interval + took) // step) * step)
 
 
 def _changes(

@@ -59,6 +59,8 @@ def _asks(method: str, model: Model) -> bool:
 
 
 def _check(probes: Probes, model: Model) -> ActiveCheck:
+    if not (probes.interval and probes.fails and probes.passes):
+        raise ValueError("a number that is refused")
     return _of_module(probes) if probes.use is None else _of_plus(probes, model)
 
 
@@ -178,7 +180,7 @@ def _notes(checks: Iterable[ActiveCheck], probes: Iterable[Probes]) -> Iterator[
             )
             yield (
                 f"after a start{reload} of nginx requests get 502 until a server has passed {_number(check.passes)}: "
-                f"up to {_seconds(longest_start(check))}; the simulation begins later"
+                f"up to {_seconds(longest_start(check))}"
             )
         if "port" in each.values:
             yield f"what listens at port {each.values['port']}, which is checked, is taken to go and come with the server"

@@ -21,8 +21,8 @@ class Fault(Struct, frozen=True):
 class Scenario(Struct, frozen=True):
     """One thing that goes wrong. ``target`` says where in words: a server, a host, ``all primaries``, ``each in turn``.
 
-    ``scope`` is ``server``, ``host``, ``primaries`` or ``rolling``. Requests come until ``duration``; faults are on
-    between ``begin`` and ``end``.
+    ``scope`` is ``server``, ``host``, ``primaries``, ``rolling`` or ``start``. Requests come until ``duration``; faults are on
+    between ``begin`` and ``end``. ``starts``: time begins with the start of nginx; else it has run for long.
     """
 
     kind: str
@@ -32,11 +32,12 @@ class Scenario(Struct, frozen=True):
     begin: int
     end: int
     duration: int
+    starts: bool = False
 
     @property
     def name(self) -> str:
         """``refuse 10.0.0.1:80``, ``rolling``."""
-        return self.kind if self.scope == "rolling" else f"{self.kind} {self.target}"
+        return self.kind if self.scope in ("rolling", "start") else f"{self.kind} {self.target}"
 
 
 class Latency(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -81,6 +82,7 @@ def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario,
     tally = Tally(len(group.servers), scenario.duration // 1000 + 1, scenario.begin, scenario.end)
     if limit is not None:
         tally.limit = limit
+    more: dict[str, Any] = {"started": False} if scenario.starts else {}
     simulation = simulation_of(group)(
         group,
         use,
@@ -92,6 +94,7 @@ def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario,
         large_bodies=load.large_bodies,
         horizon=scenario.duration,
         seed=load.seed,
+        **more,
     )
     _watch(simulation, scenario, tally)
     simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key))
@@ -162,7 +165,9 @@ def _servers(group: UpstreamSpec, scenario: Scenario, tally: Tally, states: int)
                 server=server.name,
                 backup=server.backup,
                 target=window is not None,
-                attempts=sum(tally.contacts[index].values()),
+                attempts=before
+                + during
+                + after,  # what comes after the last second is in no timeline, either
                 before=before / totals[0],
                 during=during / totals[1],
                 after=after / totals[2],

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from nginxaudit.drill.behaviour import Behaviour, blackhole, flap, hang, refuse, slow, status
 from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
-from nginxaudit.drill.probing import longest_back, longest_out, took
+from nginxaudit.drill.probing import longest_back, longest_out, longest_start, took
 from nginxaudit.drill.results import Fault, Scenario
 from nginxaudit.drill.spec import ServerSpec, UpstreamSpec, Use
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
@@ -37,7 +37,7 @@ def scenarios(
 
     Each kind is run for every live primary (see `MANY`), for every host with several live servers, and for all
     primaries. A backup alone is not failed: nobody would notice. ``5xx`` is left out for stream, where an answer is
-    only bytes.
+    only bytes, and ``start`` where nothing is different then.
     """
     wanted = KINDS if kinds is None else tuple(kinds)
     unknown = set(wanted) - set(KINDS)
@@ -50,6 +50,8 @@ def scenarios(
             continue
         if kind == "rolling":
             found.extend(_rolling(group, load))
+        elif kind == "start":
+            found.extend(_start(group))
         else:
             found.extend(_fault(kind, target, group, use, load) for target in targets)
     return tuple(found)
@@ -172,6 +174,13 @@ def _rolling(group: UpstreamSpec, load: Traffic) -> Iterator[Scenario]:
         back = _recovered("rolling", group, (fault.server for fault in faults))
         after = max(_within((longest + 1) * 1000 + _SLACK, _AFTER), back)
         yield Scenario("rolling", "rolling", "each in turn", tuple(faults), WARM_UP, end, end + after)
+
+
+def _start(group: UpstreamSpec) -> Iterator[Scenario]:
+    """The start of nginx, where active checks keep servers without requests at first."""
+    longest = min(_LONGEST, max(map(longest_start, group.checks), default=0))
+    if longest:
+        yield Scenario("start", "start", "nginx", (), 0, longest, longest + _AFTER[0], starts=True)
 
 
 def _within(value: int, bounds: tuple[int, int]) -> int:

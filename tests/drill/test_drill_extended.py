@@ -7,9 +7,11 @@ from collections import Counter
 import pytest
 
 from nginxaudit.drill.behaviour import Behaviour, blackhole, hang, ok, refuse, slow, status
-from nginxaudit.drill.load import Call
+from nginxaudit.drill.load import Call, Traffic
 from nginxaudit.drill.probing import health, longest_back, longest_out, longest_start
 from nginxaudit.drill.ramp import next_step, weight_at
+from nginxaudit.drill.running import run
+from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.spec import ActiveCheck, Queue, ServerSpec, Sticky
 from tests.drill.drill_support import follow, group, servers_of, use
 
@@ -153,6 +155,14 @@ def test_a_server_that_is_back_gets_its_share_little_by_little() -> None:
     shares = [servers_of(lines[at : at + 1000]).count("A") for at in range(begin, begin + 4000, 1000)]
     assert shares == pytest.approx([107, 271, 383, 466], abs=6)
     assert servers_of(lines[begin + 4001 :]).count("A") == pytest.approx((12_000 - begin - 4001) / 2, abs=1)
+
+
+def test_a_start_is_no_slow_start() -> None:
+    check = ActiveCheck("health_check", 5000, 1, 1, 1000, 1000, starts_down=True)
+    app = group(ServerSpec("A", slow_start=40_000), "B", zone=True, checks=(check,))
+    outcome = run(app, use(), Traffic(), scenarios(app, use(), Traffic(), ["start"])[0])
+    a, b = outcome.servers
+    assert abs(a.attempts - b.attempts) <= 1
 
 
 def test_without_slow_start_the_whole_share_is_back_at_once() -> None:

@@ -270,7 +270,7 @@ def test_notes_tell_the_times_of_a_check() -> None:
     assert group.notes == (
         "check: a probe every 3s; a server is out at most 16.5s after it begins to refuse connections (23.5s if packets are lost, "
         "23.5s if it never answers), and back at most 7.5s after it recovers",
-        "after a start of nginx requests get 502 until a server has passed 2 probes: up to 7.5s; the simulation begins later",
+        "after a start of nginx requests get 502 until a server has passed 2 probes: up to 7.5s",
     )
 
 

@@ -41,7 +41,7 @@ def test_the_scenarios_of_a_group() -> None:
     assert [each.name for each in found if each.kind == "refuse"] == [
         "refuse 10.0.0.1:1", "refuse 10.0.0.1:2", "refuse 10.0.0.2:1", "refuse host 10.0.0.1", "refuse all primaries",
     ]  # fmt: skip
-    assert {each.kind for each in found} == set(KINDS)
+    assert {each.kind for each in found} == set(KINDS) - {"start"}
     rolling = found[-1]
     assert [fault.server for fault in rolling.faults] == [0, 1, 2, 3]
     assert [fault.begin for fault in rolling.faults] == [10_000, 40_000, 70_000, 100_000]
@@ -309,3 +309,27 @@ def test_a_queue_saves_requests_of_a_short_restart() -> None:
     waiting = results(queue, use(), "flap", load=load, remedies=False)["flap all primaries"].outcome
     assert without.lonely > 200 and waiting.lonely == 0
     assert waiting.latency.worst >= 1000
+
+
+def test_a_start_with_servers_that_are_down_until_they_are_probed() -> None:
+    """A first probe within 3 s, the second at most 4.5 s later, each with an answer of 50 ms."""
+    check = ActiveCheck("check", 3000, 5, 2, 1000, 1000, starts_down=True)
+    app = _pair(checks=(check,))
+    (scenario,) = scenarios(app, use(), Traffic(), ["start"])
+    assert (scenario.end, scenario.starts) == (7_550, True)
+    result = results(app, use(), "start")["start"]
+    outcome = result.outcome
+    assert outcome.by_status == {502: outcome.lonely} and 150 < outcome.lonely < 7.55 * 50
+    (cause,) = result.verdict.causes
+    assert cause.setting == "check interval=3000 rise=2 default_down=true"
+    (remedy,) = result.verdict.remedies
+    assert remedy.text == "check interval=3000 rise=2 default_down=false;" and remedy.lost_after == 0
+    assert not scenarios(_pair(checks=(replace(check, starts_down=False),)), use(), Traffic(), ["start"])
+
+
+def test_mandatory_probes_begin_at_once() -> None:
+    check = ActiveCheck("health_check", 5000, 1, 1, 1000, 1000, starts_down=True)
+    result = results(_pair(zone=True, checks=(check,)), use(), "start")["start"]
+    assert result.outcome.lonely == 3, "those at 0, 20 and 40 ms come before the first answer"
+    (remedy,) = result.verdict.remedies
+    assert remedy.sentence == "health_check interval=5s passes=1; without mandatory, in the location"

@@ -33,7 +33,9 @@ _CONDITIONS = (
     "updating",
 )
 _METHODS = ("least_conn;", "ip_hash;", "hash $remote_addr;", "hash $uri consistent;", "hash k;", "random;", "random two;",
-            "random two least_conn;", "least_time header;", "sticky cookie c;", "zone z 64k;", "zone z 1;", "keepalive 2;",
+            "random two least_conn;", "least_time header;", "sticky cookie c;", "sticky learn create=$a lookup=$b zone=s:64k timeout=1ms;", "sticky route $a;", "sticky;",
+            "check;", "check interval=1000 fall=2 rise=1 type=http;", "check interval=1 timeout=1;", "check interval=0;", "check rise=99999999 type=tcp;",
+            "check_http_expect_alive http_5xx x;", "queue 1 timeout=1ms;", "zone z 64k;", "zone z 1;", "keepalive 2;",
             "keepalive 0;", "keepalive_requests 1;", "keepalive_timeout 0;", "queue 10;", "ntlm;")  # fmt: skip
 _FLAGS = ("backup", "down", "resolve", "drain", "slow_start=10s")
 _ADDRESSES = (
@@ -67,6 +69,10 @@ def _server(draw: Draw) -> str:
     return f"server {' '.join(words)};"
 
 
+_CHECKS = ("", "", "health_check;", "health_check interval=1ms fails=2 mandatory;", "health_check passes=3 jitter=1h match=m;", "health_check udp;",
+           "health_check interval=0 match=none;", "health_check fails=2147483647;")  # fmt: skip
+
+
 @st.composite
 def _setting(draw: Draw) -> str:
     name = draw(st.sampled_from(_HTTP))
@@ -79,7 +85,7 @@ def _setting(draw: Draw) -> str:
 def groups(draw: Draw) -> bytes:
     """One group of http or stream, used once or twice; the first line says what goes wrong with it."""
     lines = draw(st.lists(_server() | st.sampled_from(_METHODS), min_size=1, max_size=7))
-    settings = "\n".join(draw(st.lists(_setting(), max_size=5)))
+    settings = "\n".join([*draw(st.lists(_setting(), max_size=5)), draw(st.sampled_from(_CHECKS))])
     group = f"upstream g {{ {' '.join(lines)} }}\n"
     kind = draw(st.sampled_from(KINDS))
     workers = draw(

@@ -21,6 +21,7 @@ KINDS = {
     "slow": "it answers late",
     "flap": "it goes down and comes back repeatedly",
     "rolling": "a rolling restart: one after the other is gone and comes back",
+    "start": "nginx is started: servers have no requests before their good probes",
 }
 """What each kind of scenario is."""
 
@@ -59,6 +60,8 @@ BY_CHECK = "*: an active check noticed it before failed requests did."
 def out_cell(outcomes: Iterable[Outcome]) -> str:
     """The longest time until failing servers are out, with a star where a check has noticed it."""
     found = list(outcomes)
+    if not any(server.target for each in found for server in each.servers):
+        return "–"  # nothing fails
     text = moments((each.left for each in found), _NEVER)
     return f"{text}*" if text != _NEVER and any(map(_by_check, found)) else text
 
