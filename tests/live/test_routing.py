@@ -107,6 +107,30 @@ def test_paths_are_glued_when_slashes_do_not_match(tmp_path: Path) -> None:
         assert ask(port, "/b../x")[1] == "/v1/../x"
 
 
+def test_a_slash_added_to_the_location_redirects_what_was_sent_to_the_path(tmp_path: Path) -> None:
+    first, second, backend = nginx.free_ports(3)
+    servers = (
+        f"server {{ listen 127.0.0.1:{backend}; return 200 '$request_method $request_uri'; }} "
+        + "".join(
+            f"server {{ listen 127.0.0.1:{port}; location {path} {{ proxy_pass http://127.0.0.1:{backend}/; }} {more} }} "
+            for port, path, more in (
+                (first, "/b", ""),
+                (
+                    second,
+                    "/b/",
+                    f"location = /exact {{ proxy_pass http://127.0.0.1:{backend}/; }} location /exact/ {{ proxy_pass http://127.0.0.1:{backend}/; }}",
+                ),
+            )
+        )
+    )
+    with nginx.running(tmp_path, servers):
+        assert ask(first, "/b", "POST") == (200, "POST /")
+        assert ask(second, "/b", "POST")[0] == 301
+        assert ask(second, "/exact", "POST") == (200, "POST /")
+        assert ask(first, "/b/x")[1] == "GET //x"
+        assert ask(second, "/b/x")[1] == "GET /x"
+
+
 def test_a_variable_host_keeps_the_path_away(tmp_path: Path) -> None:
     port, backend = nginx.free_ports(2)
     servers = (

@@ -78,8 +78,7 @@ def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | N
 
     Not where the one path may be an endpoint without a slash, nor where the location keeps somebody out of what it takes.
     """
-    last = (path if not path.endswith("/") else location.pattern).rpartition("/")[2]
-    if last.lower() in _ENDPOINTS or keeps_out(location.directive):
+    if any(map(_is_endpoint, (location.pattern, path))) or keeps_out(location.directive):
         return None
     if not path.endswith("/"):
         if model.is_filled_in(each.directive) or not compiled(_DIRECTORY, re.DOTALL).fullmatch(path):
@@ -92,10 +91,17 @@ def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | N
     if _breaks_when_redirected(each, model):
         return None
     return Fix(
-        "Add the trailing slash to the location (nginx redirects the path without it: a POST becomes a GET)",
+        f"Add the trailing slash to the location (trade-off: {location.pattern} is answered with 301, "
+        "after which clients send a POST as a GET)",
         Applicability.UNSAFE,
         (edits.behind_text(node, node.args[-1], "/"),),
     )
+
+
+def _is_endpoint(path: str) -> bool:
+    """Whether the last name of a path is one of an endpoint, or has a word of one in it: ``/v1/user-login``."""
+    last = path.rstrip("/").rpartition("/")[2].lower()
+    return not _ENDPOINTS.isdisjoint((last, *last.replace("_", "-").split("-")))
 
 
 def _breaks_when_redirected(each: Pass, model: Model) -> bool:
