@@ -99,7 +99,7 @@ def _matched(each: Pass, location: Location, path: str, model: Model) -> Fix | N
 
 
 def _is_endpoint(path: str) -> bool:
-    """Whether the last name of a path is one of an endpoint, or has a word of one in it: ``/v1/user-login``."""
+    """Whether the last name of a path is one of an endpoint, or has a word of one in it: ``/v1/do-login``."""
     last = path.rstrip("/").rpartition("/")[2].lower()
     return not _ENDPOINTS.isdisjoint((last, *last.replace("_", "-").split("-")))
 
