@@ -8,7 +8,8 @@ from nginxaudit.hit import CheckContext, Hit, name_of, unless
 from nginxaudit.model import Model
 from nginxaudit.model.access import is_local
 from nginxaudit.model.server import Server
-from nginxaudit.nginx.names import PASS_DIRECTIVES
+from nginxaudit.nginx.names import ABSOLUTE, PASS_DIRECTIVES
+from nginxaudit.syntax.tree import Directive
 
 SERVING = (*PASS_DIRECTIVES, "root", "alias", "try_files")
 """Directives by which a block has content."""
@@ -22,12 +23,29 @@ def public_servers(model: Model) -> Iterator[Server]:
 
 
 def serves(server: Server) -> bool:
-    """Whether requests get content: no ``return`` of the server answers them all."""
+    """Whether requests get content: neither the server nor its ``location /`` sends them all elsewhere."""
     block = server.directive
-    if block.first("return") is not None:
+    if _answers_all(block):
         return False
-    return any(map(block.first, SERVING)) or any(
-        any(map(each.directive.first, SERVING)) for each in server.all_locations()
+    for location in server.all_locations():
+        inner = location.directive
+        if ".well-known" not in location.pattern and not _answers_all(inner) and _has_content(inner):
+            return True
+    root = next((each for each in server.locations if each.pattern == "/"), None)
+    return _has_content(block) and (root is None or not _answers_all(root.directive))
+
+
+def _has_content(block: Directive) -> bool:
+    return any(map(block.first, SERVING))
+
+
+def _answers_all(block: Directive) -> bool:
+    """Whether a ``return``, or a ``rewrite`` to another address, answers whatever is asked for."""
+    if block.first("return") is not None:
+        return True
+    return any(
+        len(node.args) > 1 and node.args[1].startswith(ABSOLUTE) and node.args[0].strip("^$()/") in ("", ".*")
+        for node in block.named("rewrite")
     )
 
 

@@ -44,7 +44,7 @@ def weak_families(text: str) -> dict[str, str]:
     present: dict[str, dict[str, str]] = {}
     killed: set[str] = set()
     level = re.search(_LEVEL, text)
-    open_level = level is not None and level[1] == "0"
+    open_level = is_level_0(text)
     for word in re.split(r"[:, ]+", text.strip()):
         if not word or word.startswith(("@", "+")):
             continue
@@ -111,3 +111,36 @@ def lacks_ephemeral(text: str) -> bool:
         return True
     excluded = {word[1:] for word in words if word[0] == "!"}
     return bool(wanted) and all(excluded & names for names in _EPHEMERAL)
+
+
+_AEAD = ("GCM", "CCM", "CHACHA20", "POLY1305")
+_NO_AEAD = frozenset(
+    {"SHA", "SHA1", "MD5", "3DES", "RC4", "SSLV3", "TLSV1", "TLSV1.0", "KRSA+SHA", "SEED", "IDEA"}
+)
+
+
+def lacks_aead(text: str) -> bool:
+    """Whether surely no suite of ``text`` up to TLS 1.2 encrypts and authenticates in one step: all have CBC, or are older."""
+    wanted = [word.upper() for word in re.split(r"[:, ]+", text) if word and word[0] not in "!-+@"]
+    return bool(wanted) and all(word in _NO_AEAD or _is_plain_suite(word) for word in wanted)
+
+
+def _is_plain_suite(word: str) -> bool:
+    """Whether a word names one suite, without AEAD: ``ECDHE-RSA-AES128-SHA256``."""
+    parts = word.split("-")
+    return len(parts) > 1 and parts[-1] in _MACS and not any(part.startswith(_AEAD) for part in parts)
+
+
+_MACS = frozenset({"SHA", "SHA256", "SHA384", "MD5"})
+
+
+def left_to_library(text: str) -> bool:
+    """Whether it lets in all suites that the OpenSSL library has: in old versions some are not authenticated."""
+    words = {word.upper() for word in re.split(r"[:, ]+", text)}
+    return "ALL" in words and not {"!ANULL", "!ADH"} & words and re.search(_LEVEL, text) is None
+
+
+def is_level_0(text: str) -> bool:
+    """Whether the list sets security level 0."""
+    level = re.search(_LEVEL, text)
+    return level is not None and level[1] == "0"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,26 @@ def test_what_nginx_does_by_default(tmp_path: Path) -> None:
         # session-tickets-enabled, http2-disabled
         assert _shaken(plain) == (True, "http/1.1")
         assert _shaken(strict) == (False, "h2")
+
+
+def test_security_level_0_permits_short_keys(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl command")
+    made = [
+        "-days",
+        "2",
+        "-subj",
+        "/CN=x",
+        "-keyout",
+        str(tmp_path / KEY),
+        "-out",
+        str(tmp_path / CERTIFICATE),
+    ]
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:512", "-nodes", *made], capture_output=True, check=True
+    )
+    for ciphers, accepted in (("HIGH:!aNULL", False), ("HIGH:!aNULL:@SECLEVEL=0", True)):
+        server = f"listen 8443 ssl; ssl_ciphers {ciphers}; ssl_certificate {CERTIFICATE}; ssl_certificate_key {KEY};"
+        text = f"{nginx.load_modules()}events {{}} http {{ server {{ {server} }} }}"
+        assert nginx.check(tmp_path, text).accepted is accepted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatch
 
 from nginxaudit.hit import CheckContext, Hit, unless, whole
 from nginxaudit.model import Model
@@ -35,9 +36,8 @@ def _is_hidden(model: Model, each: Pass, header: str) -> bool:
     hidden = model.effective(each.scope, f"{each.protocol}_hide_header")
     if any(node.args and node.args[0].lower() == header for node in hidden):
         return True
-    return any(
-        header in token.lower()
-        for name in ("more_clear_headers", "more_set_headers")
-        for node in model.config.named(name)
-        for token in node.args
+    cleared = (token for node in model.config.named("more_clear_headers") for token in node.args)
+    replaced = (token for node in model.config.named("more_set_headers") for token in node.args)
+    return any(fnmatch(header, token.lower()) for token in cleared) or any(
+        token.partition(":")[0].strip().lower() == header for token in replaced
     )

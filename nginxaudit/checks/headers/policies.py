@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+
+from msgspec import Struct
 
 from nginxaudit.checks.headers.values import added
 from nginxaudit.hit import CheckContext, Hit, arg
+from nginxaudit.syntax.tree import Directive, Token
 
 _WORDS = {
     "x-frame-options": ("DENY", "SAMEORIGIN"),
@@ -41,16 +44,38 @@ _OTHERS = frozenset(
 
 def security_header_invalid(ctx: CheckContext) -> Iterable[Hit]:
     """Values that browsers ignore, or that permit what the header is to forbid."""
-    for node in added(ctx):
-        header = node.args[0].lower()
-        if header not in _WORDS and header not in (_POLICY, "permissions-policy"):
-            continue
-        values = ctx.model.possible_values(str(node.args[1]), node).constants
-        for value in sorted(values):
-            problem, remedy, why = next(_problems(header, value), ("", "", ""))
+    for sent in _sent(ctx, (*_WORDS, _POLICY, "permissions-policy")):
+        for value in sent.values(ctx):
+            problem, remedy, why = next(_problems(sent.name.lower(), value), ("", "", ""))
             if problem:
-                yield Hit(arg(node, node.args[1]), f"{node.args[0]}: {problem}", node, help=remedy, why=why)
+                place = arg(sent.node, sent.token)
+                yield Hit(place, f"{sent.name}: {problem}", sent.node, help=remedy, why=why)
                 break
+
+
+class _Sent(Struct, frozen=True):
+    """A header that a directive adds to responses, and the argument that has its value."""
+
+    node: Directive
+    name: str
+    text: str
+    token: Token
+
+    def values(self, ctx: CheckContext) -> list[str]:
+        """The values that are known."""
+        return sorted(ctx.model.possible_values(self.text, self.node).constants)
+
+
+def _sent(ctx: CheckContext, headers: Container[str]) -> Iterator[_Sent]:
+    """What ``add_header`` and, of headers-more, ``more_set_headers`` send of ``headers`` (in lower case)."""
+    for node in added(ctx):
+        if node.args[0].lower() in headers:
+            yield _Sent(node, node.args[0], str(node.args[1]), node.args[1])
+    for node in ctx.model.config.named("more_set_headers"):
+        for token in node.args:
+            name, colon, text = token.partition(":")
+            if colon and name.strip().lower() in headers:
+                yield _Sent(node, name.strip(), text.strip(), token)
 
 
 def _problems(header: str, value: str) -> Iterator[tuple[str, str, str]]:
@@ -124,18 +149,18 @@ def _scripts(directives: Mapping[str, list[str]]) -> list[str]:
 
 def csp_unsafe_inline(ctx: CheckContext) -> Iterable[Hit]:
     """Policies that permit inline scripts, or ``eval``."""
-    for node in added(ctx, _POLICY):
-        for value in sorted(ctx.model.possible_values(str(node.args[1]), node).constants):
+    for sent in _sent(ctx, (_POLICY,)):
+        for value in sent.values(ctx):
             words = [word.lower() for word in _scripts(_directives(value))]
             unsafe = [word for word in ("'unsafe-inline'", "'unsafe-eval'") if word in words]
             if any(word.startswith(("'nonce-", "'sha")) for word in words):
-                unsafe = unsafe[1:] if unsafe[:1] == ["'unsafe-inline'"] else unsafe  # it is ignored then
+                unsafe = [word for word in unsafe if word != "'unsafe-inline'"]  # it is ignored then
             if unsafe:
                 effect = "inline scripts" if unsafe[0] == "'unsafe-inline'" else "eval() of text"
                 yield Hit(
-                    arg(node, node.args[1]),
-                    f"{node.args[0]} allows {effect} ({unsafe[0]}): injected scripts can run",
-                    node,
+                    arg(sent.node, sent.token),
+                    f"{sent.name} allows {effect} ({unsafe[0]}): injected scripts can run",
+                    sent.node,
                     help="Use nonces or hashes for the scripts of the page.",
                 )
                 break

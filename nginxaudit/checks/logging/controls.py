@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from nginxaudit.hit import CheckContext, Hit, arg, listed, whole
 from nginxaudit.model.variables import references
+from nginxaudit.syntax.tree import Directive
 
 _WANTED = {
     "the client": {"remote_addr", "binary_remote_addr", "realip_remote_addr", "http_x_forwarded_for", "http_x_real_ip", "proxy_protocol_addr"},
@@ -27,30 +28,40 @@ _OFF = ("off", "/dev/null")
 
 
 def log_format_incomplete(ctx: CheckContext) -> Iterable[Hit]:
-    """Formats of access logs that leave out who asked, when, for what, or how it ended."""
+    """Formats of access logs that leave out who asked, when, for what, or how it ended, where no other log has it."""
     model = ctx.model
-    used = {
-        str(node.args[1])
-        for node in model.config.named("access_log")
+    formats = {
+        str(node.args[0]): node
+        for node in model.config.named("log_format")
         if len(node.args) > 1 and model.family_of(node) == "http"
     }
-    for node in model.config.named("log_format"):
-        if len(node.args) < 2 or node.args[0] not in used or model.family_of(node) != "http":
-            continue
-        known = {reference.name for token in node.args[1:] for reference in references(token)}
-        lacking = [what for what, names in _WANTED.items() if known.isdisjoint(names)]
-        if lacking and not known & _own(ctx):
-            yield Hit(
-                arg(node, node.args[0]),
-                f"log format {node.args[0]} does not log {listed(lacking)}",
-                node,
-                help="Add $remote_addr, $time_iso8601, $request and $status.",
-            )
+    own = set(model.variable_definitions("http"))  # may hold anything
+    lacking = {name: missing for name, node in formats.items() if (missing := _lacking(node, own))}
+    alone: dict[str, None] = {}
+    for block in dict.fromkeys(node.parent for node in model.config.named("access_log")):
+        used = [_format_of(node) for node in block.named("access_log")] if block is not None else []
+        if all(name in lacking for name in used):
+            alone.update(dict.fromkeys(used))
+    for name in alone:
+        node = formats[name]
+        yield Hit(
+            arg(node, node.args[0]),
+            f"log format {name} does not log {listed(lacking[name])}",
+            node,
+            help="Add $remote_addr, $time_iso8601, $request and $status.",
+        )
 
 
-def _own(ctx: CheckContext) -> set[str]:
-    """Variables of the configuration itself: they may hold anything."""
-    return set(ctx.model.variable_definitions("http"))
+def _lacking(node: Directive, own: set[str]) -> list[str]:
+    """What a format leaves out."""
+    known = {reference.name for token in node.args[1:] for reference in references(token)}
+    return [] if known & own else [what for what, names in _WANTED.items() if known.isdisjoint(names)]
+
+
+def _format_of(node: Directive) -> str:
+    """The format of an ``access_log``; of one that is off the complete one, which is never reported."""
+    named = len(node.args) > 1 and "=" not in node.args[1] and node.args[0] != "off"
+    return str(node.args[1]) if named else "combined"
 
 
 def log_not_central(ctx: CheckContext) -> Iterable[Hit]:

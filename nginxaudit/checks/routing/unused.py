@@ -43,16 +43,18 @@ _MODULE_VARIABLES = ("naxsi_", "memc_", "redis", "srcache_", "echo_", "modsecuri
 def unused_set(ctx: CheckContext) -> Iterable[Hit]:
     """``set`` of a variable that nothing reads; once for each variable of a server."""
     model = ctx.model
-    if not model.config.named("set") or not model.config.is_whole or _reads_elsewhere(model):
+    if not model.config.named("set") or not model.config.is_whole or model.templates:
         return
-    uses = model.once(variable_uses)
+    if _reads_elsewhere(model):
+        return
+    uses, open_servers = model.once(variable_uses), _taking_more(model)
     reported: set[tuple[Directive | None, str]] = set()
     for node in model.config.named("set"):
         family, server = model.family_of(node), enclosing(node, "server")
         name = node.args[0][1:].lower() if node.args else ""
         if not name or (server, name) in reported or _has_effect(ctx, name, family):
             continue
-        if _takes_more(model, server) or model.is_filled_in(node) or family not in BALANCED:
+        if server in open_servers or family not in BALANCED:
             continue
         found = uses.get((family, name), ())
         if all(user.name == "set" and token is user.args[0] for user, token in found):
@@ -70,12 +72,13 @@ def _has_effect(ctx: CheckContext, name: str, family: str) -> bool:
     return name.startswith(_MODULE_VARIABLES) or variable_of(name, family, ctx.target) is not None
 
 
-def _takes_more(model: Model, server: Directive | None) -> bool:
-    """Whether files that come later, or that are not in this copy, would stand in the same server."""
-    return any(
-        enclosing(node, "server") is server and any("*" in token for token in node.args)
+def _taking_more(model: Model) -> set[Directive | None]:
+    """Servers into which a pattern includes files: those that come later may use what nothing uses yet."""
+    return {
+        enclosing(node, "server")
         for node in model.config.named("include")
-    )
+        if any("*" in token for token in node.args)
+    } - {None}
 
 
 def _defined(node: Directive) -> Token | None:

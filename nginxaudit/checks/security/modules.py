@@ -58,16 +58,13 @@ def _wanted(stem: str, stems: set[str]) -> set[str]:
 
 def _used(ctx: CheckContext, model: Model) -> set[str]:
     """Modules of nginx by their name in C, third-party modules by family and name, and families with a block."""
-    found: set[str] = set()
-    for node in model.config.top.walk():
-        if node.context == "main":
-            found.add(str(node.name))  # stream, mail
-        family = family_of(node)
+    found = {str(node.name) for node in model.config.top.children}  # stream, mail
+    for name, family in {(str(node.name), family_of(node)) for node in model.config.top.walk()}:
         families = (family,) if family in BALANCED else BALANCED
-        facts = (*directives(node.name), *module_facts(node.name))
-        own = module_of(node.name)
-        names = {fact.third_party for fact in facts if fact.third_party} | ({own} if own else set())
-        found |= {f"{each} {name}" for each in families for name in names}
+        facts = (*directives(name), *module_facts(name))
+        own = module_of(name)
+        modules = {fact.third_party for fact in facts if fact.third_party} | ({own} if own else set())
+        found |= {f"{each} {module}" for each in families for module in modules}
         found |= {_normal(fact.module) for fact in facts}
     for family, name in model.once(variable_uses):
         fact = variable_of(name, family, ctx.target)

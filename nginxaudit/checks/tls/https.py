@@ -12,7 +12,7 @@ from nginxaudit.model import Model
 from nginxaudit.model.access import is_loopback
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
-from nginxaudit.nginx.ciphers import lacks_ephemeral
+from nginxaudit.nginx.ciphers import lacks_aead, lacks_ephemeral
 from nginxaudit.nginx.names import PASS_DIRECTIVES
 
 _TO_HTTPS = re.compile(r"https:|\$redirect|\$scheme_|\$ssl_redirect", re.IGNORECASE)
@@ -80,4 +80,21 @@ def forward_secrecy_missing(ctx: CheckContext) -> Iterable[Hit]:
                 "ssl_ciphers has no suite with forward secrecy (ECDHE or DHE)",
                 node,
                 help="Add ECDHE suites, for example ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256.",
+            )
+
+
+def aead_missing(ctx: CheckContext) -> Iterable[Hit]:
+    """Lists in which all suites have CBC, or something older."""
+    for node in ctx.model.config.named("ssl_ciphers"):
+        if not node.args or "$" in node.args[0] or node.parent is None:
+            continue
+        protocols = [
+            token.lower() for each in ctx.model.effective(node.parent, "ssl_protocols") for token in each.args
+        ]
+        if protocols != ["tlsv1.3"] and lacks_aead(node.args[0]):
+            yield Hit(
+                arg(node, node.args[0]),
+                "ssl_ciphers has CBC suites only: TLS 1.2 clients cannot use AES-GCM or ChaCha20",
+                node,
+                help="Add ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256 in front.",
             )

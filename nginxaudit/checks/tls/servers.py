@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
-from nginxaudit.nginx.ciphers import is_wide, weak_families
+from nginxaudit.nginx.ciphers import is_level_0, is_wide, left_to_library, weak_families
 from nginxaudit.nginx.names import BALANCED
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive, Token
@@ -74,6 +74,30 @@ def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
                     help="Remove them from the list; HIGH:!aNULL:!MD5 contains none of them.",
                     make_fix=partial(_without_weak, node, node.args[0]),
                 )
+            elif what := _left_open(name, node.args[0]):
+                yield Hit(
+                    arg(node, node.args[0]),
+                    f"{name} {what[0]}",
+                    node,
+                    severity=Severity.INFO,
+                    confidence=Confidence.LOW,
+                    help=what[1],
+                )
+
+
+def _left_open(name: str, text: str) -> tuple[str, str] | None:
+    """What a list permits beyond suites that are surely weak, and the remedy."""
+    if left_to_library(text):
+        return (
+            "ALL leaves the choice to OpenSSL: old versions include suites without authentication",
+            "Write HIGH:!aNULL:!MD5, or name the suites.",
+        )
+    if name == "ssl_ciphers" and is_level_0(text):
+        return (
+            "with @SECLEVEL=0 also permits certificates with short keys and MD5 or SHA-1 signatures",
+            "Delete @SECLEVEL=0.",
+        )
+    return None
 
 
 def _without_weak(node: Directive, token: Token) -> Edits:

@@ -132,7 +132,10 @@ class CertificateFiles:
         asked = [
             (each, each.directive, each.token)
             for each in server.names
-            if each.directive is not None and each.token is not None and "." in each.name
+            if each.directive is not None
+            and each.token is not None
+            and "." in each.name
+            and each.name.isascii()
         ]
         if not asked or any(each.kind in _ANY_NAME for each in server.names) or server.listen_unknown:
             return

@@ -78,9 +78,13 @@ def _alternative_names(parts: list[_Element]) -> tuple[str, ...] | None:
 
 
 def _general_name(each: _Element) -> str:
-    if each.kind == _DNS_NAME:
-        return each.content.decode("ascii").lower()
-    return str(ip_address(each.content)) if each.kind == _IP_ADDRESS else ""
+    """The name, or nothing for one of another kind or one that cannot be read."""
+    try:
+        if each.kind == _DNS_NAME:
+            return each.content.decode("ascii").lower()
+        return str(ip_address(each.content)) if each.kind == _IP_ADDRESS else ""
+    except ValueError:
+        return ""
 
 
 def _common_names(subject: _Element) -> tuple[str, ...]:
@@ -89,7 +93,7 @@ def _common_names(subject: _Element) -> tuple[str, ...]:
         for pair in group.children():
             oid, value = pair.children()
             if group.kind == _SET and oid.kind == _OID and oid.content == _COMMON_NAME:
-                found.append(value.content.decode("utf-8").lower())
+                found.append(value.content.decode("utf-8", "replace").lower())
     return tuple(found)
 
 
