@@ -124,7 +124,13 @@ def _of_policy(value: str) -> Iterator[tuple[str, str, str]]:
                 f"Browsers look for a host called {keyword}: the keyword has no effect.",
             )
     anything = next((word for word in _scripts(directives) if word.lower() in _ANYTHING), None)
-    if anything is not None:
+    if anything is not None and anything.lower() == "data:":
+        yield (
+            "data: allows scripts in data: URLs: injected scripts are not blocked",
+            "Delete data: from the sources of scripts.",
+            "An attacker who can inject HTML writes the whole script into the address.",
+        )
+    elif anything is not None:
         yield (
             f"{anything} allows scripts from any host: injected scripts are not blocked",
             "List the hosts, or use nonces.",

@@ -82,20 +82,23 @@ def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
                     severity=Severity.INFO,
                     confidence=Confidence.LOW,
                     help=what[1],
+                    why=what[2],
                 )
 
 
-def _left_open(name: str, text: str) -> tuple[str, str] | None:
-    """What a list permits beyond suites that are surely weak, and the remedy."""
+def _left_open(name: str, text: str) -> tuple[str, str, str] | None:
+    """What a list permits beyond suites that are surely weak, the remedy, and the reason."""
     if left_to_library(text):
         return (
             "ALL leaves the choice to OpenSSL: old versions include suites without authentication",
             "Write HIGH:!aNULL:!MD5, or name the suites.",
+            "An upgrade or another build of the library changes what ALL means.",
         )
     if name == "ssl_ciphers" and is_level_0(text):
         return (
             "with @SECLEVEL=0 also permits certificates with short keys and MD5 or SHA-1 signatures",
             "Delete @SECLEVEL=0.",
+            "nginx then loads a 512-bit RSA key, which can be factored, without an error.",
         )
     return None
 
