@@ -28,13 +28,14 @@ def place_of(finding: Finding) -> str:
 
 
 class Blocks:
-    """Lays out findings one after the other. What explains a rule is said at the first one of it."""
+    """Lays out findings one after the other. What explains a rule is said at the first one of it, where its page is with ``see``."""
 
-    def __init__(self, report: Report, screen: Screen, *, fold: bool) -> None:
+    def __init__(self, report: Report, screen: Screen, *, fold: bool, see: bool) -> None:
         self._sources = report.sources
         self._rules = {rule.slug: rule for rule in report.rules}
         self._screen = screen
         self._fold = fold
+        self._see = see
         self._said: set[tuple[str, str, str]] = set()
 
     def brief(self, finding: Finding, gutter: int, again: Sequence[int]) -> Iterator[Line]:
@@ -126,7 +127,7 @@ class Blocks:
             yield "note", "nginx refuses to load this"
         rule = self._rules.get(finding.rule)
         notes = [("why", why_of(finding, rule)), ("fix", remedy_of(finding, rule))]
-        for label, text in [*notes, (_SEE, rule.url if rule else "")]:
+        for label, text in [*notes, (_SEE, rule.url if rule and self._see else "")]:
             key = finding.rule, label, text
             if text and key not in self._said:
                 self._said.add(key)

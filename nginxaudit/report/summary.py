@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from nginxaudit import __version__
+from nginxaudit import DOCS, __version__
 from nginxaudit.finding import Applicability, Severity
 from nginxaudit.report.base import RenderOptions
 from nginxaudit.report.cells import wrap
@@ -67,7 +67,7 @@ def summary(
     if fixed:
         yield [(fixed, "dim")]
     hints = [f"-v shows {counted(brief, 'finding')} in full"] if brief else []
-    hints += ["nginxaudit explain RULE shows the page of a rule"] if shown else []
+    hints += [f"nginxaudit explain RULE shows the page of a rule: {DOCS}rules/RULE/"] if shown else []
     if hints:
         for line in wrap("; ".join(hints).split(" "), screen.width):
             yield [(line, "dim")]

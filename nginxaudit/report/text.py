@@ -38,7 +38,7 @@ class _Writer:
         self._report = report
         self._options = options
         self._screen = screen
-        self._blocks = Blocks(report, screen, fold=options.fold)
+        self._blocks = Blocks(report, screen, fold=options.fold, see=options.verbose or not options.fold)
 
     def lines(self) -> Iterator[Line]:
         """The whole report."""

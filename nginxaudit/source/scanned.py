@@ -198,8 +198,8 @@ def too_many(count: int, limit: int, noun: str) -> ReadError:
 
 def left_out(backups: list[str], paths: list[str]) -> Iterable[str]:
     """Sentences on what was left out without a look."""
-    yield from _named(backups, "backup file was", "backup files were", "left out unless included")
-    yield from _named(paths, "path was", "paths were", "left out by .gitignore or --exclude")
+    yield from _named(backups, "backup file was", "backup files were", "skipped unless included")
+    yield from _named(paths, "path was", "paths were", "excluded by .gitignore or --exclude")
 
 
 def other_software(foreign: dict[str, str]) -> Iterable[str]:

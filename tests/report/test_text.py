@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from nginxaudit import __version__
+from nginxaudit import DOCS, __version__
 from nginxaudit.finding import Related
 from nginxaudit.report.cells import width_of
 from nginxaudit.source.text import SourceText
@@ -145,7 +145,7 @@ def test_the_same_message_is_shown_once():
         finding(MISMATCH, "twice said", at(source, "one")), finding(MISMATCH, "twice said", at(source, "two")), sources=(source,)
     ))  # fmt: skip
     assert out.count("twice said") == 1
-    assert "/\n --> a.conf:2:1\n2 | two;\n" in out
+    assert ".\n --> a.conf:2:1\n2 | two;\n" in out
 
 
 def test_an_included_file_is_one_line_with_its_includes():
@@ -259,10 +259,18 @@ def test_what_explains_a_rule_is_said_once():
     twice = rendered("text", report(mismatch(), mismatch()))
     assert twice.count("= why: ") == 1
     assert twice.count("= fix: Give all servers") == 1
-    assert twice.count("= see: https://") == 1
+
+
+@pytest.mark.parametrize("option", [{"verbose": True}, {"fold": False}])
+def test_the_page_of_a_rule_is_named_in_long_reports(option):
+    out = rendered("text", report(mismatch(), mismatch()), **option)
+    assert out.count("= see: https://") == 1
     assert f"  = see: {MISMATCH.url}\n" in out
-    own = rendered("text", replace(one("a b;", "b"), rules=(replace(MISMATCH, own=True),)))
+    own = rendered("text", replace(one("a b;", "b"), rules=(replace(MISMATCH, own=True),)), **option)
     assert "= see:" not in own
+    short = rendered("text", report(mismatch()))
+    assert "= see:" not in short
+    assert short.endswith(f"shows the page of a rule:\n{DOCS}rules/RULE/\n")
 
 
 def test_help_of_the_finding_is_better_than_the_one_of_the_rule():

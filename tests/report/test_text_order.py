@@ -5,7 +5,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from nginxaudit import __version__
+from nginxaudit import DOCS, __version__
 from nginxaudit.engine.results.report import FileStatus, RuleCrash
 from nginxaudit.finding import Applicability
 from nginxaudit.source.text import SourceText
@@ -72,11 +72,12 @@ def test_all_places_on_request():
 
 
 def test_summary_counts():
-    assert rendered("text", full()).splitlines()[-4:] == [
+    assert rendered("text", full()).splitlines()[-5:] == [
         "1 error, 1 warning, 1 info finding (1 suppressed) in 2 files analysed, for nginx 1.31.4",
         "  error nginx.conf:7 alias-traversal",
         "[*] 1 fixable with --fix (--diff shows how)",
-        "-v shows 1 finding in full; nginxaudit explain RULE shows the page of a rule",
+        "-v shows 1 finding in full; nginxaudit explain RULE shows the page of a rule:",
+        f"{DOCS}rules/RULE/",
     ]
 
 

@@ -92,18 +92,19 @@ def _some_versions(
     ctx: CheckContext, node: Directive | None, flaws: Sequence[tuple[Advisory, tuple[Stretch, ...]]]
 ) -> Hit:
     """The version is not known, and some have them: a word on what to run, for none may be run here."""
-    names = [f"{flaw.cve} (fixed in {flaw.fixed[0]})" if flaw.fixed else flaw.cve for flaw, _ in flaws]
+    fixes = [f"{flaw.cve} in {flaw.fixed[0]}" for flaw, _ in flaws if flaw.fixed]
     fixed = max((version for flaw, _ in flaws for version in flaw.fixed), key=parse_version, default="")
     return Hit(
         whole(node) if node is not None else _top(ctx),
         f"known nginx vulnerabilities {f'reachable through {node.name}' if node is not None else ''}: "
-        f"{listed(names, limit=3)}".replace(" :", ":"),
+        f"{listed([flaw.cve for flaw, _ in flaws], limit=3)}".replace(" :", ":"),
         node,
         severity=Severity.INFO,
         confidence=Confidence.LOW,
         help=f"Run {fixed} or newer, or a version that the vendor has patched. Set --nginx-version to check your version."
         if fixed
         else "",
+        why=f"The configuration uses what is vulnerable. Fixed: {listed(fixes, limit=8)}." if fixes else "",
         versions=merged(stretch for _, own in flaws for stretch in own),
         cause=_flaws_of(ctx, flaws),
     )

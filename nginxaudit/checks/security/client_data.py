@@ -207,7 +207,7 @@ def host_header_spoofing(ctx: CheckContext) -> Iterable[Hit]:
                 bound = server is not None and all(each.kind == "exact" for each in server.names)
                 yield Hit(
                     arg(node, node.args[1]),
-                    f"the backend receives a client-controlled host ({origin.variable}), which can end up in links, mails and caches",
+                    f"the backend receives a client-controlled host ({origin.variable})",
                     node,
                     severity=Severity.INFO if bound and origin.variable == "$http_host" else None,
                     help="Use $host ($host:$server_port if the port matters), and add a default server that rejects unknown names.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,9 @@ class Assembly:
         self._troubles: dict[str, dict[str, None]] = {}  # file -> why it was not wholly analysed
         self._crashes: list[RuleCrash] = []
         self._notes: list[str] = []
+        self._left_out: dict[
+            str, dict[str, None]
+        ] = {}  # why an include was not analysed -> where it is written
         self._remarks: list[str] = []
         self._roots: dict[str, None] = {}
         self._reported: set[str] = set()  # paths of files whose findings are reported
@@ -80,7 +84,7 @@ class Assembly:
                 self._trouble(path, f"line {line}: {problem.message}")
             elif problem.kind == "include-not-analysed":
                 path, line = _seen_at(problem.source, problem.start)
-                self._notes.append(f"{path}:{line}: {problem.message}")
+                self._left_out.setdefault(problem.message, {})[f"{path}:{line}"] = None
 
     def _add_ignores(self, config: Config) -> None:
         if self._ignores is None:
@@ -184,7 +188,7 @@ class Assembly:
             ),
             rules=tuple(self._rules),
             sources=sources,
-            notes=tuple(dict.fromkeys(self._notes)),
+            notes=tuple(dict.fromkeys([*_includes(self._left_out), *self._notes])),
             remarks=tuple(dict.fromkeys(self._remarks)),
             crashes=tuple(dict.fromkeys(self._crashes)),
             incomplete=bool(self._troubles),
@@ -245,3 +249,13 @@ def _seen_at(source: SourceText, offset: int) -> tuple[str, int]:
     """File and line of an offset, as people know them."""
     span = source.in_host(offset, offset)
     return span.file, span.line
+
+
+def _includes(left_out: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Includes that were not analysed: each reason once, with the first place."""
+    for message, places in left_out.items():
+        first, *others = places
+        more = (
+            f" (and {len(others):,} more {'include' if len(others) == 1 else 'includes'})" if others else ""
+        )
+        yield f"{first}: {message}{more}"

@@ -210,8 +210,8 @@ class Reading:
             count = len(unused)
             verb = "file looks" if count == 1 else "files look"
             self.notes.append(
-                f"{count:,} {verb} like nginx, but no configuration includes {'it' if count == 1 else 'them'}: "
-                f"{listed(root.source.path for root in unused)}: not analysed (--fragments analyses each on its own)"
+                f"{count:,} {verb} like nginx, but no configuration includes {'it' if count == 1 else 'them'} "
+                f"(--fragments analyses each separately): {listed(root.source.path for root in unused)}"
             )
         named = set(map(id, unused))
         return [root for root in fragments if id(root) not in named]
@@ -228,15 +228,21 @@ def _filling(settings: Settings) -> Filling | None:
 def _templates(works: list[Work], filling: Filling | None) -> list[str]:
     """Which of the texts are templates, and that of those a part is judged."""
     texts = {path: source for work in works for path, source in work.model.config.sources.items()}
-    found = []
+    found: dict[str, list[str]] = {}
     for path, source in texts.items():
         if source.template is not None:
-            found.append(
-                f"{path} is a template, judged in part: not what is filled in, and no alternatives against each other"
-            )
+            found.setdefault(_IN_PART, []).append(path)
         elif filling is not None and filling.is_template(path):
-            found.append(f"{path} is a template, filled in as the nginx image does it")
-    return found
+            found.setdefault("filled in as the nginx image does it", []).append(path)
+    return [
+        f"{paths[0]} is a template, {how}"
+        if len(paths) == 1
+        else f"{len(paths):,} templates, {how}: {listed(paths)}"
+        for how, paths in found.items()
+    ]
+
+
+_IN_PART = "judged in part (values that are filled in are unknown, alternatives are not compared)"
 
 
 def _outside(works: list[Work], paths: list[str]) -> list[str]:
