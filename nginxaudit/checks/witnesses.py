@@ -59,10 +59,11 @@ def shown(
     tries: Iterable[Try] = PLAIN,
     *,
     through: Directive | None = None,
+    without: Directive | None = None,
     unlike: Header | None = None,
     world: World = NOTHING_KNOWN,
 ) -> Witness | None:
-    """The first request of ``tries`` that can end as ``ends`` wants it in the block of ``node``, and by ``through``.
+    """The first request of ``tries`` that can end as ``ends`` wants it in the block of ``node``: by ``through``, not by ``without``.
 
     With the header ``unlike`` in place of its own it must not end so. None where there is none, and where the rule has
     tried enough of them.
@@ -70,46 +71,61 @@ def shown(
     model = ctx.model
     wanted = tuple(tries)
     for block in islice(_blocks(model, node), _SERVERS):
+        walk = _Walk(model, block, ends, through, without, world)
         for ask in islice(asks(model, block, wanted), _ASKS):
-            if not _may_try(ctx):
+            if not may_try(ctx):
                 return None
-            if not _can_end(model, block, ask, ends, through, world):
-                continue
-            if unlike is not None:
-                others = [each for each in ask.headers if each[0] != unlike[0]]
-                other = replace(ask, headers=(*others, unlike))
-                if _can_end(model, block, other, ends, through, world):
-                    continue
-            return witness(ask)
+            if walk.can_end(ask) and not (unlike is not None and walk.can_end(_with(ask, unlike))):
+                return witness(ask)
     return None
 
 
-def _can_end(
-    model: Model,
-    block: Directive,
-    ask: Ask,
-    ends: Callable[[Outcome], bool],
-    through: Directive | None,
-    world: World,
-) -> bool:
-    from nginxaudit.request.walk import trace  # only who has such a finding pays for it
-
-    location, server = model.location_of(block), model.server_of(block)
-    inside = None if location is None else set(_with_nested(location))
-    found = trace(model, ask, world, explain=through is not None, most=MOST_WAYS)
-    if through is not None and not any(step.node is through for step in found.steps):
-        return False
-    return any(
-        server is not None
-        and each.server is server.directive
-        and (inside is None or each.location in inside)
-        and ends(each)
-        for each in found.outcomes
-    )
+def _with(ask: Ask, header: Header) -> Ask:
+    """A request with another value of a header."""
+    others = [each for each in ask.headers if each[0] != header[0]]
+    return replace(ask, headers=(*others, header))
 
 
-def _may_try(ctx: CheckContext) -> bool:
-    """Whether the rule may follow one more request."""
+class _Walk:
+    """How requests should end in a block, and what they should meet."""
+
+    def __init__(
+        self,
+        model: Model,
+        block: Directive,
+        ends: Callable[[Outcome], bool],
+        through: Directive | None,
+        without: Directive | None,
+        world: World,
+    ) -> None:
+        self._model = model
+        self._ends = ends
+        self._through, self._without = through, without
+        self._world = world
+        server, location = model.server_of(block), model.location_of(block)
+        self._server = server.directive if server is not None else None
+        self._inside = None if location is None else set(_with_nested(location))
+
+    def can_end(self, ask: Ask) -> bool:
+        """Whether one of the outcomes of ``ask`` is such an end."""
+        from nginxaudit.request.walk import trace  # only who has such a finding pays for it
+
+        explain = self._through is not None or self._without is not None
+        found = trace(self._model, ask, self._world, explain=explain, most=MOST_WAYS)
+        if explain:
+            met = {step.node for step in found.steps}
+            if (self._without is not None and self._without in met) or (
+                self._through is not None and self._through not in met
+            ):
+                return False
+        return any(self._is_here(each) and self._ends(each) for each in found.outcomes)
+
+    def _is_here(self, end: Outcome) -> bool:
+        return end.server is self._server and (self._inside is None or end.location in self._inside)
+
+
+def may_try(ctx: CheckContext) -> bool:
+    """Whether the rule may follow one more request, which counts."""
     counts = ctx.model.once(_counts)
     counts[ctx.rule] = counts.get(ctx.rule, 0) + 1
     return counts[ctx.rule] <= MOST_TRIED

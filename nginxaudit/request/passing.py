@@ -86,12 +86,19 @@ def _proxy(flight: Flight, node: Directive) -> Passed:
         raise BadUrl(500, "the value is not a URL")
     if url.resolved and not flight.model.effective(flight.block, "resolver"):
         raise BadUrl(502, f"there is no resolver for the name in {url.shown}")
+    if url.resolved and _has_empty_label(shown(url.host)):
+        raise BadUrl(502, f"the name in {url.shown} cannot be looked up")
     block = flight.block
     flight.proxy_host = url.host
     method = flight.model.value(block, "proxy_method")
     made = shown(value(flight, method)) if method is not None else flight.method
     headers = _headers(flight, "proxy", url.host)
     return Passed(node, "proxy", url.shown, url.upstream, made, _uri(flight, node, url), headers)
+
+
+def _has_empty_label(host: str) -> bool:
+    """Whether nginx's resolver refuses a name (``ngx_resolver_create_name_query``)."""
+    return not all(host.partition(":")[0].removesuffix(".").split("."))
 
 
 # -- targets

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.live.witness_examples import SENDER, Answer, Found, Site, by_rule, not_run
+from tests.live.names import names
+from tests.live.witness_examples import SENDER, Answer, Found, Site, by_rule, free_ports, not_run
 from tests.requests.echo import echoes
 from tests.support import nginx
 
@@ -124,7 +125,124 @@ def _has_what_browsers_reject(found: Found, answer: Answer, site: Site) -> None:
     )
 
 
+# -- routing
+
+
+def _is_sent_as(found: Found, answer: Answer, site: Site) -> None:
+    path = urlsplit(found.witness.url).path
+    assert f"{path} is sent as {answer.received['uri']}" in found.message
+
+
+def _is_sent_to_one_path(found: Found, answer: Answer, site: Site) -> None:
+    uri = found.message.rpartition(" ")[2]
+    if answer.status == 200:
+        assert answer.received["uri"] == uri
+    else:  # its name has no port of this test
+        assert f'upstream: "https://127.0.0.1:443{uri}"' in (site.directory.parent / "error.log").read_text()
+
+
+def _is_decoded(found: Found, answer: Answer, site: Site) -> None:
+    assert "a?b" in answer.received["uri"] and "a%3Fb" in found.witness.url
+
+
+def _comes_back(found: Found, answer: Answer, site: Site) -> None:
+    parts = urlsplit(found.witness.url)
+    seen = {(parts.scheme, dict(found.witness.headers)["Host"], parts.path)}
+    for _ in range(4):
+        assert answer.status in (301, 302), seen
+        to = urlsplit(answer.headers["location"])
+        if (to.scheme, to.hostname, to.path) in seen:
+            return
+        seen.add((to.scheme, to.hostname or "", to.path))
+        answer = Answer(site.at(answer.headers["location"]))
+    raise AssertionError(seen)
+
+
+def _is_a_cycle(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status == 500
+    assert "redirection cycle" in (site.directory.parent / "error.log").read_text()
+
+
+def _leads_nowhere(found: Found, answer: Answer, site: Site) -> None:
+    assert 300 < answer.status < 309 and not answer.headers.get("location")
+
+
+def _stays_here(found: Found, answer: Answer, site: Site) -> None:
+    target = found.message.split('"')[1]
+    location = answer.headers["location"]
+    assert target in location and urlsplit(location).hostname in (None, "localhost")
+
+
+def _gets_here_too(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status == 403 or answer.received["uri"].endswith("-old")
+
+
+def _matches_in_the_middle(found: Found, answer: Answer, site: Site) -> None:
+    assert not {"x-echo", "expires", "x-source", "location"}.isdisjoint(answer.headers)
+
+
+def _is_glued(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.body.endswith(found.message.rpartition(" ")[2])
+
+
+def _is_no_file(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status == 301 and answer.headers["location"].endswith("/")
+
+
+def _is_taken(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status == 204
+
+
+def _is_another_location(found: Found, answer: Answer, site: Site) -> None:
+    if "try_files" in found.message:
+        assert answer.status == 404
+    else:
+        assert answer.status == 200 and "x-page" not in answer.headers
+
+
+def _is_not_limited(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.received["method"] == "DELETE"
+
+
+def _hides_the_host(found: Found, answer: Answer, site: Site) -> None:
+    assert f'"Host: {answer.sent_headers["host"]}"' in found.message
+
+
+def _is_spoofed(found: Found, answer: Answer, site: Site) -> None:
+    name, value = found.witness.headers[-1]
+    assert answer.sent_headers[name.lower()] == value
+
+
+def _goes_to_the_client(found: Found, answer: Answer, site: Site) -> None:
+    name = found.message.split()[2].lower()
+    assert name in answer.headers
+    if "headers" in answer.received:
+        assert name not in answer.sent_headers
+
+
+def _is_replaced(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status == 200
+
+
 CLAIMS: dict[str, Claim] = {
+    "proxy-pass-slash-mismatch": _is_sent_as,
+    "proxy-pass-variable-static-uri": _is_sent_to_one_path,
+    "proxy-pass-decoded-path": _is_decoded,
+    "redirect-loop": _comes_back,
+    "rewrite-loop": _is_a_cycle,
+    "redirect-without-target": _leads_nowhere,
+    "rewrite-missing-scheme": _stays_here,
+    "error-page-masks-status": _is_replaced,
+    "location-prefix-no-boundary": _gets_here_too,
+    "unanchored-regex-location": _matches_in_the_middle,
+    "alias-slash-mismatch": _is_glued,
+    "alias-in-regex-without-capture": _is_no_file,
+    "unreachable-location": _is_taken,
+    "if-is-evil": _is_another_location,
+    "limit-except-misuse": _is_not_limited,
+    "proxy-host-header-unset": _hides_the_host,
+    "forwarded-for-trusts-client": _is_spoofed,
+    "request-header-in-response": _goes_to_the_client,
     "cors-origin-reflection": _is_named,
     "cors-wildcard-credentials": _has_what_browsers_reject,
     "weak-origin-check": _is_accepted,
@@ -163,8 +281,12 @@ def test_what_a_witness_shows(name: str, tmp_path: Path) -> None:
     cases = [case for case in _GROUPS[name] if not not_run(case)]
     if not cases:
         pytest.skip("; ".join({not_run(case) for case in _GROUPS[name]}))
-    with echoes(200, 0) as ports:
-        sites = [Site(case, tmp_path / case.name, ports) for case in cases]
+    with echoes(200, 0) as ports, names() as port:
+        ports |= {53: port}
+        sites = [
+            Site(case, tmp_path / case.name, ports, free)
+            for case, free in zip(cases, free_ports(cases), strict=True)
+        ]
         wrong = []
         with _running(tmp_path, sites):
             for site in sites:

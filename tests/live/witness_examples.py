@@ -119,11 +119,11 @@ def _target(witness: Witness) -> str:
 class Site:
     """An example on this machine: its text, and its witnesses as they are sent there."""
 
-    def __init__(self, case: Case, directory: Path, ports: dict[int, int]) -> None:
+    def __init__(self, case: Case, directory: Path, ports: dict[int, int], free: dict[str, int]) -> None:
         self.directory = directory
         self.case = case
         text = clean(case.example.text)
-        self._free = _ports(text)
+        self.free = free
         self.text = self._adapted(text, ports)
         self.found = [each._replace(witness=self._moved(each.witness, ports)) for each in found_in(case)]
         directory.mkdir(exist_ok=True)
@@ -142,9 +142,17 @@ class Site:
         """What stands in http."""
         return self.text.partition("http {")[2].rstrip().removesuffix("}")
 
+    def at(self, url: str) -> Witness:
+        """A request to where this machine has what a URL of the example names."""
+        parts = urlsplit(url)
+        port = self.free[str(parts.port or {"http": 80, "https": 443}[parts.scheme])]
+        return Witness(
+            "GET", f"{parts.scheme}://127.0.0.1:{port}{parts.path}", (("Host", parts.hostname or ""),)
+        )
+
     def _moved(self, witness: Witness, ports: dict[int, int]) -> Witness:
         port = urlsplit(witness.url).port
-        url = witness.url.replace(f":{port}/", f":{self._free[str(port)]}/", 1)
+        url = witness.url.replace(f":{port}/", f":{self.free[str(port)]}/", 1)
         backend = f"127.0.0.1:{ports[200]}"
         return replace(
             witness,
@@ -154,12 +162,16 @@ class Site:
 
     def _adapted(self, text: str, ports: dict[int, int]) -> str:
         directory = self.directory
-        text = re.sub(r"listen \[::\]:(\d+)", lambda found: f"listen [::1]:{self._free[found[1]]}", text)
-        text = re.sub(r"listen (\d+)", lambda found: f"listen 127.0.0.1:{self._free[found[1]]}", text)
+        text = re.sub(r"listen \[::\]:(\d+)", lambda found: f"listen [::1]:{self.free[found[1]]}", text)
+        text = re.sub(r"listen (\d+)", lambda found: f"listen 127.0.0.1:{self.free[found[1]]}", text)
         text = re.sub(r"(fastcgi_pass )[^;]+", rf"\g<1>127.0.0.1:{ports[0]}", text)
-        text = re.sub(r"127\.0\.0\.1:80\d\d\b|127\.0\.0\.1:9000\b", f"127.0.0.1:{ports[200]}", text)
+        text = re.sub(
+            r"127\.0\.0\.1:80\d\d\b|127\.0\.0\.1:9\d\d\d\b|10\.0\.0\.1:\d+", f"127.0.0.1:{ports[200]}", text
+        )
+        text = re.sub(r"(\$\w+):80\d\d\b", rf"\g<1>:{ports[200]}", text)
+        text = re.sub(r"resolver 127\.0\.0\.1;", f"resolver 127.0.0.1:{ports[53]} ipv6=off;", text)
         text = text.replace("include fastcgi_params;", "fastcgi_param REQUEST_URI $request_uri;")
-        text = re.sub(r"((?:root|alias|default) |example\.\w+ )/(?=[\w;])", rf"\g<1>{directory}/", text)
+        text = re.sub(r'((?:root|alias|default) "?|example\.\w+ )/(?=[\w;])', rf"\g<1>{directory}/", text)
         text = re.sub(r"((?:root|alias) )/;", rf"\g<1>{directory}/;", text)
         text = re.sub(r"(ssl_certificate )[^;]+", rf"\g<1>{directory}/{CERTIFICATE}", text)
         text = re.sub(r"(ssl_certificate_key )[^;]+", rf"\g<1>{directory}/{KEY}", text)
@@ -212,7 +224,8 @@ def _arrange(path: Path, kind: str) -> None:
         path.write_text(str(path.resolve()))
 
 
-def _ports(text: str) -> dict[str, int]:
-    """A free port for each that an example listens on."""
-    wanted = list(dict.fromkeys(re.findall(r"listen (?:\[::\]:)?(\d+)", text)))
-    return dict(zip(wanted, nginx.free_ports(len(wanted)), strict=True))
+def free_ports(cases: list[Case]) -> list[dict[str, int]]:
+    """For each example a free port for each that it listens on: none twice."""
+    wanted = [dict.fromkeys(re.findall(r"listen (?:\[::\]:)?(\d+)", case.example.text)) for case in cases]
+    found = iter(nginx.free_ports(sum(map(len, wanted))))
+    return [{port: next(found) for port in each} for each in wanted]

@@ -345,3 +345,10 @@ def test_an_empty_host_header():
     for version, hosts in (((1, 31, 3), []), ((1, 31, 4), ["127.0.0.1:1"])):
         (found,) = trace(http(text, target=Target(version)), Ask("/")).outcomes
         assert [text for name, text in found.upstream_headers if name == "Host"] == hosts
+
+
+def test_a_name_with_an_empty_label_is_not_looked_up():
+    text = "resolver 127.0.0.1; location / { proxy_pass http://$arg_a.internal; }"
+    assert one(text, "/x").status == 502
+    assert one(text, "/x?a=b").passed == "http://b.internal"
+    assert one("resolver 127.0.0.1; location / { proxy_pass http://$arg_a:81; }", "/?a=b.").status is None

@@ -32,6 +32,8 @@ def request_header_in_response(ctx: CheckContext) -> Iterable[Hit]:
     for node in wanted:
         passes = [each for each in users.get(node, ()) if not _is_set(ctx.model, each, node.args[0])]
         if passes:
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             header = node.args[0]
             yield Hit(
                 whole(node),
@@ -41,6 +43,7 @@ def request_header_in_response(ctx: CheckContext) -> Iterable[Hit]:
                 help=f"Write {passes[0].protocol}_set_header {header} {node.args[1]};"
                 if passes[0].protocol in ("proxy", "grpc")
                 else f"Write {passes[0].protocol}_param HTTP_{header.upper().replace('-', '_')} {node.args[1]};",
+                witness=detours.in_response(ctx, passes[0].directive, str(header)),
             )
 
 

@@ -169,12 +169,16 @@ def proxy_host_header_unset(ctx: CheckContext) -> Iterable[Hit]:
         if each.server in reported or not lacks_host(ctx.model, each):
             continue
         reported.add(each.server)
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
+        name = each.upstream.name if each.upstream else ""
         hit = Hit(
             whole(each.directive),
             f'backend receives "Host: {each.upstream.name if each.upstream else ""}" instead of the client\'s host',
             each.directive,
             help="Add proxy_set_header Host $host; and repeat the inherited headers.",
             make_fix=partial(_host_told, each, ctx.model),
+            witness=detours.host_of_backend(ctx, each.directive, name),
         )
         yield unless(
             ctx.model.may_be_set(each.scope, "proxy_set_header"), "an enclosing block sets Host", hit
@@ -227,12 +231,15 @@ def forwarded_for_trusts_client(ctx: CheckContext) -> Iterable[Hit]:
     if any(listen.proxy_protocol for listen in listens):
         return  # something before this nginx is known to set them
     for node in handed_on:
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         hit = Hit(
             arg(node, node.args[1]),
             f"clients can spoof {node.args[0]}: their own header is passed on",
             node,
             why=_SPOOFED_SCHEME if node.args[0].lower() == "x-forwarded-proto" else "",
             help="Use $proxy_add_x_forwarded_for, $remote_addr or $scheme, or define trusted proxies with set_real_ip_from.",
+            witness=detours.spoofed(ctx, node),
         )
         yield unless(ctx.model.is_part("http"), "another file has set_real_ip_from", hit)
 

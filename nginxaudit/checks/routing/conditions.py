@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Severity, Witness
 from nginxaudit.hit import CheckContext, Hit, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.expressions import condition
@@ -22,13 +22,17 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
         unsafe = [child for child in node.children if not _is_safe(child, node)]
         if not unsafe:
             if location.first("try_files") and not _leaves(node):
+                from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
+                tried = location.named("try_files")[0]
                 yield Hit(
                     name_of(node),
                     "try_files of the location is skipped when the condition of this if is true",
                     node,
-                    related=(("skipped", whole(location.named("try_files")[0])),),
+                    related=(("skipped", whole(tried)),),
                     help="Use a map for the value, or move the if to the server.",
-                    cause=ctx.cause(*location.args, *location.named("try_files")[0].args),
+                    cause=ctx.cause(*location.args, *tried.args),
+                    witness=detours.skipped(ctx, node, tried),
                 )
             continue
         names = listed(list(dict.fromkeys(str(child.name) for child in unsafe)))
@@ -41,7 +45,20 @@ def if_is_evil(ctx: CheckContext) -> Iterable[Hit]:
             related=tuple((str(child.name), whole(child)) for child in unsafe[:3]),
             severity=None if clash else Severity.INFO,
             help="Use a map for the value, or rewrite to a separate location.",
+            witness=_shown(ctx, location, node) if clash else None,
         )
+
+
+def _shown(ctx: CheckContext, location: Directive, node: Directive) -> Witness | None:
+    """A request that meets what does not work."""
+    from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
+    tried, header = location.first("try_files"), location.first("add_header")
+    if tried is not None:
+        return detours.skipped(ctx, node, tried)
+    if header is not None and header.args and node.first("add_header"):
+        return detours.dropped(ctx, node, str(header.args[0]))
+    return None
 
 
 def _leaves(node: Directive) -> bool:

@@ -23,11 +23,14 @@ def proxy_pass_decoded_path(ctx: CheckContext) -> Iterable[Hit]:
                 or not _may_be_escaped(each.location, origin)
             ):
                 continue
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
                 f"{origin.via} is decoded: %3F, %23 and %2F from the client are sent as ?, # and /",
                 each.directive,
                 help="Use $request_uri, or no variable, so that nginx escapes the path.",
+                witness=detours.decoded(ctx, each.directive),
             )
             break
 

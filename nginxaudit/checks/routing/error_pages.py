@@ -30,12 +30,15 @@ def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
         *codes, change, page = (str(token) for token in node.args)
         kept = change == "=" and _succeeds(ctx.model, node, page)
         failed = any(code.startswith("5") and len(code) == 3 for code in codes)
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         if failed and (change == "=200" or (kept and not _passes(ctx.model, node, page))):
             yield Hit(
                 arg(node, node.args[-2]),
                 "error_page returns 200 for server errors",
                 node,
                 help=f"Remove {change} to send the page with the status of the error.",
+                witness=detours.masked(ctx, node),
             )
         elif (change == "=200" or kept) and _DENIED.intersection(codes) and _denies(ctx.model, node):
             yield Hit(
@@ -44,6 +47,7 @@ def error_page_masks_status(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help=f"Remove {change}, or redirect to {page}.",
                 why="Scripts and caches do not see that access was denied: they take the page for what was requested, and store it.",
+                witness=detours.masked(ctx, node),
             )
 
 

@@ -188,6 +188,8 @@ def alias_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
             continue
         path = alias.args[0]
         if location.pattern.endswith("/") and not path.endswith("/") and "$" not in path:
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 arg(alias, path),
                 f"alias lacks the trailing slash: {location.pattern}x is mapped to {path}x",
@@ -195,6 +197,7 @@ def alias_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
                 related=(("the location", name_of(location.directive)),),
                 help=f"Write alias {path}/;",
                 make_fix=partial(_ended, alias, ctx.model),
+                witness=detours.mapped(ctx, alias, "x", f"{path}x"),
             )
 
 
@@ -222,11 +225,14 @@ def alias_in_regex_without_capture(ctx: CheckContext) -> Iterable[Hit]:
             and not list(references(path))
             and (expression is None or not expression.literal)
         ):
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 arg(alias, path),
                 "alias in a regex location is the complete path: every request gets this directory, never a file",
                 alias,
                 help=f"Capture the rest of the path and write alias {path}$1;",
+                witness=detours.never_a_file(ctx, alias, str(path)),
             )
 
 

@@ -154,11 +154,14 @@ def limit_except_misuse(ctx: CheckContext) -> Iterable[Hit]:
         if not node.is_block or ctx.model.unknown_inside(node):
             continue
         if not node.children:
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 name_of(node),
                 "limit_except is empty: no method is restricted",
                 node,
                 help="Write deny all; or auth_basic in the block.",
+                witness=detours.unlimited(ctx, node.parent) if node.parent is not None else None,
             )
 
 
@@ -195,11 +198,14 @@ def location_prefix_no_boundary(ctx: CheckContext) -> Iterable[Hit]:
             continue
         guarded = any(node.first(name) for name in ("allow", "deny", "auth_basic", "auth_request"))
         if guarded or any(node.first(name) for name in EXCHANGES):
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 arg(node, node.args[-1]),
                 f"location {location.pattern} also matches {location.pattern}-old and all other paths with this prefix",
                 node,
                 help=f"Write location {location.pattern}/ and add location = {location.pattern}.",
+                witness=detours.also_here(ctx, location, "-old"),
             )
 
 

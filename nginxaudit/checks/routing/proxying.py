@@ -59,6 +59,9 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if not location.is_prefix or "?" in path or location.pattern.endswith("/") == path.endswith("/"):
             continue
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
+        tail, uri = ("/x", f"{path}/x") if path.endswith("/") else ("x", f"{path}x")
         if path.endswith("/"):
             sent = f"{location.pattern}/x is sent as {path}/x, {location.pattern}../x as {path}../x"
         else:
@@ -70,6 +73,7 @@ def proxy_pass_slash_mismatch(ctx: CheckContext) -> Iterable[Hit]:
             related=(("the location", name_of(location.directive)),),
             help="End both with a slash, or neither.",
             make_fix=partial(_matched, each, location, path, ctx.model),
+            witness=detours.sent_as(ctx, each.directive, tail, uri),
         )
 
 
@@ -166,11 +170,14 @@ def proxy_pass_variable_static_uri(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if location is not None and (location.pattern in helpers or _is_one_path(location, path)):
             continue
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         hit = Hit(
             arg(each.directive, each.directive.args[0]),
             f"proxy_pass with variables drops the request path: every request is sent to {path}",
             each.directive,
             help=f"Remove {path}, or append $request_uri to the host.",
+            witness=detours.sent_to_one(ctx, each.directive, path),
         )
         yield unless(ctx.model.is_in_server, "only auth_request or mirror uses it", hit)
 

@@ -9,6 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from nginxaudit import edits
+from nginxaudit.finding import Witness
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, unless, whole
 from nginxaudit.model.location import Location
 from nginxaudit.model.regex import matches
@@ -72,14 +73,16 @@ def redirect_loop(ctx: CheckContext) -> Iterable[Hit]:
         chain = _chain(by_port, server)
         if chain and not reported.intersection(each for each, _ in chain):
             reported.update(each for each, _ in chain)
-            yield _loop(chain[0][1], [redirect for _, redirect in chain[1:]])
+            yield _loop(ctx, chain[0][1], [redirect for _, redirect in chain[1:]])
         for location in server.locations:
             redirect = _redirect(location.directive)
             if redirect is not None and _comes_back(by_port, server, location, redirect):
-                yield _loop(redirect, [])
+                yield _loop(ctx, redirect, [])
 
 
-def _loop(redirect: _Redirect, others: list[_Redirect]) -> Hit:
+def _loop(ctx: CheckContext, redirect: _Redirect, others: list[_Redirect]) -> Hit:
+    from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
     return Hit(
         whole(redirect.node),
         "redirect loop: the target leads back to this redirect"
@@ -87,6 +90,7 @@ def _loop(redirect: _Redirect, others: list[_Redirect]) -> Hit:
         redirect.node,
         related=tuple(("redirects back", whole(each.node)) for each in others),
         help="Redirect only in the server of the other scheme or name.",
+        witness=detours.looping(ctx, redirect.node.parent) if redirect.node.parent is not None else None,
     )
 
 
@@ -136,17 +140,20 @@ def _comes_back(by_port: _Ports, server: Server, location: Location, redirect: _
 
 
 def redirect_without_target(ctx: CheckContext) -> Iterable[Hit]:
-    """``return 301;``: a redirect without a Location header."""
+    """``return 301;``: a redirect with an empty Location header."""
     for node in ctx.model.config.named("return"):
         if len(node.args) == 1 and node.args[0] in REDIRECTS and ctx.model.family_of(node) == "http":
             pages = ctx.model.effective(node, "error_page")
             if any(node.args[0] in page.args for page in pages):
                 continue
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(node),
-                f"return {node.args[0]} without a URL: the response has no Location header",
+                f"return {node.args[0]} without a URL: the Location header of the response is empty",
                 node,
                 help="Add the URL, or use another status.",
+                witness=detours.without_location(ctx, node),
             )
             assumed = ctx.model.is_in_server and ctx.model.may_be_set(node, "error_page")
             yield unless(assumed, "error_page of the server handles it", hit)
@@ -164,6 +171,7 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     help=f"Write https://{token}",
                     make_fix=partial(_with_scheme, node, token),
+                    witness=_stays(ctx, node, token),
                 )
             elif token is not None and _is_torn(ctx, node, token):
                 yield Hit(
@@ -172,7 +180,14 @@ def rewrite_missing_scheme(ctx: CheckContext) -> Iterable[Hit]:
                     node,
                     help=f"Write $scheme:{token}, or absolute_redirect off;",
                     make_fix=partial(_with_scheme, node, token),
+                    witness=_stays(ctx, node, token),
                 )
+
+
+def _stays(ctx: CheckContext, node: Directive, token: Token) -> Witness | None:
+    from nginxaudit.checks.routing.detours import stays_here  # only who has such a finding pays for it
+
+    return stays_here(ctx, node, str(token))
 
 
 def _with_scheme(node: Directive, token: Token) -> Edits:
@@ -207,11 +222,14 @@ def rewrite_loop(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if _may_stop(node) or not _returns(location, node):
             continue
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         hit = Hit(
             whole(node),
             "rewrite loop: the result matches the same location and regex again",
             node,
             help="Use break instead of last, or change the regex so that it does not match the result.",
+            witness=detours.fails(ctx, node),
         )
         yield unless(ctx.model.is_in_server, "another location handles it", hit)
 

@@ -29,6 +29,9 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if _ends_with_extension(expression.root) and not _may_go_on(ctx.model, written.directive):
             runs = any(written.directive.first(name) for name in _HANDLERS)
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
+            location = ctx.model.location_of(written.directive)
             yield Hit(
                 arg(written.directive, written.token),
                 f'the regex "{written.text}" is not anchored with $: it also matches in the middle of a path',
@@ -36,6 +39,7 @@ def unanchored_regex_location(ctx: CheckContext) -> Iterable[Hit]:
                 severity=Severity.WARNING if runs else None,
                 help="Add $ to the end of the regex if the path should end there.",
                 make_fix=partial(_tied_to_end, written.directive, ctx.model),
+                witness=detours.also_here(ctx, location, ".bak", "/x") if location is not None else None,
             )
 
 

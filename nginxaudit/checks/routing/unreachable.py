@@ -19,14 +19,14 @@ def unreachable_location(ctx: CheckContext) -> Iterable[Hit]:
     """What stands behind, or under, something that takes all its requests."""
     for server in ctx.model.servers("http"):
         if server.directive is ctx.model.config.top or not ctx.model.unknown_inside(server.directive):
-            yield from _level(server.locations)
+            yield from _level(ctx, server.locations)
     for location in ctx.model.locations:
         if location.children and not ctx.model.unknown_inside(location.directive):
-            yield from _level(location.children)
+            yield from _level(ctx, location.children)
     yield from _unnamed(ctx)
 
 
-def _level(locations: Sequence[Location]) -> Iterator[Hit]:
+def _level(ctx: CheckContext, locations: Sequence[Location]) -> Iterator[Hit]:
     """Locations of one block."""
     read = [(each, each.expression) for each in locations if each.is_regex]
     if not read:
@@ -38,17 +38,17 @@ def _level(locations: Sequence[Location]) -> Iterator[Hit]:
         key = (location.modifier, location.pattern)
         earlier = covers.earlier(expression, order)
         if earlier is not None and key not in seen:
-            yield _dead(location, earlier, "an earlier regex matches all its requests")
+            yield _dead(ctx, location, earlier, "an earlier regex matches all its requests")
         seen.add(key)
     shields = {each.pattern: each for each in prefixes if each.modifier == "^~"}
     if shields:
-        yield from _shielded(read, prefixes, shields)
+        yield from _shielded(ctx, read, prefixes, shields)
     for location in prefixes:
         if location.modifier or location.children:
             continue  # ^~ keeps expressions away; inner locations are looked for first
         taker = covers.taker(location.pattern)
         if taker is not None:
-            yield _dead(location, taker, "a regex location matches all its requests")
+            yield _dead(ctx, location, taker, "a regex location matches all its requests")
 
 
 class _Covers:
@@ -83,7 +83,10 @@ def _beginnings(text: str) -> list[str]:
 
 
 def _shielded(
-    read: list[tuple[Location, Expression | None]], prefixes: list[Location], shields: dict[str, Location]
+    ctx: CheckContext,
+    read: list[tuple[Location, Expression | None]],
+    prefixes: list[Location],
+    shields: dict[str, Location],
 ) -> Iterator[Hit]:
     """Expressions all of whose paths have a longest prefix with ``^~``."""
     open_ones = [each.pattern for each in prefixes if each.modifier != "^~"]
@@ -97,17 +100,20 @@ def _shielded(
         )
         if not reached:
             yield _dead(
-                location, shields[shield], "a ^~ location handles all its paths without checking regexes"
+                ctx, location, shields[shield], "a ^~ location handles all its paths without checking regexes"
             )
 
 
-def _dead(location: Location, taker: Location, why: str) -> Hit:
+def _dead(ctx: CheckContext, location: Location, taker: Location, why: str) -> Hit:
+    from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
     return Hit(
         name_of(location.directive),
         f'"{location.label}" is unreachable: {why}',
         location.directive,
         related=((f'"{taker.label}"', whole(taker.directive)),),
         help="Delete it, or change the order or the modifier.",
+        witness=detours.taken(ctx, location, taker),
     )
 
 

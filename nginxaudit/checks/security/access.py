@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxaudit import edits
 from nginxaudit.checks.routing.serving import never_serves
-from nginxaudit.finding import Confidence, Severity
+from nginxaudit.finding import Confidence, Severity, Witness
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import (
@@ -34,6 +34,8 @@ _STATUS_PAGES = (
     "check_status",
 )
 GUARDS = ("deny", "auth_basic", "auth_request")
+_ODD_NAMES = {"ignore_invalid_headers": "X.User", "underscores_in_headers": "X_User"}
+"""Headers that get to backends by a directive."""
 _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked for
 
 
@@ -127,6 +129,7 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
                 "auth_basic has no effect without auth_basic_user_file: no password is required",
                 node,
                 help="Add auth_basic_user_file.",
+                witness=_served(ctx, block),
             )
             yield unless(ctx.model.is_enclosed, "an enclosing block sets it", hit)
     for node in ctx.model.config.named("auth_basic_user_file"):
@@ -139,8 +142,15 @@ def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
                 "auth_basic_user_file has no effect without auth_basic: no password is required",
                 node,
                 help='Add auth_basic "realm";',
+                witness=_served(ctx, block),
             )
             yield unless(ctx.model.is_enclosed, "an enclosing block sets it", hit)
+
+
+def _served(ctx: CheckContext, block: Directive) -> Witness | None:
+    from nginxaudit.checks.security.openings import file_of  # only who has such a finding pays for it
+
+    return file_of(ctx, block)
 
 
 def unread(model: Model, block: Directive) -> bool:
@@ -388,10 +398,15 @@ def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
     for name, (value, meaning) in settings.items():
         for node in ctx.model.config.named(name):
             if node.args[:1] and node.args[0].lower() == value and (name != "merge_slashes" or guarded):
+                from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+                from nginxaudit.checks.security import openings
+
+                odd = _ODD_NAMES.get(name)
                 yield Hit(
                     arg(node, node.args[0]),
                     meaning,
                     node,
                     severity=Severity.INFO if name == "underscores_in_headers" else None,
                     help="Delete it unless an application needs it.",
+                    witness=detours.odd_header(ctx, node, odd) if odd else openings.unmerged(ctx, node),
                 )

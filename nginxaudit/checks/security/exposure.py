@@ -268,11 +268,17 @@ def auth_file_in_document_root(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             parent = _nearest(_parent(_normal(path)), served)
             if parent != "/" and not (posixpath.basename(path).startswith(".ht") and _hides_ht(ctx)):
+                from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
+                found = openings.secret_file(ctx, _normal(path))
+                known = found is None and openings.secret_file(ctx, _normal(path), openings.LOGGED_IN)
                 yield Hit(
                     arg(node, path),
-                    f"{node.name} is inside the document root {parent}: any client can download it",
+                    f"{node.name} is inside the document root {parent}: "
+                    f"{'every user with a password' if known else 'any client'} can download it",
                     node,
                     help="Move it outside every document root.",
+                    witness=found,
                 )
 
 

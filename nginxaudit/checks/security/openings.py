@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from nginxaudit.checks.witnesses import PLAIN, Try, carrying, shown
 from nginxaudit.finding import Witness
@@ -11,11 +11,12 @@ from nginxaudit.hit import CheckContext
 from nginxaudit.model import Model
 from nginxaudit.model.access import access_of, read_network
 from nginxaudit.model.location import Location
-from nginxaudit.request.records import Outcome
-from nginxaudit.request.showing import gives
+from nginxaudit.request.records import NOTHING_KNOWN, Outcome, World
+from nginxaudit.request.showing import encoded, gives
 from nginxaudit.syntax.tree import Directive
 
 _PAGES = frozenset({"stub_status", "api", "status"})
+LOGGED_IN = World(user="user", password=True)
 _WRITING = ("PUT", "DELETE")
 
 
@@ -65,9 +66,37 @@ def written(ctx: CheckContext, node: Directive) -> Witness | None:
     return shown(ctx, node, lambda end: end.status in (201, 204) and end.file is not None, tries)
 
 
-def file_of(ctx: CheckContext, node: Directive, tries: Iterable[Try] = (Try(tail="x"),)) -> Witness | None:
+def file_of(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request that a block answers with something."""
-    return shown(ctx, node, gives, tries)
+    return shown(ctx, node, gives, (Try(tail="/x"), *PLAIN, Try(tail="x")))
+
+
+def unmerged(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request with two slashes that gets past a location with access rules."""
+    from nginxaudit.checks.security.bypasses import guarded_locations
+
+    for guarded in ctx.once(guarded_locations):
+        block, location = guarded.server.directive, guarded.location
+        if location.is_prefix and node in ctx.model.effective(block, node.name):
+            found = shown(ctx, block, gives, (Try(target=f"/{encoded(location.pattern)}"),))
+            if found is not None:
+                return found
+    return None
+
+
+def secret_file(ctx: CheckContext, path: str, world: World = NOTHING_KNOWN) -> Witness | None:
+    """A request for a file by its name below a directory that is served."""
+    for name in ("root", "alias"):
+        for node in ctx.model.config.named(name):
+            directory = str(node.args[0]).rstrip("/") if node.args else ""
+            if not directory or not path.startswith(f"{directory}/"):
+                continue
+            rest = encoded(path[len(directory) :])
+            tries = (Try(tail=rest),) if name == "alias" else (Try(target=rest),)
+            found = shown(ctx, node, lambda end: end.status == 200 and end.file == path, tries, world=world)
+            if found is not None:
+                return found
+    return None
 
 
 def below(ctx: CheckContext, node: Directive, directory: str, target: str = "") -> Witness | None:
@@ -76,7 +105,7 @@ def below(ctx: CheckContext, node: Directive, directory: str, target: str = "") 
     tries = (
         [Try(target=target), Try(tail=target), Try(tail=target[1:])]
         if target
-        else [Try(tail="x"), Try(tail="/x")]
+        else [Try(tail="/x"), Try(tail="x")]
     )
     return shown(
         ctx,

@@ -1,0 +1,207 @@
+"""Requests that end elsewhere than the configuration reads: paths, redirects, statuses, headers that a backend gets."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from nginxaudit.checks.witnesses import PLAIN, Try, asks, carrying, entered, may_try, shown
+from nginxaudit.finding import Witness
+from nginxaudit.hit import CheckContext
+from nginxaudit.model.location import Location
+from nginxaudit.model.variables import references
+from nginxaudit.nginx.names import REDIRECTS
+from nginxaudit.request.candidates import path_of
+from nginxaudit.request.records import Ask, Outcome
+from nginxaudit.request.showing import CLIENT, encoded, gives, witness
+from nginxaudit.syntax.tree import Directive
+
+_MOST_HOPS = 8
+_SPOOFED = "192.0.2.1"
+
+
+# -- what a backend gets
+
+
+def sent_as(ctx: CheckContext, node: Directive, tail: str, uri: str) -> Witness | None:
+    """A request that is passed on with another path."""
+    return shown(ctx, node, lambda end: end.upstream_uri == uri, (Try(tail=tail),))
+
+
+def sent_to_one(ctx: CheckContext, node: Directive, uri: str) -> Witness | None:
+    """A request whose path and arguments are dropped; what the name of the backend is made of has some value."""
+    given = [entered(each.name, "x") for each in references(str(node.args[0]))]
+    headers = tuple([header for each in given if each is not None for header in each.headers])
+    args = "&".join([each.args for each in given if each is not None and each.args] or ["a=1"])
+    tries = [Try(tail=tail, args=args, headers=headers) for tail in ("/x", "x", "")]
+    return shown(ctx, node, lambda end: end.upstream_uri == uri, tries)
+
+
+def decoded(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request with an escaped ``?`` that the backend gets as a question mark."""
+    tries = [Try(target=target) for text in ("a?b", "/a?b") for target in carrying(ctx.model, node, text)]
+    return shown(ctx, node, lambda end: "a?b" in (end.upstream_uri or ""), tries)
+
+
+def host_of_backend(ctx: CheckContext, node: Directive, name: str) -> Witness | None:
+    """A request of which the backend does not learn the host."""
+    return shown(ctx, node, lambda end: ("Host", name) in end.upstream_headers)
+
+
+def spoofed(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request in which a client writes what nginx should tell the backend."""
+    header = str(node.args[0])
+    value = "https" if header.lower().endswith("-proto") else _SPOOFED
+    return shown(
+        ctx, node, lambda end: (header, value) in end.upstream_headers, (Try(headers=((header, value),)),)
+    )
+
+
+def odd_header(ctx: CheckContext, node: Directive, name: str) -> Witness | None:
+    """A request with a header whose name nginx would else ignore."""
+    return shown(ctx, node, lambda end: (name, "1") in end.upstream_headers, (Try(headers=((name, "1"),)),))
+
+
+def in_response(ctx: CheckContext, node: Directive, name: str) -> Witness | None:
+    """A request that gets the header which was meant for the backend."""
+
+    def ends(end: Outcome) -> bool:
+        received = any(header.lower() == name.lower() for header, _ in end.upstream_headers)
+        return any(header == name for header, _ in end.headers) and end.passed is not None and not received
+
+    return shown(ctx, node, ends)
+
+
+# -- which location
+
+
+def also_here(ctx: CheckContext, location: Location, *tails: str) -> Witness | None:
+    """A request that gets to a location although it goes on behind the text of it."""
+    tries = [Try(tail=tail) for tail in tails]
+    return shown(ctx, location.directive, lambda end: end.unknown is None, tries)
+
+
+def taken(ctx: CheckContext, location: Location, taker: Location) -> Witness | None:
+    """A request for one location that another one takes."""
+    path = path_of(location)
+    if path is None:
+        return None
+    tries = [Try(target=encoded(each)) for each in (path, f"{path}x")]
+    return shown(ctx, taker.directive, lambda end: end.unknown is None, tries)
+
+
+def mapped(ctx: CheckContext, node: Directive, tail: str, path: str) -> Witness | None:
+    """A request for a file under a name that is glued together."""
+    return shown(ctx, node, lambda end: end.file == path, (Try(tail=tail),))
+
+
+def never_a_file(ctx: CheckContext, node: Directive, directory: str) -> Witness | None:
+    """A request for which nginx looks at the directory, whatever file it names."""
+
+    def ends(end: Outcome) -> bool:
+        looked_at = f"{directory.rstrip('/')} is a directory"
+        return looked_at in end.when and (end.redirect or "").endswith("/")
+
+    return shown(ctx, node, ends, (*PLAIN, Try(tail="x.png")))
+
+
+# -- statuses and redirects
+
+
+def fails(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request that ends in a cycle because of a rewrite."""
+    tries = (Try(tail="x"), Try(tail="/x"), *PLAIN)
+    return shown(ctx, node, lambda end: end.status == 500, tries, through=node)
+
+
+def without_location(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request that is redirected nowhere."""
+    return shown(ctx, node, lambda end: str(end.status) in REDIRECTS and not end.redirect, through=node)
+
+
+def stays_here(ctx: CheckContext, node: Directive, target: str) -> Witness | None:
+    """A request that is redirected to a path which was meant to be a host."""
+    away = tuple([f"{scheme}{target.lstrip('/')}" for scheme in ("http://", "https://")])
+
+    def ends(end: Outcome) -> bool:
+        found = end.redirect or ""
+        return target in found and not found.startswith(away)
+
+    return shown(ctx, node, ends, through=node)
+
+
+def looping(ctx: CheckContext, block: Directive) -> Witness | None:
+    """A request whose redirects lead back to it."""
+    from nginxaudit.request.walk import trace
+
+    for ask in asks(ctx.model, block, (*PLAIN, Try(tail="x"))):
+        seen = {_place(ask)}
+        at: Ask | None = ask
+        for _ in range(_MOST_HOPS):
+            if at is None or not may_try(ctx):
+                break
+            ends = trace(ctx.model, at, explain=False).outcomes
+            targets = {each.redirect for each in ends}
+            at = _followed(next(iter(targets))) if len(targets) == 1 else None
+            if at is not None and _place(at) in seen:
+                return witness(ask)
+            if at is not None:
+                seen.add(_place(at))
+    return None
+
+
+def _place(ask: Ask) -> tuple[bool, str, int, str]:
+    return ask.tls, (ask.host or "").partition(":")[0], ask.port, ask.target
+
+
+def _followed(url: str | None) -> Ask | None:
+    """The request that a browser sends when it is redirected."""
+    try:
+        parts = urlsplit(url or "")
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "$" in (url or ""):
+        return None
+    tls = parts.scheme == "https"
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    name = parts.hostname
+    return Ask(
+        target, name, tls=tls, sni=name if tls else None, port=port or (443 if tls else 80), client=CLIENT
+    )
+
+
+def masked(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request that is refused, or asks for what is not there, and is answered with 200."""
+
+    def ends(end: Outcome) -> bool:
+        return end.status == 200 and not any(
+            "backend" in words or "subrequest" in words for words in end.when
+        )
+
+    return shown(ctx, node, ends, (Try(tail="x"), *PLAIN), through=node)
+
+
+# -- if and limit_except
+
+
+def skipped(ctx: CheckContext, node: Directive, tried: Directive) -> Witness | None:
+    """A request for which an ``if`` holds, so that what it would try is not there."""
+
+    def ends(end: Outcome) -> bool:
+        return end.status is not None and end.status >= 400
+
+    return shown(ctx, node, ends, (Try(tail="x"), *PLAIN), through=node, without=tried)
+
+
+def dropped(ctx: CheckContext, node: Directive, header: str) -> Witness | None:
+    """A request for which an ``if`` holds, so that a header of the location is missing."""
+
+    def ends(end: Outcome) -> bool:
+        return gives(end) and not any(name == header for name, _ in end.headers)
+
+    return shown(ctx, node, ends, through=node)
+
+
+def unlimited(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request with a method that an empty ``limit_except`` lets through."""
+    return shown(ctx, node, lambda end: end.passed is not None, (Try(method="DELETE"),))
