@@ -17,14 +17,14 @@ from nginxaudit.model.server import Server
 from nginxaudit.pcre import parse
 from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
-from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, World
+from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, Step, World
 from nginxaudit.request.showing import MOST_WAYS, ask_of, gives, witness
 from nginxaudit.request.uri import encoded
 from nginxaudit.syntax.tree import Directive
 
 MOST_SHOWN = 30
 """Findings of a rule that get a witness in one configuration where each costs one walk."""
-MOST_TRIED = 200
+MOST_TRIED = 100
 """Requests that are followed for the findings of one rule in one configuration: a walk costs more than the rest of a check."""
 _ASKS = 32  # requests that are tried for one finding
 _PATHS = 4  # of a server
@@ -69,6 +69,8 @@ def shown(
     tried enough of them.
     """
     model = ctx.model
+    if model.once(_counts).get(ctx.rule, 0) >= MOST_TRIED:
+        return None
     wanted = tuple(tries)
     for block in islice(_blocks(model, node), _SERVERS):
         walk = _Walk(model, block, ends, through, without, world)
@@ -108,20 +110,22 @@ class _Walk:
 
     def can_end(self, ask: Ask) -> bool:
         """Whether one of the outcomes of ``ask`` is such an end."""
-        from nginxaudit.request.walk import trace  # only who has such a finding pays for it
+        from nginxaudit.request.walk import ends  # only who has such a finding pays for it
 
         explain = self._through is not None or self._without is not None
-        found = trace(self._model, ask, self._world, explain=explain, most=MOST_WAYS)
-        if explain:
-            met = {step.node for step in found.steps}
-            if (self._without is not None and self._without in met) or (
-                self._through is not None and self._through not in met
-            ):
-                return False
-        return any(self._is_here(each) and self._ends(each) for each in found.outcomes)
+        found = ends(self._model, ask, self._world, explain=explain, most=MOST_WAYS)
+        return any(self._is_here(end) and self._ends(end) and self._met(steps) for end, steps in found)
+
+    def _met(self, steps: list[Step]) -> bool:
+        """Whether the request met what it should, and nothing else."""
+        if self._through is not None and not any(step.node is self._through for step in steps):
+            return False
+        return self._without is None or not any(step.node is self._without for step in steps)
 
     def _is_here(self, end: Outcome) -> bool:
-        return end.server is self._server and (self._inside is None or end.location in self._inside)
+        """Whether it ends in the block; what it met in the block may have sent it elsewhere."""
+        inside = self._through is not None or self._inside is None or end.location in self._inside
+        return inside and end.server is self._server
 
 
 def may_try(ctx: CheckContext) -> bool:

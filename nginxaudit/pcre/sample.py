@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from nginxaudit.pcre.expression import parse
 from nginxaudit.pcre.nodes import (
@@ -21,7 +22,7 @@ from nginxaudit.pcre.nodes import (
     walk,
 )
 
-_USUAL = ("x", "1", "a", "A", "-", "_", "/", " ")
+_USUAL = tuple([(char, bytes_of(char)) for char in "x1aA-_/ "])
 _SHOWN = between("!", "~")
 _MOST = 2000  # characters
 
@@ -31,10 +32,18 @@ def sample(pattern: str, given: Mapping[int, str] | None = None) -> str:
 
     ``given`` are texts that groups take, by number, whether they match them or not.
     """
+    return _made(pattern, given) if given else _plain(pattern)
+
+
+@lru_cache(maxsize=512)
+def _plain(pattern: str) -> str:
+    return _made(pattern, {})
+
+
+def _made(pattern: str, given: Mapping[int, str]) -> str:
     expression = parse(pattern)
     taken: dict[int | str, str] = {
-        -number: text.encode("utf-8", "surrogateescape").decode("latin-1")
-        for number, text in (given or {}).items()
+        -number: text.encode("utf-8", "surrogateescape").decode("latin-1") for number, text in given.items()
     }
     return _decoded(_text(expression.root, taken, {})) if expression is not None else ""
 
@@ -90,7 +99,8 @@ def _is_given(node: Node, groups: dict[int | str, str]) -> bool:
     return isinstance(node, Group) and node.number is not None and -node.number in groups
 
 
+@lru_cache(maxsize=256)
 def _one(chars: int) -> str:
     """The member of a set that looks most like a part of a path."""
-    usual = next((char for char in _USUAL if chars & bytes_of(char)), None)
+    usual = next((char for char, its in _USUAL if chars & its), None)
     return usual or next(members(chars & LOWER or chars & _SHOWN or chars), "")

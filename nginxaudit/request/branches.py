@@ -7,7 +7,8 @@ answers says which branch it takes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -61,15 +62,26 @@ def explore(
 
     Ways that part early are taken first, so that what is left out are details; they are given as a tree is read.
     """
-    found: list[tuple[tuple[int, ...], R, Oracle, tuple[int, ...]]] = []
     pending: deque[tuple[int, ...]] = deque([()])
-    while pending and len(found) < most:
+    found = list(islice(_ways(walk, pending), most))
+    found.sort(key=lambda each: each[0])
+    return [each[1:] for each in found], bool(pending)
+
+
+def results(walk: Callable[[Oracle], R], most: int = MOST) -> Iterator[R]:
+    """What a walk ends with, way by way: who has found what he looks for need not take the others."""
+    return (result for _, result, _, _ in islice(_ways(walk, deque([()])), most))
+
+
+def _ways(
+    walk: Callable[[Oracle], R], pending: deque[tuple[int, ...]]
+) -> Iterator[tuple[tuple[int, ...], R, Oracle, tuple[int, ...]]]:
+    """Answers taken, result, oracle and script of each way; ``pending`` has the scripts that are left."""
+    while pending:
         script = pending.popleft()
         oracle = Oracle(script)
         result = walk(oracle)
         taken = tuple([choice.index for choice in oracle.choices])
-        found.append((taken, result, oracle, script))
         for at in range(len(script), len(taken)):
             pending += [(*taken[:at], index) for index in range(1, oracle.choices[at].count)]
-    found.sort(key=lambda each: each[0])
-    return [each[1:] for each in found], bool(pending)
+        yield taken, result, oracle, script

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 from nginxaudit.model import Model
 from nginxaudit.request import access, content, errors, rewrite, stream
 from nginxaudit.request.addresses import real_ip
-from nginxaudit.request.branches import MOST, Oracle, explore
+from nginxaudit.request.branches import MOST, Oracle, explore, results
 from nginxaudit.request.builtin import BUILTIN, STREAM
 from nginxaudit.request.evaluate import shown
 from nginxaudit.request.flight import Closed, Finish, Flight, Goto, Lost, Reply, Result
@@ -33,14 +34,7 @@ def trace(
     model: Model, ask: Ask, world: World = NOTHING_KNOWN, *, explain: bool = True, most: int = MOST
 ) -> Trace:
     """Everything that can happen to a request. ``explain`` adds the steps."""
-    builtin = BUILTIN if ask.protocol == "http" else STREAM
-
-    def once(oracle: Oracle) -> tuple[Outcome, list[Step]]:
-        flight = Flight(model, ask, world, oracle, builtin, explain)
-        outcome = _walk(flight) if ask.protocol == "http" else stream.walk(flight)
-        return outcome, flight.steps
-
-    found, more = explore(once, most)
+    found, more = explore(_once(model, ask, world, explain), most)
     steps: list[Step] = []
     outcomes: list[Outcome] = []
     for number, ((outcome, taken), oracle, script) in enumerate(found):
@@ -48,6 +42,26 @@ def trace(
         first = oracle.choices[len(script) - 1].steps if script else 0
         steps += [_numbered(step, number) for step in taken[first:]] if number else taken
     return Trace(ask, tuple(steps), tuple(outcomes), more)
+
+
+def ends(
+    model: Model, ask: Ask, world: World = NOTHING_KNOWN, *, explain: bool = True, most: int = MOST
+) -> Iterator[tuple[Outcome, list[Step]]]:
+    """Each outcome of a request with all steps to it, found when it is asked for."""
+    return results(_once(model, ask, world, explain), most)
+
+
+def _once(
+    model: Model, ask: Ask, world: World, explain: bool
+) -> Callable[[Oracle], tuple[Outcome, list[Step]]]:
+    builtin = BUILTIN if ask.protocol == "http" else STREAM
+
+    def once(oracle: Oracle) -> tuple[Outcome, list[Step]]:
+        flight = Flight(model, ask, world, oracle, builtin, explain)
+        outcome = _walk(flight) if ask.protocol == "http" else stream.walk(flight)
+        return outcome, flight.steps
+
+    return once
 
 
 def _numbered(step: Step, branch: int) -> Step:

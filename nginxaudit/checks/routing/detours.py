@@ -12,7 +12,8 @@ from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import REDIRECTS
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Ask, Outcome
-from nginxaudit.request.showing import CLIENT, encoded, gives, witness
+from nginxaudit.request.showing import CLIENT, gives, witness
+from nginxaudit.request.uri import encoded
 from nginxaudit.syntax.tree import Directive
 
 _MOST_HOPS = 8

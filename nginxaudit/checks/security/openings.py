@@ -12,7 +12,8 @@ from nginxaudit.model import Model
 from nginxaudit.model.access import access_of, read_network
 from nginxaudit.model.location import Location
 from nginxaudit.request.records import NOTHING_KNOWN, Outcome, World
-from nginxaudit.request.showing import encoded, gives
+from nginxaudit.request.showing import gives
+from nginxaudit.request.uri import encoded
 from nginxaudit.syntax.tree import Directive
 
 _PAGES = frozenset({"stub_status", "api", "status"})
