@@ -18,7 +18,7 @@ from nginxaudit.drill.attempts import ABORTED, ANSWERED, BROKEN, DONE
 from nginxaudit.drill.behaviour import FOREVER, Schedule
 from nginxaudit.drill.methods.sticky import Sessions, with_sessions
 from nginxaudit.drill.peers import Peers, Request, SimulatedPeer
-from nginxaudit.drill.probing import health
+from nginxaudit.drill.probing import MODULE, health
 from nginxaudit.drill.ramp import SCALE, WITHOUT, next_step, weight_at
 from nginxaudit.drill.simulation import GAVE_UP, Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
@@ -71,7 +71,8 @@ class Extended(Simulation):
         self._sessions: Sessions | None = None
         if group.sticky is not None:
             self._sessions = Sessions(group.sticky)
-            self.picks = [with_sessions(pick, self._sessions, group.method) for pick in self.picks]
+            asks = not any(check.name == MODULE for check in group.checks)
+            self.picks = [with_sessions(pick, self._sessions, group.method, asks=asks) for pick in self.picks]
         self._queues: dict[Peers, deque[tuple[int, Request]]] = {state: deque() for state in self.states}
         self._waiting = 0
         self._asking = self._found_none = False

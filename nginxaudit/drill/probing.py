@@ -21,6 +21,7 @@ from nginxaudit.drill.spec import ActiveCheck
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
 MODULE = "check"
+"""The check of nginx_upstream_check_module. nginx's ``sticky`` does not ask for its results."""
 _LEAST_DELAY = 1000  # ms within which the timers of the module begin
 _ANSWER = 50  # ms
 

@@ -25,14 +25,18 @@ def sticky_of(upstream: Upstream) -> tuple[Sticky | None, tuple[str, ...]]:
         return None, (
             "its sticky is that of a third-party module and left out: every request is a new session",
         )
-    note = (
+    notes = [
         f"sticky {kind}: clients keep their sessions while the simulation lasts, so a server that comes back gets few requests; "
         "in use, new sessions fill it up again"
-    )
+    ]
+    if upstream.directive.first("check") is not None:
+        notes.append(
+            "sticky does not ask the module of check: a session stays at a server that was found down, until requests fail"
+        )
     try:
-        return Sticky(kind, _lasts(node, kind)), (note,)
+        return Sticky(kind, _lasts(node, kind)), tuple(notes)
     except ValueError:
-        return Sticky(kind), (note,)
+        return Sticky(kind), tuple(notes)
 
 
 def _lasts(node: Directive, kind: str) -> int:

@@ -208,6 +208,17 @@ def test_a_session_that_nobody_used_is_forgotten() -> None:
     assert servers_of(follow(app, calls)) == "AAB"
 
 
+@pytest.mark.parametrize(("name", "late"), [("health_check", "B 200"), ("check", "A 503 => 503")])
+def test_sessions_and_active_checks(name: str, late: str) -> None:
+    """Tengine's sticky sends the client of a server that answers errors on to it, although its check has found it down."""
+    check = ActiveCheck(name, 1000, 2, 2, 500, 500)
+    app = group("A", "B", sticky=Sticky("cookie"), checks=(check,), zone=True)
+    calls = [Call(each * 500, address="10.0.0.1") for each in range(30)]
+    lines = follow(app, calls, {"A": [(3_000, status(503))]})
+    assert lines[:6] == ["A 200"] * 6 and lines[6] == "A 503 => 503"
+    assert set(lines[14:]) == {late}
+
+
 def test_a_full_server_lets_requests_wait() -> None:
     """One connection, answers of 1 s: requests 10 ms apart are answered one after the other, the fourth finds no place."""
     app = group(ServerSpec("A", max_conns=1), queue=Queue(2, 10_000))

@@ -36,6 +36,7 @@ class Checked:
     does: Behaviour
     check: str = _HTTP
     workers: int = 1
+    method: str = ""
 
 
 CASES = (
@@ -47,6 +48,10 @@ CASES = (
     Checked("answers errors, tcp", status(503), "check interval=800 fall=3 rise=2 timeout=300 default_down=false type=tcp;"),
     Checked("never answers, http", hang()),
     Checked("answers late, http", slow(400)),
+    Checked("refuses, least_conn", refuse(), method="least_conn;"),
+    Checked("refuses, hash", refuse(), method="hash $arg_n;"),
+    Checked("refuses, random does not ask", refuse(), method="random;"),
+    Checked("refuses, least_time does not ask", refuse(), method="least_time header;"),
     Checked("down at the start", ok(), "check interval=800 fall=3 rise=2 timeout=300 type=http;"),
 )  # fmt: skip
 
@@ -54,7 +59,7 @@ CASES = (
 def _case(checked: Checked) -> Case:
     return Case(
         checked.name,
-        f"server {{A}} max_fails=0; server {{B}} max_fails=0; {checked.check}",
+        f"{checked.method} server {{A}} max_fails=0; server {{B}} max_fails=0; {checked.check}",
         burst(0, _LAST // _STEP, _STEP),
         (),
         {"A": [(0, ok()), (_FAULT, checked.does), (_END, ok())]},

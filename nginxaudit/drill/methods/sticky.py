@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nginxaudit.drill.peers import Peers, Request, SimulatedPeer, eligible, take, to_backups
+from nginxaudit.drill.peers import Request, SimulatedPeer, eligible, take, to_backups
 from nginxaudit.drill.spec import Sticky
 
 Pick = Callable[[Request, int], SimulatedPeer | None]
@@ -44,8 +44,8 @@ def _client(request: Request) -> bytes:
     return request.address + request.key
 
 
-def with_sessions(pick: Pick, sessions: Sessions, method: str) -> Pick:
-    """``pick`` for requests that may belong to a session."""
+def with_sessions(pick: Pick, sessions: Sessions, method: str, *, asks: bool) -> Pick:
+    """``pick`` for requests that may belong to a session. ``asks``: a session does not go to a server that active checks took out."""
 
     def chosen(request: Request, now: int) -> SimulatedPeer | None:
         peers = request.peers
@@ -54,9 +54,11 @@ def with_sessions(pick: Pick, sessions: Sessions, method: str) -> Pick:
         name = sessions.server_of(request, request.arrival)
         if name is None:
             return pick(request, now)
-        if peers.backups and not any(eligible(each, request.tried, now) for each in peers.usable):
-            to_backups(request)
-        bound = _bound(request.peers, name, request.tried, now)
+        bound = _bound(request, name, now, asks=asks)
+        if bound is None and peers.backups:
+            if not any(eligible(each, request.tried, now) for each in peers.usable):
+                to_backups(request)
+            bound = _bound(request, name, now, asks=asks)
         if bound is None:
             return pick(request, now)
         if method == "round_robin":
@@ -66,10 +68,18 @@ def with_sessions(pick: Pick, sessions: Sessions, method: str) -> Pick:
     return chosen
 
 
-def _bound(peers: Peers, name: str, tried: int, now: int) -> SimulatedPeer | None:
+def _bound(request: Request, name: str, now: int, *, asks: bool) -> SimulatedPeer | None:
     """The first peer with this address, if it can be picked."""
-    found = next((peer for peer in peers.all if peer.server.name == name), None)
-    return found if found is not None and eligible(found, tried, now) else None
+    found = next((peer for peer in request.peers.all if peer.server.name == name), None)
+    if found is None or (asks and found.down) or not _free(found, request.tried, now):
+        return None
+    return found
+
+
+def _free(peer: SimulatedPeer, tried: int, now: int) -> bool:
+    """`eligible` without a look at active checks."""
+    failed = peer.fails >= peer.limit and now - peer.checked <= peer.fail_timeout
+    return not (tried & peer.bit or peer.server.down or failed or peer.conns >= peer.room)
 
 
 def _account(request: Request, bound: SimulatedPeer, now: int) -> None:
