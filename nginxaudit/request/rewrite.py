@@ -6,6 +6,7 @@ Directives run in order as in src/http/modules/ngx_http_rewrite_module.c; those 
 
 from __future__ import annotations
 
+from nginxaudit.model import Model
 from nginxaudit.nginx.names import ABSOLUTE, LUA, REDIRECTS
 from nginxaudit.request.evaluate import Part, joined, parts, shown, value
 from nginxaudit.request.files import exists, is_dir, is_file
@@ -26,6 +27,18 @@ class _Stop(Exception):  # noqa: N818
         self.result = result
 
 
+def _directives(flight: Flight, block: Directive) -> list[Directive]:
+    """What runs in a block, in order: a server with thousands of locations is not searched for every request."""
+    known = flight.model.once(_known)
+    if block not in known:
+        known[block] = [node for node in block.children if node.name in _LEAST]
+    return known[block]
+
+
+def _known(model: Model) -> dict[Directive, list[Directive]]:
+    return {}
+
+
 class _Engine:
     """Runs the directives of one block (``ngx_http_script_engine_t``)."""
 
@@ -35,11 +48,8 @@ class _Engine:
         self.quote = True  # until the first rewrite has run: captures in values of set are escaped
 
     def run(self, block: Directive) -> None:
-        for node in block.children:
-            least = _LEAST.get(node.name)
-            if least is None:
-                continue
-            if len(node.args) < least:
+        for node in _directives(self.flight, block):
+            if len(node.args) < _LEAST[node.name]:
                 raise Lost(f"nginx would not load this {node.name}", node)
             getattr(self, f"_{node.name}")(node)
 

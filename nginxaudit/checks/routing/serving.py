@@ -27,6 +27,18 @@ def never_serves(model: Model, block: Directive) -> bool:
 
     A rewrite takes those whose path has a newline only where its expression is ``^``: these do not count.
     """
+    known = model.once(_known)
+    if block not in known:
+        known[block] = _never_serves(model, block)
+    return known[block]
+
+
+def _known(model: Model) -> dict[Directive, bool]:
+    """Answers of `never_serves`: of a server each of its locations asks anew."""
+    return {}
+
+
+def _never_serves(model: Model, block: Directive) -> bool:
     location = model.location_of(block)
     own = location if location is not None and location.directive is block else None
     changed = False
@@ -37,7 +49,7 @@ def never_serves(model: Model, block: Directive) -> bool:
             return False
         if node.name == "rewrite" and len(node.args) > 1:
             leaves = is_redirect(node) or (own is not None and node.args[2:] != ["break"])
-            if leaves and not _goes_on(block, node) and _takes_all(node, None if changed else own):
+            if leaves and _takes_all(node, None if changed else own) and not _goes_on(block, node):
                 return True
             if not is_redirect(node):
                 if node.args[2:]:
