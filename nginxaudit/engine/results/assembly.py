@@ -97,12 +97,13 @@ class Assembly:
 
     def _files(self, config: Config) -> list[tuple[Rule, Hit]]:
         """What is found in the files that a configuration names."""
+        from nginxaudit.engine.results.accounts import PRIVILEGED, privileged_account
         from nginxaudit.engine.results.certificates import RULES, CertificateFiles
         from nginxaudit.engine.results.permissions import WRITABLE, writable_files
         from nginxaudit.engine.results.referenced_files import RULE, is_on_disk, referenced_files
         from nginxaudit.model import Model
 
-        slugs = (RULE, WRITABLE, *RULES)
+        slugs = (RULE, WRITABLE, PRIVILEGED, *RULES)
         asked = {slug: rule for slug in slugs if (rule := self._by_slug[slug]) in self._rules}
         if not asked:
             return []
@@ -115,6 +116,8 @@ class Assembly:
         hits = [(RULE, hit) for hit in referenced_files(config)] if RULE in asked else []
         if WRITABLE in asked:
             hits += [(WRITABLE, hit) for hit in writable_files(config, strict=options[WRITABLE]["strict"])]
+        if PRIVILEGED in asked:
+            hits += [(PRIVILEGED, hit) for hit in privileged_account(config)]
         if not options.keys().isdisjoint(RULES):
             hits += CertificateFiles(Model(config, self._target), options).found()
         return [(asked[slug], hit) for slug, hit in hits if slug in asked]
