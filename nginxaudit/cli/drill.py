@@ -10,7 +10,7 @@ import click
 from nginxaudit.cli.complete import files, upstream_names
 from nginxaudit.cli.loads import LOAD_OPTIONS, load_of
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.output import COLORS, Output, output_options
+from nginxaudit.cli.output import COLORS, Output, output_options, title_option
 from nginxaudit.cli.sections import Sectioned
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.drill.kinds import KINDS
@@ -56,6 +56,7 @@ def _load_options(command: Any) -> Any:
     "without another server; nothing.",
 )
 @output_options(FORMATS)
+@title_option
 @click.option(
     "--all",
     "show_all",
@@ -112,7 +113,12 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
                 from nginxaudit.views.drill import render_drill
 
                 render_drill(
-                    options["format_name"], drilled, stream, color=color, show_all=options["show_all"]
+                    options["format_name"],
+                    drilled,
+                    stream,
+                    color=color,
+                    show_all=options["show_all"],
+                    title=options["title"],
                 )
 
             output.write(tell, options["format_name"])

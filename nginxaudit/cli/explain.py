@@ -88,9 +88,40 @@ def _page(rule: Rule) -> str:
             f"- `{name}` ({option.type}, default {json.dumps(option.default)}): {option.description}"
             for name, option in rule.options.items()
         )
+    text += _standards(rule)
     if rule.references:
         text += "\n\n## References\n\n" + "\n".join(f"- {link}" for link in rule.references)
     return text
+
+
+def _standards(rule: Rule) -> str:
+    """The controls of standards that a finding breaks, and the weaknesses that it is."""
+    from nginxaudit.engine.rules.standards import broken_by, standards
+
+    known = standards()
+    lines = [
+        f"- {known[name].title} {known[name].version}, {number}: {known[name].controls[number].title}"
+        for name, number in broken_by(rule.slug)
+    ]
+    lines += [f"- CWE-{number}: https://cwe.mitre.org/data/definitions/{number}.html" for number in rule.cwe]
+    return "\n\n## Standards\n\n" + "\n".join(lines) if lines else ""
+
+
+def _controls(rule: Rule) -> list[dict[str, str]]:
+    """The same for programs, without the weaknesses."""
+    from nginxaudit.engine.rules.standards import broken_by, standards
+
+    known = standards()
+    return [
+        {
+            "standard": name,
+            "title": known[name].title,
+            "version": known[name].version,
+            "control": number,
+            "description": known[name].controls[number].title,
+        }
+        for name, number in broken_by(rule.slug)
+    ]
 
 
 def _labelled(body: str) -> str:
@@ -115,7 +146,8 @@ def _print_json(rules: list[Rule]) -> None:
             {"kind": each.kind, "text": each.text, "fixed": each.fixed, "files": dict(each.files)}
             for each in page.examples
         ]
-        words = {"what": rule.what, "why": rule.why, "remedy": rule.remedy, "url": rule.url}
+        words: dict[str, Any] = {"what": rule.what, "why": rule.why, "remedy": rule.remedy, "url": rule.url}
+        words["controls"] = _controls(rule)
         listed.append({**rule_as_data(rule), **words, "page": page.body, "examples": examples})
     click.echo(without_commands(json.dumps({"schema_version": 1, "rules": listed}, indent=2), "json"))
 

@@ -10,7 +10,7 @@ import click
 from nginxaudit.cli.complete import files, upstream_names
 from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.options import settings_of, target_options
-from nginxaudit.cli.output import COLORS, Output, output_options
+from nginxaudit.cli.output import COLORS, Output, output_options, title_option
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.graph import FORMATS
 
@@ -22,6 +22,7 @@ from nginxaudit.views.graph import FORMATS
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
+@title_option
 @click.option(
     "--upstream",
     metavar="GLOB",
@@ -56,7 +57,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
             def draw(stream: Any) -> None:
                 from nginxaudit.views.graph import render_graph
 
-                render_graph(options["format_name"], views, stream, color=color)
+                render_graph(options["format_name"], views, stream, color=color, title=options["title"])
 
             output.write(draw, options["format_name"])
     except (SettingsError, PageError) as error:

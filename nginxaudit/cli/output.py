@@ -37,6 +37,9 @@ def format_of_name(path: str | None, formats: Sequence[str]) -> str | None:
     return name if name in formats else None
 
 
+title_option = click.option("--title", default="", metavar="TEXT", help="The title of the page, in html.")
+
+
 def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
     """Like `output_options`, for a command that may write several reports at once."""
     return _adder(

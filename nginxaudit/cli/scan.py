@@ -12,7 +12,7 @@ import click
 from nginxaudit.cli.complete import files
 from nginxaudit.cli.occasion import command_line, today
 from nginxaudit.cli.options import jobs_of, setting_options, settings_of
-from nginxaudit.cli.output import COLORS, Output, Reports, report_options
+from nginxaudit.cli.output import COLORS, Output, Reports, report_options, title_option
 from nginxaudit.cli.sections import Sectioned
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.engine.settings.record import READ, REPORTED, RULES, TARGET
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline suppresses."
 )
-@click.option("--title", default="", metavar="TEXT", help="The title of the report, in html.")
+@title_option
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
 @click.option(
     "--fix", "fix", is_flag=True, help="Fix where no client and no backend can see a difference after it."

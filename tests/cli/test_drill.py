@@ -153,10 +153,14 @@ def test_what_nginx_would_not_load_is_said() -> None:
 
 def test_a_file_is_written(tmp_path: Path) -> None:
     target = tmp_path / "drill.html"
-    done = nginxaudit("drill", *QUICK, "--format", "html", "--output", str(target), PASSIVE)
+    done = nginxaudit(
+        "drill", *QUICK, "--format", "html", "--title", "Shop <b>", "--output", str(target), PASSIVE
+    )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+    page = target.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<h1>Shop &lt;b&gt;</h1>" in page and "<title>Shop &lt;b&gt;: " in page
 
 
 def test_help_and_the_list_of_commands_tell_of_it() -> None:

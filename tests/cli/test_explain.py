@@ -43,6 +43,16 @@ def test_json() -> None:
     assert "## How to fix" in first["page"]
 
 
+def test_the_controls_of_standards_are_shown() -> None:
+    text = nginxaudit("explain", "deprecated-tls-protocol").stdout
+    assert "\n## Standards\n\n- CIS NGINX Benchmark 2.1.0, 4.1.4: " in text
+    assert "\n- CWE-" in nginxaudit("explain", "alias-traversal").stdout
+    assert "## Standards" not in nginxaudit("explain", "trailing-whitespace").stdout
+    (rule,) = json.loads(nginxaudit("explain", "-f", "json", "deprecated-tls-protocol").stdout)["rules"]
+    assert {each["standard"] for each in rule["controls"]} == rule["standards"].keys()
+    assert {"standard", "title", "version", "control", "description"} == rule["controls"][0].keys()
+
+
 @pytest.mark.parametrize(
     "command", ["explain missing-listen", "upstreams fixtures/etc-nginx", "graph fixtures/etc-nginx"]
 )

@@ -108,6 +108,11 @@ def test_html_needs_no_network_and_holds_hostile_names(tmp_path: Path) -> None:
     assert "<b>" not in page
     assert "<i>&x" not in page.split("<script")[0]
     ElementTree.fromstring(nginxaudit("graph", "--no-settings", "--format", "svg", str(config)).stdout)
+    assert "<h1>Request flow</h1>" in page
+    titled = nginxaudit(
+        "graph", "--no-settings", "--format", "html", "--title", "Shop <b>", str(config)
+    ).stdout
+    assert "<h1>Shop &lt;b&gt;</h1>" in titled and "<title>Shop &lt;b&gt;: " in titled
 
 
 @pytest.mark.slow

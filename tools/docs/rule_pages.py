@@ -12,7 +12,7 @@ from nginxaudit.engine.rules.catalogue import builtin
 from nginxaudit.engine.rules.coverage import coverage
 from nginxaudit.engine.rules.pages import body_of
 from nginxaudit.engine.rules.rule import Rule
-from nginxaudit.engine.rules.standards import controls_of, standards
+from nginxaudit.engine.rules.standards import broken_by, standards
 from nginxaudit.finding import Severity
 
 _FENCE = re.compile(r"^```nginx([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -113,8 +113,7 @@ def _standards(rule: Rule) -> str:
     found = "".join(
         f"| [{known[name].title} {known[name].version}](../catalogue/standards.md#{name}) | {number} | "
         f"{known[name].controls[number].title} |\n"
-        for name, numbers in controls_of(rule.slug).items()
-        for number in numbers
+        for name, number in broken_by(rule.slug)
     )
     return f"## In standards\n\n| standard | control | |\n|---|---|---|\n{found}" if found else ""
 

@@ -71,6 +71,11 @@ def controls_of(slug: str) -> dict[str, list[str]]:
     return {name: numbers for name, numbers in found.items() if numbers}
 
 
+def broken_by(slug: str) -> list[tuple[str, str]]:
+    """The controls of `controls_of`, each with its standard: name and number."""
+    return [(name, number) for name, numbers in controls_of(slug).items() for number in numbers]
+
+
 def cited(slug: str) -> list[str]:
     """The controls of `controls_of` in words: ``CIS NGINX Benchmark 2.5.1``."""
     return [f"{standards()[name].title} {', '.join(numbers)}" for name, numbers in controls_of(slug).items()]

@@ -44,14 +44,15 @@ _MOST_PLACES = 12
 _MOST_OPEN = 3  # upstreams: with more of them the reader opens those of interest
 
 
-def write(drilled: Drilled, stream: TextIO) -> None:
-    """Write the whole page."""
+def write(drilled: Drilled, stream: TextIO, title: str = "") -> None:
+    """Write the whole page, under the heading ``title``."""
+    heading = _text(title or "What is lost when a server dies, hangs, or is restarted")
     stream.write(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="color-scheme" content="light dark"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>nginxaudit drill: {_text(closing_line(drilled))}</title><style>{_style()}</style></head>\n<body>"
-        f"<header><h1>What is lost when a server dies, hangs, or is restarted</h1><p>{_text(closing_line(drilled))}</p>"
+        f"<title>{_text(title or 'nginxaudit drill')}: {_text(closing_line(drilled))}</title><style>{_style()}</style></head>\n<body>"
+        f"<header><h1>{heading}</h1><p>{_text(closing_line(drilled))}</p>"
         f'<p class="facts">{_text(load_line(drilled.load))}; {_text(nginx_line(drilled.target))}. Simulated.</p>'
         f'<p class="key">{"".join(_keys())}</p><p class="facts">{_EDGES}</p></header>\n<main>'
     )

@@ -13,10 +13,14 @@ FORMATS = ("text", "json", "dot", "mermaid", "svg", "html")
 _MODULES = {"json": "data", "html": "page"}
 
 
-def render_graph(name: str, views: Sequence[GraphView], stream: TextIO, *, color: bool | None = None) -> None:
-    """Write ``views``, one per configuration, in the format ``name``."""
+def render_graph(
+    name: str, views: Sequence[GraphView], stream: TextIO, *, color: bool | None = None, title: str = ""
+) -> None:
+    """Write ``views``, one per configuration, in the format ``name``; ``title`` is for html."""
     module = import_module(f"nginxaudit.views.graph.{_MODULES.get(name, name)}")
     if name == "text":
         module.write(views, stream, color)
+    elif name == "html":
+        module.write(views, stream, title)
     else:
         module.write(views, stream)

@@ -106,18 +106,19 @@ field.addEventListener('input', () => {
 """
 
 
-def write(views: Sequence[GraphView], stream: TextIO) -> None:
-    """Write one page with all configurations."""
+def write(views: Sequence[GraphView], stream: TextIO, title: str = "") -> None:
+    """Write one page with all configurations, under the heading ``title``."""
     data = json.dumps(_seen([as_data(view) for view in views])).replace(
         "<", "\\u003c"
     )  # nothing in it ends the script
-    title = escape(", ".join(visible(view.name) for view in views))
+    heading = escape(visible(title or "Request flow"))
+    name = escape(", ".join(visible(view.name) for view in views))
     stream.write(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>{title} – nginxaudit</title>"
-        f"<style>{_STYLE}</style></head>\n<body><header><h1>Request flow</h1>"
+        f"<title>{f'{heading}: ' if title else ''}{name} – nginxaudit</title>"
+        f"<style>{_STYLE}</style></head>\n<body><header><h1>{heading}</h1>"
         '<input type="search" placeholder="Server, location, upstream, address …" aria-label="Search"><span id="hits" role="status"></span></header>\n'
         f'<main><div id="picture">{picture(views)}</div>'
         "<aside><h2>Click on a box</h2><p>The page then shows what leads to it and from it, its file and line, and its findings. "
