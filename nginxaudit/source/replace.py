@@ -1,7 +1,8 @@
 """Writing one file, safely: the only place that opens files for writing.
 
 A symbolic link is followed only to a file beside it, and only when the user typed its name (`nginxaudit.source.directory`
-says which links may lead to the directory). A file with several hard links is refused. What exists keeps its mode, owner,
+says which links may lead to the directory). A file with several hard links is refused: renaming would part
+them, and what is overwritten is half old and half new if the process is killed meanwhile. What exists keeps its mode, owner,
 extended attributes and access control lists.
 """
 
@@ -204,8 +205,8 @@ class Replacement(WriteTarget):
                     f"a run that was killed left {left}, another name of the file: remove that name"
                 )
             raise WriteError(
-                f"it has {status.st_nlink} hard links, and the other names would lose or share the change: "
-                "give another path, or remove it first"
+                f"it has {status.st_nlink} hard links: replacing it would part them, and overwriting it is not safe if "
+                "the process is killed: put a copy in its place (cp -p F F.new && mv F.new F), or give another path"
             )
 
     def _left_behind(self, status: os.stat_result) -> str:

@@ -300,6 +300,7 @@ def test_hard_links_are_not_parted(arguments: tuple[str, ...], tmp_path: Path) -
     os.link(tmp_path / "nginx.conf", tmp_path / "other")
     run = nginxaudit(*arguments, cwd=tmp_path)
     assert run.returncode == 2 and "nginx.conf: " in run.stderr and "it has 2 hard links" in run.stderr
+    assert "mv F.new F" in run.stderr
     assert (tmp_path / "other").read_text() == FLAWED
     assert os.path.samefile(tmp_path / "other", tmp_path / "nginx.conf")
 
