@@ -140,14 +140,22 @@ _REWRITES = {
 
 
 def test_a_rewrite_that_takes_all_hides_the_status_page(tmp_path: Path) -> None:
-    (port,) = nginx.free_ports(1)
+    port, all_sent, some_sent = nginx.free_ports(3)
     lines = [f"location {name} {{ {rewrites} stub_status; }}" for name, (rewrites, *_) in _REWRITES.items()]
     server = "\n".join([f"server {{ listen 127.0.0.1:{port}; location /x {{ return 200 x; }}", *lines, "}"])
+    server += "\n" + "\n".join(
+        f"server {{ listen 127.0.0.1:{each}; rewrite {what} /x last; location /x {{ return 200 x; }} location /s {{ stub_status; }} }}"
+        for each, what in ((all_sent, "^"), (some_sent, "^/a"))
+    )
     with nginx.running(tmp_path, server):
+        assert ask(all_sent, "/s") == (200, "x")
+        assert "Active connections" in ask(some_sent, "/s")[1]
         shown = {
             name for name, (_, path, _) in _REWRITES.items() if "Active connections" in ask(port, path)[1]
         }
     (tmp_path / "audited.conf").write_text(f"events {{}}\nhttp {{\n{server.replace('127.0.0.1:', '')}\n}}\n")
     report = audit([str(tmp_path / "audited.conf")], Settings(select=("status-page-exposed",)))
-    reported = {list(_REWRITES)[each.span.line - 4] for each in report.findings}
+    *lines, last = sorted(each.span.line for each in report.findings)
+    reported = {list(_REWRITES)[line - 4] for line in lines}
+    assert last == len(_REWRITES) + 6
     assert shown == reported == {name for name, (*_, is_shown) in _REWRITES.items() if is_shown}

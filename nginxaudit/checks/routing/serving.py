@@ -58,6 +58,29 @@ def _never_serves(model: Model, block: Directive) -> bool:
     return False
 
 
+def never_reached(model: Model, block: Directive) -> bool:
+    """Whether no client gets the content of a location, by its own rewrites or those of its server."""
+    server = model.server_of(block)
+    if never_serves(model, block) or server is None or server.directive is block:
+        return never_serves(model, block)
+    return never_serves(model, server.directive) or _sent_elsewhere(server, block)
+
+
+def _sent_elsewhere(server: Server, block: Directive) -> bool:
+    """Whether the server sends every request to one path, which another location takes."""
+    for node in server.directive.children:
+        if node.name == "return" or may_end(node):
+            return False
+        if node.name == "rewrite" and len(node.args) > 1 and not is_redirect(node):
+            path = str(node.args[1]).partition("?")[0]
+            ends = node.args[2:] in (["last"], ["break"])
+            if not ends or "$" in path or not _takes_all(node, None) or node.args[1].filled:
+                return False
+            found = server.match(path)
+            return found.certain and (found.location is None or found.location.directive is not block)
+    return False
+
+
 def _goes_on(block: Directive, node: Directive) -> bool:
     """Whether the path that a rewrite without a flag made is taken up by something behind it."""
     if is_redirect(node) or node.args[2:]:

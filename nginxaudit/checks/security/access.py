@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nginxaudit import edits
-from nginxaudit.checks.routing.serving import never_serves
+from nginxaudit.checks.routing.serving import never_reached
 from nginxaudit.finding import Confidence, Severity, Witness
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, unless, whole
 from nginxaudit.model import Model
@@ -168,7 +168,7 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 continue
             if unread(ctx.model, block) or is_restricted(ctx.model, block):
                 continue
-            if any(never_serves(ctx.model, each) for each in (block, _server_block(ctx.model, block))):
+            if never_reached(ctx.model, block):
                 continue  # the page is never shown
             from nginxaudit.checks.security import openings  # only who has such a finding pays for it
 
@@ -186,11 +186,6 @@ def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
                 witness=None if writes else openings.status_page(ctx, node),
             )
             yield unless(ctx.model.is_in_server, "the server has such rules", hit)
-
-
-def _server_block(model: Model, block: Directive) -> Directive:
-    server = model.server_of(block)
-    return block if server is None else server.directive
 
 
 def _restricted(node: Directive, block: Directive, model: Model) -> Edits:
