@@ -46,7 +46,7 @@ class Try(Struct, frozen=True):
     client: str | None = None
     six: bool = False
     body: int | None = None
-    plain: bool = False
+    tls: bool | None = None
 
 
 PLAIN = (Try(),)
@@ -184,7 +184,7 @@ def asks(model: Model, block: Directive, tries: Iterable[Try] = PLAIN) -> Iterat
                     body=each.body,
                     client=each.client,
                     host=each.host,
-                    plain=each.plain,
+                    tls=each.tls,
                 )
                 if ask is not None:
                     yield ask

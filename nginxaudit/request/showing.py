@@ -28,12 +28,12 @@ def ask_of(
     body: int | None = None,
     client: str | None = None,
     host: str | None = None,
-    plain: bool = False,
+    tls: bool | None = None,
 ) -> Ask | None:
     """A request of a stranger to a server; None where it has no socket that is known. ``six``: over IPv6.
 
     ``host`` is for a server that the name need not lead to, ``client`` for an address that matters,
-    ``plain`` for a socket without TLS.
+    ``tls`` for a socket with or without TLS.
     """
     listen = next(
         (
@@ -42,7 +42,7 @@ def ask_of(
             if each.kind == ("inet6" if six else "inet")
             and each.port
             and not each.quic
-            and not (plain and each.ssl)
+            and tls in (None, each.ssl)
         ),
         None,
     )

@@ -224,7 +224,85 @@ def _is_replaced(found: Found, answer: Answer, site: Site) -> None:
     assert answer.status == 200
 
 
+# -- servers and headers
+
+
+def _is_the_first(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.body == "server-1"
+
+
+def _lacks_headers(found: Found, answer: Answer, site: Site) -> None:
+    name = found.message.rpartition(": ")[2].split()[0].lower()
+    assert answer.status < 400 and name not in answer.headers
+
+
+def _lacks_headers_of_errors(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status >= 400 and found.message.split()[0].lower() not in answer.headers
+
+
+def _is_sent_otherwise(found: Found, answer: Answer, site: Site) -> None:
+    sent = answer.sent_headers
+    if "Authorization" in found.message:
+        assert sent["authorization"] == dict(found.witness.headers)["Authorization"]
+    else:
+        assert "x-team" not in sent and "x-forwarded-for" not in sent
+
+
+def _is_passed_on(found: Found, answer: Answer, site: Site) -> None:
+    name, value = found.witness.headers[-1]
+    assert answer.sent_headers[name.lower()] == value
+
+
+def _is_not_upgraded(found: Found, answer: Answer, site: Site) -> None:
+    sent = answer.sent_headers
+    assert sent.get("upgrade") != "websocket" or "upgrade" not in sent.get("connection", "").lower()
+
+
+def _is_in_plain(found: Found, answer: Answer, site: Site) -> None:
+    assert found.witness.url.startswith("http:") and answer.status < 300
+
+
+def _has_no_hsts(found: Found, answer: Answer, site: Site) -> None:
+    assert found.witness.url.startswith("https:") and "strict-transport-security" not in answer.headers
+
+
+def _is_forged(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.sent_headers["x-real-ip"] == found.witness.headers[-1][1]
+
+
+def _is_passed(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.received
+
+
+def _is_outside(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status == 200 and "/srv/spa/" not in answer.body and "/srv/docs/" not in answer.body
+
+
+def _is_of_nginx(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.body.startswith(f"{site.directory.parent}/html/")
+
+
+def _is_elsewhere(found: Found, answer: Answer, site: Site) -> None:
+    assert answer.status in (200, 404)
+
+
 CLAIMS: dict[str, Claim] = {
+    "no-default-server": _is_the_first,
+    "duplicate-server-name": _is_the_first,
+    "add-header-inheritance": _lacks_headers,
+    "header-missing-always": _lacks_headers_of_errors,
+    "proxy-set-header-inheritance": _is_sent_otherwise,
+    "hop-header-passthrough": _is_passed_on,
+    "websocket-headers-missing": _is_not_upgraded,
+    "https-redirect-missing": _is_in_plain,
+    "hsts-missing": _has_no_hsts,
+    "real-ip-trusts-all": _is_forged,
+    "try-files-with-proxy": _is_passed,
+    "multiple-content-handlers": _is_passed,
+    "try-files-missing-fallback": _is_a_cycle,
+    "try-files-with-alias": _is_outside,
+    "root-in-location": _is_of_nginx,
+    "regex-without-modifier": _is_elsewhere,
     "proxy-pass-slash-mismatch": _is_sent_as,
     "proxy-pass-variable-static-uri": _is_sent_to_one_path,
     "proxy-pass-decoded-path": _is_decoded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import re
 import shutil
@@ -29,7 +30,9 @@ SENDER = "X-Test-Sender"
 """A header with the address of the client: all requests of a test come from this machine."""
 INSIDE = "169.254.169.254"
 """A server that clients must not reach, in the place of which the tests have a backend."""
-_PLUS = re.compile(r"^\s*(api|status|health_check|zone_sync|auth_jwt|sticky)\b", re.M)
+_LISTEN = r"listen (\S*:|)(\d+)"
+_WHICH_SERVER = ("no-default-server", "duplicate-server-name")
+"""Rules about which server answers: each says its number."""
 
 
 class Found(NamedTuple):
@@ -61,6 +64,9 @@ def by_rule() -> dict[str, list[Case]]:
 
 
 def _has_only_servers(text: str) -> bool:
+    """Servers alone, and nothing that an nginx may have been built without."""
+    if re.search(r"^\s*(?:mp4|stub_status|dav_methods)\b", text, re.M):
+        return False
     inside = text.partition("http {")[2]
     return not re.search(r"^    (?!server \{|\})\S", inside, re.M)
 
@@ -162,14 +168,20 @@ class Site:
 
     def _adapted(self, text: str, ports: dict[int, int]) -> str:
         directory = self.directory
-        text = re.sub(r"listen \[::\]:(\d+)", lambda found: f"listen [::1]:{self.free[found[1]]}", text)
-        text = re.sub(r"listen (\d+)", lambda found: f"listen 127.0.0.1:{self.free[found[1]]}", text)
+        text = re.sub(
+            _LISTEN,
+            lambda found: f"listen {'[::1]' if '[' in found[1] else '127.0.0.1'}:{self.free[found[2]]}",
+            text,
+        )
         text = re.sub(r"(fastcgi_pass )[^;]+", rf"\g<1>127.0.0.1:{ports[0]}", text)
         text = re.sub(
             r"127\.0\.0\.1:80\d\d\b|127\.0\.0\.1:9\d\d\d\b|10\.0\.0\.1:\d+", f"127.0.0.1:{ports[200]}", text
         )
         text = re.sub(r"(\$\w+):80\d\d\b", rf"\g<1>:{ports[200]}", text)
         text = re.sub(r"resolver 127\.0\.0\.1;", f"resolver 127.0.0.1:{ports[53]} ipv6=off;", text)
+        if self.case.rule.slug in _WHICH_SERVER:
+            number = itertools.count(1)
+            text = re.sub(r"server \{", lambda found: f"{found[0]} return 200 server-{next(number)};", text)
         text = text.replace("include fastcgi_params;", "fastcgi_param REQUEST_URI $request_uri;")
         text = re.sub(r'((?:root|alias|default) "?|example\.\w+ )/(?=[\w;])', rf"\g<1>{directory}/", text)
         text = re.sub(r"((?:root|alias) )/;", rf"\g<1>{directory}/;", text)
@@ -185,8 +197,8 @@ class Site:
         for outcome in self._outcomes(found.witness):
             for words in outcome.when:
                 path, _, kind = words.partition(" is ")
-                if path.startswith(str(self.directory)):
-                    _arrange(Path(path), kind)
+                if path.startswith((str(self.directory), "html")):
+                    _arrange(self.directory.parent / path, kind)
             if (outcome.file or "").startswith(str(self.directory)) and found.witness.method == "PUT":
                 Path(outcome.file or "").parent.mkdir(parents=True, exist_ok=True)
             yield outcome
@@ -226,6 +238,6 @@ def _arrange(path: Path, kind: str) -> None:
 
 def free_ports(cases: list[Case]) -> list[dict[str, int]]:
     """For each example a free port for each that it listens on: none twice."""
-    wanted = [dict.fromkeys(re.findall(r"listen (?:\[::\]:)?(\d+)", case.example.text)) for case in cases]
+    wanted = [dict.fromkeys(found[2] for found in re.finditer(_LISTEN, case.example.text)) for case in cases]
     found = iter(nginx.free_ports(sum(map(len, wanted))))
     return [{port: next(found) for port in each} for each in wanted]

@@ -73,10 +73,12 @@ def proxy_set_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
             if len(node.args) > 1 and node.args[0].lower() not in own and not _is_default(ctx, node)
         ]
         if lost:
-            yield _lost_headers(ctx.model, level, name, lost)
+            yield _lost_headers(ctx, level, name, lost)
 
 
-def _lost_headers(model: Model, level: Directive, name: str, lost: list[Directive]) -> Hit:
+def _lost_headers(ctx: CheckContext, level: Directive, name: str, lost: list[Directive]) -> Hit:
+    from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
     serious = any(_is_identity(node) for node in lost)
     names = listed(list(dict.fromkeys(str(node.args[0]) for node in lost)), limit=5)
     return Hit(
@@ -89,7 +91,8 @@ def _lost_headers(model: Model, level: Directive, name: str, lost: list[Directiv
         ),
         severity=None if serious else Severity.INFO,
         help="Repeat them here, or move all of them to a file that both blocks include.",
-        make_fix=partial(again, level, name, model, unlike_own),
+        make_fix=partial(again, level, name, ctx.model, unlike_own),
+        witness=shortfalls.not_sent(ctx, level, level.named(name)[0], lost),
     )
 
 
@@ -257,11 +260,14 @@ def hop_header_passthrough(ctx: CheckContext) -> Iterable[Hit]:
             continue
         source = f"http_{header.replace('-', '_')}"
         if any(reference.name == source for reference in references(node.args[1])):
+            from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
             yield Hit(
                 arg(node, node.args[1]),
                 f"hop-by-hop header {node.args[0]} of the client is passed on to the backend",
                 node,
                 help='Set it to "", or for WebSockets use a map that passes only upgrade.',
+                witness=shortfalls.passed_on(ctx, node),
             )
 
 

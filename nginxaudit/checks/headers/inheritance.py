@@ -40,16 +40,21 @@ def add_header_inheritance(ctx: CheckContext) -> Iterable[Hit]:
         )
         for block in blocks:
             if block.inner in ("server", "location", "if-in-location"):
-                yield from _lost(ctx.model, block, name)
+                yield from _lost(ctx, block, name)
 
 
-def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
+def _lost(ctx: CheckContext, block: Directive, name: str) -> Iterator[Hit]:
+    model = ctx.model
     outer = block.parent
     if outer is None or merges(block, name):
         return
     dropped = unlike_own(model, block, name)
     if all(node.args[0].lower() in _REMEMBERED for node in dropped):
         return
+    if not dropped:
+        return
+    from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
     serious = any(map(_is_serious, dropped)) and not any(block.first(each) for each in _ANSWERS)
     names = listed(list(dict.fromkeys(str(node.args[0]) for node in dropped)), limit=5)
     yield Hit(
@@ -63,6 +68,7 @@ def _lost(model: Model, block: Directive, name: str) -> Iterator[Hit]:
         severity=None if serious else Severity.INFO,
         help=f"Repeat them here, or write {name}_inherit merge; (nginx 1.29.3).",
         make_fix=partial(again, block, name, model, unlike_own),
+        witness=shortfalls.not_added(ctx, block, block.named(name)[0], dropped[0]),
     )
 
 

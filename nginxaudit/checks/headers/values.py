@@ -45,6 +45,8 @@ def header_missing_always(ctx: CheckContext) -> Iterable[Hit]:
         if node.args[0].lower() in SECURITY and node.args[2:] != ["always"] and "$" not in node.args[0]:
             blocks.setdefault(node.parent, []).append(node)
     for nodes in blocks.values():
+        from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
         names = listed(list(dict.fromkeys(str(node.args[0]) for node in nodes)))
         yield Hit(
             whole(nodes[0]),
@@ -53,6 +55,7 @@ def header_missing_always(ctx: CheckContext) -> Iterable[Hit]:
             related=tuple(("also without always", whole(node)) for node in nodes[1:5]),
             help="Add always after the value.",
             make_fix=partial(_always, nodes, ctx.model),
+            witness=shortfalls.only_with_success(ctx, nodes[0]),
         )
 
 

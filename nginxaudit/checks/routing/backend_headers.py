@@ -32,16 +32,19 @@ def websocket_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
         elif asks and wants and speaks_10(ctx.model, each.scope):
             lacking = "requests are sent in HTTP/1.0, which does not support Upgrade"
         elif _is_named_so(each) and not {"upgrade", "connection"} & headers.keys():
-            yield _by_name(ctx.model, each)
+            yield _by_name(ctx, each)
             continue
         else:
             continue
+        from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
         yield Hit(
             whole(each.directive),
             f"WebSocket handshake fails: {lacking}",
             each.directive,
             help='Set proxy_http_version 1.1, Upgrade $http_upgrade and Connection "upgrade" (or a map).',
             make_fix=partial(_upgraded, each, ctx.model),
+            witness=shortfalls.not_upgraded(ctx, each.directive),
         )
 
 
@@ -69,7 +72,9 @@ def _is_named_so(each: Pass) -> bool:
     return compiled(_WEBSOCKET_NAMES).search(text.lower()) is not None
 
 
-def _by_name(model: Model, each: Pass) -> Hit:
+def _by_name(ctx: CheckContext, each: Pass) -> Hit:
+    from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
     location = each.location
     named = (
         (("named like a WebSocket endpoint", name_of(location.directive)),) if location is not None else ()
@@ -82,8 +87,9 @@ def _by_name(model: Model, each: Pass) -> Hit:
         severity=Severity.INFO,
         confidence=Confidence.LOW,
         help='Set proxy_http_version 1.1, Upgrade $http_upgrade and Connection "upgrade" (or a map).',
+        witness=shortfalls.not_upgraded(ctx, each.directive),
     )
-    return unless(model.may_be_set(each.scope, _SET), "an enclosing block sets them", hit)
+    return unless(ctx.model.may_be_set(each.scope, _SET), "an enclosing block sets them", hit)
 
 
 _IDLE_MS = 60_000

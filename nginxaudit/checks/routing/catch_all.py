@@ -31,11 +31,14 @@ def default_server_serves_content(ctx: CheckContext) -> Iterable[Hit]:
         if is_local(server) or not serves(server) or _rejects(model, server):
             continue
         reported.add(server)
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         yield Hit(
             arg(name.directive, name.token),
             f"{name.name} also answers requests for unknown host names and IP addresses on {socket.key}",
             name.directive,
             help="Add a server with listen … default_server; and return 444; (ssl_reject_handshake on; for TLS).",
+            witness=detours.for_unknown(ctx, server.directive),
         )
 
 

@@ -10,6 +10,7 @@ from nginxaudit.hit import CheckContext
 from nginxaudit.model.location import Location
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import REDIRECTS
+from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Ask, Outcome
 from nginxaudit.request.showing import CLIENT, gives, witness
@@ -206,3 +207,76 @@ def dropped(ctx: CheckContext, node: Directive, header: str) -> Witness | None:
 def unlimited(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request with a method that an empty ``limit_except`` lets through."""
     return shown(ctx, node, lambda end: end.passed is not None, (Try(method="DELETE"),))
+
+
+# -- servers
+
+
+def for_unknown(ctx: CheckContext, server: Directive) -> Witness | None:
+    """A request for a name of nobody that a server answers."""
+    return shown(ctx, server, lambda end: end.unknown is None, (Try(host="unknown.example"),))
+
+
+def for_name(ctx: CheckContext, server: Directive, name: str) -> Witness | None:
+    """A request for a name that a server answers."""
+    return shown(ctx, server, lambda end: end.unknown is None, (Try(host=name),))
+
+
+def in_plain(ctx: CheckContext, server: Directive, name: str) -> Witness | None:
+    """A request without TLS that is served."""
+    return shown(ctx, server, gives, (Try(host=name, tls=False), Try(host=name, tls=False, tail="x")))
+
+
+# -- files
+
+
+def unanswered(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request for a file that is not there, which ends in a cycle."""
+    return shown(ctx, node, lambda end: end.status == 500, (Try(tail="x"), *PLAIN), through=node)
+
+
+def found_and_passed(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request for a file that is there, and is passed on."""
+
+    def ends(end: Outcome) -> bool:
+        return end.passed is not None and any(words.endswith(" is a file") for words in end.when)
+
+    return shown(ctx, node, ends, (Try(tail="x"), *PLAIN), through=node)
+
+
+def outside_alias(ctx: CheckContext, node: Directive, directory: str) -> Witness | None:
+    """A request that gets a file which is not in the directory."""
+
+    def ends(end: Outcome) -> bool:
+        return (
+            end.status == 200
+            and end.file is not None
+            and not end.file.startswith(f"{directory.rstrip('/')}/")
+        )
+
+    return shown(ctx, node, ends, (Try(tail="x"), *PLAIN), through=node)
+
+
+def without_root(ctx: CheckContext, location: Location) -> Witness | None:
+    """A request for a file out of nginx's own directory."""
+    tries = (Try(tail="x"), *PLAIN)
+    return shown(ctx, location.directive, lambda end: (end.file or "").startswith("html/"), tries)
+
+
+def compared_literally(ctx: CheckContext, location: Location) -> Witness | None:
+    """A request that the text of a location would match as a regular expression, and that gets elsewhere."""
+    text = sample(location.pattern)
+    if location.server is None or not text:
+        return None
+    path = text if text.startswith("/") else f"/index{text}" if text.startswith(".") else f"/{text}"
+
+    def ends(end: Outcome) -> bool:
+        return end.unknown is None and end.location is not location.directive
+
+    return shown(ctx, location.server.directive, ends, (Try(target=encoded(path)),))
+
+
+def handled_by_last(ctx: CheckContext, location: Location, last: Directive) -> Witness | None:
+    """A request that the handler written last answers."""
+    passes = last.name.endswith("_pass")
+    return shown(ctx, location.directive, lambda end: passes and end.passed is not None)

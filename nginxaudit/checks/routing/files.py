@@ -33,11 +33,14 @@ def try_files_missing_fallback(ctx: CheckContext) -> Iterable[Hit]:
             continue
         if location is not None and last.endswith("/") and _catches_directories(location):
             continue
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         hit = Hit(
             arg(node, last),
             f"try_files fallback {last} leads back to this location (redirection cycle)",
             node,
             help="Add =404, a named location or an existing page as the last argument.",
+            witness=detours.unanswered(ctx, node),
         )
         assumed = last.endswith("/") and ctx.model.is_in_server
         yield unless(assumed, "another location handles directories", hit)
@@ -83,6 +86,8 @@ def try_files_with_proxy(ctx: CheckContext) -> Iterable[Hit]:
         target = next((found for name in EXCHANGES if (found := block.first(name))), None)
         if target is None or target.name == "fastcgi_pass":
             continue
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         yield Hit(
             whole(node),
             f"try_files never sends a file: {target.name} in the same location handles every request",
@@ -90,6 +95,7 @@ def try_files_with_proxy(ctx: CheckContext) -> Iterable[Hit]:
             related=((f"{target.name} handles the request", whole(target)),),
             severity=Severity.INFO if node.args[-1].startswith("@") else None,
             help=f"Move {target.name} to a named location and make it the last argument of try_files.",
+            witness=detours.found_and_passed(ctx, node),
         )
 
 
@@ -105,10 +111,12 @@ def try_files_with_alias(ctx: CheckContext) -> Iterable[Hit]:
         fits = location.is_regex or ends or not location.pattern.endswith("/")
         harmless = node.args[-1].startswith(("=", "@")) and fits
         if not harmless:
-            yield _with_alias(node, alias, location.pattern)
+            yield _with_alias(ctx, node, alias, location.pattern)
 
 
-def _with_alias(node: Directive, alias: Directive, prefix: str) -> Hit:
+def _with_alias(ctx: CheckContext, node: Directive, alias: Directive, prefix: str) -> Hit:
+    from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
     if node.args[-1].startswith(("=", "@")):
         what = f"alias lacks the trailing slash of its location: {prefix}x is mapped to {''.join(alias.args[:1])}x"
         remedy = "Use a trailing slash in both the location and the alias, or in neither."
@@ -117,7 +125,15 @@ def _with_alias(node: Directive, alias: Directive, prefix: str) -> Hit:
         what = "last argument of try_files is a URI of the server: the alias does not apply to it"
         remedy = "End try_files with =404 or a named location, or use root."
         why = "nginx looks for another location for this URI: single-page applications under a prefix get 404 or another page."
-    return Hit(whole(node), what, node, related=(("alias", whole(alias)),), help=remedy, why=why)
+    return Hit(
+        whole(node),
+        what,
+        node,
+        related=(("alias", whole(alias)),),
+        help=remedy,
+        why=why,
+        witness=detours.outside_alias(ctx, node, str(alias.args[0])) if alias.args else None,
+    )
 
 
 def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
@@ -132,12 +148,15 @@ def root_in_location(ctx: CheckContext) -> Iterable[Hit]:
             continue
         others = [each for each in server.locations if _serves_files(each, answering)]
         if others:
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(root),
                 "root is set only in location /: other locations serve files from nginx's html directory",
                 root,
                 related=tuple((f"{each.label} has no root", name_of(each.directive)) for each in others[:3]),
                 help="Set root in the server.",
+                witness=detours.without_root(ctx, others[0]),
             )
             yield unless(ctx.model.may_be_set(node, "root"), "http sets root", hit)
 

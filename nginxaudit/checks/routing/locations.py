@@ -37,12 +37,15 @@ def multiple_content_handlers(ctx: CheckContext) -> Iterable[Hit]:
         if location.directive in several:
             found = sorted(handlers(location.directive), key=location.directive.children.index)
             last = found[-1]
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 whole(found[0]),
                 f"{found[0].name} has no effect: {last.name} below replaces it as content handler of the location",
                 found[0],
                 related=(("this handler is used", whole(last)),),
                 help="Delete one of them, or use separate locations.",
+                witness=detours.handled_by_last(ctx, location, last),
             )
 
 

@@ -152,12 +152,15 @@ def regex_without_modifier(ctx: CheckContext) -> Iterable[Hit]:
         if not (location.is_prefix or location.is_exact) or location.pattern == "/":
             continue
         if location.directive.args and _looks_like_expression(location.pattern):
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 arg(location.directive, location.directive.args[-1]),
                 f'"{location.pattern}" looks like a regex but is compared literally: ~ is missing',
                 location.directive,
                 help=f"Write location ~ {location.pattern}; regex locations are checked in the order of the file.",
                 make_fix=partial(_as_regex, location, ctx.model),
+                witness=detours.compared_literally(ctx, location),
             )
     yield from _compared(ctx)
 

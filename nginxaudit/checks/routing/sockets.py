@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
-from nginxaudit.finding import Severity
+from nginxaudit.finding import Severity, Witness
 from nginxaudit.hit import CheckContext, Edits, Hit, Place, arg, listed, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.listen import Listen
@@ -43,6 +43,8 @@ def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
         for members, sockets in groups.items():
             if any(server.listen_unknown for server in members):
                 continue
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             first, line = sockets[0].members[0]
             names = listed([str(each.key) for each in sockets])
             yield Hit(
@@ -54,7 +56,15 @@ def no_default_server(ctx: CheckContext) -> Iterable[Hit]:
                 help="Add default_server to the server that should answer them.",
                 make_fix=partial(_marked_default, first, line, ctx.model),
                 cause=ctx.cause(),
+                witness=detours.for_unknown(ctx, first.directive) if family == "http" else None,
             )
+
+
+def _answered(ctx: CheckContext, server: Server, name: ServerName) -> Witness | None:
+    """A request for the name, which the other server answers."""
+    from nginxaudit.checks.routing.detours import for_name  # only who has such a finding pays for it
+
+    return for_name(ctx, server.directive, name.name) if name.kind == "exact" else None
 
 
 def _marked_default(server: Server, found: Listen, model: Model) -> Edits:
@@ -104,6 +114,7 @@ def duplicate_server_name(ctx: CheckContext) -> Iterable[Hit]:
                     names[0].directive,
                     related=(("the server that receives them", name_of(earlier.directive)),),
                     help="Remove one of the two names, or use different addresses or ports.",
+                    witness=_answered(ctx, earlier, names[0]),
                 )
 
 

@@ -154,4 +154,4 @@ def script(ctx: CheckContext, node: Directive) -> Witness | None:
 
 def asked_in_plain(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request without TLS that is asked for a password."""
-    return shown(ctx, node, lambda end: end.status == 401, (Try(plain=True),))
+    return shown(ctx, node, lambda end: end.status == 401, (Try(tls=False),))

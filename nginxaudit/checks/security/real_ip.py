@@ -45,12 +45,15 @@ def real_ip_trusts_all(ctx: CheckContext) -> Iterable[Hit]:
         found = read[0]
         if found.prefixlen < _WIDE[found.version]:
             by_protocol = ctx.model.value(node, "real_ip_header") == "proxy_protocol"
+            from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
             yield Hit(
                 whole(node),
                 f"set_real_ip_from {node.args[0]} trusts {'every client' if found.prefixlen == 0 else 'a very large network'}: clients can forge their address",
                 node,
                 severity=Severity.WARNING if by_protocol or found.prefixlen else None,
                 help="List only the addresses of your proxies.",
+                witness=shortfalls.forged_address(ctx, node),
             )
 
 

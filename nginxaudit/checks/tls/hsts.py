@@ -44,6 +44,8 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
     none_sends = not any(map(model.config.named, _SENDING))
     lacking = servers if none_sends else [server for server in servers if not sends(ctx, server, HSTS)]
     for server in lacking:
+        from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
         hit = Hit(
             name_of(server.directive),
             "no Strict-Transport-Security header: the first request of a visit can be intercepted",
@@ -51,6 +53,7 @@ def hsts_missing(ctx: CheckContext) -> Iterable[Hit]:
             help='Write add_header Strict-Transport-Security "max-age=31536000" always; once all names use TLS.',
             make_fix=partial(_with_header, server.directive, model),
             cause=ctx.cause(),
+            witness=shortfalls.without_hsts(ctx, server.directive) if server is lacking[0] else None,
         )
         assumed = any(model.may_be_set(server.directive, name) for name in _SENDING)
         yield unless(assumed, "http adds the header", hit)

@@ -34,6 +34,8 @@ def https_redirect_missing(ctx: CheckContext) -> Iterable[Hit]:
         shared = [name for name in public_names(server) if name in secure]
         if plain is None or not shared or not _serves(server, model):
             continue
+        from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
         listen = secure[shared[0]]
         yield Hit(
             name_of(server.directive) if plain.directive is None else whole(plain.directive),
@@ -41,6 +43,7 @@ def https_redirect_missing(ctx: CheckContext) -> Iterable[Hit]:
             plain.directive or server.directive,
             related=() if listen.directive is None else (("served over TLS here", whole(listen.directive)),),
             help="Write a separate server for port 80 with return 301 https://$host$request_uri;",
+            witness=detours.in_plain(ctx, server.directive, shared[0]),
         )
 
 
