@@ -37,7 +37,7 @@ def test_the_first_certificate_of_a_chain_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged_certificates_are_passed_over(tmp_path: Path, seed: int) -> None:
-    certificate, key = _expired()
+    certificate, key = _expired() if seed else (_site("site.pem"), _site("site.key"))
     data = base64.b64decode("".join(certificate.splitlines()[1:-1]))
     chance = random.Random(seed)
     for _ in range(15):
@@ -90,6 +90,10 @@ def test_names_that_the_certificate_covers_or_that_are_not_known(tmp_path: Path,
     ("server", "expected"),
     [
         ("listen 443 ssl; server_name other.example;", "warning … other.example"),
+        (
+            "listen 443; server_name other.example; } server { listen 443 ssl; server_name shop.example.org;",
+            "warning … other.example",
+        ),  # one ssl is for all servers of the socket
         ("listen 443 quic; server_name a.b.api.example.org;", "warning … a.b.api.example.org"),
         ("listen 443 ssl; server_name api.example.org;", "warning … api.example.org"),
         ("listen 443 ssl; server_name 192.0.2.1;", "warning … 192.0.2.1"),

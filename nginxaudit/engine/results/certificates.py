@@ -139,7 +139,7 @@ class CertificateFiles:
         ]
         if not asked or any(each.kind in _ANY_NAME for each in server.names) or server.listen_unknown:
             return
-        if not any(listen.ssl or listen.quic for listen in server.listens):
+        if not any(model.sockets("http")[listen.key].ssl for listen in server.listens):
             return
         if model.flag(block, "ssl_reject_handshake", default=False) is not False or model.is_filled_in(block):
             return
