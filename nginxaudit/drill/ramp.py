@@ -1,7 +1,8 @@
 """``slow_start`` of NGINX Plus: a server that comes back recovers its weight "from zero to a nominal value" over that time.
 
-https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server. How weights below one are handled is not documented: here all
-weights of the group count in percent, so that a weight of 1 has steps, too; one that is only beginning is never quite 0.
+https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server. How weights below one are handled is not documented. Angie, whose slow start is
+open source, counts weights in percent (``ngx_http_upstream_throttle_peer`` in its src/http/ngx_http_upstream_round_robin.h), and begins with the first success
+after ``max_fails`` failures; so it is here. One that is only beginning is never quite 0.
 """
 
 from __future__ import annotations

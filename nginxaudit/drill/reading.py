@@ -133,7 +133,7 @@ def group_of(upstream: Upstream, model: Model) -> UpstreamSpec:
             *on_checks,
             *on_sticky,
             *on_queue,
-            *_on_slow_start(slow),
+            *_on_slow_start(slow, model),
         ),
     )
 
@@ -222,6 +222,6 @@ def _notes(upstream: Upstream) -> Iterator[str]:
         yield f"{', '.join(names)}: a host name is taken for one server, however many addresses it has"
 
 
-def _on_slow_start(slow: Iterable[int]) -> Iterator[str]:
-    if any(slow):
-        yield "slow_start is simulated as NGINX Plus documents it; it was not compared with a running one"
+def _on_slow_start(slow: Iterable[int], model: Model) -> Iterator[str]:
+    if any(slow) and model.target.edition != "angie":
+        yield "slow_start is simulated as NGINX Plus documents it; it was compared with Angie, not with a running NGINX Plus"

@@ -64,7 +64,7 @@ def slow_starts_of(upstream: Upstream, method: str) -> tuple[int, ...]:
     """Ms of ``slow_start`` per server; 0 where it has no effect."""
     if method in WITHOUT or upstream.is_single_peer:
         return (0,) * len(upstream.peers)
-    return tuple(peer.slow_start * 1000 for peer in upstream.peers)
+    return tuple(peer.slow_start for peer in upstream.peers)
 
 
 def _values(node: Directive) -> dict[str, str]:

@@ -8,7 +8,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from nginxaudit.nginx import Address, Target, parameters_of, parse_address, parse_number, parse_time_s
+from nginxaudit.nginx import (
+    Address,
+    Target,
+    parameters_of,
+    parse_address,
+    parse_number,
+    parse_time_ms,
+    parse_time_s,
+)
 from nginxaudit.syntax.tree import Directive, Token
 
 HTTP_PORT = 80  # default port of a server in an http group, whatever the scheme
@@ -27,7 +35,7 @@ class Peer(Struct, frozen=True):
     """One ``server`` line of a group with nginx's defaults filled in.
 
     ``text`` is the address as written. ``address`` is None when nginx refuses it or it is a
-    template; then ``invalid`` says so. ``fail_timeout`` and ``slow_start`` are seconds;
+    template; then ``invalid`` says so. ``fail_timeout`` is seconds, ``slow_start`` milliseconds;
     ``max_conns`` 0 means no limit. ``explicit`` names the parameters that are written, ``invalid``
     lists the words that nginx refuses, with the reason.
     """
@@ -195,7 +203,7 @@ _VALUES: dict[str, Callable[[str], object]] = {
     "max_fails": parse_number,
     "max_conns": parse_number,
     "fail_timeout": parse_time_s,
-    "slow_start": parse_time_s,
+    "slow_start": parse_time_ms,
     "route": _route,
     "service": _service,
 }

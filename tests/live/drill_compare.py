@@ -209,7 +209,9 @@ async def run_once(case: Case, directory: Path, texts: Texts) -> Run:
         addresses = {name: address for address, name in names.items()}
         http, main = texts(case, port, addresses, directory)
         with nginx.running(directory, http, workers=case.workers, main=main):
-            subject = subject_of((directory / "nginx.conf").read_text(), nginx.version())
+            subject = subject_of(
+                (directory / "nginx.conf").read_text(), nginx.version(), nginx.judge().edition
+            )
             origin = _origin(case)
             sent = await _perform(case, port, actors, origin)
             changed = max(actor.late for actor in actors.values())
@@ -254,9 +256,9 @@ def log_lines(family: str, directory: Path) -> str:
     return f"log_format drill '{form}'; access_log {directory}/drill.log drill;"
 
 
-def subject_of(text: str, version: tuple[int, int, int]) -> Subject:
+def subject_of(text: str, version: tuple[int, int, int], edition: str = "oss") -> Subject:
     """What nginxaudit reads out of the configuration, for this nginx."""
-    (found,) = subjects(model_of(text, target=Target(version)))
+    (found,) = subjects(model_of(text, target=Target(version, edition)))
     return found
 
 

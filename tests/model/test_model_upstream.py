@@ -36,7 +36,7 @@ def test_parameters():
     )
     assert (peer.weight, peer.max_fails, peer.fail_timeout, peer.max_conns) == (5, 0, 90, 7)
     assert (peer.slow_start, peer.backup, peer.resolve, peer.service, peer.route) == (
-        30,
+        30_000,
         True,
         True,
         "x",
@@ -222,3 +222,10 @@ def test_families_have_their_own_groups():
     assert len(model.all_upstreams) == 2
     assert model.upstream("app", "mail") is None
     assert block(model, "upstream", "app") is model.all_upstreams[0].directive
+
+
+def test_slow_start_counts_in_milliseconds():
+    """``ngx_msec_t slow_start`` in nginx's ``ngx_http_upstream_server_t``; ``fail_timeout`` is seconds."""
+    assert _peer("a slow_start=500ms").slow_start == 500
+    assert not _peer("a slow_start=500ms").invalid
+    assert _peer("a fail_timeout=500ms").invalid

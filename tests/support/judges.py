@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nginxaudit.nginx import directives
+from nginxaudit.nginx.build import parse_build
 
 FURTHER = "NGINXAUDIT_TEST_NGINX"
 """Environment variable: files, or directories of files, that are nginx binaries, separated as in PATH."""
@@ -37,6 +38,7 @@ class Judge:
     flags: frozenset[str]  # of configure
     load: str  # load_module lines for what is built apart
     openssl: tuple[int, ...]  # empty if it has none
+    edition: str = "oss"  # or a fork
 
     def lacks(self, output: str) -> str | None:
         """What this binary was built without, if that is why it refused a configuration with ``output``."""
@@ -93,7 +95,9 @@ def judges() -> tuple[Judge, ...]:
             flags = frozenset(_FLAG.findall(told))
             letter = "".join("+" for each in found.values() if each.version == release)
             name = f"nginx-{version[1]}.{version[2]}.{version[3]}{letter}"
-            found[told] = Judge(name, binary, release, flags, _load_lines(told), _openssl(told))
+            found[told] = Judge(
+                name, binary, release, flags, _load_lines(told), _openssl(told), parse_build(told).edition
+            )
     return tuple(found.values())
 
 
