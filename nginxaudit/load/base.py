@@ -209,7 +209,7 @@ def parsed(parse: Callable[[str], Any], token: Token, text: str | None = None) -
     try:
         parse(token if text is None else text)
     except ValueError as error:
-        return (invalid(token, f"{error}; nginx refuses to start"),)
+        return (invalid(token, str(error)),)
     return ()
 
 

@@ -19,7 +19,7 @@ def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
         found = [mark for mark in template.marks if not _is_variable(ctx, source, mark)]
         if not found:
             continue
-        more = f", and {len(found) - 1} more in this file" if len(found) > 1 else ""
+        more = f" ({len(found) - 1} more in this file)" if len(found) > 1 else ""
         first = found[0]
         text = source.text[first.start : first.end]
         yield Hit(

@@ -57,7 +57,12 @@ def _simple(fact: DirectiveFact, parse: Callable[[str], object]) -> Grammar:
             value = parse(token)
         except ValueError as error:
             remedy, make_fix = _remedy(fact, token)
-            return (invalid(token, f'{error}; nginx refuses "{use.name}" with it', remedy, make_fix),)
+            message = (
+                f'invalid value "{token}" in "{use.name}" directive: it must be "on" or "off"'
+                if fact.type == "flag"
+                else f'"{use.name}" directive invalid value: {error}'
+            )
+            return (invalid(token, message, remedy, make_fix),)
         if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
             return (invalid(token, f'"{use.name}" must be between {bounds[0]} and {bounds[1]}'),)
         return ()

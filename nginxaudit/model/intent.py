@@ -144,7 +144,7 @@ def _declared(upstream: Upstream, topology: str, comment: Comment | None) -> Evi
     if comment is None:
         text = f'the settings declare "{upstream.name}" to be {topology}'
         return _at(block, block, "declared", text, 1.0)
-    return _at(comment, block, "declared", f"a comment declares the group to be {topology}", 1.0)
+    return _at(comment, block, "declared", f"a comment declares the upstream {topology}", 1.0)
 
 
 def _roles(upstream: Upstream) -> Iterator[Evidence]:

@@ -45,7 +45,7 @@ def parse_address(text: str, default_port: int | None = None, *, listen: bool = 
     if text[:5].lower() == "unix:":
         return _unix(text)
     if "/" in text or "?" in text:
-        raise ValueError(f'invalid host in "{text}": only the address stands here, without a path')
+        raise ValueError(f'invalid host in "{text}": it must be an address without a path')
     if text.startswith("["):
         return _inet6(text, default_port, listen)
     host, colon, port = text.partition(":")

@@ -14,7 +14,7 @@ _EVERYWHERE = frozenset("wdhms")  # units that every time may have
 _ORDER = ("y", "M", "w", "d", "h", "m", "s", "ms")
 _SIZES = {"k": 1 << 10, "m": 1 << 20}
 _OFFSETS = {**_SIZES, "g": 1 << 30}
-_TIME_HELP = "a time is written like 500ms, 30s, 5m, 1h or 1h30m"
+_TIMES = "500ms, 30s, 5m or 1h30m"
 
 
 def parse_flag(text: str) -> bool:
@@ -65,8 +65,7 @@ def _sized(text: str, units: dict[str, int]) -> int:
     factor = units.get(text[-1:].lower(), 1)
     digits = text if factor == 1 else text[:-1]
     if not _digits(digits):
-        known = ", ".join(units)
-        raise ValueError(f'"{text}" is not a size: a number, or a number with one of {known}')
+        raise ValueError(f'"{text}" is not a size such as {"10g, " if "g" in units else ""}16m, 512k or 4096')
     value = int(digits) * factor
     if value > _MAX_INT:
         raise ValueError(f'"{text}" is too large')
@@ -87,12 +86,12 @@ def _time(text: str, *, milliseconds: bool) -> int:
             raise ValueError(f'"{text}" is too large')
         return total
     if not any(char.isdigit() for char in text):
-        raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
+        raise ValueError(f'"{text}" is not a time such as {_TIMES}')
     total, last, position = 0, -1, 0
     while position < len(text):
         part = _time_part().match(text, position)
         if part is None:
-            raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
+            raise ValueError(f'"{text}" is not a time such as {_TIMES}')
         position = part.end()
         number, unit = int(part[1] or 0), part[2]
         if unit:  # a number at the very end means seconds, whatever came before
@@ -110,7 +109,7 @@ def _next_rank(text: str, unit: str, last: int, milliseconds: bool) -> int:
         raise ValueError(f'"{text}": years and months are not allowed here; the largest unit is w, weeks')
     if unit == " ":  # seconds without a unit, in the middle
         if last >= _ORDER.index("s"):
-            raise ValueError(f'"{text}" is not a time: {_TIME_HELP}')
+            raise ValueError(f'"{text}" is not a time such as {_TIMES}')
         return len(_ORDER)
     rank = _ORDER.index(unit)
     if rank <= last:

@@ -123,17 +123,20 @@ class Blocks:
     def _notes(self, finding: Finding) -> Iterator[tuple[str, str]]:
         if finding.suppressed:
             yield "suppressed", f"{finding.suppressed.kind}: {finding.suppressed.reason}"
-        if finding.rejected_by_nginx:
-            yield "note", "nginx refuses to load this"
         rule = self._rules.get(finding.rule)
-        notes = [("why", why_of(finding, rule)), ("fix", remedy_of(finding, rule))]
+        why = why_of(finding, rule)
+        if finding.rejected_by_nginx and not ("refuses to load" in why and self._is_new(finding, "why", why)):
+            yield "note", "nginx refuses to load this"
+        notes = [("why", why), ("fix", remedy_of(finding, rule))]
         for label, text in [*notes, (_SEE, rule.url if rule and self._see else "")]:
-            key = finding.rule, label, text
-            if text and key not in self._said:
-                self._said.add(key)
+            if text and self._is_new(finding, label, text):
+                self._said.add((finding.rule, label, text))
                 yield label, text
         if finding.witness is not None:
             yield _TRY, finding.witness.command
+
+    def _is_new(self, finding: Finding, label: str, text: str) -> bool:
+        return (finding.rule, label, text) not in self._said
 
     def _note(self, label: str, text: str, gutter: int) -> Iterator[Line]:
         lead = f"{'':{gutter + 1}}= "

@@ -181,7 +181,7 @@ class Lexer:
                 f"unquoted {quantifier[0]} in {word}: nginx reads the {{ as the start of a block",
                 start,
                 end,
-                f'Put the expression in quotes: "{word}"',
+                f'Put the regex in quotes: "{word}"',
             )
 
     def comment(self, start: int, end: int) -> None:

@@ -92,12 +92,10 @@ http {
             3,
             'invalid value "true" in "gzip" directive, it must be "on" or "off"',
             {
-                3: '"true" is neither "on" nor "off"; nginx refuses "gzip" with it',
-                6: '"10MB" is not a size: a number, or a number with one of k, m, g; '
-                'nginx refuses "client_max_body_size" with it',
+                3: 'invalid value "true" in "gzip" directive: it must be "on" or "off"',
+                6: '"client_max_body_size" directive invalid value: "10MB" is not a size such as 10g, 16m, 512k or 4096',
                 8: "the URL has no http:// or https://: 127.0.0.1:8081",
-                9: '"1min" is not a time: a time is written like 500ms, 30s, 5m, 1h or 1h30m; '
-                'nginx refuses "proxy_read_timeout" with it',
+                9: '"proxy_read_timeout" directive invalid value: "1min" is not a time such as 500ms, 30s, 5m or 1h30m',
             },
         ),
     ],

@@ -48,7 +48,9 @@ def test_the_message_has_the_numbers_and_the_help_the_change(tmp_path: Path) -> 
         "Simulated with 50 requests a second; each server is gone for 20s, the next one stops 10s later."
         in finding.why
     )
-    assert finding.help == 'fail_timeout=8s on every server in upstream "shop": it then loses none.'
+    assert (
+        finding.help == 'Write fail_timeout=8s on every server in upstream "shop": it then loses no requests.'
+    )
     assert finding.related[0].message == "used here by *:80 location /0"
     (finding,) = _found(tmp_path, configuration(PASS), FAILOVER)
     assert "when the host of 10.0.0.1:80 is gone: proxy_connect_timeout 60s" in finding.message

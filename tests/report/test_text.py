@@ -298,3 +298,5 @@ def test_rejected_by_nginx():
         "text", one("a b;", "b", rejected_by_nginx=True)
     )
     assert "refuses" not in rendered("text", one("a b;", "b"))
+    told = one("a b;", "b", rejected_by_nginx=True, why="nginx refuses to load the configuration.")
+    assert rendered("text", told).count("refuses") == 1

@@ -87,7 +87,7 @@ def _lost_headers(ctx: CheckContext, level: Directive, name: str, lost: list[Dir
         level,
         related=(
             (f"{name} of this block", whole(level.named(name)[0])),
-            *(("dropped here", whole(node)) for node in lost[:5]),
+            *(("this line is dropped", whole(node)) for node in lost[:5]),
         ),
         severity=None if serious else Severity.INFO,
         help="Repeat them here, or move all of them to a file that both blocks include.",
@@ -155,7 +155,7 @@ def _lost_entries(model: Model, level: Directive, name: str, lost: list[Directiv
         whole(first),
         f"{name} here drops the inherited lines: {listed([' '.join(node.args[:1]) for node in lost])}",
         first,
-        related=tuple(("dropped here", whole(node)) for node in lost[:5]),
+        related=tuple(("this line is dropped", whole(node)) for node in lost[:5]),
         help="Repeat the inherited lines here.",
         make_fix=partial(again, level, name, model, left_out),
     )

@@ -46,8 +46,8 @@ def _hits(model: Model, passes: list[Pass]) -> Iterator[Hit]:
             f"{shown} not set in {places}, but in other locations with this backend",
             first.directive,
             related=(
-                ("set for this one", whole(example.directive)),
-                *(("not set here, either", whole(each.directive)) for each in lacking[1:]),
+                ("set in this location", whole(example.directive)),
+                *(("also not set here", whole(each.directive)) for each in lacking[1:]),
             ),
             help=f"Repeat the {_SET} lines in this location, or write them once in the server block.",
         )

@@ -63,7 +63,7 @@ def _lost(ctx: CheckContext, block: Directive, name: str) -> Iterator[Hit]:
         block,
         related=(
             (f"{name} of this block", whole(block.named(name)[0])),
-            *(("dropped here", whole(node)) for node in dropped[:5]),
+            *(("this line is dropped", whole(node)) for node in dropped[:5]),
         ),
         severity=None if serious else Severity.INFO,
         help=f"Repeat them here, or write {name}_inherit merge; (nginx 1.29.3).",

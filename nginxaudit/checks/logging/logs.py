@@ -85,7 +85,7 @@ def access_log_disabled(ctx: CheckContext) -> Iterable[Hit]:
                 whole(node),
                 "access_log off disables the other access_log directives of this block",
                 node,
-                related=(("not written", whole(others[0])),),
+                related=(("this log is not written", whole(others[0])),),
                 severity=Severity.WARNING,
                 help="Delete one of the two.",
                 why="off cancels all access_log directives of its block, so the log that is configured here stays empty.",

@@ -171,7 +171,7 @@ def variable_shadowing(ctx: CheckContext) -> Iterable[Hit]:
         if other is not None:
             yield Hit(
                 whole(node),
-                f"{node.args[0]} is also defined elsewhere: which value applies depends on the order of phases",
+                f"{node.args[0]} is also defined elsewhere in another way",
                 node,
                 related=(("also defined here", whole(other)),),
                 help="Use another name.",

@@ -295,7 +295,7 @@ def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
             whole(allowed[0]),
             'allow without "deny all" restricts nothing: all other clients are allowed as well',
             allowed[0],
-            related=tuple(("restricts nothing either", whole(node)) for node in allowed[1:4]),
+            related=tuple(("also restricts nothing", whole(node)) for node in allowed[1:4]),
             help="Add deny all; after the last allow.",
             make_fix=partial(deny_others, block),
             witness=shown,

@@ -61,7 +61,7 @@ def redirect_uses_302(ctx: CheckContext) -> Iterable[Hit]:
         if found is not None and (found[4] or "").startswith(("$request_uri", "$uri", "/$1", "$1")):
             yield Hit(
                 whole(node),
-                "temporary redirect for every path: clients request the old URL again each time",
+                "temporary redirect (302) for every path",
                 node,
                 help="Use 301, or 308 to keep the method.",
             )

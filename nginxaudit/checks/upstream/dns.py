@@ -209,7 +209,7 @@ def upstream_shadows_hostname(ctx: CheckContext) -> Iterable[Hit]:
                 group_place(upstream),
                 f"the upstream has the name of the host {upstream.name}, but other servers",
                 upstream.directive,
-                related=related_peers("goes here", upstream.peers[:1]),
+                related=related_peers("requests go here", upstream.peers[:1]),
                 help="Use a name that is not a host name, unless this is intended.",
             )
 

@@ -169,8 +169,8 @@ def _hit(upstream: Upstream, each: Pass, loss: _Loss, what: str, when: str = "",
     advice = ""
     if verdict.remedies:
         best = verdict.remedies[0]
-        left = "none" if best.lost_after == 0 else f"{best.lost_after}"
-        advice = f"{best.sentence.replace(';', '')}: it then loses {left}."
+        left = "no requests" if best.lost_after == 0 else f"{best.lost_after} requests"
+        advice = f"Write {best.sentence.replace(';', '')}: it then loses {left}."
         advice += f" Trade-off: {best.trade_off}." if best.trade_off else ""
     return Hit(
         group_place(upstream),

@@ -210,7 +210,7 @@ def _hit(
     if other.directive is not None:
         related.append(("the other end", whole(other.directive)))
     if sent.because is not None:
-        related.append(("because of this", whole(sent.because)))
+        related.append(("because of this directive", whole(sent.because)))
     return Hit(
         whole(each.directive),
         message.format(socket=socket.key),

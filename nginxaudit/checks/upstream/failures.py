@@ -219,7 +219,7 @@ def _on_peers(
 ) -> Hit:
     """One hit for all ``peers``: on the first, with the others beside it."""
     first, *others = peers
-    places = tuple(("the same here", parameter_place(peer, parameter)) for peer in others)
+    places = tuple(("also here", parameter_place(peer, parameter)) for peer in others)
     return Hit(
         parameter_place(first, parameter),
         message,

@@ -146,7 +146,7 @@ class _Beside(Struct, frozen=True):
     @property
     def related(self) -> tuple[tuple[str, Place], ...]:
         """The line, for a report."""
-        return (("not used for it", whole(self.resolver)),) if self.resolver is not None else ()
+        return (("this resolver is not used", whole(self.resolver)),) if self.resolver is not None else ()
 
 
 def _beside(model: Model, upstream: Upstream) -> _Beside:

@@ -31,8 +31,7 @@ def health_check_without_zone(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            f'health_check needs shared memory, and the upstream "{upstream.name}" has no zone: '
-            "NGINX Plus refuses to start",
+            f'health_check requires a zone in the upstream "{upstream.name}"',
             node,
             related=(("this upstream has no zone", whole(upstream.directive)),),
             help=f'Add "zone {upstream.name} 64k;" to the upstream.',

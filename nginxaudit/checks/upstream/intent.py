@@ -98,7 +98,7 @@ def declared_topology_contradicted(ctx: CheckContext) -> Iterable[Hit]:
 
 def _contradiction(upstream: Upstream, declaration: Declaration) -> str:
     if not declaration.valid:
-        return f"there is no such topology; known are {' and '.join(DECLARABLE)}"
+        return f"the known topologies are {' and '.join(DECLARABLE)}"
     if upstream.external or not upstream.complete:
         return ""
     live = len(upstream.live_primaries)

@@ -18,7 +18,7 @@ from nginxaudit.nginx.secrets import mask_secrets
 from nginxaudit.nginx.since import KEEPALIVE_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
-_TITLE = "Keep connections open (trade-off: a request that meets a closing connection may fail)"
+_TITLE = "Keep connections open (trade-off: a request on a connection that the backend is closing may fail)"
 _NO_KEEPALIVE = frozenset({"uwsgi", "scgi"})
 
 
@@ -34,7 +34,7 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
         if not found:
             continue
         (each, reason, node, confidence), *others = found
-        related = (("because of this", whole(node)),) if node is not None else ()
+        related = (("because of this directive", whole(node)),) if node is not None else ()
         hit = Hit(
             whole(each.directive),
             f'connections to "{upstream.name}" are not reused: {reason}',
@@ -42,7 +42,7 @@ def upstream_keepalive_ineffective(ctx: CheckContext) -> Iterable[Hit]:
             related=(
                 ("the pool", whole(pool)),
                 *related,
-                *(("and not here", whole(other.directive)) for other, *_ in others),
+                *(("also not reused here", whole(other.directive)) for other, *_ in others),
             ),
             confidence=confidence,
             help=_help(each),

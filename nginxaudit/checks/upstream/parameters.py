@@ -48,9 +48,9 @@ def zero_weight(ctx: CheckContext) -> Iterable[Hit]:
                 if _is_zero_weight(token):
                     yield Hit(
                         arg(peer.directive, token),
-                        "weight=0 is refused by nginx: it does not mean that the server gets no traffic",
+                        f'invalid parameter "{token}": it does not remove the server',
                         peer.directive,
-                        help='Write "down" to remove the server.',
+                        help='Write "down" to remove the server from load balancing.',
                     )
 
 
@@ -78,7 +78,7 @@ def _refused(peer: Peer, family: str, target: Nginx) -> Iterator[Hit]:
         near = _nearest(token, family)
         yield Hit(
             arg(peer.directive, token) if token else whole(peer.directive),
-            f"{reason}; nginx refuses to start",
+            reason,
             peer.directive,
             help=f'Did you mean "{near}"?' if near else "",
             make_fix=partial(_corrected, peer, token, family, target),

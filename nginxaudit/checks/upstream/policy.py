@@ -71,7 +71,7 @@ def backup_only_one_of_many(ctx: CheckContext) -> Iterable[Hit]:
             continue  # a page that says sorry
         yield Hit(
             peer_place(backups[0]),
-            f'{backups[0].text} alone takes over from {len(primaries)} servers of "{upstream.name}"',
+            f'{backups[0].text} is the only backup for {len(primaries)} servers of "{upstream.name}"',
             backups[0].directive,
             related=related_peers("primary", primaries[:1]),
             help="Make sure that it can handle the whole load.",

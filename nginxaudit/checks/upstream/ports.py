@@ -34,8 +34,7 @@ def upstream_default_port_with_tls(ctx: CheckContext) -> Iterable[Hit]:
         if bare:
             yield Hit(
                 peer_place(bare[0]),
-                f"{listed([peer.text for peer in bare])} {'has' if len(bare) == 1 else 'have'} no port, so it is 80, "
-                f"and {tls[0].scheme}:// is used for it",
+                f"{tls[0].scheme}:// is used for {listed([peer.text for peer in bare])} without a port: the default port is 80",
                 bare[0].directive,
                 related=(
                     ("used here", whole(tls[0].directive)),
@@ -105,7 +104,8 @@ def _stream(ctx: CheckContext, each: Pass) -> Iterator[Hit]:
                 f"TLS (proxy_ssl) is sent to port {port}, which is usually for plain HTTP",
                 each.directive,
                 related=tuple(
-                    ("because of this", whole(node)) for node in ctx.model.effective(each.scope, "proxy_ssl")
+                    ("because of this directive", whole(node))
+                    for node in ctx.model.effective(each.scope, "proxy_ssl")
                 ),
                 severity=None if _PLAIN_PORTS[port] else Severity.INFO,
                 help="Correct the port, or delete proxy_ssl on.",
@@ -199,7 +199,7 @@ def upstream_server_has_scheme(ctx: CheckContext) -> Iterable[Hit]:
                 bare = token.split("://", 1)[-1].split("/", 1)[0]
                 yield Hit(
                     arg(peer.directive, token),
-                    f'a server of an upstream is an address, not a URL: nginx refuses "{token}"',
+                    f'a server of an upstream must be an address, not a URL: "{token}"',
                     peer.directive,
                     help=f'Write "{bare}"; scheme and path belong in the pass directive.',
                     make_fix=partial(_address_only, upstream, peer),
@@ -223,7 +223,7 @@ def _address_only(upstream: Upstream, peer: Peer) -> Fix | None:
         bare = f"{bare}:443"
     plain = "tcp" if upstream.family == "stream" else "http"
     safe = Applicability.SAFE if scheme == plain and lost in ("", "/") else Applicability.UNSAFE
-    return Fix("Write the address alone", safe, (edits.exchanged(peer.directive, token, bare),))
+    return Fix("Write only the address", safe, (edits.exchanged(peer.directive, token, bare),))
 
 
 def _address_part(rest: str) -> tuple[str, str]:

@@ -105,9 +105,9 @@ def upstream_in_other_module(ctx: CheckContext) -> Iterable[Hit]:
         result = "nginx refuses to start" if refused else "nginx resolves the name as a host name"
         yield Hit(
             arg(each.directive, each.directive.args[0]),
-            f'"{each.host}" is an upstream of {other}, which {each.family} does not see: {result}',
+            f'"{each.host}" is an upstream in {other}, not in {each.family}: {result}',
             each.directive,
-            related=((f"the upstream of {other}", group_place(group)),),
+            related=((f"the upstream in {other}", group_place(group)),),
             rejected=refused and not ctx.model.config.incomplete_includes,
             help=f"Define an upstream of this name in {each.family} as well.",
         )

@@ -186,9 +186,9 @@ def _never(model: Model, upstream: Upstream, retries: Retries) -> Iterator[Hit]:
     """No failure takes a primary out, and none lets its request go on."""
     backup = upstream.live_backups[0]
     if all(retry.off or retry.tries == 1 for retry in retries):
-        why, what = "requests are not retried", "no retry"
+        why, what = "requests are not retried", "retries are disabled here"
     elif all(retry.off or retry.tries == 1 or not retry.after_error for retry in retries):
-        why, what = "the list lacks error", "without error"
+        why, what = "the list lacks error", "this list lacks error"
     else:
         return
     settings = [retry.directive for retry in retries if retry.directive]

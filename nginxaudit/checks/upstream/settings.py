@@ -111,7 +111,7 @@ def _odd(upstream: Upstream, peers: list[Peer], name: str, values: Sequence[obje
         f"{name} of {listed([peer.text for peer in odd], 1)} is {_said(odd[0], name)}, "
         f'but {_said(usual[0], name)} on other servers of "{upstream.name}"',
         odd[0].directive,
-        related=(*related_peers("differs too", odd[1:]), *related_peers("compare", usual[:1])),
+        related=(*related_peers("also differs", odd[1:]), *related_peers("for comparison", usual[:1])),
         help=f"Use the same {name} on all servers, or explain the difference in a comment.",
         make_fix=partial(_as_the_others, upstream, odd[0], name),
     )
@@ -158,7 +158,7 @@ def _routes(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
                 peer.directive,
                 help="Give every server a different route.",
                 why="nginx cannot distinguish the sessions of the two servers: clients reach one that does not know their session.",
-                related=related_peers("given first here", [first]),
+                related=related_peers("first used here", [first]),
             )
 
 
@@ -195,10 +195,10 @@ def _port(upstream: Upstream, peers: list[Peer]) -> Iterator[Hit]:
     if written and all(peer.address and peer.address.port != HTTP_PORT for peer in written):
         yield Hit(
             peer_place(missing[0]),
-            f"{listed([peer.text for peer in missing])} has no port, so it is 80; the other servers of "
+            f"{listed([peer.text for peer in missing])} has no port and uses port 80; the other servers of "
             f'"{upstream.name}" use {listed(sorted({str(p.address.port) for p in written if p.address}))}',
             missing[0].directive,
-            related=related_peers("compare", written[:1]),
+            related=related_peers("for comparison", written[:1]),
             why="If the application does not listen on port 80 there, every request to this server fails or reaches another service.",
             make_fix=partial(_as_the_others, upstream, missing[0]),
         )
@@ -232,7 +232,7 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
             parameter_place(peer, "down"),
             f'{address} is marked down in "{group.name}" and in use in another upstream',
             peer.directive,
-            related=related_peers("live here", live),
+            related=related_peers("in use here", live),
         )
         return
     for name in _SHARED:
@@ -247,7 +247,7 @@ def _between_groups(address: str, uses: list[tuple[Upstream, Peer]]) -> Iterator
                     why=_LIMITS if name == "max_conns" else _JUDGEMENTS,
                     related=(
                         ("the other upstream", group_place(first_group)),
-                        *related_peers("compare", [first]),
+                        *related_peers("for comparison", [first]),
                     ),
                     severity=Severity.INFO,
                 )

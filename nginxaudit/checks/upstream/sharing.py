@@ -36,7 +36,7 @@ def upstream_without_zone(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             group_place(upstream),
-            f'no shared zone: every worker counts failures and connections of "{upstream.name}" separately',
+            f'"{upstream.name}" has no zone: each worker counts failures and connections separately',
             upstream.directive,
             help=f"Add zone {upstream.name} 64k; to the upstream.",
             make_fix=partial(zone_of, upstream, ctx.model),

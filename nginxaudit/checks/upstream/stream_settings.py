@@ -46,7 +46,7 @@ def stream_udp_settings_ignored(ctx: CheckContext) -> Iterable[Hit]:
                 if tls
                 else "with UDP only the first datagram of a session has the PROXY protocol header",
                 written[0],
-                related=(("UDP", whole(udp.directive)),),
+                related=(("UDP socket", whole(udp.directive)),),
                 severity=Severity.ERROR if tls else None,
                 why=""
                 if tls

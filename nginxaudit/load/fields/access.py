@@ -60,7 +60,7 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
             continue
         if token.startswith("~"):
             if len(token) == 1:
-                yield invalid(token, "the expression is empty")
+                yield invalid(token, "the regex is empty")
             else:
                 yield from expression(use, token, token[1:])
         elif not token or (forms := host_forms(token.partition("/")[0].lower())) is None:

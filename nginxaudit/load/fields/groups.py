@@ -145,7 +145,7 @@ def zone(use: Use) -> Iterator[Mistake]:
     try:
         number = parse_size(size)
     except ValueError as error:
-        yield invalid(size, f"{error}; nginx refuses to start")
+        yield invalid(size, str(error))
     yield from declare_sized(use, size, purpose, name, number, at_least=8 * PAGE, once=False)
 
 
@@ -182,13 +182,11 @@ def _service(peer: Peer) -> Iterator[Mistake]:
     if not peer.resolve:
         problem = '"service" requires "resolve"'
     elif peer.is_literal:
-        problem = '"service" needs a domain name'
+        problem = '"service" requires a domain name'
     elif peer.address is not None and peer.address.explicit_port:
-        problem = '"service" and a port exclude each other: the SRV record contains the port'
+        problem = '"service" cannot be combined with a port: the SRV record contains the port'
     if problem:
-        yield Mistake(
-            "invalid-server-parameter", f"{problem}; nginx refuses to start", None, "", peer.directive
-        )
+        yield Mistake("invalid-server-parameter", problem, None, "", peer.directive)
 
 
 def _resolving(load: LoadState, upstream: Upstream, peer: Peer) -> Iterator[Mistake]:
@@ -197,7 +195,7 @@ def _resolving(load: LoadState, upstream: Upstream, peer: Peer) -> Iterator[Mist
     if upstream.directive.first("zone") is None:
         yield Mistake(
             "resolve-without-zone",
-            f'"resolve" needs a "zone" in the upstream "{upstream.name}": nginx refuses to start',
+            f'"resolve" requires a "zone" in the upstream "{upstream.name}"',
             None,
             f"Add zone {upstream.name} 64k;",
             peer.directive,
@@ -208,8 +206,7 @@ def _resolving(load: LoadState, upstream: Upstream, peer: Peer) -> Iterator[Mist
     ):
         yield Mistake(
             "resolve-without-resolver",
-            f'"resolve" needs a "resolver" in the upstream "{upstream.name}" or directly in {upstream.family}: '
-            "nginx refuses to start",
+            f'"resolve" requires a "resolver" in the upstream "{upstream.name}" or directly in {upstream.family}',
             None,
             "Add a resolver; one in a server or location does not apply.",
             peer.directive,

@@ -188,7 +188,7 @@ def syslog(use: Use, token: Token) -> Iterator[Mistake]:
         elif part != "nohostname":
             yield invalid(token, f'invalid syslog parameter "{part}"')
     if not server:
-        yield invalid(token, "syslog needs a server=")
+        yield invalid(token, "no syslog server specified")
 
 
 @reads("open_log_file_cache", family="http stream")

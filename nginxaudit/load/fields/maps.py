@@ -70,7 +70,7 @@ def _map_line(use: Use, line: Directive, hostnames: bool, keys: dict[object, Dir
     if len(line.args) != 1:
         yield Mistake(
             INVALID,
-            f'a line of "{use.name}" is a key and one value, this one has {1 + len(line.args)} words',
+            f"invalid number of the {use.name} parameters: a line has a key and one value",
             node=line,
             help="Put values with spaces in quotes; look for a missing semicolon.",
         )
@@ -133,7 +133,7 @@ def geo_block(use: Use) -> Iterator[Mistake]:
         elif len(line.args) != 1:
             yield Mistake(
                 INVALID,
-                f'a line of "geo" is a network and one value, this one has {1 + len(line.args)} words',
+                "invalid number of the geo parameters: a line has a network and one value",
                 node=line,
                 help="Put values with spaces in quotes; look for a missing semicolon.",
             )

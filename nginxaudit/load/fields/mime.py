@@ -36,7 +36,8 @@ def lists_of_types(use: Use) -> Iterator[Mistake]:
         if kind in seen:
             yield _twice(token, f'"{token}" is listed twice', partial(_unlisted, token))
         elif kind == _DEFAULT.get(use.name):
-            yield _twice(token, f'"{token}" is always among the "{use.name}"', partial(_unlisted, token))
+            message = f'"{token}" is always among the "{use.name}"'
+            yield _twice(token, message, partial(_unlisted, token), remedy="Delete it.")
         seen.add(kind)
 
 
@@ -89,12 +90,13 @@ def _twice(
     make_fix: FixIn,
     node: Directive | None = None,
     related: tuple[tuple[str, Directive], ...] = (),
+    remedy: str = "Delete one of them.",
 ) -> Mistake:
     return Mistake(
         _RULE,
         message,
         token,
-        "Delete one of them.",
+        remedy,
         node,
         related,
         rejected=False,

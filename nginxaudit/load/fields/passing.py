@@ -62,7 +62,7 @@ def _target(load: LoadState, each: Pass, *, elsewhere: bool) -> Iterator[Mistake
                 make_fix=partial(_with_scheme, each),
             )
         else:
-            yield Mistake(INVALID, f"{reason}; nginx refuses to start", token, node=node)
+            yield Mistake(INVALID, reason, token, node=node)
         return
     if each.target_kind == "upstream" and each.target.explicit_port and each.target.upstream:
         yield Mistake(
@@ -80,9 +80,7 @@ def _target(load: LoadState, each: Pass, *, elsewhere: bool) -> Iterator[Mistake
         and each.target.port is None
         and not (lone_name or elsewhere)
     ):
-        yield Mistake(
-            INVALID, f'no port in "{token}"; nginx refuses to start', token, "Write host:port.", node
-        )
+        yield Mistake(INVALID, f'no port in "{token}"', token, "Write host:port.", node)
     if each.protocol == "proxy" and each.target.path is not None and each.family == "http":
         yield from _uri_not_allowed(node, token)
 
@@ -250,4 +248,4 @@ def split_path_info(use: Use) -> Iterator[Mistake]:
     pattern = use.args[0]
     yield from expression(use, pattern)
     if regex_captures(pattern) not in (2, None):
-        yield invalid(pattern, "the expression must have two captures: the script and the rest of the path")
+        yield invalid(pattern, "the regex must have two captures: the script and the rest of the path")

@@ -50,9 +50,9 @@ def _nested(use: Use, modifier: str, pattern: str, outer: Directive) -> Iterator
     outer_modifier, outer_pattern = read_modifier([str(arg) for arg in outer.args])
     message = ""
     if outer_modifier == "=":
-        message = f'a location cannot be inside the exact location "{outer_pattern}"'
+        message = f'location "{pattern}" cannot be inside the exact location "{outer_pattern}"'
     elif outer_modifier == "@":
-        message = f'a location cannot be inside the named location "{outer_pattern}"'
+        message = f'location "{pattern}" cannot be inside the named location "{outer_pattern}"'
     elif modifier == "@":
         message = f'named location "{pattern}" can be on the server level only'
     elif modifier not in ("~", "~*") and not pattern.startswith(outer_pattern):
@@ -162,7 +162,7 @@ def expires(use: Use) -> Iterator[Mistake]:
             if parse_time_s(token[1:]) > _DAY:
                 yield invalid(token, "a time of day must be less than 24 hours")
         except ValueError as error:
-            yield invalid(token, f"{error}; nginx refuses to start")
+            yield invalid(token, str(error))
         return
     yield from parsed(parse_time_s, token, token[1:] if token.startswith(("+", "-")) else token)
 

@@ -48,7 +48,7 @@ def duplicate_locations(load: LoadState) -> Iterator[Mistake]:
                 None,
                 "Merge the two blocks, or change one of the paths.",
                 location.directive,
-                (("first one", earlier.directive),),
+                (("first defined here", earlier.directive),),
             )
 
 
