@@ -100,7 +100,7 @@ def default_error_pages(ctx: CheckContext) -> Iterable[Hit]:
                 ctx,
                 server,
                 "no error_page: errors show the default page of nginx, which names the software",
-                "Write error_page 404 /404.html; and the like.",
+                "Write error_page 404 /404.html; and similar lines for other codes.",
                 "error_page",
             )
 
