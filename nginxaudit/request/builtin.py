@@ -159,6 +159,7 @@ BUILTIN: dict[str, Builtin] = {
     "proxy_add_x_forwarded_for": Builtin(_forwarded),
     "fastcgi_script_name": Builtin(_script_name),
     "fastcgi_path_info": Builtin(_path_info),
+    "sent_http_content_type": Builtin(lambda flight: flight.sent_type, cached=True),
     "invalid_referer": Builtin(invalid_referer),
     "http_host": Builtin(lambda flight: flight.host_header or ""),
     "limit_rate": Builtin(_as("0")),

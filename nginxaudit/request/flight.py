@@ -149,6 +149,7 @@ class Flight:
         self.error_page = False
         self.err_status = 0
         self.redirect: Value | None = None  # the Location header
+        self.sent_type: Value = ""  # the Content-Type, without a charset; empty before there is an answer
         self.out: list[tuple[str, str]] = []  # headers that phases add: WWW-Authenticate
         self.user: Value | None = None
         self.sent: Passed | None = None  # what the backend got

@@ -11,7 +11,7 @@ from nginxaudit.request.addresses import real_ip
 from nginxaudit.request.branches import MOST, Oracle, explore, results
 from nginxaudit.request.builtin import BUILTIN, STREAM
 from nginxaudit.request.evaluate import shown
-from nginxaudit.request.flight import Closed, Finish, Flight, Goto, Lost, Reply, Result
+from nginxaudit.request.flight import Closed, Finish, Flight, Goto, Lost, Reply, Result, Unknown
 from nginxaudit.request.foreign import changed_headers, foreign
 from nginxaudit.request.headers import absolute, added, content_type, with_charset
 from nginxaudit.request.locations import enter, find_location
@@ -369,11 +369,19 @@ def _client_headers(
 ) -> tuple[tuple[str, str], ...]:
     changed_headers(flight, block)
     found = list(flight.out)
-    if reply.file is not None or reply.body is not None:
-        if status != 204:
-            listing = reply.file is not None and reply.file.endswith("/")
-            kind = "text/html" if listing else content_type(flight, block)
-            found.append(("Content-Type", with_charset(flight, block, kind, status)))
-    elif reply.passed is None and reply.status in _WITH_PAGE:
-        found.append(("Content-Type", with_charset(flight, block, "text/html", status)))
+    kind = _content_type(flight, reply, block, status)
+    if kind is not None:
+        found.append(("Content-Type", with_charset(flight, block, kind, status)))
+    name = "sent_http_content_type"
+    flight.sent_type = (
+        Unknown(f"${name}", "the backend decides it", name=name) if reply.passed else kind or ""
+    )
     return tuple(found + added(flight, block, status))
+
+
+def _content_type(flight: Flight, reply: Reply, block: Directive, status: int | None) -> str | None:
+    """The type of what nginx itself sends; None for an answer without one, and that of a backend."""
+    if reply.file is not None or reply.body is not None:
+        listing = reply.file is not None and reply.file.endswith("/")
+        return None if status == 204 else "text/html" if listing else content_type(flight, block)
+    return "text/html" if reply.passed is None and reply.status in _WITH_PAGE else None

@@ -77,6 +77,11 @@ class Generator(Statements):
             found += [f"map {source} ${name} {{", *flags, *default, *lines, "}"]
             self.variables.append(f"${name}")
         if random.random() < 0.3:
+            name = f"t{self.number}"
+            found += [f"map $sent_http_content_type ${name} {{", "    default other;", "    '' none;"]
+            found += ["    ~*text/html html;", "    text/plain plain;", "    ~image/ 1h;", "}"]
+            self.variables.append(f"${name}")
+        if random.random() < 0.3:
             name = f"g{self.number}"
             found += [
                 f"geo ${name} {{",

@@ -18,7 +18,7 @@ REGEXES = (
 )  # fmt: skip
 TEXTS = (
     "$uri", "$request_uri", "$args", "$is_args$args", "$host", "$http_host", "$scheme", "$request_method", "$arg_x", "$arg_Y",
-    "$cookie_c", "$http_x_test", "$remote_addr", "$server_port", "$proxy_protocol_addr", "$realip_remote_addr", "$1", "$2", "/$1", "$1-$2", "$seg", "$ext", "plain", "",
+    "$cookie_c", "$http_x_test", "$remote_addr", "$server_port", "$proxy_protocol_addr", "$sent_http_content_type", "$realip_remote_addr", "$1", "$2", "/$1", "$1-$2", "$seg", "$ext", "plain", "",
     "$document_root", "$request_filename", "$query_string", "$server_name", "$content_length", "$remote_user", "$http_user_agent",
     "$proxy_add_x_forwarded_for", "$proxy_host", "$uri/$args", "a b", "${uri}x", "$https", "$server_protocol", "$content_type", "$invalid_referer", "$fastcgi_script_name", "$http_cookie", "$document_uri", "$request",
 )  # fmt: skip

@@ -352,3 +352,24 @@ def test_a_name_with_an_empty_label_is_not_looked_up():
     assert one(text, "/x").status == 502
     assert one(text, "/x?a=b").passed == "http://b.internal"
     assert one("resolver 127.0.0.1; location / { proxy_pass http://$arg_a:81; }", "/?a=b.").status is None
+
+
+def test_the_type_of_the_answer():
+    """A map of it is known for what nginx sends itself; before there is an answer the type is empty."""
+    text = """map $sent_http_content_type $frame { ~*text/html DENY; default ''; }
+        map $sent_http_content_type $age { default off; ~image/ 1h; }
+        server { listen 80; root /srv; charset utf-8; default_type image/x;
+            add_header X-Frame-Options $frame always; expires $age;
+            location /go { return 301 /x; } location /early { if ($sent_http_content_type = '') { return 204; } }
+            location /app { proxy_pass http://10.0.0.1; } }"""
+    world = World(files=frozenset({"/srv/a.html", "/srv/b"}), complete=True)
+
+    def headers(target):
+        (found,) = trace(http(text), Ask(target), world).outcomes
+        return dict(found.headers)
+
+    assert headers("/a.html") == {"Content-Type": "text/html; charset=utf-8", "X-Frame-Options": "DENY"}
+    assert headers("/b") == {"Content-Type": "image/x", "Cache-Control": "max-age=3600"}
+    assert headers("/go") == {"Content-Type": "text/html", "X-Frame-Options": "DENY"}
+    assert headers("/early") == {}
+    assert headers("/app") == {"Cache-Control": "by $age", "X-Frame-Options": "$frame"}
