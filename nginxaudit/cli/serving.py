@@ -32,7 +32,7 @@ def serving(
     if main is not None:
         models = [model for model in models if model.config.main.path.rpartition("!")[2] == main]
     if not models:
-        _say((_nothing(read.models),))
+        _say((_nothing(read.models), *read.notes))
     return models, bool(read.troubles) or not models
 
 

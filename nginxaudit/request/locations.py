@@ -61,8 +61,7 @@ def find_location(flight: Flight) -> Result | None:
     def test(location: Location) -> bool:
         return flight.matches(location.pattern, flight.uri, location.modifier == "~*", location.directive)
 
-    if flight.explain:
-        _note_unread(flight, server.directive)
+    _assume_unread(flight, server.directive)
     found = match(server.level, flight.uri, test)
     location = found.location
     flight.location = location
@@ -89,16 +88,17 @@ def find_location(flight: Flight) -> Result | None:
     return None
 
 
-def _note_unread(flight: Flight, server: Directive) -> None:
-    """The includes of the server that could not be read, once in a walk."""
-    said = {step.node for step in flight.steps}
+def _assume_unread(flight: Flight, server: Directive) -> None:
+    """What could not be read of a server may hold other locations: the way goes on as if it did not, and says so."""
+    if not flight.model.unknown_inside(server, direct=True):
+        return
     unread = [node for node in flight.model.config.incomplete_includes if node.parent is server]
     for node in unread:
-        if node not in said:
-            words = f"{node.name} {' '.join(node.args)} could not be read"
-            flight.note("location", node, words, "it may hold other locations")
-    if not unread and server not in said and flight.model.unknown_inside(server, direct=True):
-        flight.note("location", server, "only a part of the server was read", "there may be other locations")
+        words = f'"{" ".join([node.name, *node.args])}", which could not be read, changes nothing'
+        flight.choose(("unread", node), ((None, words),), node)
+    if not unread:
+        words = "the part of the server that was not read changes nothing"
+        flight.choose(("unread", server), ((None, words),), server)
 
 
 def _too_large(flight: Flight) -> Result | None:

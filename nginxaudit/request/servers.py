@@ -84,7 +84,14 @@ def find_socket(flight: Flight) -> Socket:
         different.setdefault((socket.choose(name).server, socket.ssl), socket)
     options = [(socket, f"the client connects to {socket.key}") for socket in different.values()]
     socket = options[0][0] if len(options) == 1 else flight.choose(("socket",), options)
-    flight.note("socket", socket.members[0][1].directive, f"{socket.key}", _socket_why(socket))
+    if flight.explain:
+        alike = [
+            each
+            for each in found
+            if each.ssl == socket.ssl and each.choose(name).server is socket.choose(name).server
+        ]
+        keys = ", ".join([str(each.key) for each in alike])
+        flight.note("socket", socket.members[0][1].directive, keys, _socket_why(socket))
     return socket
 
 

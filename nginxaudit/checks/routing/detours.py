@@ -172,13 +172,15 @@ def _followed(url: str | None) -> Ask | None:
     )
 
 
+_ANSWERS = ("the backend", "the subrequest")
+"""How assumptions begin that are about an answer, not about files."""
+
+
 def masked(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request that is refused, or asks for what is not there, and is answered with 200."""
 
     def ends(end: Outcome) -> bool:
-        return end.status == 200 and not any(
-            "backend" in words or "subrequest" in words for words in end.when
-        )
+        return end.status == 200 and not any(words.startswith(_ANSWERS) for words in end.when)
 
     return shown(ctx, node, ends, (Try(tail="x"), *PLAIN), through=node)
 

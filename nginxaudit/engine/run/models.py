@@ -16,11 +16,12 @@ from nginxaudit.model import Model
 
 class ReadModels(Struct, frozen=True):
     """The configurations behind some paths, fragments in their most likely place. ``troubles`` are in words: what could not be
-    read, or not wholly.
+    read, or not wholly; ``notes`` say what was found and is not analysed.
     """
 
     models: tuple[Model, ...]
     troubles: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_models(paths: Sequence[str], settings: Settings, stdin: BinaryIO | None = None) -> ReadModels:
@@ -36,4 +37,4 @@ def read_models(paths: Sequence[str], settings: Settings, stdin: BinaryIO | None
             for problem in model.config.problems
             if not problem.analysed
         ]
-    return ReadModels(models, tuple(dict.fromkeys(troubles)))
+    return ReadModels(models, tuple(dict.fromkeys(troubles)), tuple(reading.notes))

@@ -63,7 +63,7 @@ def _outcomes(view: TraceView, width: int) -> Iterator[Line]:
     yield [("  Outcomes" if several else "  Outcome", "strong")]
     for outcome in view.outcomes:
         yield [("    ", ""), (visible(summary(outcome)), _style(outcome))]
-        if several:
+        if outcome.when:
             yield [(f"      if {' and '.join(map(visible, outcome.when))}", "info")]
         yield from _details(outcome, width)
     if view.ask.protocol == "http":
