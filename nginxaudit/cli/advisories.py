@@ -25,7 +25,7 @@ _OTHERS = tuple(each.name for each in all_settings() if each.name not in _OWN)
 @list_option
 @setting_options(TARGET, RULES, without=_OTHERS)
 def command(names: tuple[str, ...], format_name: str, **options: Any) -> None:
-    """List the advisories, or those that are named, newest first; with a version, those that it is affected by.
+    """List the advisories, or those that are named, newest first; with a version, those that affect it.
 
     \b
     Examples:

@@ -27,20 +27,20 @@ REQUEST_OPTIONS = [
     ),
     click.option("--data", "-d", metavar="TEXT", help="A body; only its length counts."),
     click.option(
-        "--user", metavar="NAME", help="The request is by this user, and the password is right (auth_basic)."
+        "--user", metavar="NAME", help="The request is authenticated as this user (auth_basic)."
     ),
     click.option("--from", "client", metavar="ADDRESS", help="The client's address (allow, deny, geo, real_ip)."),
     click.option("--to", "address", metavar="ADDRESS", help="The address that the client connects to."),
-    click.option("--tls", is_flag=True, help="URLs without a scheme are for https."),
+    click.option("--tls", is_flag=True, help="URLs without a scheme use https."),
     click.option("--sni", metavar="NAME", help="The name in the TLS handshake (default: the host of the URL)."),
     click.option(
-        "--alpn", metavar="NAMES", help="Protocols that the TLS client offers, as h2,http/1.1 (for stream)."
+        "--alpn", metavar="NAMES", help="Protocols that the TLS client offers, for example h2,http/1.1 (for stream)."
     ),
     click.option(
         "--proxy-protocol", metavar="ADDRESS",
         help="The client's address in the PROXY protocol header (listen … proxy_protocol).",
     ),
-    click.option("--http2", is_flag=True, help="The request is by HTTP/2."),
+    click.option("--http2", is_flag=True, help="The request uses HTTP/2."),
 ]  # fmt: skip
 WORLD_OPTIONS = [
     click.option(
@@ -51,7 +51,7 @@ WORLD_OPTIONS = [
     click.option(
         "--only-files", is_flag=True, help="No other files exist than those of --file-exists."
     ),
-    click.option("--backend-status", type=click.IntRange(100, 599), metavar="STATUS", help="What backends answer."),
+    click.option("--backend-status", type=click.IntRange(100, 599), metavar="STATUS", help="The status that backends return."),
 ]  # fmt: skip
 
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def command() -> None:
     """Keep a list of known findings, so that only new ones fail.
 
-    A finding is known by its file and its fingerprint, which does not change when lines move. When the file
-    is gone it was renamed: then the fingerprint counts in other files. A copy in another file is new.
+    A finding is identified by its file and its fingerprint, which does not change when lines move. If the file
+    no longer exists, it counts as renamed: the fingerprint then matches in other files. A copy in another file is new.
 
     \b
     Examples:
-      nginxaudit baseline write nginx.conf       know everything that is found now
+      nginxaudit baseline write nginx.conf       record all current findings
       nginxaudit scan --baseline nginxaudit-baseline.json nginx.conf
-      nginxaudit baseline prune nginx.conf       forget what was fixed
+      nginxaudit baseline prune nginx.conf       remove what was fixed
     """
 
 
@@ -55,7 +55,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
     report, name, _ = _audited(paths, file, options, known=False)
     if report.incomplete:
         raise CommandError(
-            "some of the input could not be analysed: scan it first, a baseline would not know of it"
+            "some of the input could not be analysed: scan it first, or the baseline would be incomplete"
         )
     entries = [entry_of(finding, os.path.dirname(name) or ".") for finding in report.apart]
     _replace(name, dump(entries), typed=file is not None)
@@ -66,7 +66,7 @@ def write(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 @command.command("check", cls=Untranslated)
 @_common
 def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
-    """Say what is new and what is gone, compared with the baseline. Exit code 1 when they differ."""
+    """Report what is new and what is gone, compared with the baseline. Exits with 1 if they differ."""
     from nginxaudit.nginx.secrets import mask_secrets
 
     report, name, _ = _audited(paths, file, options, known=True)
@@ -85,14 +85,14 @@ def check(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
 @command.command("prune", cls=Untranslated)
 @_common
 def prune(paths: tuple[str, ...], file: str | None, **options: Any) -> int:
-    """Take what is found no more out of the baseline; new findings are not added."""
+    """Remove fixed findings from the baseline; new findings are not added."""
     from collections import Counter
 
     from nginxaudit.engine.results.baseline import dump, load
 
     report, name, home = _audited(paths, file, options, known=True)
     if report.incomplete:
-        raise CommandError("some of the input could not be analysed: what is gone cannot be told")
+        raise CommandError("some of the input could not be analysed: what is gone is not known")
     gone = Counter(report.gone)
     kept = []
     for entry in load(name, home):

@@ -41,11 +41,12 @@ def _world_options(command: Any) -> Any:
 def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int:
     """Show which requests behave differently in two configurations.
 
-    Makes requests of both: for every server name and location, the edges beside them, the methods,
-    arguments and headers that conditions and maps read; walks each through both, as
-    nginxaudit trace does, and groups what changed. OLD and NEW are files, directories, archives or
-    dumps, one of them may be -. With --git, PATH is a file or directory (default: .) of a repository;
-    its files at the revision are read from git, nothing is checked out. That no difference is found is no proof that there is none.
+    Derives requests from both: for every server name and location, for paths that just match or do not
+    match, and with the methods, arguments and headers that conditions and maps read; walks each through
+    both, as nginxaudit trace does, and groups the differences. OLD and NEW are files, directories, archives or
+    dumps; one of them may be -. With --git, PATH is a file or directory (default: .) of a repository;
+    its files at the revision are read from git, and nothing is checked out. Finding no difference does not prove
+    that there is none.
 
     \b
     Exit codes:

@@ -43,7 +43,7 @@ def _load_options(command: Any) -> Any:
     metavar="GLOB",
     shell_complete=upstream_names,
     default="*",
-    help="Only upstreams with such a name.",
+    help="Only upstreams whose name matches.",
 )
 @_load_options
 @click.option(
@@ -52,8 +52,8 @@ def _load_options(command: Any) -> Any:
     type=click.Choice(["lost", "fixable", "never"]),
     default="lost",
     show_default=True,
-    help="What makes the exit code 1: a scenario that loses requests; one that would lose less with other settings, "
-    "without another server; nothing.",
+    help="Exit with 1 if a scenario loses requests (lost), if other settings without another server would lose fewer "
+    "(fixable), or never.",
 )
 @output_options(FORMATS)
 @title_option
@@ -67,27 +67,27 @@ def _load_options(command: Any) -> Any:
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Simulate what is lost when a server fails, hangs or is restarted.
 
-    Simulates nginx's choice of servers, its accounting of failures and its retries for every
-    upstream as every location uses it: requests lost and retried, when a failing server is out
-    and back, and which settings decide. A change that is proposed has been simulated, too.
+    Simulates how nginx selects servers, counts failures and retries requests, for each upstream
+    and each location that uses it: how many requests are lost and retried, when a failing server is
+    marked unavailable and used again, and which settings decide this. Proposed changes are simulated as well.
 
     \b
-    Scenarios (each server alone, each host with several, all primaries together where a backup is left):
+    Scenarios (each server, each host with several servers, all primaries if a backup is left):
       refuse     the process is gone       5xx    it answers with errors
       hang       it never answers          slow   it answers late
-      blackhole  the machine is gone       flap   it is gone and back, again and again
+      blackhole  the host is gone          flap   it fails and recovers repeatedly
       rolling    a rolling restart: one after the other
       start      nginx is started, and active checks begin with servers that are down
 
-    Requests that a server was answering when it went away, and that nginx must not send twice, count as
-    no loss: no configuration saves them.
+    Requests that a server was processing when it failed, and that nginx must not send twice, do not count
+    as lost: no configuration can save them.
 
     \b
     Exit codes:
       0  no scenario loses requests (see --fail-on)
       1  some scenario loses requests
       2  wrong usage or settings
-      3  some input could not be analysed, or an upstream in use not be drilled (wins over 1)
+      3  some input could not be analysed, or an upstream in use could not be simulated (wins over 1)
       4  internal error
 
     \b
@@ -147,7 +147,7 @@ def _drilled(examination: Examination, load: Any, target: Any, options: dict[str
     )
     progress.end()
     if wanted != "*" and not (drilled.blocks or drilled.skipped or drilled.left_out):
-        raise CommandError(f'there is no upstream called "{wanted}" in what was read')
+        raise CommandError(f'there is no upstream named "{wanted}" in the input')
     return drilled
 
 

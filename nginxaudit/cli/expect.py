@@ -27,15 +27,15 @@ _FILE = "nginx-routes.toml"
 @click.option(
     "--nginx-conf", metavar="PATH", help="The configuration (default: what the file names, else as for scan)."
 )
-@click.option("--update", is_flag=True, help="Write what happens now into tests that fail.")
-@click.option("--suggest", is_flag=True, help="Print a first file of tests, made of the configuration.")
+@click.option("--update", is_flag=True, help="Update failing tests with the current results.")
+@click.option("--suggest", is_flag=True, help="Print a first test file, derived from the configuration.")
 @click.option("--coverage", is_flag=True, help="List the servers and locations that no test reaches.")
 @output_options(FORMATS)
 @target_options
 def command(files: tuple[str, ...], **options: Any) -> int:
     """Run routing tests: which requests must go where.
 
-    FILE (default: nginx-routes.toml) is a list of requests and what must come of them:
+    FILE (default: nginx-routes.toml) is a list of requests and their expected results:
 
     \b
       config = "nginx/nginx.conf"
@@ -48,14 +48,14 @@ def command(files: tuple[str, ...], **options: Any) -> int:
       expect = { refused = true }
 
     expect may ask for: status, redirect, upstream, uri, location, server, file, body, refused
-    (a 4xx other than 404, or nothing), headers and sent (headers to the backend). A test must hold in every outcome; files, missing,
-    only-files, backend-status, from, user and others say what is known. See nginxaudit trace.
+    (a 4xx other than 404, or nothing), headers and sent (headers to the backend). A test must hold in every outcome;
+    files, missing, only-files, backend-status, from, user and others specify what is known. See nginxaudit trace.
 
     \b
     Exit codes:
       0  all tests passed
       1  some test failed
-      2  wrong usage, settings or file of tests
+      2  wrong usage, settings or test file
       3  some input could not be analysed (wins over 1)
       4  internal error
 

@@ -28,9 +28,9 @@ from nginxaudit.views.graph import FORMATS
     metavar="GLOB",
     default="",
     shell_complete=upstream_names,
-    help="Only what belongs to upstreams with such a name.",
+    help="Only what belongs to upstreams whose name matches.",
 )
-@click.option("--server", metavar="NAME", default="", help="Only what belongs to servers of this name.")
+@click.option("--server", metavar="NAME", default="", help="Only what belongs to servers with this name.")
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Draw the request flow: sockets, servers, locations, upstreams, backends.
@@ -72,8 +72,8 @@ def _views(examination: Any, options: dict[str, Any]) -> Any:
     views = views_of(examination.models, examination.active, *wanted)
     if not views:
         raise CommandError(
-            f'there is no upstream or server called "{wanted[0] or wanted[1]}" in what was read'
+            f'there is no upstream or server named "{wanted[0] or wanted[1]}" in the input'
             if any(wanted)
-            else "nothing was read that listens or passes requests on"
+            else "the input contains no server that listens or passes requests"
         )
     return views

@@ -18,7 +18,7 @@ from nginxaudit.cli.streams import CommandError, say
 def command(directory: str, json_schema: bool) -> int:
     """Write `nginxaudit.toml` to DIRECTORY (default: here), with every setting explained in a comment.
 
-    A file that exists is left alone. Editors that know TOML schemas complete and check it.
+    An existing file is not changed. Editors that know TOML schemas complete and check it.
     """
     from nginxaudit.engine.settings import FILE_NAME
     from nginxaudit.engine.settings.document import sample, schema

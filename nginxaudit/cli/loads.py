@@ -83,10 +83,10 @@ LOAD_OPTIONS = [
     click.option("--response-time", callback=_time(), metavar="TIME", default="50ms", show_default=True, help="How long a healthy server takes."),
     click.option("--client-timeout", callback=_time(1), metavar="TIME", default="30s", show_default=True, help="How long clients wait before they give up."),
     click.option("--restart", callback=_time(1000), metavar="TIME", default="20s", show_default=True, help="rolling: how long an instance is gone."),
-    click.option("--pause", callback=_time(), metavar="TIME", default="10s", show_default=True, help="rolling: time until the next one goes."),
-    click.option("--slow-time", callback=_time(), metavar="TIME", default="5s", show_default=True, help="slow: how long an answer takes."),
-    click.option("--error-status", type=click.Choice(["500", "502", "503", "504", "429"]), default="503", show_default=True, help="5xx: what is answered."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", default=1, show_default=True, help="Decides what nginx leaves to chance."),
+    click.option("--pause", callback=_time(), metavar="TIME", default="10s", show_default=True, help="rolling: time until the next one stops."),
+    click.option("--slow-time", callback=_time(), metavar="TIME", default="5s", show_default=True, help="slow: how long a response takes."),
+    click.option("--error-status", type=click.Choice(["500", "502", "503", "504", "429"]), default="503", show_default=True, help="5xx: the status of the response."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", default=1, show_default=True, help="Seed of the random choices."),
 ]  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
         click.option(
             *_FORMAT,
             type=click.Choice(formats),
-            help="How standard output is written (default: text, or github inside GitHub Actions).",
+            help="Format of standard output (default: text, or github inside GitHub Actions).",
         ),
         click.option(
             "--output",
@@ -54,8 +54,8 @@ def report_options(formats: Sequence[str]) -> Callable[[_F], _F]:
             "outputs",
             multiple=True,
             metavar="[FORMAT:]FILE",
-            help="Write a report to FILE, in the FORMAT named, else in --format, else as its extension says. Repeat for "
-            "several; standard output is written as well when every FILE has its own FORMAT.",
+            help="Write a report to FILE in FORMAT (default: --format, else the extension of FILE decides). Repeat for "
+            "several reports; standard output is also written when every FILE has a FORMAT.",
         ),
         *_color(),
     )
@@ -67,7 +67,7 @@ def output_options(formats: Sequence[str]) -> Callable[[_F], _F]:
         click.option(
             *_FORMAT,
             type=click.Choice(formats),
-            help="How it is written (default: as the extension of --output says, else text).",
+            help="Output format (default: from the extension of --output, else text).",
         ),
         click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output."),
         *_color(),

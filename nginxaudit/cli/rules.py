@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--coverage",
     is_flag=True,
-    help="For each check of other tools: the rules that see the same. Takes no NAME.",
+    help="For each check of other tools: the rules that find the same. Takes no NAME.",
 )
 @click.option(
     "--standards",
@@ -48,7 +48,7 @@ def command(
     standards: bool,
     **options: Any,
 ) -> None:
-    """List the rules, or those that NAME (slug, id, category or tag) means.
+    """List the rules, or those that NAME (slug, id, category or tag) matches.
 
     \b
     Examples:
@@ -66,7 +66,7 @@ def command(
     if coverage or standards:
         option = "--coverage" if coverage else "--standards"
         if names or severity is not None or default is not None or (coverage and standards):
-            raise click.UsageError(f"{option} is about all rules: it goes with --format alone")
+            raise click.UsageError(f"{option} lists all rules: it can be combined with --format only")
         _print_coverage(format_name) if coverage else _print_standards(format_name)
         return
     catalogue = rules_of(options)
@@ -184,5 +184,5 @@ def _as_text(rules: list[Rule]) -> str:
         opt_in = "" if rule.default else " (opt-in)"
         line = f"  {rule.id}  {rule.slug:<{width}}  {rule.severity.label:<7}  {rule.title}{opt_in}"
         lines.append(visible(line))
-    lines += ["", f"{len(rules)} rule{'s' * (len(rules) != 1)}. What one means: nginxaudit explain NAME"]
+    lines += ["", f"{len(rules)} rule{'s' * (len(rules) != 1)}. Explain one: nginxaudit explain NAME"]
     return "\n".join(lines)

@@ -31,39 +31,44 @@ if TYPE_CHECKING:
 @report_options(FORMATS)
 @setting_options(TARGET, READ, RULES, REPORTED)
 @click.option(
-    "--exit-zero", "fail_on", flag_value="never", help="Exit with 0 also with findings; like --fail-on never."
+    "--exit-zero",
+    "fail_on",
+    flag_value="never",
+    help="Exit with 0 even if there are findings; same as --fail-on never.",
 )
 @click.option(
     "--all",
     "show_all",
     is_flag=True,
-    help="Show every place of a rule, however many there are, and all in full.",
+    help="Show all findings in full, however many a rule has.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="Show info findings in full, not in one line each.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Show info findings in full, and the addresses of rule pages."
+)
 @click.option(
     "--sort",
     type=click.Choice(SORTS),
     help="The order of the findings: errors last, next to the prompt, or by file and line (default: severity; file for concise).",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print findings and what was not analysed, nothing else.")
-@click.option("--silent", "-s", is_flag=True, help="Print nothing; the exit code says what was found.")
+@click.option("--silent", "-s", is_flag=True, help="Print nothing; the exit code shows the result.")
 @click.option(
     "--show-suppressed", is_flag=True, help="Also show findings that a comment or a baseline suppresses."
 )
 @title_option
 @click.option("--statistics", is_flag=True, help="Count the findings per rule instead of showing them.")
+@click.option("--fix", "fix", is_flag=True, help="Apply the fixes that no client and no backend can notice.")
 @click.option(
-    "--fix", "fix", is_flag=True, help="Fix where no client and no backend can see a difference after it."
-)
-@click.option(
-    "--fix-only", is_flag=True, help="Like --fix, without a report on what is left, which is no failure."
+    "--fix-only",
+    is_flag=True,
+    help="Like --fix, but do not report what is left; it does not change the exit code.",
 )
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff, also apply fixes that need review.")
 @click.option(
     "--diff",
     is_flag=True,
-    help="Show what --fix would change, as a patch; change nothing. Unlike reports, a patch has the lines as they are, "
-    "with the secrets that are in them.",
+    help="Show what --fix would change, as a patch; change nothing. Unlike reports, a patch contains "
+    "the lines as they are, including secrets.",
 )
 @click.option("--watch", is_flag=True, help="Scan again whenever a file changes.")
 @click.option(
@@ -73,10 +78,12 @@ if TYPE_CHECKING:
     callback=jobs_of,
     default="auto",
     show_default=True,
-    help="How many processes run rules: a number, or auto.",
+    help="Number of processes that run rules, or auto.",
 )
 @click.option(
-    "--profile", is_flag=True, help="Print to standard error where the time went; runs in one process."
+    "--profile",
+    is_flag=True,
+    help="Print the time of each phase and rule to standard error; runs in one process.",
 )
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Audit configurations and print the findings.

@@ -31,9 +31,9 @@ def command(words: tuple[str, ...], **options: Any) -> int:
 
     Walks each URL through the configuration as nginx does: socket, server, rewrites, location,
     access, files or backend, error pages, headers. Every step has its file and line, and the
-    reason; locations that lost are named. Nothing is sent, and no file of the site is read:
-    what cannot be known (does a file exist, what does a backend answer) is a branch, unless an
-    option says it. tcp://, tls:// and udp:// with a port are connections of stream.
+    reason; locations that were not chosen are named. Nothing is sent, and no file of the site is read:
+    what cannot be known (whether a file exists, what a backend answers) is a branch, unless an
+    option specifies it. tcp://, tls:// and udp:// with a port are connections of stream.
 
     PATH is a file, a directory, an archive, a dump or - as for scan. Without it: the settings'
     entry, what is below ., else /etc/nginx. A URL may lack its scheme; /path alone asks localhost;

@@ -23,15 +23,15 @@ from nginxaudit.views.upstreams import FORMATS
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @output_options(FORMATS)
 @click.option(
-    "--upstream", metavar="GLOB", shell_complete=upstream_names, help="Only upstreams with such a name."
+    "--upstream", metavar="GLOB", shell_complete=upstream_names, help="Only upstreams whose name matches."
 )
 @target_options
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Show how every upstream balances, detects failures and fails over.
 
     For each: what it is (single, active-active, active-passive, …) and what it is meant to be, its
-    servers with their effective settings, what counts as a failure and for how long it takes a
-    server out, who shares that knowledge, what is tried again, who uses it, and its findings.
+    servers with their effective settings, what counts as a failure and for how long a server is
+    then unavailable, where this state is kept, what is retried, where it is used, and its findings.
 
     \b
     Examples:

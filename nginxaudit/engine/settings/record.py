@@ -86,8 +86,8 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
     nginx_version: Annotated[
         str | None,
         about(
-            "The nginx that the configuration is for: a version, or auto for the one found in what is scanned "
-            "(default: auto, and all versions that are still supported where none is found).",
+            "Version of nginx that the configuration is for, or auto for the one found in the input "
+            "(default: auto; if none is found, all supported versions).",
             "--nginx-version VERSION",
             TARGET,
             sample='"1.28.0"',
@@ -97,8 +97,8 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
     edition: Annotated[
         Edition,
         about(
-            "Open source nginx (oss), NGINX Plus, or a fork, whose version is then meant by nginx-version; auto for the one found in what "
-            "is scanned, and open source nginx where none is found.",
+            "Open source nginx (oss), NGINX Plus, or a fork, to which nginx-version then refers; auto for the one found in the input, "
+            "else open source nginx.",
             "--edition",
             TARGET,
         ),
@@ -145,7 +145,7 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
     exclude: Annotated[
         tuple[str, ...],
         about(
-            "Files and directories that a scanned directory is read without, as in .gitignore; named files are read.",
+            "Files and directories to skip in scanned directories, as in .gitignore; files that are named are read.",
             "--exclude GLOB",
             READ,
             sample='["*.sample", "tests/"]',
@@ -172,11 +172,16 @@ class FileSettings(Struct, frozen=True, rename="kebab", forbid_unknown_fields=Tr
     ] = None
     extend_select: Annotated[
         tuple[str, ...],
-        about("These rules besides the default ones.", "--extend-select RULE", RULES, sample='["pedantic"]'),
+        about(
+            "These rules in addition to the default ones.",
+            "--extend-select RULE",
+            RULES,
+            sample='["pedantic"]',
+        ),
     ] = ()
     ignore: Annotated[
         tuple[str, ...],
-        about("Not these rules.", "--ignore RULE", RULES, sample='["style"]'),
+        about("Disable these rules.", "--ignore RULE", RULES, sample='["style"]'),
     ] = ()
     per_file_ignores: Annotated[
         Mapping[str, tuple[str, ...]],
@@ -260,10 +265,10 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     ] = ()
     define: Annotated[
         tuple[str, ...],
-        about("Fill them in with this variable.", "--define NAME=VALUE", READ, whole=True),
+        about("Fill in templates with this variable.", "--define NAME=VALUE", READ, whole=True),
     ] = ()
     allow_outside: Annotated[
-        bool, about("Let includes be read that lie outside the scanned directory.", "--allow-outside", READ)
+        bool, about("Read includes outside the scanned directory.", "--allow-outside", READ)
     ] = False
     check_files: Annotated[
         bool,
