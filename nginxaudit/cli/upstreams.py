@@ -56,7 +56,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
                 if wanted is None or fnmatchcase(view.name.lower(), wanted.lower())
             ]
             if wanted is not None and not views:
-                raise CommandError(f'there is no upstream called "{wanted}" in what was read')
+                raise CommandError(f'there is no upstream named "{wanted}" in the input')
             color = COLORS[options["color"]]
 
             def tell(stream: TextIO) -> None:

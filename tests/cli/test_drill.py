@@ -91,7 +91,7 @@ def test_only_the_upstreams_asked_for() -> None:
     assert {each["upstream"] for each in found["scenarios"]} == {"shop"}
     done = nginxaudit("drill", *QUICK, "--upstream", "nope*", tree)
     assert done.returncode == 2
-    assert 'there is no upstream called "nope*"' in done.stderr
+    assert 'there is no upstream named "nope*"' in done.stderr
 
 
 @pytest.mark.slow

@@ -189,10 +189,10 @@ def test_focus_and_names_that_are_not_there() -> None:
     assert "payments" not in text
     run = nginxaudit("graph", "--no-settings", "--upstream", "nope", str(FIXTURE))
     assert run.returncode == 2
-    assert 'there is no upstream or server called "nope"' in run.stderr
+    assert 'there is no upstream or server named "nope"' in run.stderr
     run = nginxaudit("upstreams", "--no-settings", "--upstream", "nope", str(FIXTURE))
     assert run.returncode == 2
-    assert 'there is no upstream called "nope"' in run.stderr
+    assert 'there is no upstream named "nope"' in run.stderr
 
 
 def test_upstreams_tell_how_they_fail_over() -> None:

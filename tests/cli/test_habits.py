@@ -149,9 +149,9 @@ def test_colours_can_be_switched_off(tree: Path) -> None:
         (("scan", "--settings", "none.toml"), "Error: none.toml: cannot be read: there is no such file\n"),
         (("scan", "-o", "none/x.json", "nginx.conf"), "Error: --output none/x.json: cannot be written: "),
         (("scan", "-o", "/dev/full", "nginx.conf"), "Error: --output /dev/full: cannot be written: No space left on device\n"),
-        (("graph", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream or server called "none"'),
+        (("graph", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream or server named "none"'),
         (("trace", "nginx.conf", "@none"), "Error: none: cannot be read: No such file or directory\n"),
-        (("upstreams", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream called "none"'),
+        (("upstreams", "--upstream", "none", "nginx.conf"), 'Error: there is no upstream named "none"'),
     ],
 )  # fmt: skip
 def test_errors_of_the_surroundings_show_no_usage(arguments: tuple[str, ...], error: str, tree: Path) -> None:
