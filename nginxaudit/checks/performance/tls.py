@@ -1,4 +1,4 @@
-"""TLS handshakes that cost more than they need to."""
+"""TLS handshakes and connections that cost more than they need to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 
 from nginxaudit import edits
+from nginxaudit.checks.controls import on_server
+from nginxaudit.checks.tls.controls import presenting
 from nginxaudit.checks.tls.servers import tls_servers
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
@@ -88,3 +90,24 @@ def ssl_certificate_variable(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Write ssl_certificate_cache max=1000 inactive=20s valid=1m;",
             )
+
+
+def http2_disabled(ctx: CheckContext) -> Iterable[Hit]:
+    """TLS sockets on which clients get HTTP/1.1 only."""
+    model = ctx.model
+    known = set(presenting(ctx))
+    for socket in model.sockets("http").values():
+        servers = [server for server, _ in socket.members]
+        if not socket.ssl or socket.key.transport != "tcp" or not known.issuperset(servers):
+            continue
+        if any(listen.http2 for _, listen in socket.members):
+            continue
+        if all(model.flag(server.directive, "http2", False) is False for server in servers):
+            for server in dict.fromkeys(servers):
+                yield on_server(
+                    ctx,
+                    server,
+                    "HTTP/2 is off: clients open several connections, and requests wait for each other",
+                    "Write http2 on; (before nginx 1.25.1: the http2 parameter of listen).",
+                    "http2",
+                )

@@ -13,7 +13,7 @@ from nginxaudit.nginx.names import ENCRYPTING
 _SECURE = ("https", "grpcs", "suwsgi")
 
 
-def _known(ctx: CheckContext) -> Iterable[Server]:
+def presenting(ctx: CheckContext) -> Iterable[Server]:
     """TLS servers that present a certificate."""
     model = ctx.model
     for server in tls_servers(ctx):
@@ -24,7 +24,7 @@ def _known(ctx: CheckContext) -> Iterable[Server]:
 
 def stapling_off(ctx: CheckContext) -> Iterable[Hit]:
     """Servers that send no OCSP response with the certificate."""
-    for server in _known(ctx):
+    for server in presenting(ctx):
         if ctx.model.flag(server.directive, "ssl_stapling", False) is False:
             yield on_server(
                 ctx,
@@ -37,7 +37,7 @@ def stapling_off(ctx: CheckContext) -> Iterable[Hit]:
 
 def session_tickets_enabled(ctx: CheckContext) -> Iterable[Hit]:
     """Servers that resume sessions with tickets, the default."""
-    for server in _known(ctx):
+    for server in presenting(ctx):
         if ctx.model.flag(server.directive, "ssl_session_tickets", True) is True:
             yield on_server(
                 ctx,
@@ -83,24 +83,3 @@ def upstream_client_certificate_missing(ctx: CheckContext) -> Iterable[Hit]:
             cause=ctx.cause(name),
         )
         yield unless(model.may_be_set(each.scope, name), "an outer block sets it", hit)
-
-
-def http2_disabled(ctx: CheckContext) -> Iterable[Hit]:
-    """TLS sockets on which clients get HTTP/1.1 only."""
-    model = ctx.model
-    known = set(_known(ctx))
-    for socket in model.sockets("http").values():
-        servers = [server for server, _ in socket.members]
-        if not socket.ssl or socket.key.transport != "tcp" or not known.issuperset(servers):
-            continue
-        if any(listen.http2 for _, listen in socket.members):
-            continue
-        if all(model.flag(server.directive, "http2", False) is False for server in servers):
-            for server in dict.fromkeys(servers):
-                yield on_server(
-                    ctx,
-                    server,
-                    "HTTP/2 is off: clients open several connections, and requests wait for each other",
-                    "Write http2 on; (before nginx 1.25.1: the http2 parameter of listen).",
-                    "http2",
-                )
