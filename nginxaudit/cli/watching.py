@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 0.5  # seconds between two looks: a save is seen at once, and looking costs next to nothing
 _MOST_DIRECTORIES = 5_000  # of a tree; a look at them takes some milliseconds
-_Times = dict[str, tuple[int, int]]
+_Times = dict[str, tuple[int, int, int]]
 
 
 def watch(scan: Callable[[], Iterable[str]]) -> None:
@@ -46,24 +46,26 @@ def watch(scan: Callable[[], Iterable[str]]) -> None:
 
 def places_of(paths: Iterable[str], report: Report) -> Iterator[str]:
     """The files that were read, and the directories in which others may appear."""
-    files = [source.real for source in report.sources.values() if os.path.isabs(source.real)]
-    yield from files
-    yield from dict.fromkeys(map(os.path.dirname, files))
+    sources = [source for source in report.sources.values() if os.path.isabs(source.real)]
+    yield from (source.real for source in sources)
+    # A link is in another directory than the file it leads to.
+    names = (name for source in sources for name in (source.real, source.path))
+    yield from dict.fromkeys(os.path.dirname(name) or "." for name in names)
     for path in paths:
         yield path
         yield from _directories(path if os.path.isdir(path) else os.path.dirname(path) or ".")
 
 
 def settings_places(path: str, settings_file: str | None, settings: Settings | None) -> Iterator[str]:
-    """Where the settings for ``path`` are or may appear, and what they name: rule pages and the baseline."""
+    """Where the settings for ``path`` are or may appear, and what they name: rule pages and other files."""
     if settings_file is not None:
         yield settings_file
     else:
         yield from candidates(path)
     if settings is None:
         return
-    if settings.baseline is not None:
-        yield settings.baseline
+    named = (settings.baseline, settings.advisories, settings.nginx_v, *settings.env_file)
+    yield from (file for file in named if file is not None and file != "-")
     for pages in settings.rules:
         yield pages
         for directory in _directories(pages):
@@ -88,12 +90,15 @@ def _clear() -> None:
 
 
 def _times(paths: Iterable[str]) -> _Times:
-    """Modification time in nanoseconds and inode of each path; zero where it is gone."""
+    """Times of the last changes in nanoseconds and inode of each path; zero where it is gone.
+
+    A tool may set the time of a content back, and the other one shows permissions, too.
+    """
     found = {}
     for path in paths:
         try:
             status = os.stat(path)
-            found[path] = status.st_mtime_ns, status.st_ino
+            found[path] = status.st_mtime_ns, status.st_ctime_ns, status.st_ino
         except (OSError, ValueError):
-            found[path] = 0, 0
+            found[path] = 0, 0, 0
     return found

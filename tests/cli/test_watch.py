@@ -130,6 +130,39 @@ def test_settings_and_pages_count(
     assert "words" not in said[5]
 
 
+def test_all_that_the_options_name_and_changes_that_keep_the_time_count(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    conf = tree / "conf.d/a.conf"
+    elsewhere = tree.parent / f"{tree.name}-elsewhere"
+    elsewhere.mkdir()
+    version, baseline = elsewhere / "nginx-V", elsewhere / "baseline"
+    baseline.write_text('{"baseline_version": 1, "findings": []}')
+    version.write_text("nginx version: nginx/1.22.1\nconfigure arguments:\n")
+
+    def rewrite() -> None:
+        status = conf.stat()
+        conf.write_text(OPEN)
+        os.utime(conf, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    said = _watched(
+        monkeypatch,
+        capfd,
+        [
+            rewrite,
+            lambda: version.write_text("nginx version: nginx/1.18.0\nconfigure arguments:\n"),
+            lambda: baseline.write_text('{"baseline_version": 1, "findings": [{}]}'),
+            baseline.unlink,
+        ],
+        *("--nginx-v", str(version), "--baseline", str(baseline)),
+        "nginx.conf",
+    )
+    assert len(said) == 5
+    assert "autoindex-enabled" in said[1]
+    assert "expected, each a text" in said[3]
+    assert "nginxaudit baseline write makes one" in said[4]
+
+
 def test_a_report_in_the_tree_is_no_change(
     tree: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
