@@ -9,7 +9,7 @@ from click.shell_completion import get_completion_class
 
 from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.output import write_text
-from nginxaudit.cli.streams import CommandError, say
+from nginxaudit.cli.streams import CommandError, print_out, say
 
 _PROGRAM = "nginxaudit"
 _VARIABLE = "_NGINXAUDIT_COMPLETE"
@@ -39,7 +39,7 @@ def command(context: click.Context, shell: str | None, install: bool) -> int:
     assert kind is not None
     script = _script(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE))
     if not install:
-        click.echo(script)
+        print_out(script)
         return 0
     path = os.path.expanduser(_PLACES[name])
     try:

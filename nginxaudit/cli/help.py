@@ -6,6 +6,8 @@ import re
 
 import click
 
+from nginxaudit.cli.streams import print_out
+
 _OTHERS = {
     "--severity": "--min-severity", "--level": "--min-severity", "--min-level": "--min-severity",
     "--confidence": "--min-confidence", "--rule": "--select", "--enable": "--select", "--only": "--select", "--include": "--select",
@@ -64,7 +66,7 @@ class Untranslated(click.Command):
 
 def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(ctx.get_help(), color=ctx.color)
+        print_out(ctx.get_help(), color=ctx.color)
         ctx.exit()
 
 

@@ -9,7 +9,7 @@ import click
 
 from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.output import write_text
-from nginxaudit.cli.streams import CommandError, say
+from nginxaudit.cli.streams import CommandError, print_out, say
 
 
 @click.command("init", cls=Untranslated, short_help="Write a commented settings file.")
@@ -26,7 +26,7 @@ def command(directory: str, json_schema: bool) -> int:
     if json_schema:
         from nginxaudit.engine.rules.catalogue import builtin
 
-        click.echo(json.dumps(schema(builtin()), indent=1))
+        print_out(json.dumps(schema(builtin()), indent=1))
         return 0
     path = os.path.join(directory, FILE_NAME)
     if os.path.lexists(path):

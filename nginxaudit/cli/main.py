@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -10,7 +11,7 @@ import click
 import nginxaudit
 from nginxaudit.cli.help import Untranslated
 from nginxaudit.cli.occasion import WRITTEN
-from nginxaudit.cli.streams import discard_output, say
+from nginxaudit.cli.streams import CommandError, discard_output, print_out, say
 
 EXIT_USAGE = 2
 EXIT_INTERNAL = 4
@@ -65,7 +66,7 @@ class _Commands(Untranslated, click.Group):
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"nginxaudit, version {nginxaudit.__version__}")
+        print_out(f"nginxaudit, version {nginxaudit.__version__}")
         ctx.exit()
 
 
@@ -105,7 +106,7 @@ def main(ctx: click.Context) -> None:
 
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        print_out(ctx.get_help())
 
 
 def run() -> int:
@@ -124,8 +125,9 @@ def run() -> int:
     except Exception as error:
         if os.environ.get("NGINXAUDIT_DEBUG"):
             raise
-        say(f"nginxaudit: internal error: {type(error).__name__}: {error}", error=True)
-        say(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", error=True)
+        with suppress(CommandError):
+            say(f"nginxaudit: internal error: {type(error).__name__}: {error}", error=True)
+            say(f"This is a bug. Please report it: {_ISSUES} (NGINXAUDIT_DEBUG=1 shows where)", error=True)
         code = EXIT_INTERNAL
     return code if isinstance(code, int) else 0
 
@@ -136,7 +138,10 @@ def _show(error: click.ClickException) -> None:
     from nginxaudit.report.sanitize import visible
 
     message = without_commands(visible(error.format_message()))
-    if isinstance(error, click.UsageError):
-        click.UsageError(message, error.ctx).show()
-    else:
-        click.ClickException(message).show()
+    shown = (
+        click.UsageError(message, error.ctx)
+        if isinstance(error, click.UsageError)
+        else click.ClickException(message)
+    )
+    with suppress(OSError):  # where it cannot be read, the exit code still says it
+        shown.show()

@@ -47,6 +47,12 @@ def is_unicode(stream: io.TextIOWrapper) -> bool:
     return stream.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
+def print_out(text: str, *, color: bool | None = None) -> None:
+    """Print a text of ours, a page of help say, on standard output. Raises `CommandError`."""
+    with writing():
+        click.echo(text, color=color)
+
+
 def say(text: str, *, error: bool = False) -> None:
     """Print one line for people, on standard error with ``error``; it may quote a path, a key or a name of a stranger.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -14,11 +15,23 @@ from pathlib import Path
 import pytest
 
 import nginxaudit
+from nginxaudit.cli import main
 from tests.support import command
 from tests.support.clock import HANG
 
 GOOD = b"events {}\nhttp {\n  server {\n    listen 80;\n    location / { return 204; }\n  }\n}\n"
 FLAWED = b"events {}\nhttp {\n  server {\n    location / { return 204; }\n  }\n}\n"  # missing-listen
+PROXYING = b"""events {}
+http {
+    upstream app { server 10.0.0.1; server 10.0.0.2; }
+    server { listen 80; server_name a.example; location / { proxy_pass http://app; } location /old { return 200; } }
+}
+"""
+ROUTES = b"""config = "nginx.conf"
+[[route]]
+url = "http://a.example/old"
+expect = { status = 200 }
+"""
 SECONDS = 60  # of processor time, on the slowest machine
 NOBODY = 65534
 
@@ -224,19 +237,52 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None
         assert process.wait(HANG) == 1
 
 
-@pytest.mark.slow
+_WRITERS = [
+    "scan nginx.conf", "scan -f json nginx.conf", "scan -f sarif nginx.conf", "scan -f html nginx.conf",
+    "scan --statistics nginx.conf", "scan --diff --unsafe-fixes nginx.conf", "scan --fix -",
+    "graph nginx.conf", "graph -f svg nginx.conf", "graph -f html nginx.conf", "graph -f dot nginx.conf",
+    "drill nginx.conf", "drill -f html nginx.conf", "upstreams nginx.conf", "trace nginx.conf http://a.example/",
+    "trace -f html nginx.conf http://a.example/", "compare nginx.conf other.conf", "expect", "expect -f junit",
+    "expect --suggest --nginx-conf nginx.conf", "baseline write nginx.conf", "baseline check nginx.conf",
+    "baseline prune nginx.conf", "rules", "rules -f json", "rules --coverage", "rules --standards", "explain missing-listen",
+    "explain -f json missing-listen", "advisories", "init", "init --json-schema", "completion bash",
+    "", "--version", "--help", "scan --help",
+]  # fmt: skip
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-@pytest.mark.parametrize("arguments", [("scan", "nginx.conf"), ("rules",), ("explain", "missing-listen")])
-def test_a_full_disk(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    write(tmp_path, "nginx.conf", FLAWED)
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "nginxaudit", *arguments],
-            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=HANG,
-        )  # fmt: skip
-    assert done.returncode == 2
-    assert b"standard output: cannot be written: No space left on device" in done.stderr
-    assert b"Traceback" not in done.stderr
+@pytest.mark.parametrize("arguments", _WRITERS)
+def test_a_full_disk(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "nginx.conf", PROXYING)
+    write(tmp_path, "other.conf", PROXYING.replace(b"return 200", b"return 404"))
+    write(tmp_path, "nginxaudit-baseline.json", b'{"baseline_version": 1, "findings": []}')
+    write(tmp_path, "nginx-routes.toml", ROUTES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["nginxaudit", *arguments.split()])
+    with (
+        open("/dev/full", "w") as full,
+        open("nginx.conf" if arguments.endswith("-") else os.devnull) as given,
+    ):
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(sys, "stdin", given)
+        assert main.run() == 2
+    assert capsys.readouterr().err.endswith(
+        "Error: standard output: cannot be written: No space left on device\n"
+    )
+
+
+class _Full(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("arguments", ["scan --nope", "scan --settings nope nginx.conf", "nope"])
+def test_errors_that_cannot_be_shown(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["nginxaudit", *arguments.split()])
+    monkeypatch.setattr(sys, "stderr", _Full())
+    assert main.run() == 2
 
 
 @pytest.mark.slow
