@@ -106,7 +106,7 @@ def settings_of(paths: tuple[str, ...], options: dict[str, Any], *, reads: bool 
             raise click.UsageError(
                 "standard input is a pipe, and no PATH is given: give - to read it, or . to scan this directory"
             )
-    if options["settings_file"]:
+    if options["settings_file"] is not None:
         settings = load(options["settings_file"])
     else:
         first = _first_path(paths, options.get("stdin_filename"))

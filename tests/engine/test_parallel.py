@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import tarfile
 import time
 from io import BytesIO
@@ -215,15 +216,35 @@ def test_processes_are_used_where_they_pay(tmp_path: Path) -> None:
     assert jobs.processes(3, small) == 3
 
 
-def test_a_system_without_processes_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["fork", "pipe", "memfd_create"])
+def test_whatever_the_system_refuses(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nginx.conf").write_text(servers_text(80))
     expected = examine([str(tmp_path)], EVERYTHING, jobs=1).report.findings
 
-    def refused() -> int:
-        raise BlockingIOError(11, "Resource temporarily unavailable")
+    def refused(*_: object) -> int:
+        raise PermissionError(1, "Operation not permitted")  # as a sandbox does
 
-    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr(os, call, refused)
     assert examine([str(tmp_path)], EVERYTHING, jobs=4).report.findings == expected
+
+
+def test_files_are_left_for_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, children = os.fork, []
+
+    def counted() -> int:
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr(os, "fork", counted)
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest.fileno() + parallel._SPARE + 8, usual[1]))
+    try:
+        results = parallel._spread(lambda _: parallel._Found([], []), 200, 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert 0 < len(children) < 9
+    assert len(results) == 200
 
 
 def test_thousands_of_pieces_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import gc
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO, NoReturn
 
 from msgspec import Struct, msgpack
@@ -23,6 +24,7 @@ from nginxaudit.nginx import Stretch
 
 _LARGE = 1_000  # directives of a configuration whose rules are worth being spread over processes
 _PIECE = struct.Struct("=I")
+_SPARE = 32  # files that are left to be opened
 _AT_ONCE = 4096  # bytes that a pipe takes in one piece on every system (PIPE_BUF)
 
 
@@ -130,8 +132,14 @@ def _done(piece: _Piece, models: Sequence[Model], tasks: Sequence[Task], most_fi
 
 
 def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, _Found]:
-    """What ``do`` makes of the numbers below ``count``, in this process and in ``helpers`` more."""
-    reader, writer = os.pipe()
+    """What ``do`` makes of the numbers below ``count``, in this process and in ``helpers`` more.
+
+    Nothing where the system has no pipe for us; what is missing is done by the caller.
+    """
+    try:
+        reader, writer = os.pipe()
+    except OSError:
+        return {}
     step = -(
         -count // (_AT_ONCE // _PIECE.size)
     )  # numbers that are taken together, where there are very many
@@ -141,13 +149,16 @@ def _spread(do: Callable[[int], _Found], count: int, helpers: int) -> dict[int, 
     gc.freeze()  # a collection in a child would touch, and so copy, all that it shares
     try:
         for _ in range(helpers):
+            # Where the system has no more files, or processes, for us, those that there are do it.
             try:
                 file = _memory()
             except OSError:
-                break  # the system has no more files, or processes, for us: those that there are do it
+                break
             try:
-                child = os.fork()
+                child = os.fork() if _leaves_room(file.fileno()) else None
             except OSError:
+                child = None
+            if child is None:
                 file.close()
                 break
             if child == 0:
@@ -202,10 +213,19 @@ def _decoded(data: bytes) -> dict[int, _Found]:
     return found
 
 
+def _leaves_room(descriptor: int) -> bool:
+    """Whether rules can still open files when ``descriptor``, the highest one, is in use."""
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return most == resource.RLIM_INFINITY or descriptor + _SPARE < most
+
+
 def _memory() -> IO[bytes]:
     """A file without a name that a child leaves its results in; on the disk where there is no other way."""
     if hasattr(os, "memfd_create"):
-        return open(os.memfd_create("nginxaudit"), "w+b")
+        with suppress(OSError):  # a sandbox may forbid it
+            return open(os.memfd_create("nginxaudit"), "w+b")
     import tempfile
 
     return tempfile.TemporaryFile()
