@@ -96,8 +96,9 @@ def _most_severe(report: Report) -> tuple[Sequence[Finding], int]:
 
 
 def _rules(report: Report) -> list[Rule]:
-    """All rules that ran, and those of findings that came without a rule."""
-    rules = {rule.slug: rule for rule in report.rules}
+    """The rules that run by default, those that something is reported of, and those of findings that came without a rule."""
+    named = {each.rule for each in (*report.findings, *report.crashes)}
+    rules = {rule.slug: rule for rule in report.rules if rule.default or rule.slug in named}
     for finding in report.findings:
         if finding.rule not in rules:
             rules[finding.rule] = stand_in(finding)

@@ -20,14 +20,15 @@ _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO:
 _SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
 _SECURITY_CATEGORIES = frozenset({"security", "tls"})
 _EXAMPLES = r"^## Examples\n.*?(?=^## |\Z)"  # the page has them: a log is read by machines first
+# What readers of GitHub must have, as short as it can be: the name says what it is about, the page the rest.
 _ELSEWHERE = om.MultiformatMessageString(text="Online.")
 _MOST_WORDS = 1024  # GitHub cuts a description there
 
 
 def descriptor(rule: Rule, *, with_page: bool) -> om.ReportingDescriptor:
-    """``rule``, ``with_page`` as its help; without, the help says where the page is.
+    """``rule``, ``with_page`` as its help; without, all texts are where the page is.
 
-    A log lists all rules that ran, and with the pages of hundreds it would have a megabyte for a few results.
+    A log lists hundreds of rules, and with their pages it would have a megabyte for a few results.
     """
     if not with_page:
         return _short(rule)
@@ -53,7 +54,7 @@ def _short(rule: Rule) -> om.ReportingDescriptor:
     return om.ReportingDescriptor(
         id=rule.id,
         name=_name(rule),
-        short_description=om.MultiformatMessageString(text=sentence(rule.title)),
+        short_description=_ELSEWHERE,
         full_description=_ELSEWHERE,
         help=_ELSEWHERE,
         help_uri=rule.url or None,
