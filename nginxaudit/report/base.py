@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
@@ -107,14 +108,29 @@ def versions_of(versions: Versions) -> dict[str, Any]:
     return {"since": versions.since, "before": versions.before, **({"except": gaps} if gaps else {})}
 
 
-def in_checkout(path: str) -> str:
-    """An absolute ``path`` below the checkout as CI servers want it, relative to that; any other as it is.
+def in_checkout(path: str, *, from_here: bool = False) -> str:
+    """A ``path`` below the checkout as CI servers want it, relative to that; any other as it is.
 
-    The checkout is what the variables of GitHub Actions or GitLab CI name, else the working directory.
+    The checkout is what the variables of GitHub Actions or GitLab CI name, else the working directory. ``from_here``: it is
+    relative to the working directory where that is in the checkout, too.
     """
-    if not os.path.isabs(path):
-        return path
-    for root in (os.environ.get("GITHUB_WORKSPACE"), os.environ.get("CI_PROJECT_DIR"), os.getcwd()):
-        if root and path.startswith(f"{root.rstrip('/')}/"):
-            return os.path.relpath(path, root)
-    return path
+    if not os.path.isabs(path) and not os.path.exists(path.partition("!")[0]):
+        return path  # no file: standard input, a part of an archive
+    here = os.getcwd()
+    roots = (os.environ.get("GITHUB_WORKSPACE"), os.environ.get("CI_PROJECT_DIR"), here)
+    return _below(os.path.join(here, path), here, tuple(filter(None, roots)), from_here) or path
+
+
+@lru_cache(maxsize=4096)
+def _below(file: str, here: str, roots: tuple[str, ...], from_here: bool) -> str | None:
+    """``file`` relative to the first of the ``roots`` that it is below of, with links as they are or followed."""
+    for root in roots:
+        for spelled in (os.path.normpath, os.path.realpath):
+            path, top, start = spelled(file), spelled(root), spelled(here)
+            if _is_in(path, top):
+                return os.path.relpath(path, start if from_here and _is_in(start, top) else top)
+    return None
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")

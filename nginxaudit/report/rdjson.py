@@ -47,7 +47,7 @@ def _diagnostic(
         {
             "message": visible(each.message),
             "location": {
-                "path": in_checkout(each.span.file),
+                "path": _path(each.span.file),
                 "range": _range(sources.get(each.span.file), each.span.start, each.span.end),
             },
         }
@@ -57,7 +57,7 @@ def _diagnostic(
     return {
         "message": visible(finding.claim),
         "location": {
-            "path": in_checkout(span.file),
+            "path": _path(span.file),
             "range": _range(sources.get(span.file), span.start, span.end),
         },
         "severity": _LEVELS[finding.severity],
@@ -92,14 +92,19 @@ def _lacking(report: Report) -> Iterator[dict[str, Any]]:
     for gap in gaps(report):
         yield {
             "message": visible(f"not analysed: {gap.text}"),
-            "location": {"path": in_checkout(gap.place or ".")},
+            "location": {"path": _path(gap.place or ".")},
             "severity": "ERROR" if gap.place else "INFO",
         }
     for each in templates(report):
-        yield {"message": each.text, "location": {"path": in_checkout(each.place)}, "severity": "INFO"}
+        yield {"message": each.text, "location": {"path": _path(each.place)}, "severity": "INFO"}
     for crash in report.crashes:
         yield {
             "message": crash_line(crash),
-            "location": {"path": in_checkout(crash.root)},
+            "location": {"path": _path(crash.root)},
             "severity": "ERROR",
         }
+
+
+def _path(path: str) -> str:
+    """What reviewdog, which runs where nginxaudit does, takes for the file."""
+    return in_checkout(path, from_here=True)

@@ -155,3 +155,25 @@ def test_paths_are_relative_to_the_checkout(name, variable, tmp_path, monkeypatc
     text = rendered(name, one("a b;", "a", path=f"{tmp_path}/conf/a.conf"))
     assert "conf/a.conf" in text and str(tmp_path) not in text
     assert "/elsewhere/a.conf" in rendered(name, one("a b;", "a", path="/elsewhere/a.conf"))
+
+
+@pytest.mark.parametrize(
+    "path", ["a.conf", "./a.conf", "../deploy/a.conf", "{}/deploy/a.conf", "{}/deploy/../deploy/a.conf"]
+)
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("name", ["github", "gitlab", "rdjson"])
+def test_a_job_may_run_below_its_checkout(name, link, path, tmp_path, monkeypatch):
+    """GitHub and GitLab take paths from the root of the checkout, reviewdog from where it runs."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/a.conf").write_text("a b;")
+    (tmp_path / "link").symlink_to(".")
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path / "link" if link else tmp_path))
+    monkeypatch.chdir(tmp_path / "deploy")
+    text = rendered(name, one("a b;", "a", path=path.format(tmp_path)))
+    expected = {
+        "github": "file=deploy/a.conf,",
+        "gitlab": '"path": "deploy/a.conf"',
+        "rdjson": '"path": "a.conf"',
+    }
+    assert expected[name] in text
