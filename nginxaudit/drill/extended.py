@@ -16,11 +16,12 @@ from typing import Any
 
 from nginxaudit.drill.attempts import ABORTED, ANSWERED, BROKEN, DONE
 from nginxaudit.drill.behaviour import FOREVER, Schedule
+from nginxaudit.drill.fates import GAVE_UP
 from nginxaudit.drill.methods.sticky import Sessions, with_sessions
 from nginxaudit.drill.peers import Peers, Request, SimulatedPeer
 from nginxaudit.drill.probing import MODULE, health
 from nginxaudit.drill.ramp import SCALE, WITHOUT, next_step, weight_at
-from nginxaudit.drill.simulation import GAVE_UP, Simulation
+from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import Tally
 

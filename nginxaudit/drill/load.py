@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate, groupby
 from random import Random
@@ -93,18 +93,44 @@ def arrivals(load: Traffic, duration: int, workers: int, key: str) -> Iterator[A
 _KEPT = 100_000  # requests of one load that are kept for further runs
 
 
-def seconds(load: Traffic, duration: int, workers: int, key: str) -> Iterator[tuple[int, Sequence[Arrival]]]:
-    """`arrivals`, second by second. Runs of one load have the same requests: they are drawn once."""
-    number = int(duration / (1000 / load.rate))
-    if number > _KEPT:
-        yield from _batches(arrivals(load, duration, workers, key))
+class Second(list[Arrival]):
+    """The requests of one second. ``dealt`` is for what was found out about them, by whatever it depends on."""
+
+    __slots__ = ("dealt",)
+
+    def __init__(self, requests: Iterable[Arrival]) -> None:
+        super().__init__(requests)
+        self.dealt: dict[object, tuple[tuple[int, int], ...]] = {}
+
+    def of(self, worker: int | None) -> Second:
+        """Those of one worker."""
+        return self if worker is None else Second(each for each in self if each[2] == worker)
+
+
+def seconds(
+    load: Traffic, duration: int, workers: int, key: str, worker: int | None = None
+) -> Iterator[tuple[int, Second]]:
+    """`arrivals`, second by second, of one worker or all. Runs of one load have the same requests: they are drawn once."""
+    number = _number(load, duration)
+    if is_kept(load, duration):
+        yield from _kept(load, workers, key).up_to(number, worker)
         return
-    yield from _kept(load, workers, key).up_to(number)
+    for second, batch in _batches(arrivals(load, duration, workers, key)):
+        yield second, batch.of(worker)
 
 
-def _batches(requests: Iterable[Arrival]) -> Iterator[tuple[int, list[Arrival]]]:
+def is_kept(load: Traffic, duration: int) -> bool:
+    """Whether the requests of so many ms are few enough to be drawn only once."""
+    return _number(load, duration) <= _KEPT
+
+
+def _number(load: Traffic, duration: int) -> int:
+    return int(duration / (1000 / load.rate))
+
+
+def _batches(requests: Iterable[Arrival]) -> Iterator[tuple[int, Second]]:
     for second, batch in groupby(requests, lambda arrival: arrival[0] // 1000):
-        yield second, list(batch)
+        yield second, Second(batch)
 
 
 class _Kept:
@@ -112,18 +138,28 @@ class _Kept:
 
     def __init__(self, load: Traffic, workers: int, key: str) -> None:
         self._more = _batches(arrivals(load, FOREVER, workers, key))
-        self._batches: list[tuple[int, list[Arrival]]] = []
+        self._batches: list[tuple[int, Second]] = []
+        self._shares: dict[tuple[int, int | None], Second] = {}
 
-    def up_to(self, number: int) -> Iterator[tuple[int, Sequence[Arrival]]]:
-        """The first ``number`` requests."""
+    def up_to(self, number: int, worker: int | None) -> Iterator[tuple[int, Second]]:
+        """The first ``number`` requests of all workers, or what of them goes to one."""
         at = 0
         while number > 0:
             if at == len(self._batches):
                 self._batches.append(next(self._more))
             second, batch = self._batches[at]
-            yield second, batch if len(batch) <= number else batch[:number]
+            yield (
+                second,
+                self._share(at, worker) if len(batch) <= number else Second(batch[:number]).of(worker),
+            )
             number -= len(batch)
             at += 1
+
+    def _share(self, at: int, worker: int | None) -> Second:
+        share = self._shares.get((at, worker))
+        if share is None:
+            share = self._shares[at, worker] = self._batches[at][1].of(worker)
+        return share
 
 
 @lru_cache(maxsize=8)

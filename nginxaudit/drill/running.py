@@ -11,12 +11,13 @@ from msgspec import Struct
 from nginxaudit.drill.alike import decisive
 from nginxaudit.drill.behaviour import Behaviour, ok
 from nginxaudit.drill.extended import simulation_of
-from nginxaudit.drill.load import Traffic, seconds
+from nginxaudit.drill.load import Traffic, is_kept, seconds
 from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Timeline
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
 from nginxaudit.drill.tally import ExceededError, Tally
 
+_RANDOM = frozenset({"random", "random_two"})
 _RUNS = 1 << 14  # whose losses are remembered
 
 
@@ -83,22 +84,31 @@ def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario,
     if limit is not None:
         tally.limit = limit
     more: dict[str, Any] = {"started": False} if scenario.starts else {}
-    simulation = simulation_of(group)(
-        group,
-        use,
-        _schedules(scenario),
-        tally,
-        workers=group.workers,
-        response=load.response_time,
-        client_timeout=load.client_timeout,
-        large_bodies=load.large_bodies,
-        horizon=scenario.duration,
-        seed=load.seed,
-        **more,
-    )
-    _watch(simulation, scenario, tally)
-    simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key))
+    schedules = _schedules(scenario)
+    for worker in _apart(group, load, scenario):
+        simulation = simulation_of(group)(
+            group,
+            use,
+            schedules,
+            tally,
+            workers=group.workers,
+            response=load.response_time,
+            client_timeout=load.client_timeout,
+            large_bodies=load.large_bodies,
+            horizon=scenario.duration,
+            seed=load.seed,
+            worker=worker,
+            **more,
+        )
+        _watch(simulation, scenario, tally)
+        simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key, worker))
     return tally
+
+
+def _apart(group: UpstreamSpec, load: Traffic, scenario: Scenario) -> Sequence[int | None]:
+    """Workers that can be simulated one after the other: they share neither state nor chance. None is all together."""
+    together = group.extended or group.zone or group.method in _RANDOM or not is_kept(load, scenario.duration)
+    return (None,) if together else range(group.workers)
 
 
 def _schedules(scenario: Scenario) -> dict[int, list[tuple[int, Behaviour]]]:

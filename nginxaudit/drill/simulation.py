@@ -23,7 +23,8 @@ from nginxaudit.drill.attempts import (
 )
 from nginxaudit.drill.behaviour import OK, REFUSE, Backend, Schedule
 from nginxaudit.drill.connections import Pool
-from nginxaudit.drill.load import BODIES, NOT_REPEATED, Arrival
+from nginxaudit.drill.fates import GAVE_UP, listed
+from nginxaudit.drill.load import BODIES, NOT_REPEATED, Arrival, Second
 from nginxaudit.drill.methods import Pick, pick_of
 from nginxaudit.drill.methods.least import measured
 from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, release
@@ -31,7 +32,6 @@ from nginxaudit.drill.spec import DOWN_NOT_TRIED, UpstreamSpec, Use
 from nginxaudit.drill.steady import Steady
 from nginxaudit.drill.tally import Tally
 
-GAVE_UP = 499
 NO_LIVE = -1
 """Index of the server in a trace where none was eligible."""
 
@@ -40,6 +40,7 @@ class Simulation:
     """One run. Make it, `run` it once, read its tally.
 
     ``schedules`` are by the index of the server in the group; ``horizon`` (ms) bounds what repeats.
+    With ``worker`` only its requests come: workers that share no state know nothing of each other.
     """
 
     def __init__(
@@ -55,23 +56,24 @@ class Simulation:
         large_bodies: bool = False,
         horizon: int = 3_600_000,
         seed: int = 1,
+        worker: int | None = None,
     ) -> None:
         self.group = group
         self.tally = self._tally = tally
-        self._patience = client_timeout or NEVER
-        self._large = large_bodies
+        self.patience = client_timeout or NEVER
+        self.large = large_bodies
         self._plan = plan_http if group.family == "http" else plan_stream
         self.events: list[tuple[int, int, Request]] = []
         self._number = 0
         self.backends = backends = [
             Backend(schedules.get(index, ()), response, horizon) for index in range(len(group.servers))
         ]
-        states = 1 if group.zone else workers
-        self.states: list[Peers] = [_state(group, backends, copy) for copy in range(states)]
+        copies = range(1 if group.zone else workers) if worker is None else (worker,)
+        self.states: list[Peers] = [_state(group, backends, copy) for copy in copies]
         random = Random(seed)
         picks: list[Pick] = [pick_of(group, peers, random) for peers in self.states]
-        self._lists = [self.states[each % states] for each in range(workers)]
-        self.picks = [picks[each % states] for each in range(workers)]
+        self._lists = [self.states[each % len(copies)] for each in range(workers)]
+        self.picks = [picks[each % len(copies)] for each in range(workers)]
         keeps = group.keepalive > 0 and use.reuses and group.family == "http"
         self.pools = [
             Pool(len(backends), group.keepalive, group.keepalive_requests, group.keepalive_timeout)
@@ -85,9 +87,9 @@ class Simulation:
 
         Only between two runs.
         """
-        self._use = use
-        self._retries_error = _lists(use, "error")
-        self._retries_timeout = _lists(use, "timeout")
+        self.use = use
+        self._retries_error = _tried_again(use, "error")
+        self._retries_timeout = _tried_again(use, "timeout")
         self._once = _not_repeated(self.group, use)
         tries = self.states[0].tries(count_down=self.group.version < DOWN_NOT_TRIED)
         self._tries = min(tries, use.tries) if use.tries else tries
@@ -97,7 +99,6 @@ class Simulation:
         )  # stream does not see while it connects that a client has left
         self._limit = use.read if self.group.family == "http" else use.idle
         self.datagrams = use.udp and use.responses == 0  # sessions that end at once
-        self.longest = min(self._limit, self._patience)
 
     def stirs(self, second: int) -> bool:
         """Whether something besides requests may change the state of the group within ``second``."""
@@ -108,7 +109,7 @@ class Simulation:
         self._follow(requests, trace=trace)
         self.pass_time(NEVER)
 
-    def run_seconds(self, batches: Iterable[tuple[int, Sequence[Arrival]]]) -> None:
+    def run_seconds(self, batches: Iterable[tuple[int, Second]]) -> None:
         """The same for requests second by second, quicker: the numbers are equal."""
         steady = Steady(self)
         for second, batch in batches:
@@ -132,7 +133,7 @@ class Simulation:
 
     def request(self, t: int, worker: int) -> Request:
         """A request that comes at ``t``."""
-        return Request(t, worker, self._lists[worker], self._tries, t + self._patience, False)
+        return Request(t, worker, self._lists[worker], self._tries, t + self.patience, False)
 
     def push(self, end: int, request: Request) -> None:
         """Let an attempt go on until ``end``."""
@@ -149,7 +150,7 @@ class Simulation:
 
     def _attempt(self, request: Request, t: int) -> None:
         """Pick servers until an attempt takes time or the request is over."""
-        pick, use, tally = self.picks[request.worker], self._use, self._tally
+        pick, use, tally = self.picks[request.worker], self.use, self._tally
         pool = self.pools[request.worker] if self.pools else None
         while True:
             peer = pick(request, t // 1000)
@@ -172,7 +173,7 @@ class Simulation:
                 request.outcome = DONE
                 request.status = 200
             else:
-                end = self._plan(request, backend, t, use, large=self._large)
+                end = self._plan(request, backend, t, use, large=self.large)
             if request.sent and peer.accessed < peer.checked and self.group.family == "stream":
                 peer.fails = 0  # a session that is connected is a success at once
             if end > request.deadline and not self._waits and (self._notices or request.sent):
@@ -229,10 +230,7 @@ class Simulation:
         if request.trace is not None:
             request.trace.append((peer.index, status))
         again = (
-            request.tries > 1
-            and _lists(self._use, f"http_{status}")
-            and not request.once
-            and self._in_time(request, t)
+            request.tries > 1 and listed(self.use, status) and not request.once and self._in_time(request, t)
         )
         if again and status not in (403, 404):
             self._failed(request, peer, t)
@@ -264,7 +262,7 @@ class Simulation:
             self._tally.failure(peer, t)
 
     def _in_time(self, request: Request, t: int) -> bool:
-        return not self._use.budget or t - request.arrival < self._use.budget
+        return not self.use.budget or t - request.arrival < self.use.budget
 
     def _keep(self, request: Request, peer: SimulatedPeer, t: int) -> None:
         """Put the connection of a good answer back, unless its server is going away."""
@@ -275,7 +273,7 @@ class Simulation:
             self.pools[request.worker].put(peer, request.uses + 1, t)
 
 
-def _lists(use: Use, condition: str) -> bool:
+def _tried_again(use: Use, condition: str) -> bool:
     return condition in use.conditions and "off" not in use.conditions
 
 

@@ -12,30 +12,20 @@ from collections.abc import Sequence
 from heapq import heapify
 from typing import TYPE_CHECKING
 
-from nginxaudit.drill.attempts import DONE
-from nginxaudit.drill.behaviour import OK
-from nginxaudit.drill.load import Arrival
-from nginxaudit.drill.methods.hashing import MAX_MISSES
+from nginxaudit.drill.attempts import ABORTED, ANSWERED, DONE
+from nginxaudit.drill.dealing import Serving, by_turns, client_of, found_by_hash, known_clients, of_known
+from nginxaudit.drill.fates import Fate, fate_of, lasts, listed
+from nginxaudit.drill.load import Arrival, Second
 from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, eligible
 
 if TYPE_CHECKING:
     from nginxaudit.drill.simulation import Simulation
 
 _BY_CONNECTIONS = frozenset({"least_conn", "random_two"})
+_BY_CLIENT = frozenset({"hash", "consistent", "ip_hash"})
 _NEVER_STEADY = frozenset({"least_time"})  # its averages move with every answer
 
 _Flight = tuple[int, int, SimulatedPeer, int, int]  # end, arrival, peer, worker, uses of the connection
-
-
-class _Serving:
-    """Who answers in one state of the group: the list in use and those of it that are eligible."""
-
-    __slots__ = ("known", "peers", "well")
-
-    def __init__(self, peers: Peers, well: list[SimulatedPeer]) -> None:
-        self.peers = peers
-        self.well = well
-        self.known: dict[tuple[bytes, bytes], SimulatedPeer] = {}  # by key and address
 
 
 class Steady:
@@ -47,38 +37,51 @@ class Steady:
         full = any(server.max_conns for server in simulation.group.servers)
         self._never = full or simulation.datagrams or self._method in _NEVER_STEADY
         texts = [server.text or server.name for server in simulation.group.servers]
-        self._by_turns = len(set(texts)) < len(texts)  # those of one text of hash consistent
-        self._serving: list[_Serving] = []
+        turns = self._method == "consistent" and len(set(texts)) < len(texts)  # those of one text take turns
+        self._by_client = self._method in _BY_CLIENT and not turns
+        self._serving: list[Serving] = []
+        self._fates: dict[SimulatedPeer, Fate] = {}
+        self._changes = 0  # the second in which something may change who serves, or how
         self._flights: deque[_Flight] = deque()
 
-    def takes(self, second: int, batch: Sequence[Arrival]) -> bool:
+    def takes(self, second: int, batch: Second) -> bool:
         """Account all requests of ``second``; False, and nothing done, where they have to be followed."""
         if self._never or self._simulation.stirs(second) or not self._simulation.tally.whole(second):
             return self._left()
-        for backend in self._simulation.backends:
-            if second * 1000 >= backend.until:
-                backend.advance(second * 1000)
-        serving = [self._of(state, second) for state in self._simulation.states]
-        well = {peer for each in serving for peer in each.well}
-        if not all(each.well for each in serving) or not self._all_well(serving, second):
+        if second >= self._changes and not self._settled(second):
             return self._left()
-        if self._others_end_in(second, well):
-            return self._left()
-        follows = self._method in _BY_CONNECTIONS or self._pools_matter()
-        if follows and len({peer.backend.ms for each in serving for peer in each.well}) > 1:
-            return self._left()
-        self._remember(serving)
         self._simulation.tally.requests[second] += len(batch)
-        if follows:
-            self._follow(second, batch)
-        else:
-            self.stop()
-            self._finish(well)
+        if second < self._changes:
             self._count(second, batch)
+        else:
+            self._follow(second, batch)
+        return True
+
+    def _settled(self, second: int) -> bool:
+        """Find out who serves in ``second`` and the next ones; False where that is not for all of it the same.
+
+        `_changes` stays where it is when only this second is known, since the ends of requests count.
+        """
+        begin = second * 1000
+        self._land(begin - 1)  # nobody came for seconds, perhaps, in which something ended
+        for backend in self._simulation.backends:
+            if begin >= backend.until:
+                backend.advance(begin)
+        serving = [self._of(state, second) for state in self._simulation.states]
+        fates = self._fates_of(serving, second)
+        if fates is None or self._others_end_in(second, fates):
+            return False
+        self._serving, self._fates = serving, fates
+        if self._method in _BY_CONNECTIONS or self._pools_matter():
+            return len(set(fates.values())) == 1 and all(status == 200 for status, _ in fates.values())
+        self.stop()
+        self._finish()
+        self._changes = self._next_change(second)
         return True
 
     def _left(self) -> bool:
         self.stop()
+        self._changes = 0
         return False
 
     def stop(self) -> None:
@@ -95,86 +98,128 @@ class Steady:
         self._flights.clear()
 
     @staticmethod
-    def _of(state: Peers, second: int) -> _Serving:
+    def _of(state: Peers, second: int) -> Serving:
         """The list of one state that serves in ``second``."""
         if state.single:
-            return _Serving(state, state.usable)
+            return Serving(state, state.usable)
         for peers in (state, state.backups):
             well = [peer for peer in peers.usable if eligible(peer, 0, second)] if peers else []
             if peers and well:
-                return _Serving(peers, well)
-        return _Serving(state, [])
+                return Serving(peers, well)
+        return Serving(state, [])
 
-    def _all_well(self, serving: Sequence[_Serving], second: int) -> bool:
-        """Whether nothing can fail in ``second``, and no failure is remembered that a success may clear."""
-        begin, end = second * 1000, second * 1000 + 1000
-        limit, tally = self._simulation.longest, self._simulation.tally
+    def _fates_of(self, serving: Sequence[Serving], second: int) -> dict[SimulatedPeer, Fate] | None:
+        """How each server that serves in ``second`` treats its requests.
+
+        None where one may fail, or a failure is remembered that a success may clear.
+        """
+        simulation, found = self._simulation, {}
+        end = second * 1000 + 1000
         for each in serving:
+            if not each.well:
+                return None
             for peer in each.well:
-                backend = peer.backend
-                if backend.kind != OK or backend.until < end + backend.ms or backend.ms > limit:
-                    return False
-                if peer.effective != peer.weight:
-                    return False
-                if (peer.fails and peer.limit != NEVER) or (peer.watched and tally.awaits(peer, begin)):
-                    return False
-        return True
+                if peer.effective != peer.weight or (peer.fails and peer.limit != NEVER):
+                    return None
+                family = simulation.group.family
+                fate = fate_of(
+                    peer.backend, simulation.use, family, simulation.patience, large=simulation.large
+                )
+                if fate is None or self._same_until(peer, fate) < end:
+                    return None
+                found[peer] = fate
+        return found
 
-    def _others_end_in(self, second: int, well: set[SimulatedPeer]) -> bool:
+    def _same_until(self, peer: SimulatedPeer, fate: Fate) -> int:
+        """The ms until which nothing about a server's requests changes: what becomes of them, or whether an answer is to be noted."""
+        until = lasts(peer.backend, fate)
+        return min(until, self._simulation.tally.awaited(peer) - fate[1]) if peer.watched else until
+
+    def _others_end_in(self, second: int, well: dict[SimulatedPeer, Fate]) -> bool:
         """Whether a request is in flight that may change who is eligible."""
         end = second * 1000 + 1000
-        return any(at < end and not _harmless(request, well) for at, _, request in self._simulation.events)
+        return any(at < end and not self._harmless(each, well) for at, _, each in self._simulation.events)
 
-    def _remember(self, serving: list[_Serving]) -> None:
-        """Keep what is known of keys as long as the same servers are eligible."""
-        for old, new in zip(self._serving, serving, strict=False):
-            if old.well == new.well:
-                new.known = old.known
-        self._serving = serving
+    def _harmless(self, request: Request, well: dict[SimulatedPeer, Fate]) -> bool:
+        """Whether the end of a request changes nothing but numbers."""
+        ends = request.outcome in (DONE, ABORTED) or (
+            request.outcome == ANSWERED and not listed(self._simulation.use, request.status)
+        )
+        return ends and request.peer in well
 
     def _pools_matter(self) -> bool:
         """Idle connections count only for servers that will fail."""
         simulation = self._simulation
         return bool(simulation.pools) and any(backend.fails_later for backend in simulation.backends)
 
-    def _finish(self, well: set[SimulatedPeer]) -> None:
+    def _finish(self) -> None:
         """End what is in flight at servers that are well: when it ends changes nothing."""
         events = self._simulation.events
-        done = [each for each in events if _harmless(each[2], well)]
+        done = [each for each in events if self._harmless(each[2], self._fates)]
         if done:
-            events[:] = [each for each in events if not _harmless(each[2], well)]
+            events[:] = [each for each in events if not self._harmless(each[2], self._fates)]
             heapify(events)
             for end, _, request in sorted(done, key=lambda each: each[:2]):
                 self._simulation.end(request, end)
 
-    def _count(self, second: int, batch: Sequence[Arrival]) -> None:
+    def _next_change(self, second: int) -> int:
+        """The first second after ``second`` in which another server may be eligible, or one may be not as it was."""
+        moments = [self._same_until(peer, fate) // 1000 for peer, fate in self._fates.items()]
+        if self._simulation.events:
+            moments.append(self._simulation.events[0][0] // 1000)
+        for state in self._simulation.states:
+            for peers in (state, state.backups):
+                moments += [
+                    peer.checked + peer.fail_timeout + 1
+                    for peer in (peers.usable if peers and not state.single else ())
+                    if not eligible(peer, 0, second)
+                ]
+        return min(moments)
+
+    def _count(self, second: int, batch: Second) -> None:
         """Deal the requests out without a look at when each ends."""
-        tally = self._simulation.tally
-        states = len(self._serving)
         if self._method == "round_robin":
-            shares = [0] * states
-            for arrival in batch:
-                shares[arrival[2] % states] += 1
+            states = len(self._serving)
+            shares = [len(batch)] if states == 1 else [0] * states
+            if states > 1:
+                for arrival in batch:
+                    shares[arrival[2] % states] += 1
             for serving, share in zip(self._serving, shares, strict=True):
-                for peer, number in _dealt(serving, share, second):
-                    tally.answered(peer, second, number)
+                for peer, number in by_turns(serving, share):
+                    self._account(serving, peer, second, number)
+            return
+        if self._by_client and len(self._serving) == 1:
+            self._count_clients(self._serving[0], second, batch)
             return
         for arrival in batch:
-            _, _, worker, key, address = arrival
-            serving = self._serving[worker % states]
-            known = serving.known.get((key, address))
-            if known is not None:
-                peer = known
-                if second - peer.checked > peer.fail_timeout:
-                    peer.checked = second
-            else:
-                request, peer = self._picked(arrival, second)
-                peer.conns -= 1
-                if (
-                    request.hash >= 0 and request.misses <= MAX_MISSES and not self._by_turns
-                ):  # else round robin chose
-                    serving.known[key, address] = peer
-            tally.answered(peer, second, 1)
+            _, peer = self._picked(arrival, second)
+            peer.conns -= 1
+            self._simulation.tally.alike(peer, second, 1, *self._fates[peer])
+
+    def _count_clients(self, serving: Serving, second: int, batch: Second) -> None:
+        """The same where a client always gets the same server."""
+        same = serving.same(self._method, self._simulation.states[0])
+        known = known_clients(same)
+        places = of_known(batch, known, same)
+        if places is not None:
+            for place, number in places:
+                self._account(serving, serving.well[place], second, number)
+            return
+        for arrival in batch:
+            at = known.get(client_of(arrival))
+            if at is not None:
+                self._account(serving, serving.well[at], second, 1)
+                continue
+            request, peer = self._picked(arrival, second)
+            peer.conns -= 1
+            if found_by_hash(request):
+                known[client_of(arrival)] = serving.well.index(peer)
+            self._simulation.tally.alike(peer, second, 1, *self._fates[peer])
+
+    def _account(self, serving: Serving, peer: SimulatedPeer, second: int, number: int) -> None:
+        if second - peer.checked > peer.fail_timeout and not serving.peers.single:
+            peer.checked = second
+        self._simulation.tally.alike(peer, second, number, *self._fates[peer])
 
     def _picked(self, arrival: Arrival, second: int) -> tuple[Request, SimulatedPeer]:
         t, _, worker, key, address = arrival
@@ -207,40 +252,3 @@ class Steady:
                 simulation.pools[worker].put(peer, uses + 1, end)
             tally.landed(arrival, end)
         simulation.pass_time(t)
-
-
-def _harmless(request: Request, well: set[SimulatedPeer]) -> bool:
-    """Whether the end of a request changes nothing but numbers."""
-    return request.outcome == DONE and request.peer in well
-
-
-def _dealt(serving: _Serving, number: int, second: int) -> list[tuple[SimulatedPeer, int]]:
-    """``number`` picks of smooth weighted round robin among servers that are all well."""
-    well = serving.well
-    if serving.peers.single or len(well) == 1:
-        found = [(well[0], number)] if number else []
-    else:
-        found = _turns(well, number)
-    if not serving.peers.single:
-        for peer, _ in found:
-            if second - peer.checked > peer.fail_timeout:
-                peer.checked = second
-    return found
-
-
-def _turns(well: list[SimulatedPeer], number: int) -> list[tuple[SimulatedPeer, int]]:
-    currents = [peer.current for peer in well]
-    weights = [peer.weight for peer in well]
-    total, count = sum(weights), [0] * len(well)
-    places = range(len(well))
-    for _ in range(number):
-        best, highest = -1, 0
-        for at in places:
-            current = currents[at] = currents[at] + weights[at]
-            if best < 0 or current > highest:
-                best, highest = at, current
-        currents[best] -= total
-        count[best] += 1
-    for peer, current in zip(well, currents, strict=True):
-        peer.current = current
-    return [(peer, each) for peer, each in zip(well, count, strict=True) if each]

@@ -92,9 +92,9 @@ class Tally:
             self.back[(peer.index, peer.state)] = t
             peer.watched = False
 
-    def awaits(self, peer: SimulatedPeer, t: int) -> bool:
-        """Whether the answer that is waited for may belong to a request of the second from ``t`` on."""
-        return self._recovery[peer.index][1] < t + 1000 + peer.backend.ms
+    def awaited(self, peer: SimulatedPeer) -> int:
+        """The ms from which on the first answer of a watched peer is to be noted."""
+        return self._recovery[peer.index][1]
 
     def whole(self, second: int) -> bool:
         """Whether the window of latencies has all of a second, or nothing of it."""
@@ -105,13 +105,16 @@ class Tally:
         """An attempt at a peer."""
         self.contacts[peer.index][second] += 1
 
-    def answered(self, peer: SimulatedPeer, second: int, number: int) -> None:
-        """So many requests of a `whole` second got their answers from ``peer`` at once."""
+    def alike(self, peer: SimulatedPeer, second: int, number: int, status: int, wait: int) -> None:
+        """So many requests of a `whole` second got ``status`` from ``peer`` after ``wait`` ms, at the first attempt."""
         self.contacts[peer.index][second] += number
-        self.ok[second] += number
         if self._begin <= second * 1000 < self._end:
-            wait = peer.backend.ms
             self.waited[wait] = self.waited.get(wait, 0) + number
+        if status < 400:
+            self.ok[second] += number
+        else:
+            self._count_lost(second, status, number)
+            self._blame(number)
 
     def landed(self, arrival: int, t: int) -> None:
         """A request got its answer at the first attempt."""
@@ -141,15 +144,21 @@ class Tally:
             self.traces.append(Traced(arrival, t, attempts, status, broken))
 
     def _lost(self, request: Request, second: int, status: int, lonely: bool, broken: bool) -> None:
-        if status == 499:
-            self.gave_up[second] += 1
-        else:
-            self.failed[second] += 1
-            self.statuses[status] = self.statuses.get(status, 0) + 1
+        self._count_lost(second, status, 1)
         self.lonely += lonely
         self.broken += broken
         died = request.died and (request.once or status == 499)
         self.died += died
-        self.avoidable += not died
+        self._blame(not died)
+
+    def _count_lost(self, second: int, status: int, number: int) -> None:
+        if status == 499:
+            self.gave_up[second] += number
+        else:
+            self.failed[second] += number
+            self.statuses[status] = self.statuses.get(status, 0) + number
+
+    def _blame(self, number: int) -> None:
+        self.avoidable += number
         if self.avoidable > self.limit:
             raise ExceededError
