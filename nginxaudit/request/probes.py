@@ -26,6 +26,9 @@ _EACH = 12  # changes that each request is tried with
 _OF_HOSTS = 10_000  # requests with what maps read, at all hosts together
 _MEMBERS = 32  # alternatives of one regular expression
 
+_ANY = "x"
+"""A value for what a map says by default."""
+
 _Change = Callable[[Ask], Ask]
 
 
@@ -98,7 +101,7 @@ def _change(name: str, value: str) -> _Change | None:
         return (lambda ask: replace(ask, host=host, sni=host if ask.tls else None)) if host else None
     if name == "$request_method":
         return lambda ask: replace(ask, method=value.upper())
-    if read is None:
+    if read is None or not value:  # without the header or argument it is the request itself
         return None
     kind, what = read[1].lower(), read[2]
     if kind == "arg":
@@ -112,6 +115,7 @@ def _conditions(model: Model) -> Iterator[tuple[Directive, str, str]]:
     """Variables that ``map``, ``if`` and ``rewrite`` read, with each value that is asked for."""
     for node in model.config.named("map"):
         if node.args:
+            yield node, str(node.args[0]), _ANY
             for line in node.children:
                 if line.args and line.name not in ("default", "include"):
                     yield from ((node, str(node.args[0]), each) for each in _values(str(line.name)))

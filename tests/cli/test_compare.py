@@ -200,3 +200,15 @@ def test_nothing_to_compare_is_no_success(tmp_path: Path) -> None:
     run = nginxaudit("compare", "--no-settings", "a.conf", "a.conf", cwd=tmp_path)
     assert run.returncode == 3
     assert "nothing was compared" in run.stdout
+
+
+def test_headers_that_differ_are_shown(tmp_path: Path) -> None:
+    """Where the backend and the URI are the same, what else is not."""
+    text = """events {} http { map $http_upgrade $kind { default upgrade; '' close; } server { listen 80;
+        location / { proxy_pass http://10.0.0.1; proxy_set_header Connection $kind; add_header X-A 1; } } }"""
+    (tmp_path / "old.conf").write_text(text)
+    (tmp_path / "new.conf").write_text(text.replace("upgrade;", "Upgrade;").replace("X-A 1", "X-B s3cr3t"))
+    run = nginxaudit("compare", "--no-settings", "old.conf", "new.conf", cwd=tmp_path)
+    assert "GET http://localhost/ -H 'Upgrade: x'" in run.stdout
+    assert "; sends Connection: upgrade; answers X-A: 1, no X-B" in run.stdout
+    assert "; sends Connection: Upgrade; answers X-B: s3cr3t, no X-A" in run.stdout

@@ -59,7 +59,7 @@ def kind(outcome: Outcome) -> str:
     if outcome.unknown is not None:
         return "unknown"
     if outcome.closed:
-        return "closed"
+        return "closed" if outcome.server is not None else "connection refused"
     if outcome.passed is not None:
         name = f"upstream {outcome.upstream}" if outcome.upstream else veiled(outcome.passed)
         return name if outcome.status is None else f"{outcome.status} from {name}"
@@ -81,7 +81,26 @@ def _group(group: Group) -> ShownGroup:
 
 def _shown(difference: Difference) -> ShownDifference:
     old, new = difference.old, difference.new
-    return ShownDifference(request_of(difference.ask), _words(old), _words(new), _place(old), _place(new))
+    before, after = _words(old), _words(new)
+    if before == after:  # what differs is not in the sentence
+        before, after = before + _rest(old, new), after + _rest(new, old)
+    return ShownDifference(request_of(difference.ask), before, after, _place(old), _place(new))
+
+
+def _rest(outcome: Outcome, other: Outcome) -> str:
+    """Headers and texts that an outcome has and another has not, or has otherwise."""
+    mine, theirs = shown_outcome(outcome), shown_outcome(other)
+    found = []
+    for verb, own, others in (
+        ("sends", mine.upstream_headers, theirs.upstream_headers),
+        ("answers", mine.headers, theirs.headers),
+    ):
+        lines = [f"{name}: {text}" for name, text in own.items() if others.get(name) != text]
+        lines += [f"no {name}" for name in others if name not in own]
+        found += [f"{verb} {', '.join(lines)}"] if lines else []
+    if mine.body != theirs.body:
+        found.append(f'text "{mine.body or ""}"')
+    return f"; {'; '.join(found)}" if found else ""
 
 
 def request_of(ask: Ask) -> str:
