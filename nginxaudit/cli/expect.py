@@ -150,14 +150,23 @@ def _tests(text: RoutesText, models: list[Model], prefix: str, update: bool) -> 
             changed[number] = table
             wrong = ()
         title = route.name or f"{ask.method} {route.url}"
-        found.append(
-            Result(
-                text.path, text.lines[number], veiled(title), tuple([veiled(each.words) for each in wrong])
-            )
-        )
+        words = tuple([veiled(each.words) for each in wrong])
+        happens = _happens(done, wrong[0].when) if wrong else ""
+        found.append(Result(text.path, text.lines[number], veiled(title), words, happens))
     if changed:
         _write(text, changed)
     return traces, found
+
+
+def _happens(done: Trace, when: tuple[str, ...]) -> str:
+    """The outcome that holds under some assumptions, and where it is written."""
+    from nginxaudit.views.trace.view import shown_outcome
+    from nginxaudit.views.trace.words import summary
+
+    outcome = next((each for each in done.outcomes if each.when == when), done.outcomes[0])
+    shown = shown_outcome(outcome)
+    place = shown.location or shown.server
+    return summary(shown) + (f" ({place})" if place else "")
 
 
 def _write(text: RoutesText, changed: dict[int, dict[str, object]]) -> None:
@@ -218,6 +227,8 @@ def _cover(
 
 def _suggest(output: Output, options: dict[str, Any]) -> int:
     """Write a first file of tests."""
+    from msgspec.structs import replace
+
     from nginxaudit.cli.streams import say
     from nginxaudit.engine.routes import inline, quoted
     from nginxaudit.report.masked import veiled
@@ -228,6 +239,9 @@ def _suggest(output: Output, options: dict[str, Any]) -> int:
     for model in models:
         for ask in candidates(model):
             table, files = _now(model, ask, prefix)
+            if not table and ask.address is None:  # it may depend on the socket: IPv4, then
+                ask = replace(ask, address="127.0.0.1")
+                table, files = _now(model, ask, prefix)
             if table:
                 shown = {
                     key: veiled(value) if isinstance(value, str) else value for key, value in table.items()
@@ -255,6 +269,8 @@ def _now(model: Model, ask: Ask, prefix: str) -> tuple[dict[str, object], tuple[
     from nginxaudit.request.walk import trace
 
     outcomes = trace(model, ask, World(prefix=prefix), explain=False).outcomes
+    if outcomes[0].server is None:
+        return {}, ()  # the connection is refused
     table, file = now(outcomes), outcomes[0].file
     if table or file is None or file.endswith("/"):
         return table, ()

@@ -43,7 +43,7 @@ class Failure(Struct, frozen=True):
     def words(self) -> str:
         """In one sentence."""
         under = f" (if {' and '.join(self.when)})" if self.when else ""
-        return f"{self.what}: {self.expected} is expected, {self.found} is what happens{under}"
+        return f"{self.what}: expected {self.expected}, got {self.found}{under}"
 
 
 def failures(expected: Expected, outcomes: Iterable[Outcome]) -> tuple[Failure, ...]:

@@ -72,8 +72,9 @@ def test_tests_fail_and_say_what_happens(tree: Path) -> None:
     run = nginxaudit("expect", "--no-settings", cwd=tree)
     assert run.returncode == 1
     assert "FAILED the api  nginx-routes.toml:7" in run.stdout
-    assert 'uri: "/v1/x?y=1" is expected, "/x?y=1" is what happens' in run.stdout
-    assert "refused: true is expected" in run.stdout
+    assert 'uri: expected "/v1/x?y=1", got "/x?y=1"' in run.stdout
+    assert "refused: expected true" in run.stdout
+    assert "  what happens: " in run.stdout
 
 
 def test_other_formats(tree: Path) -> None:
@@ -154,3 +155,13 @@ def test_nothing_to_suggest(tmp_path: Path) -> None:
     run = nginxaudit("expect", "--no-settings", "--suggest", "--nginx-conf", "a.conf", cwd=tmp_path)
     assert (run.returncode, run.stdout) == (3, "")
     assert "no test can be suggested" in run.stderr
+
+
+def test_a_suggestion_for_a_socket_of_ipv4(tmp_path: Path) -> None:
+    """The default server listens on both, the site on IPv4 alone: its redirect is tested, with the address."""
+    (tmp_path / "nginx.conf").write_text(
+        "events {}\nhttp {\n server { listen 80 default_server; listen [::]:80 default_server; return 444; }\n"
+        " server { listen 80; server_name shop.example; return 301 https://shop.example/; } }\n"
+    )
+    run = nginxaudit("expect", "--no-settings", "--suggest", "--nginx-conf", "nginx.conf", cwd=tmp_path)
+    assert 'url = "http://shop.example/"\nto = "127.0.0.1"\nexpect = { status = 301' in run.stdout

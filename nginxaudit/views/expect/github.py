@@ -13,5 +13,5 @@ def write(results: Results, stream: TextIO) -> None:
     for test in results.tests:
         if test.failures:
             values = {"file": test.file, "line": str(test.line), "title": test.title}
-            stream.write(annotation("error", values, "\n".join(test.failures)) + "\n")
+            stream.write(annotation("error", values, "\n".join(test.lines)) + "\n")
     stream.write(f"nginxaudit: {results.summary}\n")

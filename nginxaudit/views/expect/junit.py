@@ -31,5 +31,5 @@ def write(results: Results, stream: TextIO) -> None:
             )
             if test.failures:
                 failure = SubElement(case, "failure", message=attribute(test.failures[0]), type="expectation")
-                failure.text = attribute("\n".join(test.failures))
+                failure.text = attribute("\n".join(test.lines))
     write_xml(top, stream)

@@ -25,7 +25,7 @@ def _lines(results: Results) -> Iterator[Line]:
                 (visible(test.title), "strong"),
                 (f"  {visible(test.file)}:{test.line}", "dim"),
             ]
-            for failure in test.failures:
+            for failure in test.lines:
                 yield [(f"  {visible(failure)}", "")]
     if results.show_missed and results.missed:
         yield [("Reached by no test:", "strong")]

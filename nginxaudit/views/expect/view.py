@@ -6,12 +6,18 @@ from msgspec import Struct
 
 
 class Result(Struct, frozen=True):
-    """One test: where it is written, what it asks, and what is otherwise than expected."""
+    """One test: where it is written, what it asks, what is otherwise than expected, and what happens in that case."""
 
     file: str
     line: int
     title: str
     failures: tuple[str, ...]
+    happens: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The failures, and what happens."""
+        return (*self.failures, *([f"what happens: {self.happens}"] if self.happens else []))
 
 
 class Results(Struct, frozen=True):
