@@ -13,3 +13,5 @@ PROTOCOLS_COMPARED: Version = (1, 25, 1)
 """Since then nginx warns when the ``listen`` lines of one address have different protocol options."""
 STREAM_NAMES: Version = (1, 25, 5)
 """Since then stream has ``server_name`` and ``default_server``."""
+TLS13_BY_DEFAULT: Version = (1, 23, 4)
+"""Since then TLS 1.3 is among the protocols where ``ssl_protocols`` is not set (https://nginx.org/en/CHANGES-1.24)."""

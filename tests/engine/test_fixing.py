@@ -75,6 +75,31 @@ def test_a_weakness_that_is_there_is_no_reason_in_a_copy_or_on_another_line(tmp_
     assert known.applied
 
 
+def test_a_flaw_of_the_version_is_none_that_is_new_where_another_line_leads_to_it(tmp_path: Path) -> None:
+    """``http2 on`` does what the parameter did: the flaws that were reported at ``listen`` are reported at both."""
+    main = _main(
+        tmp_path,
+        "events {}\nhttp {\nserver {\nlisten 443 ssl http2;\nssl_certificate a;\nssl_certificate_key b;\n"
+        "location / {\nproxy_pass http://10.0.0.1;\n}\n}\n}\n",
+    )
+    fixed = fix([main], Settings(nginx_version="1.31.3"), unsafe=True)
+    assert [finding.rule for finding in fixed.applied] == ["listen-http2-deprecated"]
+    assert fixed.rejected == ()
+    lines = [each.span.line for each in fixed.report.active if each.rule == "vulnerable-nginx-version"]
+    assert len(lines) == 2
+
+
+def test_no_fix_makes_a_flaw_reachable(tmp_path: Path) -> None:
+    """What is written does not switch on TLS 1.3, which nginx 1.22.1 leaves off by default."""
+    main = _main(
+        tmp_path,
+        "events {}\nhttp {\nserver {\nlisten 443 ssl;\nssl_certificate a;\nssl_certificate_key b;\n}\n}\n",
+    )
+    fixed = fix([main], Settings(nginx_version="1.22.1"), unsafe=True)
+    assert [finding.rule for finding in fixed.applied] == ["tls-protocols-unset"]
+    assert "vulnerable-nginx-version" not in {each.rule for each in fixed.report.active}
+
+
 def test_the_good_ones_of_a_round_are_kept(tmp_path: Path) -> None:
     wanted = own_rule(tmp_path, title="Rename", repair='replace = "{1} on"', directive="add_header")
     text = "events {}\nhttp {\n    add_header gzip;\n    add_header sendfile;\n    add_header nonsense;\n}\n"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nginxaudit.hit import CheckContext
-from nginxaudit.nginx import Version
 from nginxaudit.nginx.advisories import Condition
 from nginxaudit.nginx.names import FAMILIES
+from nginxaudit.nginx.since import TLS13_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive
 
 _NOT = "not "
-_TLS13_BY_DEFAULT: Version = (1, 23, 4)  # https://nginx.org/en/CHANGES-1.24
 
 
 class Features:
@@ -82,7 +81,7 @@ class Features:
             if protocols:
                 if any("TLSv1.3" in each.args for each in protocols):
                     yield node
-            elif not model.may_be_set(server, "ssl_protocols") and self._ctx.target.since(_TLS13_BY_DEFAULT):
+            elif not model.may_be_set(server, "ssl_protocols") and self._ctx.target.since(TLS13_BY_DEFAULT):
                 yield node
 
     def _together(self, needs: tuple[str, ...]) -> Iterator[Directive]:

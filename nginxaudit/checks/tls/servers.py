@@ -12,9 +12,11 @@ from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unles
 from nginxaudit.model import Model
 from nginxaudit.model.server import Server
 from nginxaudit.model.sockets import Socket
+from nginxaudit.nginx import Asked
 from nginxaudit.nginx.ciphers import is_level_0, is_wide, left_to_library, weak_families
 from nginxaudit.nginx.names import BALANCED
 from nginxaudit.nginx.patterns import compiled
+from nginxaudit.nginx.since import TLS13_BY_DEFAULT
 from nginxaudit.syntax.tree import Directive, Token
 
 _SAFE_BY_DEFAULT = (1, 27, 3)  # since then TLSv1.2 and TLSv1.3 alone
@@ -189,9 +191,23 @@ def tls_protocols_unset(ctx: CheckContext) -> Iterable[Hit]:
                 name_of(node),
                 "ssl_protocols is not set: before nginx 1.27.3 TLSv1 and TLSv1.1 are enabled by default",
                 node,
-                help="Add ssl_protocols TLSv1.2 TLSv1.3; to http.",
+                help=f"Add {_protocols(ctx.target)} to http.",
+                make_fix=partial(_protocols_set, node, ctx.target),
             )
             return
+
+
+def _protocols(target: Asked) -> str:
+    """Those of the default that are not broken: TLS 1.3 is not switched on where it is off."""
+    off = not target.is_range and not target.since(TLS13_BY_DEFAULT)
+    return "ssl_protocols TLSv1.2;" if off else "ssl_protocols TLSv1.2 TLSv1.3;"
+
+
+def _protocols_set(server: Directive, target: Asked) -> Edits:
+    block = server.parent
+    return (
+        (edits.first_in(block, _protocols(target)),) if block is not None and block.name == "http" else None
+    )
 
 
 def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:

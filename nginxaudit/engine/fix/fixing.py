@@ -317,11 +317,15 @@ def _worse(before: Report, after: Report, refusals: Set[str]) -> str | None:
         return _UNREADABLE
     if _gaps(after) < _gaps(before):  # what was hidden behind an error of syntax is seen now
         return None
-    known = Counter(map(_said, _errors(before, refusals)))
+    there = _errors(before, refusals)
+    known = Counter(map(_said, there))
+    causes = {each for finding in there for each in _causes(finding)}
     for finding in _errors(after, refusals):
         said = _said(finding)
         if said in known and (known[said] > 0 or not finding.rejected_by_nginx):
             known[said] -= 1
+            continue
+        if finding.cause and not finding.rejected_by_nginx and causes.issuperset(_causes(finding)):
             continue
         place = f"{finding.span.file}:{finding.span.line}"
         return _BREAKS.format(f"{place}: {finding.rule}: {finding.message}")
@@ -346,6 +350,11 @@ def _said(finding: Finding) -> tuple[str, str]:
 
 def _crashed(report: Report) -> set[str]:
     return {crash.rule for crash in report.crashes}
+
+
+def _causes(finding: Finding) -> set[tuple[str, str]]:
+    """What a finding is due to, each part of it: one of several flaws that were reported together may be seen elsewhere now."""
+    return {(finding.rule, part) for part in finding.cause.split("\0")[1:]}
 
 
 def _gaps(report: Report) -> int:
