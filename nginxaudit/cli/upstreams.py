@@ -63,7 +63,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
                 from nginxaudit.views.upstreams import render_upstreams
 
                 if not views and options["format_name"] == "text":
-                    stream.write("There is no upstream in what was read.\n")
+                    stream.write("There is no upstream in the input.\n")
                 else:
                     render_upstreams(options["format_name"], views, stream, color=color)
 

@@ -194,7 +194,9 @@ def _hopeless(group: UpstreamSpec, use: Use, scenario: Scenario) -> Iterator[Cau
 
 def _passed(outcome: Outcome) -> str:
     if outcome.died:
-        text = f"loses nothing but {_count(outcome.died, 'request')} that a server was answering when it went away"
+        text = (
+            f"loses nothing but {_count(outcome.died, 'request')} that a server was processing when it failed"
+        )
     else:
         text = "loses nothing"
     if outcome.retried:
@@ -232,9 +234,9 @@ def _failed(
         text += (
             "nothing"
             if left == 0
-            else f"{left}{' that a server was answering when it went away' if remedy.fixes else ''}"
+            else f"{left}{' that a server was processing when it failed' if remedy.fixes else ''}"
         )
-        text += f" (at a price: {remedy.trade_off})" if remedy.trade_off else ""
+        text += f" (trade-off: {remedy.trade_off})" if remedy.trade_off else ""
     if found and not any(remedy.fixes for remedy in found):
         text += ". Nothing that was tried fixes it completely"
     elif not found and searched:

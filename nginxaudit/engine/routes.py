@@ -90,7 +90,12 @@ def read_routes(path: str) -> RoutesText:
             raise TableError("route", "a list of tables is expected: write [[route]]")
         found = tuple([read(Route, entry, f"route {at}", "key") for at, entry in enumerate(entries, 1)])
     except OSError as error:
-        raise RoutesError(f"{path}: {error.strerror or error}") from None
+        hint = (
+            " (nginxaudit expect --suggest prints a first one)"
+            if isinstance(error, FileNotFoundError)
+            else ""
+        )
+        raise RoutesError(f"{path}: {error.strerror or error}{hint}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, TableError) as error:
         raise RoutesError(f"{path}: {error}") from None
     lines = [text.count("\n", 0, head.start()) + 1 for head in _HEAD.finditer(text)]

@@ -102,7 +102,7 @@ def _no_socket(flight: Flight) -> Lost | Closed:
     for server in model.servers(ask.family):
         for bad in server.bad_listens:
             node = bad.directive
-            words = f'{where} in what was read, but the address of "{node.name} {" ".join(node.args)}"'
+            words = f'{where} in the input, but the address of "{node.name} {" ".join(node.args)}"'
             if node.args and node.args[0].filled:
                 return Lost(
                     f"{words} comes from a template or the environment: trace the rendered file", node
@@ -111,9 +111,9 @@ def _no_socket(flight: Flight) -> Lost | Closed:
     if model.unread_files(ask.family):
         unread = model.config.incomplete_includes
         if not unread:
-            return Lost(f"{where} in what was read, which is only a part of a configuration")
+            return Lost(f"{where} in the input, which is only a part of a configuration")
         words = " ".join([unread[0].name, *unread[0].args])
-        return Lost(f'{where} in what was read, but "{words}" could not be read', unread[0])
+        return Lost(f'{where} in the input, but "{words}" could not be read', unread[0])
     sockets = [str(key) for key in model.sockets(ask.family)]
     more = f" and {len(sockets) - _MOST_SOCKETS} more" if len(sockets) > _MOST_SOCKETS else ""
     others = (

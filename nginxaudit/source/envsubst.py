@@ -15,6 +15,7 @@ from msgspec import Struct
 from nginxaudit.nginx.patterns import compiled
 from nginxaudit.source.embedded import EmbeddedText, Scalar, Stretch
 from nginxaudit.source.fence import read_utf8
+from nginxaudit.source.read import ReadError
 from nginxaudit.source.text import SourceText
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
@@ -128,10 +129,13 @@ def _unquoted(value: str) -> str:
 
 
 def filling_of(files: Iterable[str], defined: Iterable[str]) -> Filling:
-    """What ``files`` and the words NAME=VALUE ``defined`` say; later ones win. Raises `ValueError` and `ReadError`."""
+    """What ``files`` and the words NAME=VALUE ``defined`` say; later ones win. Raises `ValueError`."""
     values: dict[str, str] = {}
     for path in files:
-        values.update(read_assignments(read_utf8(path), path))
+        try:
+            values.update(read_assignments(read_utf8(path), path))
+        except ReadError as error:
+            raise ValueError(f"{path}: {error}") from None
     for word in defined:
         name, equals, value = word.partition("=")
         if not equals or not re.fullmatch(_NAME, name):

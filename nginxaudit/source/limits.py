@@ -55,13 +55,13 @@ class Limits(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     max_files: Annotated[
         int, _count("Files of one run: included ones, and those found in directories.", 1_000_000)
     ] = 50_000
-    max_include_depth: Annotated[int, _count("Files that include each other in a row.", 60)] = 40
-    max_depth: Annotated[int, _count("Blocks in blocks, those of included files counted.", 200)] = 100
+    max_include_depth: Annotated[int, _count("Depth of nested includes.", 60)] = 40
+    max_depth: Annotated[int, _count("Depth of nested blocks, including those of included files.", 200)] = 100
     max_directives: Annotated[
         int, _count("Directives of one configuration with everything that it includes.", 50_000_000)
     ] = 2_000_000
     max_repeats: Annotated[
-        int, _count("Directives of one run that come from including files again.", 50_000_000)
+        int, _count("Directives of one run that come from files included repeatedly.", 50_000_000)
     ] = 250_000
     max_regex_size: Annotated[
         int, _size("Size of a regular expression; nginx refuses words of 4 KiB.", 65_536)

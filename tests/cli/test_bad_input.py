@@ -309,7 +309,7 @@ def test_no_standard_output(tmp_path: Path) -> None:
 
 
 SETTINGS = {
-    "broken TOML": (b"select = [\n", "it is not valid TOML"),
+    "broken TOML": (b"select = [\n", "not valid TOML"),
     "unknown key": (b'selct = ["ALL"]\n', 'selct: unknown setting; did you mean "select"?'),
     "unknown rule": (b'ignore = ["missing-lisen"]\n', 'did you mean "missing-listen"?'),
     "wrong type": (b"select = 3\n", "select"),

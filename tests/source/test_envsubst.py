@@ -75,7 +75,7 @@ def test_what_is_no_definition(word: str) -> None:
 
 
 def test_an_env_file_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="/env: there is no such file"):
         audit([str(tmp_path)], Settings(env_file=(str(tmp_path / "env"),)))
 
 

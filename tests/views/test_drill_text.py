@@ -47,7 +47,7 @@ def test_the_change_is_told_with_its_numbers(tmp_path: Path) -> None:
     assert f"{remedy.lost_before} lost → {remedy.lost_after}" in text
     assert re.search(r"because\s+fail_timeout=30s: ", text)
     assert re.search(r'change\s+fail_timeout=8s  on every server in upstream "shop"', text)
-    assert "1 scenario: 1 loses requests; 1 of these would lose less" in text
+    assert "1 scenario: 1 loses requests; 1 of these would lose fewer" in text
 
 
 def test_what_passed_has_a_timeline_only_when_asked_for(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def _hangs(body: str, location: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("", ["no answer for 60s (proxy_read_timeout, the default): only then it counts as a failure; then GET is tried at the next server, a POST gets 504", "3 servers that hang: 504 after 180s"]),
-        ("proxy_read_timeout 5s; proxy_next_upstream error timeout non_idempotent;", ["no answer for 5s (proxy_read_timeout): only then", "POST, too", "504 after 15s"]),
+        ("", ["no answer for 60s (proxy_read_timeout, the default): only then it counts as a failure; then GET is retried on the next server, a POST gets 504", "3 servers that hang: 504 after 180s"]),
+        ("proxy_read_timeout 5s; proxy_next_upstream error timeout non_idempotent;", ["no answer for 5s (proxy_read_timeout): only then", "POST as well", "504 after 15s"]),
         ("proxy_read_timeout 10s; proxy_next_upstream_timeout 15s;", ["2 servers that hang: 504 after 20s, then proxy_next_upstream_timeout 15s is over"]),
         ("proxy_read_timeout 10s; proxy_next_upstream_timeout 10s;", ["no other server is tried"]),
         ("proxy_read_timeout 10s; proxy_next_upstream_tries 2;", ["2 servers that hang: 504 after 20s"]),

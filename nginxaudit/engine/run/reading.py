@@ -21,7 +21,7 @@ from nginxaudit.source.envsubst import Filling, filling_of
 from nginxaudit.source.files import Texts
 from nginxaudit.source.links import real_path
 from nginxaudit.source.placing import ReadOptions
-from nginxaudit.source.read import ReadError, is_below
+from nginxaudit.source.read import is_below
 from nginxaudit.source.root import Root, Roots, Unread
 from nginxaudit.source.roots import find_roots
 from nginxaudit.source.scanned import listed
@@ -221,7 +221,7 @@ def _filling(settings: Settings) -> Filling | None:
     """What templates are filled in with; None for nothing. Raises `SettingsError`."""
     try:
         return filling_of(settings.env_file, settings.define) or None
-    except (ValueError, ReadError) as error:
+    except ValueError as error:
         raise SettingsError(str(error)) from None
 
 

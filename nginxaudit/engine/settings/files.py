@@ -117,7 +117,7 @@ def _read_toml(file: str, fence: Fence) -> dict[str, Any]:
     try:
         return tomllib.loads(read_utf8(file, fence))
     except ValueError as error:  # also a number of thousands of digits
-        raise SettingsError(f"{file}: it is not valid TOML: {error}") from None
+        raise SettingsError(f"{file}: not valid TOML: {error}") from None
     except RecursionError:
         raise SettingsError(f"{file}: it is nested too deeply") from None
 

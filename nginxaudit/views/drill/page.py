@@ -36,7 +36,7 @@ _KEY = (
     ("server", "attempts at a server"), ("backup", "at a backup"), ("fault", "fault is on"),
 )  # fmt: skip
 _EDGES = (
-    "Left edge: red where other settings would lose less, yellow where they do not help, green where nothing is lost. "
+    "Left edge: red where other settings would lose fewer requests, yellow where they do not help, green where nothing is lost. "
     "Out: time until a failing server is marked unavailable. Back: time from recovery until it receives requests again. "
     "Others bear: their traffic, compared with before."
 )

@@ -16,12 +16,12 @@ from nginxaudit.views.drill.view import Drilled, DrillPlace, Section, Story, los
 KINDS = {
     "refuse": "the process is gone: connections are refused",
     "hang": "it accepts connections and never answers",
-    "blackhole": "the machine is gone: packets are lost, connecting takes until its timeout",
+    "blackhole": "the host is gone: packets are lost, and connecting takes until its timeout",
     "5xx": "it answers, but with errors",
     "slow": "it answers late",
     "flap": "it goes down and comes back repeatedly",
-    "rolling": "a rolling restart: one after the other is gone and comes back",
-    "start": "nginx is started: servers have no requests before their good probes",
+    "rolling": "a rolling restart: one server after the other",
+    "start": "nginx is started: servers get no requests before their checks pass",
 }
 """What each kind of scenario is."""
 
@@ -104,7 +104,7 @@ def nginx_line(target: Target) -> str:
 def kind_line(kind: str, load: Traffic) -> str:
     """What happens in a scenario of this kind, with its numbers."""
     more = {
-        "rolling": f", gone for {seconds(load.restart)}, {seconds(load.pause)} until the next",
+        "rolling": f", each gone for {seconds(load.restart)}, the next one {seconds(load.pause)} later",
         "5xx": f" ({load.error_status})",
         "slow": f" ({seconds(load.slow_time)})",
         "flap": f" ({seconds(load.flap_down)} gone, {seconds(load.flap_up)} back)",
@@ -131,7 +131,7 @@ def change_line(remedy: Remedy, story: Story, number: int) -> str:
     left = [each.verdict.remedies[number].lost_after for each in story.results]
     text = f"{lost} lost → {spread(left)}"
     if remedy.fixes and max(left):
-        text += ", which a server was answering when it went away"
+        text += ", which a server was processing when it failed"
     return text
 
 
@@ -186,7 +186,7 @@ def _ending(drilled: Drilled) -> str:
         return (
             "Nothing was drilled."
             if drilled.skipped or drilled.left_out
-            else "There is no upstream in what was read to drill so."
+            else "No upstream in the input can be drilled in this way."
         )
     if not lossy:
         return f"{_number(len(results), 'scenario')}: none loses requests."
@@ -200,7 +200,7 @@ def _ending(drilled: Drilled) -> str:
     verb = "loses" if len(lossy) == 1 else "lose"
     return (
         f"{_number(len(results), 'scenario')}: {len(lossy)} {verb} requests; "
-        f"{better or 'none'} of these would lose less with other settings, without another server."
+        f"{better or 'none'} of these would lose fewer with other settings, without another server."
     )
 
 

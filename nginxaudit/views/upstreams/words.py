@@ -77,7 +77,7 @@ def failures_of(upstream: Upstream, retries: Sequence[Retry]) -> str:
     if not upstream.peers:
         return "unknown: the servers are not in this text"
     if upstream.is_single_peer:
-        return "none: the only server is asked every time, whatever happened before"
+        return "none: the only server gets every request"
     words = {word for retry in retries for word in retry.conditions if word.startswith("http_")}
     counted = _ALWAYS[upstream.family]
     if words - _NO_FAILURES:
@@ -171,8 +171,8 @@ def _hang(retry: Retry, upstream: Upstream, model: Model) -> Iterator[str]:
     if tried < 2:
         yield f"{start}; then {over}: no other server is tried, the client gets 504"
         return
-    posts = "POST, too" if "non_idempotent" in retry.conditions else "a POST gets 504"
-    yield f"{start}; then GET is tried at the next server, {posts}"
+    posts = "POST as well" if "non_idempotent" in retry.conditions else "a POST gets 504"
+    yield f"{start}; then GET is retried on the next server, {posts}"
     why = f", then {over}" if tried < servers else ""
     yield f"{tried} servers that hang: 504 after {_seconds(tried * wait.ms)}{why}"
 
