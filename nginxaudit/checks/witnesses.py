@@ -47,6 +47,7 @@ class Try(Struct, frozen=True):
     six: bool = False
     body: int | None = None
     tls: bool | None = None
+    named: bool = False
 
 
 PLAIN = (Try(),)
@@ -171,20 +172,21 @@ def asks(model: Model, block: Directive, tries: Iterable[Try] = PLAIN) -> Iterat
     paths = [encoded(path) for path in _paths(server, location)]
     for each in tries:
         for path in [each.target] if each.target else [_joined(path, each.tail) for path in paths]:
-            for args, headers, method in conditions:
-                if method and each.method != "GET":
+            for held in conditions:
+                if held.method != "GET" != each.method:
                     continue
-                query = "&".join(filter(None, (args, each.args)))
+                query = "&".join(filter(None, (held.args, each.args)))
                 ask = ask_of(
                     server,
                     f"{path}{'&' if '?' in path else '?'}{query}" if query else path,
-                    method=method or each.method,
-                    headers=(*headers, *each.headers),
+                    method=held.method if held.method != "GET" else each.method,
+                    headers=(*held.headers, *each.headers),
                     six=each.six,
                     body=each.body,
                     client=each.client,
-                    host=each.host,
+                    host=each.host or held.host,
                     tls=each.tls,
+                    named=each.named,
                 )
                 if ask is not None:
                     yield ask
@@ -203,20 +205,20 @@ def _paths(server: Server, location: Location | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _conditions(block: Directive) -> Iterator[tuple[str, tuple[Header, ...], str]]:
-    """Arguments, headers and method: none, then what the condition of an ``if`` asks for."""
-    yield "", (), ""
+def _conditions(block: Directive) -> Iterator[Try]:
+    """Nothing, then what the condition of an ``if`` asks for."""
+    yield Try()
     wanted = condition(block) if block.name == "if" else None
     if wanted is None:
         return
     name = wanted.left.strip("${}").lower()
     if name == "request_method":
-        yield from (("", (), method) for method in _METHODS)
+        yield from (Try(method=method) for method in _METHODS)
         return
     value = (sample(wanted.right) if wanted.is_match else str(wanted.right)) if wanted.operator else "1"
     found = entered(name, value)
     if found is not None:
-        yield found.args, found.headers, ""
+        yield found
 
 
 def entered(name: str, value: str) -> Try | None:

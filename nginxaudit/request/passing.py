@@ -84,10 +84,8 @@ def _proxy(flight: Flight, node: Directive) -> Passed:
     url = _url(flight, node)
     if url.bad:
         raise BadUrl(500, "the value is not a URL")
-    if url.resolved and not flight.model.effective(flight.block, "resolver"):
-        raise BadUrl(502, f"there is no resolver for the name in {url.shown}")
-    if url.resolved and _has_empty_label(shown(url.host)):
-        raise BadUrl(502, f"the name in {url.shown} cannot be looked up")
+    if url.resolved:
+        _look_up(flight, shown(url.host), url.shown)
     block = flight.block
     flight.proxy_host = url.host
     method = flight.model.value(block, "proxy_method")
@@ -163,9 +161,29 @@ def _plain_target(flight: Flight, node: Directive, protocol: str) -> _Url:
         found = flight.pin(found, node)
     if isinstance(found, Unknown):
         return _Url(found.shown, found, None, None, True)
-    target = parse_target(protocol, found, flight.model.groups("http"), runtime="$" in text)
+    runtime = "$" in text
+    target = parse_target(protocol, found, flight.model.groups("http"), runtime=runtime)
+    if runtime:
+        _check(flight, target)
     upstream = target.upstream.name if target.upstream is not None else None
     return _Url(found, found.partition("://")[2] or found, None, upstream)
+
+
+def _check(flight: Flight, target: PassTarget) -> None:
+    """What a variable has to make: an address with a port, or a name that can be looked up. Raises `BadUrl`."""
+    if target.kind == "invalid":
+        raise BadUrl(500, f"{target.text} is no address: {target.reason}")
+    if target.upstream is None and target.kind != "unix" and target.port is None:
+        raise BadUrl(500, f"{target.text} has no port")
+    if target.kind == "hostname":
+        _look_up(flight, target.host, target.text)
+
+
+def _look_up(flight: Flight, host: str, text: str) -> None:
+    if not flight.model.effective(flight.block, "resolver"):
+        raise BadUrl(502, f"there is no resolver for the name in {text}")
+    if _has_empty_label(host):
+        raise BadUrl(502, f"the name in {text} cannot be looked up")
 
 
 # -- the URI

@@ -29,11 +29,13 @@ def ask_of(
     client: str | None = None,
     host: str | None = None,
     tls: bool | None = None,
+    named: bool = False,
 ) -> Ask | None:
     """A request of a stranger to a server; None where it has no socket that is known. ``six``: over IPv6.
 
     ``host`` is for a server that the name need not lead to, ``client`` for an address that matters,
     ``tls`` for a socket with or without TLS.
+    With ``named`` TLS asks for the host, too.
     """
     listen = next(
         (
@@ -55,7 +57,7 @@ def ask_of(
         method,
         headers,
         listen.ssl,
-        name if listen.ssl else None,
+        (host if named and host else name) if listen.ssl else None,
         None if listen.is_wildcard and not six else listen.host,
         listen.port,
         client or (CLIENT6 if six else CLIENT),

@@ -159,12 +159,15 @@ class Site:
     def _moved(self, witness: Witness, ports: dict[int, int]) -> Witness:
         port = urlsplit(witness.url).port
         url = witness.url.replace(f":{port}/", f":{self.free[str(port)]}/", 1)
-        backend = f"127.0.0.1:{ports[200]}"
-        return replace(
-            witness,
-            url=url.replace(INSIDE, backend),
-            headers=tuple([(name, value.replace(INSIDE, backend)) for name, value in witness.headers]),
-        )
+
+        def moved(text: str) -> str:
+            """With a backend of the test in the place of the server inside; one with a port of its own speaks FastCGI."""
+            return text.replace(f"{INSIDE}:9000", f"127.0.0.1:{ports[0]}").replace(
+                INSIDE, f"127.0.0.1:{ports[200]}"
+            )
+
+        headers = tuple([(name, moved(value)) for name, value in witness.headers])
+        return replace(witness, url=moved(url), headers=headers)
 
     def _adapted(self, text: str, ports: dict[int, int]) -> str:
         directory = self.directory
@@ -173,7 +176,7 @@ class Site:
             lambda found: f"listen {'[::1]' if '[' in found[1] else '127.0.0.1'}:{self.free[found[2]]}",
             text,
         )
-        text = re.sub(r"(fastcgi_pass )[^;]+", rf"\g<1>127.0.0.1:{ports[0]}", text)
+        text = re.sub(r"(fastcgi_pass )[^;$]+;", rf"\g<1>127.0.0.1:{ports[0]};", text)
         text = re.sub(
             r"127\.0\.0\.1:80\d\d\b|127\.0\.0\.1:9\d\d\d\b|10\.0\.0\.1:\d+", f"127.0.0.1:{ports[200]}", text
         )
@@ -185,7 +188,7 @@ class Site:
         text = text.replace("include fastcgi_params;", "fastcgi_param REQUEST_URI $request_uri;")
         text = re.sub(r'((?:root|alias|default) "?|example\.\w+ )/(?=[\w;])', rf"\g<1>{directory}/", text)
         text = re.sub(r"((?:root|alias) )/;", rf"\g<1>{directory}/;", text)
-        text = re.sub(r"(ssl_certificate )[^;]+", rf"\g<1>{directory}/{CERTIFICATE}", text)
+        text = re.sub(r"(ssl_(?:client_)?certificate )[^;]+", rf"\g<1>{directory}/{CERTIFICATE}", text)
         text = re.sub(r"(ssl_certificate_key )[^;]+", rf"\g<1>{directory}/{KEY}", text)
         text = re.sub(r"(auth_basic_user_file )[^;/]+", rf"\g<1>{directory}/users", text)
         if not re.search(r"\b(root|alias) ", text):  # files would come from where nginx is installed

@@ -214,12 +214,15 @@ def forwarded_headers_missing(ctx: CheckContext) -> Iterable[Hit]:
     """A backend that does not learn who asks; asked for only."""
     for each in ctx.model.passes:
         if lacks_client(ctx.model, each):
+            from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(each.directive),
                 "the backend does not receive the client address",
                 each.directive,
                 help="Add proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
                 make_fix=partial(_client_told, each, ctx.model),
+                witness=shortfalls.not_told(ctx, each.directive),
             )
             assumed = ctx.model.may_be_set(each.scope, "proxy_set_header")
             yield unless(assumed, "an enclosing block adds the header", hit)

@@ -106,3 +106,26 @@ def forged_address(ctx: CheckContext, node: Directive) -> Witness | None:
         ) or any(value.endswith(f", {_FORGED}") for _, value in end.upstream_headers)
 
     return shown(ctx, node, ends, (Try(headers=((header, _FORGED),)),))
+
+
+def without_parameter(ctx: CheckContext, node: Directive, name: str) -> Witness | None:
+    """A request that is passed on without a parameter or a header."""
+    wanted = name.lower()
+    return shown(ctx, node, lambda end: end.passed is not None and wanted not in _names(end.upstream_headers))
+
+
+def not_told(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request that is passed on with nothing about the client."""
+
+    def ends(end: Outcome) -> bool:
+        return end.passed is not None and not any(
+            name.startswith("x-forwarded") or name in ("x-real-ip", "forwarded")
+            for name in _names(end.upstream_headers)
+        )
+
+    return shown(ctx, node, ends)
+
+
+def any_answer(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request that is answered."""
+    return shown(ctx, node, lambda end: end.unknown is None and not end.closed and end.passed is None)

@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 from nginxaudit.checks.witnesses import PLAIN, Try, asks, carrying, entered, may_try, shown
 from nginxaudit.finding import Witness
 from nginxaudit.hit import CheckContext
+from nginxaudit.model.expressions import Written, condition
 from nginxaudit.model.location import Location
+from nginxaudit.model.regex import matches
 from nginxaudit.model.variables import references
 from nginxaudit.nginx.names import REDIRECTS
 from nginxaudit.pcre.sample import sample
@@ -216,12 +218,12 @@ def unlimited(ctx: CheckContext, node: Directive) -> Witness | None:
 
 def for_unknown(ctx: CheckContext, server: Directive) -> Witness | None:
     """A request for a name of nobody that a server answers."""
-    return shown(ctx, server, lambda end: end.unknown is None, (Try(host="unknown.example"),))
+    return shown(ctx, server, lambda end: end.unknown is None, (Try(host="unknown.example", named=True),))
 
 
 def for_name(ctx: CheckContext, server: Directive, name: str) -> Witness | None:
     """A request for a name that a server answers."""
-    return shown(ctx, server, lambda end: end.unknown is None, (Try(host=name),))
+    return shown(ctx, server, lambda end: end.unknown is None, (Try(host=name, named=True),))
 
 
 def in_plain(ctx: CheckContext, server: Directive, name: str) -> Witness | None:
@@ -282,3 +284,25 @@ def handled_by_last(ctx: CheckContext, location: Location, last: Directive) -> W
     """A request that the handler written last answers."""
     passes = last.name.endswith("_pass")
     return shown(ctx, location.directive, lambda end: passes and end.passed is not None)
+
+
+def answered_first(ctx: CheckContext, node: Directive) -> Witness | None:
+    """A request that a ``return`` answers, whatever else is written beside it."""
+    return shown(ctx, node, lambda end: end.status is not None, through=node)
+
+
+def with_any_character(ctx: CheckContext, written: Written) -> Witness | None:
+    """A request in which another character stands where a dot was meant."""
+    text = sample(written.text)
+    if matches(written.text, text, caseless=written.caseless) is not True:
+        return None
+    node = written.directive
+    if written.kind == "server_name":
+        return shown(ctx, node, lambda end: end.unknown is None, (Try(host=text, named=True),))
+    if written.kind == "location":
+        return shown(ctx, node, lambda end: end.unknown is None)
+    asked = condition(node) if written.kind == "if" else None
+    answer = node.first("return")
+    if asked is None or asked.negated or answer is None:
+        return None
+    return shown(ctx, node, lambda end: end.status is not None, through=answer)

@@ -71,12 +71,15 @@ def unreachable_directive(ctx: CheckContext) -> Iterable[Hit]:
         dead = list(_never_reached(block, node))
         if dead:
             names = listed(list(dict.fromkeys(str(each.name) for each in dead)))
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 whole(dead[0]),
                 f"never reached because return always answers first: {names}",
                 dead[0],
                 related=(("answers every request", whole(node)),),
                 help="Delete the unreachable directives, or move the return to the intended block.",
+                witness=detours.answered_first(ctx, node),
             )
 
 

@@ -264,11 +264,14 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
         params = [node for node in ctx.model.effective(each.scope, "fastcgi_param") if node.args]
         names = [node for node in params if node.args[0] == "SCRIPT_FILENAME"]
         if not names:
+            from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(each.directive),
                 "SCRIPT_FILENAME is not sent: PHP answers with an empty page or File not found",
                 each.directive,
                 help="Add fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; (or include fastcgi.conf).",
+                witness=shortfalls.without_parameter(ctx, each.directive, "SCRIPT_FILENAME"),
             )
             assumed = any(
                 not node.source.path for node in params

@@ -181,11 +181,14 @@ def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
     written = [node for node in ctx.model.config.named("server_tokens") if node.args]
     shown = next((node for node in written if node.args[0].lower() in ("on", "build")), None)
     if shown is not None:
+        from nginxaudit.checks.headers import shortfalls  # only who has such a finding pays for it
+
         yield Hit(
             whole(shown),
             "server_tokens sends the nginx version with every response",
             shown,
             help="Set server_tokens off;",
+            witness=shortfalls.any_answer(ctx, shown),
             make_fix=partial(
                 _all_hidden, [node for node in written if node.args[0].lower() in ("on", "build")]
             ),

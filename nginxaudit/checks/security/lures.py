@@ -20,7 +20,14 @@ _HOSTS = (f".{_SITE}", _SITE, f".{_SITE}/", f"{_SITE}/", f".{_SITE}/x", f"{_SITE
 _URLS = (f"https://{_SITE}/", _SITE, f"/{_SITE}", f"//{_SITE}", f"//{_SITE}/", f"/{_SITE}/x")
 _INSIDE = "169.254.169.254"
 """Where clouds tell an instance its passwords: what clients must not reach through a proxy."""
-_BACKENDS = (_INSIDE, f"http://{_INSIDE}", f"{_INSIDE}/", f"http://{_INSIDE}/?", f"{_INSIDE}?")
+_BACKENDS = (
+    _INSIDE,
+    f"{_INSIDE}:9000",
+    f"http://{_INSIDE}",
+    f"{_INSIDE}/",
+    f"http://{_INSIDE}/?",
+    f"{_INSIDE}?",
+)
 _INJECTED = "X-Injected"
 _LINES = (f"\r\n{_INJECTED}: 1", f"\n{_INJECTED}:1", f"x\r\n{_INJECTED}: 1", f"x\n{_INJECTED}:1")
 
@@ -54,7 +61,7 @@ def forged_backend(ctx: CheckContext, node: Directive, origin: Origin) -> Witnes
     """A request that is passed on to a server which the client names."""
 
     def ends(end: Outcome) -> bool:
-        host = (end.passed or "").partition("://")[2]
+        host = (end.passed or "").rpartition("//")[2]
         return host.partition(":")[0] == _INSIDE
 
     texts = [*_BACKENDS, *(f"{_INSIDE}/{end}" for end in _asked_for(node, origin))]

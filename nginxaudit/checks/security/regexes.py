@@ -72,12 +72,15 @@ def regex_unescaped_dot(ctx: CheckContext) -> Iterable[Hit]:
         words = _dotted_words(written.expression.text, hosts, paths)
         if words is not None:
             dot, word = words
+            from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+
             yield Hit(
                 _inside(written, dot),
                 f'the unescaped dot before "{word}" matches any character',
                 written.directive,
                 help=f"Write \\.{word}",
                 make_fix=partial(_escaped, _inside(written, dot), written.directive),
+                witness=detours.with_any_character(ctx, written),
             )
 
 

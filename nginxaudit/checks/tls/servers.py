@@ -348,11 +348,14 @@ def client_certificate_not_enforced(ctx: CheckContext) -> Iterable[Hit]:
             and not ctx.model.variables("http").code
             and (ctx.model.is_enclosed or not _unread(ctx.model, node))
         ):
+            from nginxaudit.checks.security import openings  # only who has such a finding pays for it
+
             hit = Hit(
                 whole(node),
                 "$ssl_client_verify is never checked: clients without a valid certificate are served",
                 node,
                 help="Write ssl_verify_client on; or check $ssl_client_verify.",
+                witness=openings.file_of(ctx, node),
             )
             yield unless(ctx.model.is_enclosed, "another file checks it", hit)
 
