@@ -97,7 +97,7 @@ def _most_severe(report: Report) -> tuple[Sequence[Finding], int]:
 
 def _rules(report: Report) -> list[Rule]:
     """The rules that run by default, those that something is reported of, and those of findings that came without a rule."""
-    named = {each.rule for each in (*report.findings, *report.crashes)}
+    named = {finding.rule for finding in report.findings} | {crash.rule for crash in report.crashes}
     rules = {rule.slug: rule for rule in report.rules if rule.default or rule.slug in named}
     for finding in report.findings:
         if finding.rule not in rules:
