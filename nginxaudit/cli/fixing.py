@@ -12,6 +12,7 @@ from nginxaudit.cli.streams import CommandError, say
 if TYPE_CHECKING:
     from nginxaudit.cli.output import Output
     from nginxaudit.engine.fix.fixing import Fixed
+    from nginxaudit.engine.results.report import Report
     from nginxaudit.engine.settings import Settings
 
 
@@ -74,6 +75,17 @@ def applied(
         raise CommandError(f"--fix: {error}") from None
     if left or fixed.applied:
         _tell(fixed, only_diff=False, left=left)
+
+
+def say_why_not_fixed(report: Report) -> None:
+    """What was not analysed, and so not fixed, to standard error: where no report says it."""
+    from nginxaudit.report.coverage import crash_line, gaps
+
+    if report.incomplete:
+        for gap in gaps(report):
+            say(f"not analysed: {gap}", error=True)
+    for crash in report.crashes:
+        say(crash_line(crash), error=True)
 
 
 def _refuse_dumps(stdin: bytes | None) -> None:

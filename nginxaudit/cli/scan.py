@@ -176,7 +176,7 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
 
 def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) -> tuple[int, Report]:
     """Fix, or show what would be fixed; the report is on what is left."""
-    from nginxaudit.cli.fixing import applied, show_diff, tried
+    from nginxaudit.cli.fixing import applied, say_why_not_fixed, show_diff, tried
 
     piped = "-" in paths
     unsafe, jobs = options["unsafe_fixes"], options["jobs"]
@@ -191,6 +191,7 @@ def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) 
         fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=True, jobs=jobs)
         with applied(fixed, paths, settings, data, left=False):
             pass
+        say_why_not_fixed(fixed.report)
         return fixed.report.exit_code(None), fixed.report
     # Standard output holds the fixed text of standard input. The other reports are opened, and written, before
     # anything is changed: when that fails, nothing is.

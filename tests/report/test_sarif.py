@@ -283,6 +283,36 @@ def test_fingerprints():
     assert re.fullmatch(r"[0-9a-f]+:1", result["partialFingerprints"]["primaryLocationLineHash"])
 
 
+def test_equal_problems_have_fingerprints_that_stay_when_lines_move(tmp_path):
+    """GitHub tells results apart by file, rule and the hash of the line, which counts equal lines of the file."""
+    server = "server {\n    listen 80;\n    location / {\n        autoindex on;\n    }\n}\n"
+    (tmp_path / "nginx.conf").write_text("events {}\nhttp { include *.inc; }\n")
+
+    def fingerprints():
+        run = nginxaudit_command(
+            "scan", "--select", "autoindex-enabled", "-f", "sarif", "nginx.conf", cwd=tmp_path
+        )
+        return [
+            (
+                result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+                *result["partialFingerprints"].values(),
+            )
+            for result in json.loads(run.stdout)["runs"][0]["results"]
+        ]
+
+    for name in ("a.inc", "m.inc"):
+        (tmp_path / name).write_text(server * 2)
+    before = fingerprints()
+    assert len(before) == 4
+    assert (
+        len({(file, line) for file, line, _ in before}) == len({(file, own) for file, _, own in before}) == 4
+    )
+    assert before[0][1:] == before[2][1:], "the same in another file"
+    for name in ("a.inc", "m.inc"):
+        (tmp_path / name).write_text("# moved\n\n" + server * 2)
+    assert fingerprints() == before
+
+
 @pytest.mark.parametrize(
     ("kind", "sarif"), [("inline", "inSource"), ("per-file", "external"), ("baseline", "external")]
 )
