@@ -63,6 +63,7 @@ def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int
       nginxaudit compare --git origin/main...HEAD --format markdown
       nginxaudit compare --format markdown before.dump after.dump
     """
+    from nginxaudit.cli.serving import sources_of
     from nginxaudit.engine.settings import SettingsError
 
     if len(paths) != 2 and (revision is None or len(paths) > 1):
@@ -77,6 +78,7 @@ def command(paths: tuple[str, ...], revision: str | None, **options: Any) -> int
             else:
                 names, sides = _of_git(revision, paths[0] if paths else ".", options)
             (before, lacking_before), (after, lacking_after) = sides
+            output.require_apart(sources_of([*before, *after]))
             comparison = _compared(before, after, names, options)
 
             def tell(stream: TextIO) -> None:

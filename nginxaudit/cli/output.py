@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
@@ -18,6 +18,7 @@ from nginxaudit.cli.streams import CommandError, writing
 
 if TYPE_CHECKING:
     from nginxaudit.source.replace import WriteTarget
+    from nginxaudit.source.text import SourceText
 
 COLORS: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
 _STDOUT = (None, "-", "/dev/stdout")
@@ -152,6 +153,16 @@ class Output:
         self._stream = io.TextIOWrapper(self._target.file, encoding="utf-8", newline="\n")
         return self
 
+    def require_apart(self, sources: Iterable[SourceText]) -> None:
+        """Raise `CommandError` where the file is one of ``sources``: a report never replaces what it is about."""
+        if self._path is None:
+            return
+        real = os.path.realpath(self._path)
+        if any(source.real == real for source in sources):
+            raise CommandError(
+                f"--output {self._path}: it is a file of the configuration that is read: give another path"
+            )
+
     def write(self, render: Callable[[TextIO], None], format_name: str = "text") -> None:
         """Let ``render`` write to where the output goes, in a format; no log of a CI server obeys what it writes.
 
@@ -243,6 +254,11 @@ class Reports:
                 raise click.UsageError("--output: two reports cannot be written to the same file")
             self._stack = stack.pop_all()
         return self
+
+    def require_apart(self, sources: Collection[SourceText]) -> None:
+        """Raise `CommandError` where one of the files is one of ``sources``."""
+        for _, output in self._outputs:
+            output.require_apart(sources)
 
     def write(self, render: Callable[[str, TextIO], None]) -> None:
         """Let ``render`` write each format to where it goes."""

@@ -165,6 +165,7 @@ def _scanned(paths: tuple[str, ...], options: dict[str, Any], settings: Settings
         progress = Progress()
         examination = examine(paths, settings, stdin=stdin, progress=progress, jobs=jobs, clock=clock)
         progress.end()
+        reports.require_apart(examination.report.sources.values())
         with clock.phase("report"):
             reports.write(_renderer(reports, examination.report, examination.models, options, settings))
     if isinstance(clock, Stopwatch):
@@ -184,6 +185,7 @@ def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) 
     if options["diff"]:
         with Output(_patch_file(options["outputs"])) as output:
             fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=False, jobs=jobs)
+            output.require_apart(fixed.report.sources.values())
             show_diff(fixed, settings, data, output)
         changed = bool(fixed.changes) or fixed.stdin is not None
         return (fixed.report.exit_code(None) or int(changed)), fixed.report
@@ -197,6 +199,7 @@ def _fixed(paths: tuple[str, ...], options: dict[str, Any], settings: Settings) 
     # anything is changed: when that fails, nothing is.
     with Reports(options["format_name"], options["outputs"], FORMATS, stdout=not piped) as reports:
         fixed = tried(paths, settings, unsafe=unsafe, stdin=data, writes=True, jobs=jobs)
+        reports.require_apart(fixed.report.sources.values())
         write = _renderer(reports, fixed.report, (), options, settings)
         reports.write_files(write)
         with applied(fixed, paths, settings, data):

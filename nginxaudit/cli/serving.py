@@ -6,11 +6,12 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from nginxaudit.engine.settings import Settings
     from nginxaudit.model import Model
     from nginxaudit.request.records import Ask
+    from nginxaudit.source.text import SourceText
 
 _MOST = 4  # files that a message names
 
@@ -34,6 +35,11 @@ def serving(
     if not models:
         _say((_nothing(read.models), *read.notes))
     return models, bool(read.troubles) or not models
+
+
+def sources_of(models: Iterable[Model]) -> Iterator[SourceText]:
+    """The texts that the configurations are made of."""
+    return (source for model in models for source in model.config.sources.values())
 
 
 def say_several(models: list[Model]) -> None:

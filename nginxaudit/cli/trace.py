@@ -12,7 +12,7 @@ from nginxaudit.cli.asks import request_options
 from nginxaudit.cli.options import settings_of, target_options
 from nginxaudit.cli.output import COLORS, Output, output_options
 from nginxaudit.cli.sections import Sectioned
-from nginxaudit.cli.serving import model_for, say_several, serving
+from nginxaudit.cli.serving import model_for, say_several, serving, sources_of
 from nginxaudit.cli.streams import CommandError
 from nginxaudit.views.trace import FORMATS
 
@@ -60,6 +60,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
         settings = settings_of(paths, options)
         with Output(options["output"]) as output:
             models, incomplete = serving(paths, settings)
+            output.require_apart(sources_of(models))
             say_several(models)
             views = _views(models, urls, options, settings.prefix)
 

@@ -49,6 +49,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
         settings = settings_of(paths, options)
         with Output(options["output"]) as output:
             examination = examine(paths, settings, stdin=sys.stdin.buffer if "-" in paths else None)
+            output.require_apart(examination.report.sources.values())
             wanted = options["upstream"]
             views = [
                 view

@@ -273,6 +273,38 @@ def test_a_full_disk(
     )
 
 
+@pytest.mark.parametrize(
+    "output", ["nginx.conf", "./a/../nginx.conf", "{}/nginx.conf", "conf.d/x.inc", "link"]
+)
+@pytest.mark.parametrize(
+    "arguments",
+    ["scan", "scan --fix", "scan --diff", "graph", "drill", "upstreams", "trace nginx.conf http://a.example/", "compare other.conf"],
+)  # fmt: skip
+def test_a_report_replaces_no_configuration(
+    arguments: str,
+    output: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(tmp_path, "nginx.conf", PROXYING.replace(b"listen 80;", b"listen 80; include conf.d/*.inc;"))
+    write(tmp_path, "conf.d/x.inc", b"server_tokens on;\n")
+    write(tmp_path, "other.conf", PROXYING)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("nginx.conf")
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.[ci][on]*") if path.is_file()}
+    path = output.format(tmp_path)
+    words = arguments.split()
+    monkeypatch.setattr(
+        sys, "argv", ["nginxaudit", *words, *(() if "trace" in words else ("nginx.conf",)), "-o", path]
+    )
+    assert main.run() == 2
+    said = f"--output {path}: it is a file of the configuration that is read: give another path\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 class _Full(io.StringIO):
     def write(self, _: str) -> int:
         raise OSError(28, "No space left on device")
