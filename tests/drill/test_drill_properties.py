@@ -195,6 +195,21 @@ def test_counting_whole_seconds_gives_the_numbers_of_following_each_request(
     assert found[0] == found[1]
 
 
+def test_what_is_in_flight_meets_servers_as_they_were() -> None:
+    """At 2960 ms A has answered 404, and B, which stops at 3000 ms, still answers; a look at second 3 does not change that."""
+    app = group("A", "B")
+    for quick in (False, True):
+        tally = Tally(2, 5)
+        does = {0: [(0, status(404))], 1: [(3000, refuse(graceful=True))]}
+        simulation = Simulation(app, use("error http_404"), does, tally, response=50, horizon=5000)
+        batches = [(2, [(2910, "GET", 0, b"", b"")]), (3, [(3100, "GET", 0, b"", b"")])]
+        if quick:
+            simulation.run_seconds(batches)
+        else:
+            simulation.run(arrival for _, batch in batches for arrival in batch)
+        assert [tally.ok[2], tally.failed[2], tally.waited[100]] == [1, 0, 1]
+
+
 @pytest.mark.slow
 @settings(max_examples=30)
 @given(groups(), uses, schedules, st.integers(0, 9))
