@@ -24,7 +24,7 @@ from nginxaudit.drill.behaviour import (
     status,
 )
 from nginxaudit.drill.extended import simulation_of
-from nginxaudit.drill.load import Traffic, arrivals, seconds
+from nginxaudit.drill.load import Second, Traffic, arrivals, seconds
 from nginxaudit.drill.methods import METHODS
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import ActiveCheck, Queue, ServerSpec, Sticky, UpstreamSpec, Use
@@ -202,7 +202,7 @@ def test_what_is_in_flight_meets_servers_as_they_were() -> None:
         tally = Tally(2, 5)
         does = {0: [(0, status(404))], 1: [(3000, refuse(graceful=True))]}
         simulation = Simulation(app, use("error http_404"), does, tally, response=50, horizon=5000)
-        batches = [(2, [(2910, "GET", 0, b"", b"")]), (3, [(3100, "GET", 0, b"", b"")])]
+        batches = [(at, Second([(at * 1000 + 910, "GET", 0, b"", b"")])) for at in (2, 3)]
         if quick:
             simulation.run_seconds(batches)
         else:
