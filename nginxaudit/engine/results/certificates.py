@@ -22,8 +22,8 @@ from nginxaudit.source.read import ReadError
 from nginxaudit.syntax.tree import Config, Directive, Token
 
 EXPIRED, EXPIRING, FOREIGN = "certificate-expired", "certificate-expiring", "certificate-name-mismatch"
-MISMATCH, EXPOSED = "certificate-key-mismatch", "private-key-permissions"
-RULES = (EXPIRED, EXPIRING, FOREIGN, MISMATCH, EXPOSED)
+MISMATCH, EXPOSED, WEAK = "certificate-key-mismatch", "private-key-permissions", "certificate-weak"
+RULES = (EXPIRED, EXPIRING, FOREIGN, MISMATCH, EXPOSED, WEAK)
 
 Found = Iterator[tuple[str, Hit]]
 """Hits with the rules that find them."""
@@ -33,6 +33,7 @@ _PREFIXES = ("", *(f"{protocol}_" for protocol in ENCRYPTING))
 _NAMES = tuple([f"{prefix}{_OWN}" for prefix in _PREFIXES])
 _SECRET = (*(f"{name}_key" for name in _NAMES), "ssl_session_ticket_key", *(f"{prefix}ssl_password_file" for prefix in _PREFIXES))  # fmt: skip
 _MOST = 1 << 20  # bytes of a file
+_FEWEST_BITS = 2048
 _ANY_NAME = ("regex", "hostname", "invalid")
 """Kinds of names of which it is not known what clients ask for."""
 
@@ -51,6 +52,7 @@ class CertificateFiles:
         """All hits; those of rules that were not asked are not looked for where that costs."""
         for node, token in self._named(_NAMES):
             yield from self._dates(node, token)
+            yield from self._strength(node, token)
             if MISMATCH in self._options:
                 yield from self._pair(node, token)
         if EXPOSED in self._options:
@@ -106,6 +108,20 @@ class CertificateFiles:
                 EXPIRING,
                 Hit(arg(node, token), text, node, help="Renew the certificate, then reload nginx."),
             )
+
+    def _strength(self, node: Directive, token: Token) -> Found:
+        certificate = self._certificate(token)
+        if certificate is None:
+            return
+        who = "clients" if node.name == _OWN else "backends"
+        if 0 < certificate.rsa_bits < _FEWEST_BITS:
+            problem = f"the RSA key has {certificate.rsa_bits} bits: many {who} reject it"
+        elif certificate.digest:
+            problem = f"the certificate is signed with {certificate.digest}: many {who} reject it"
+        else:
+            return
+        remedy = "Request a certificate with an EC key or with an RSA key of 2048 bits or more."
+        yield WEAK, Hit(arg(node, token), problem, node, help=remedy)
 
     def _pair(self, node: Directive, token: Token) -> Found:
         key = _key_of(node)

@@ -1,6 +1,6 @@
-"""What a certificate says of itself (RFC 5280, 4.1): how long it holds, and for which names.
+"""What a certificate says of itself (RFC 5280, 4.1): how long it holds, for which names, and how strong it is.
 
-The standard library loads certificates but does not read them. Four fields are needed, and DER has three kinds of
+The standard library loads certificates but does not read them. Few fields are needed, and DER has three kinds of
 bytes: this is shorter than a dependency.
 """
 
@@ -19,15 +19,28 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _DNS_NAME, _IP_ADDRESS = 0x82, 0x87
 _TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
 _COMMON_NAME, _ALTERNATIVE_NAMES = b"\x55\x04\x03", b"\x55\x1d\x11"
+_RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
+_BROKEN = {
+    b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04": "MD5",
+    b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05": "SHA-1",
+    b"\x2a\x86\x48\xce\x3d\x04\x01": "SHA-1",  # ECDSA
+}
+"""Algorithms of signatures whose digest can be forged."""
 _MOST_NAMES = 1000
 
 
 class Certificate(Struct, frozen=True):
-    """``names`` are its subject alternative names in lower case; without that extension the common name."""
+    """``names`` are its subject alternative names in lower case; without that extension the common name.
+
+    ``rsa_bits`` is the length of an RSA key, 0 for another key. ``digest`` is the one of its signature where that can be
+    forged; empty for a safe one, and where the certificate signs itself: that signature is not checked.
+    """
 
     first: datetime
     last: datetime
     names: tuple[str, ...]
+    rsa_bits: int
+    digest: str
 
 
 class _Element(Struct, frozen=True):
@@ -52,16 +65,31 @@ def first_certificate(text: str) -> Certificate | None:
 
 
 def _certificate(data: bytes) -> Certificate | None:
-    whole = next(_elements(data))
-    parts = list(next(whole.children()).children())  # of TBSCertificate
+    body, algorithm, *_ = next(_elements(data)).children()
+    parts = list(body.children())  # of TBSCertificate
     if parts[0].kind == _VERSION:
         del parts[0]
     if [part.kind for part in parts[:6]] != [_INTEGER, *[_SEQUENCE] * 5]:
         return None
-    _, _, _, validity, subject, _ = parts[:6]
+    _, _, issuer, validity, subject, key = parts[:6]
     first, last = map(_time, validity.children())
     alternative = _alternative_names(parts[6:])
-    return Certificate(first, last, _common_names(subject) if alternative is None else alternative)
+    return Certificate(
+        first,
+        last,
+        _common_names(subject) if alternative is None else alternative,
+        _rsa_bits(key),
+        "" if issuer == subject else _BROKEN.get(next(algorithm.children()).content, ""),
+    )
+
+
+def _rsa_bits(key: _Element) -> int:
+    """The length of the modulus of an RSA key."""
+    algorithm, bits = key.children()
+    if next(algorithm.children()).content != _RSA:
+        return 0
+    modulus = next(next(_elements(bits.content[1:])).children())  # behind the count of unused bits
+    return int.from_bytes(modulus.content, "big").bit_length()
 
 
 def _alternative_names(parts: list[_Element]) -> tuple[str, ...] | None:
