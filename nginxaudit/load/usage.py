@@ -165,7 +165,7 @@ class _Judge:
             return self._foreign_use(name, context, count, block)
         return _Verdict(
             "directive-wrong-context",
-            f'"{name}" is not allowed {context_label(context)}',
+            f'"{name}" directive is not allowed here, {context_label(context)}',
             f"Move it. It is allowed {belongs_in(elsewhere, self._target)}.",
         )
 
@@ -223,16 +223,18 @@ class _Judge:
             if block:
                 return _Verdict(
                     "wrong-argument-count",
-                    f'"{name}" takes no block',
+                    f'directive "{name}" is not terminated by ";": it takes no block',
                     f'End it with ";", and look for a missing ";" after "{name}".',
                 )
-            return _Verdict("wrong-argument-count", f'"{name}" needs a block', 'Open it with "{".')
+            return _Verdict(
+                "wrong-argument-count", f'directive "{name}" has no opening "{{"', 'Open it with "{".'
+            )
         if any(fact.arguments(self._target).accepts(count) for fact in shaped):
             return None
         allowed = shaped[0].arguments(self._target)
         return _Verdict(
             "wrong-argument-count",
-            f'"{name}" has {count} argument{"" if count == 1 else "s"}, nginx expects {allowed}',
+            f'invalid number of arguments in "{name}" directive: {count} instead of {allowed}',
             "Quote values with spaces, and look for a missing semicolon.",
             make_fix=_in_quotes,
         )

@@ -74,7 +74,7 @@ def log_not_central(ctx: CheckContext) -> Iterable[Hit]:
         if not any(node.args[0].startswith(_COLLECTED) or "$" in node.args[0] for node in nodes):
             yield Hit(
                 whole(nodes[0]),
-                f"{name} is written to local files only: who controls the host can delete it",
+                f"{name} is written to local files only: an attacker on the host can delete it",
                 nodes[0],
                 related=tuple(("also local", whole(node)) for node in nodes[1:4]),
                 help=f"Write {name} syslog:server=ADDRESS; in addition, or collect the files.",
