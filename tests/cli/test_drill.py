@@ -141,7 +141,7 @@ def test_what_cannot_be_read_or_drilled_is_never_passed_over(tmp_path: Path) -> 
     assert "nothing that was read passes requests to it" in idle.stdout
     assert "none loses requests" not in idle.stdout
     nothing = nginxaudit("drill", *QUICK, "-", stdin="events {}")
-    assert "There is no upstream" in nothing.stdout
+    assert "No upstream in the input" in nothing.stdout
 
 
 def test_what_nginx_would_not_load_is_said() -> None:
