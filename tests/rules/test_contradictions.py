@@ -125,3 +125,34 @@ def test_what_browsers_remember_need_not_be_repeated(tmp_path: Path) -> None:
     fixed = fix([str(main)], chosen, unsafe=True)
     assert [finding.rule for finding in fixed.applied] == ["http3-alt-svc-missing"]
     assert fixed.report.active == ()
+
+
+_TLS = (
+    "events {{}}\nhttp {{\n    {0}\n    server {{\n        listen 443 ssl;\n        ssl_certificate a;\n"
+    "        ssl_certificate_key b;\n    }}\n}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "version", "written"),
+    [
+        ("ssl_protocols TLSv1 TLSv1.1;", "1.26.2", "ssl_protocols TLSv1.2;"),
+        ("ssl_protocols TLSv1 TLSv1.1;", None, "ssl_protocols TLSv1.2 TLSv1.3;"),
+        ("ssl_protocols TLSv1.2; ssl_session_cache builtin;", "1.26.2", "ssl_session_cache builtin;"),
+        ("ssl_protocols TLSv1.2; ssl_session_cache builtin;", "1.22.1", "ssl_session_cache shared:SSL:10m;"),
+    ],
+)
+def test_a_fix_brings_in_no_flaw_of_the_version(
+    line: str, version: str | None, written: str, tmp_path: Path
+) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(_TLS.format(line))
+    chosen = Settings(
+        select=("deprecated-tls-protocol", "session-cache-missing", "vulnerable-nginx-version"),
+        nginx_version=version,
+    )
+    fixed = fix([str(main)], chosen, unsafe=True)
+    text = fixed.changes[0].after if fixed.changes else main.read_text()
+    assert written in text
+    if version is not None:
+        assert "vulnerable-nginx-version" not in {finding.rule for finding in fixed.report.active}

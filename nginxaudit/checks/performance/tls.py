@@ -7,6 +7,7 @@ from functools import partial
 
 from nginxaudit import edits
 from nginxaudit.checks.controls import on_server
+from nginxaudit.checks.security.features import opened_by
 from nginxaudit.checks.tls.controls import presenting
 from nginxaudit.checks.tls.servers import tls_servers
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
@@ -27,7 +28,7 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 help="Write ssl_session_cache shared:SSL:10m;",
                 why="A client that reaches another worker needs a full handshake, and the builtin cache can fragment memory.",
-                make_fix=partial(_shared, node, ctx.model),
+                make_fix=None if _opens(ctx, node) else partial(_shared, node, ctx.model),
             )
     if not ctx.model.config.named("ssl_session_tickets"):
         return
@@ -52,6 +53,12 @@ def session_cache_missing(ctx: CheckContext) -> Iterable[Hit]:
                 make_fix=partial(_shared, caches[0] if caches else node, ctx.model),
             )
             return
+
+
+def _opens(ctx: CheckContext, node: Directive) -> bool:
+    """Whether the version has a flaw of a shared cache beside tickets."""
+    tickets = ctx.model.flag(node, "ssl_session_tickets", True)
+    return tickets is not False and opened_by(ctx, "http/ssl_session_cache shared")
 
 
 def _shared(node: Directive, model: Model) -> Edits:

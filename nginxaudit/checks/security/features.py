@@ -13,6 +13,16 @@ from nginxaudit.syntax.tree import Directive
 _NOT = "not "
 
 
+def opened_by(ctx: CheckContext, feature: str) -> bool:
+    """Whether a flaw of the given version can be reached once ``feature`` is used: a fix should not bring it in."""
+    if ctx.target.is_range:
+        return False
+    return any(
+        feature in (*advisory.condition.needs, *advisory.condition.needs_all) and advisory.affects(ctx.target)
+        for advisory in ctx.advisories().entries
+    )
+
+
 class Features:
     """Who uses what in a configuration, each looked up once."""
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import partial
 
 from nginxaudit import edits
+from nginxaudit.checks.security.features import opened_by
 from nginxaudit.finding import Applicability, Fix, Severity
 from nginxaudit.hit import CheckContext, Hit, arg, listed
-from nginxaudit.model import Model
 from nginxaudit.nginx.names import FAMILIES
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -39,11 +39,11 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
                 node,
                 severity=severity,
                 help=f"Write {name} TLSv1.2 TLSv1.3;",
-                make_fix=partial(_without, old, node, ctx.model),
+                make_fix=partial(_without, old, node, ctx),
             )
 
 
-def _without(old: list[Token], node: Directive, model: Model) -> Fix:
+def _without(old: list[Token], node: Directive, ctx: CheckContext) -> Fix:
     """The old ones taken out; the good ones instead when nothing is left.
 
     Never safe: clients and servers that speak nothing newer are cut off.
@@ -51,6 +51,8 @@ def _without(old: list[Token], node: Directive, model: Model) -> Fix:
     if len(old) < len(node.args):
         made = [edits.without(node, token) for token in old]
     else:
-        good = "TLSv1.2 TLSv1.3" if model.target.since(_TLS13_SINCE) else "TLSv1.2"
+        flawed = node.name not in _TO_SERVERS and opened_by(ctx, "http/ssl_protocols TLSv1.3")
+        newest = ctx.target.since(_TLS13_SINCE) and not flawed
+        good = "TLSv1.2 TLSv1.3" if newest else "TLSv1.2"
         made = [edits.exchanged(node, old[0], good), *(edits.without(node, token) for token in old[1:])]
     return Fix(f"Remove {' and '.join(old)}", Applicability.UNSAFE, tuple(made))
