@@ -273,7 +273,7 @@ class Settings(FileSettings, frozen=True, rename="kebab", forbid_unknown_fields=
     check_files: Annotated[
         bool,
         about(
-            "Also check whether the files that the configuration names exist here and can be read.",
+            "Also check the files that the configuration names here: existence, permissions, certificates and the account of the workers.",
             "--check-files",
             RULES,
         ),
