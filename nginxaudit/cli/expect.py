@@ -233,11 +233,14 @@ def _suggest(output: Output, options: dict[str, Any]) -> int:
     from nginxaudit.engine.routes import inline, quoted
     from nginxaudit.report.masked import veiled
     from nginxaudit.request.candidates import candidates
+    from nginxaudit.request.connections import connections
 
     models, incomplete, prefix = _models(options["nginx_conf"], options)
     lines: list[str] = []
     for model in models:
-        for ask in candidates(model):
+        for ask in (*candidates(model), *connections([model])):
+            if ask.tls and ask.sni is None:
+                continue  # a URL has a name
             table, files = _now(model, ask, prefix)
             if not table and ask.address is None:  # it may depend on the socket: IPv4, then
                 ask = replace(ask, address="127.0.0.1")
@@ -247,6 +250,7 @@ def _suggest(output: Output, options: dict[str, Any]) -> int:
                     key: veiled(value) if isinstance(value, str) else value for key, value in table.items()
                 }
                 to = f"to = {quoted(ask.address)}\n" if ask.address is not None else ""
+                to += f"alpn = {quoted(','.join(ask.alpn))}\n" if ask.alpn else ""
                 only = f"files = [{quoted(files[0])}]\nonly-files = true\n" if files else ""
                 lines.append(f"[[route]]\nurl = {quoted(ask.url)}\n{to}{only}expect = {inline(shown)}\n")
     if not lines:

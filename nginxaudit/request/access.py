@@ -97,7 +97,8 @@ def addresses(flight: Flight, block: Directive) -> int:
     if found is None:
         return DECLINED
     allow, node, why = found
-    flight.note("access", node, "allowed" if allow else "403", why)
+    refused = "403" if flight.ask.family == "http" else "closed"
+    flight.note("access", node, "allowed" if allow else refused, why)
     return OK if allow else FORBIDDEN
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.model import Model
-from nginxaudit.model.listen import Listen
+from nginxaudit.model.listen import Listen, SocketKey
 from nginxaudit.pcre.sample import samples
 from nginxaudit.request.candidates import host_of, sendable
 from nginxaudit.request.records import Ask
@@ -22,15 +22,21 @@ def connections(models: Iterable[Model]) -> Iterator[Ask]:
     models = list(models)
     names = list(dict.fromkeys([name for model in models for name in _names(model)])) or [_OTHER]
     protocols = list(dict.fromkeys([each for model in models for each in _protocols(model)]))
-    sockets = {
-        listen.key: listen
-        for model in models
-        for server in model.servers("stream")
-        for listen in server.listens
-    }
-    for listen in sockets.values():
+    for listen, named in _sockets(models).values():
         if listen.kind in ("inet", "inet6") and listen.port:
-            yield from _to(listen, names, protocols)
+            yield from _to(listen, names if named else [], protocols if named else [])
+
+
+def _sockets(models: Iterable[Model]) -> dict[SocketKey, tuple[Listen, bool]]:
+    """Sockets, and whether some server on them reads what a TLS client says."""
+    found: dict[SocketKey, tuple[Listen, bool]] = {}
+    for model in models:
+        for server in model.servers("stream"):
+            preread = bool(model.flag(server.directive, "ssl_preread", False))
+            for listen in server.listens:
+                before = found.get(listen.key, (listen, False))[1]
+                found[listen.key] = (listen, before or preread or listen.ssl)
+    return found
 
 
 def _to(listen: Listen, names: list[str], protocols: list[tuple[str, ...]]) -> Iterator[Ask]:
@@ -51,7 +57,7 @@ def _to(listen: Listen, names: list[str], protocols: list[tuple[str, ...]]) -> I
         yield ask("udp")
         return
     yield ask("tcp")
-    yield from (ask("tls", name) for name in (None, *names))
+    yield from (ask("tls", name) for name in ((None, *names) if names else ()))
     yield from (ask("tls", names[0], alpn) for alpn in protocols)
 
 

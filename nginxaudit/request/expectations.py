@@ -149,6 +149,8 @@ def _telling(outcome: Outcome) -> dict[str, object]:
         return found
     if outcome.closed:
         return {"refused": True}
+    if outcome.status is None:
+        return {"body": outcome.body}
     found = {"status": outcome.status}
     if outcome.redirect is not None:
         found["redirect"] = outcome.redirect

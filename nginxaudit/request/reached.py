@@ -31,7 +31,8 @@ def coverage(model: Model, traces: Iterable[Trace]) -> Coverage:
             for step in trace.steps
             if step.node is not None and step.phase in ("server", "location")
         )
-    servers = [server.directive for server in model.servers("http") if server.directive.source.path]
+    every = (*model.servers("http"), *model.servers("stream"))
+    servers = [server.directive for server in every if server.directive.source.path]
     inside = [
         location.directive
         for location in model.locations

@@ -165,3 +165,21 @@ def test_a_suggestion_for_a_socket_of_ipv4(tmp_path: Path) -> None:
     )
     run = nginxaudit("expect", "--no-settings", "--suggest", "--nginx-conf", "nginx.conf", cwd=tmp_path)
     assert 'url = "http://shop.example/"\nto = "127.0.0.1"\nexpect = { status = 301' in run.stdout
+
+
+def test_suggestions_for_stream(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(
+        "events {}\nstream {\n map $ssl_preread_server_name $to { a.example 10.0.0.1:1; default 10.0.0.2:1; }\n"
+        " server { listen 443; ssl_preread on; proxy_pass $to; }\n server { listen 25; return hello; }\n }\n"
+    )
+    run = nginxaudit("expect", "--no-settings", "--suggest", "--nginx-conf", "nginx.conf", cwd=tmp_path)
+    for url, expected in (
+        ("tcp://localhost:443", 'upstream = "10.0.0.2:1"'),
+        ("tls://a.example:443", 'upstream = "10.0.0.1:1"'),
+        ("tcp://localhost:25", 'body = "hello"'),
+    ):
+        assert f'url = "{url}"\nexpect = {{ {expected} }}' in run.stdout
+    assert "tls://a.example:25" not in run.stdout
+    (tmp_path / "nginx-routes.toml").write_text(run.stdout)
+    done = nginxaudit("expect", "--no-settings", cwd=tmp_path)
+    assert "3 passed, 0 failed; 0 of 0 locations, 2 of 2 servers reached" in done.stdout
