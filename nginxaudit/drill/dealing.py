@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from functools import lru_cache
+
+from msgspec import Struct
 
 from nginxaudit.drill.load import Arrival, Second
 from nginxaudit.drill.methods.hashing import MAX_MISSES
@@ -95,3 +97,75 @@ def of_known(batch: Second, known: dict[tuple[bytes, bytes], int], same: object)
 def client_of(arrival: Arrival) -> tuple[bytes, bytes]:
     """What the methods that look at clients know of one."""
     return arrival[3], arrival[4]
+
+
+class Busy(Struct, frozen=True):
+    """What every server of a list has at one moment: its turn, its requests, and those that are counted, in order of their ends.
+
+    ``flights`` are ``(ms until the end, place)``; `conns` has more where others are in flight that outlast the second.
+    """
+
+    weights: tuple[int, ...]
+    currents: tuple[int, ...]
+    conns: tuple[int, ...]
+    flights: tuple[tuple[int, int], ...]
+
+
+class Passed(Struct, frozen=True):
+    """What a second makes of it. ``took`` requests came at each place; ``landed`` ended, those that flew before it first."""
+
+    currents: tuple[int, ...]
+    conns: tuple[int, ...]
+    flights: tuple[tuple[int, int], ...]
+    took: Places
+    landed: int
+
+
+_REMEMBERED = 64  # of one second
+
+
+def by_connections(batch: Second, second: int, busy: Busy, answer: int) -> Passed:
+    """``least_conn``, every answer after ``answer`` ms. The same second comes again with the same state in many runs."""
+    same = busy, answer
+    known: dict[object, Passed] = batch.passed
+    passed = known.get(same)
+    if passed is None:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        passed = known[same] = _pass(batch, second * 1000, busy, answer)
+    return passed
+
+
+def _pass(batch: Second, begin: int, busy: Busy, answer: int) -> Passed:
+    weights, currents, conns, flights = busy.weights, [*busy.currents], [*busy.conns], deque(busy.flights)
+    places, took, landed = range(len(weights)), [0] * len(weights), 0
+    for arrival in batch:
+        t = arrival[0] - begin
+        while flights and flights[0][0] <= t:
+            conns[flights.popleft()[1]] -= 1
+            landed += 1
+        best, tied = 0, [0]
+        for at in places[1:]:
+            here, least = conns[at] * weights[best], conns[best] * weights[at]
+            if here < least:
+                best, tied = at, [at]
+            elif here == least:
+                tied.append(at)
+        if len(tied) > 1:
+            best, total = tied[0], 0
+            for at in tied:
+                total += weights[at]
+                currents[at] += weights[at]
+                if currents[at] > currents[best]:
+                    best = at
+            currents[best] -= total
+        conns[best] += 1
+        took[best] += 1
+        flights.append((t + answer, best))
+    return Passed(
+        tuple(currents),
+        tuple(conns),
+        tuple((end - 1000, at) for end, at in flights),
+        tuple((at, each) for at, each in enumerate(took) if each),
+        landed,
+    )

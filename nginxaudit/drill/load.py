@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate, groupby
 from random import Random
+from typing import Any
 
 from msgspec import Struct
 
@@ -94,13 +95,14 @@ _KEPT = 100_000  # requests of one load that are kept for further runs
 
 
 class Second(list[Arrival]):
-    """The requests of one second. ``dealt`` is for what was found out about them, by whatever it depends on."""
+    """The requests of one second. ``dealt`` and ``passed`` are for what was found out about them, by whatever it depends on."""
 
-    __slots__ = ("dealt",)
+    __slots__ = ("dealt", "passed")
 
     def __init__(self, requests: Iterable[Arrival]) -> None:
         super().__init__(requests)
         self.dealt: dict[object, tuple[tuple[int, int], ...]] = {}
+        self.passed: dict[object, Any] = {}
 
     def of(self, worker: int | None) -> Second:
         """Those of one worker."""

@@ -57,7 +57,7 @@ def losses(
         if limit is not None and known.beyond >= limit:
             raise ExceededError
         try:
-            tally = _simulated(*same, limit)
+            tally = _simulated(*same, limit, losses_only=True)
         except ExceededError:
             assert limit is not None
             known.beyond = limit
@@ -76,10 +76,12 @@ def _known(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> 
 @lru_cache(maxsize=512)
 def _whole(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Tally:
     """All counters of a run. Equal runs are made once."""
-    return _simulated(group, use, load, scenario, None)
+    return _simulated(group, use, load, scenario, None, losses_only=False)
 
 
-def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None) -> Tally:
+def _simulated(
+    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, limit: int | None, *, losses_only: bool
+) -> Tally:
     tally = Tally(len(group.servers), scenario.duration // 1000 + 1, scenario.begin, scenario.end)
     if limit is not None:
         tally.limit = limit
@@ -101,7 +103,9 @@ def _simulated(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario,
             **more,
         )
         _watch(simulation, scenario, tally)
-        simulation.run_seconds(seconds(load, scenario.duration, group.workers, group.key, worker))
+        simulation.run_seconds(
+            seconds(load, scenario.duration, group.workers, group.key, worker), losses_only=losses_only
+        )
     return tally
 
 

@@ -109,12 +109,17 @@ class Simulation:
         self._follow(requests, trace=trace)
         self.pass_time(NEVER)
 
-    def run_seconds(self, batches: Iterable[tuple[int, Second]]) -> None:
-        """The same for requests second by second, quicker: the numbers are equal."""
+    def run_seconds(self, batches: Iterable[tuple[int, Second]], *, losses_only: bool = False) -> None:
+        """The same for requests second by second, quicker: the numbers are equal.
+
+        With ``losses_only`` it ends as soon as nothing can be lost any more: then only what is lost is counted to the end.
+        """
         steady = Steady(self)
         for second, batch in batches:
             if not steady.takes(second, batch):
                 self._follow(batch, trace=False)
+            elif losses_only and steady.is_over():
+                break
         steady.stop()
         self.pass_time(NEVER)
 

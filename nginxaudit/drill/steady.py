@@ -13,7 +13,17 @@ from heapq import heapify
 from typing import TYPE_CHECKING
 
 from nginxaudit.drill.attempts import ABORTED, ANSWERED, DONE
-from nginxaudit.drill.dealing import Serving, by_turns, client_of, found_by_hash, known_clients, of_known
+from nginxaudit.drill.behaviour import FOREVER, OK
+from nginxaudit.drill.dealing import (
+    Busy,
+    Serving,
+    by_connections,
+    by_turns,
+    client_of,
+    found_by_hash,
+    known_clients,
+    of_known,
+)
 from nginxaudit.drill.fates import Fate, fate_of, lasts, listed
 from nginxaudit.drill.load import Arrival, Second
 from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, eligible
@@ -53,9 +63,24 @@ class Steady:
         self._simulation.tally.requests[second] += len(batch)
         if second < self._changes:
             self._count(second, batch)
+        elif self._only_connections(second):
+            self._pass(second, batch)
         else:
             self._follow(second, batch)
         return True
+
+    def is_over(self) -> bool:
+        """Whether nothing can be lost any more: every server is well for good, and so is what is in flight.
+
+        Of a second that is taken.
+        """
+        simulation = self._simulation
+        return (
+            _well_for_good(simulation)
+            and not simulation.group.extended
+            and all(fate[0] == 200 for fate in self._fates.values())
+            and all(self._harmless(each[2], self._fates) for each in simulation.events)
+        )
 
     def _settled(self, second: int) -> bool:
         """Find out who serves in ``second`` and the next ones; False where that is not for all of it the same.
@@ -152,6 +177,13 @@ class Steady:
         simulation = self._simulation
         return bool(simulation.pools) and any(backend.fails_later for backend in simulation.backends)
 
+    def _only_connections(self, second: int) -> bool:
+        """Whether the connections at hand decide who is picked, and nothing but the requests that are counted changes them."""
+        simulation = self._simulation
+        ends = simulation.events and simulation.events[0][0] < second * 1000 + 1000
+        alone = self._method == "least_conn" and len(self._serving) == 1 and not self._serving[0].peers.single
+        return alone and not ends and (not simulation.pools or _well_for_good(simulation))
+
     def _finish(self) -> None:
         """End what is in flight at servers that are well: when it ends changes nothing."""
         events = self._simulation.events
@@ -229,6 +261,40 @@ class Steady:
         assert peer is not None
         return request, peer
 
+    def _pass(self, second: int, batch: Second) -> None:
+        """``least_conn``: like `_follow`, but for all requests at once."""
+        tally, flights, well = self._simulation.tally, self._flights, self._serving[0].well
+        begin = second * 1000
+        places = {peer: place for place, peer in enumerate(well)}
+        if any(each[2] not in places for each in flights):
+            self._follow(second, batch)
+            return
+        answer = well[0].backend.ms
+        busy = Busy(
+            tuple([peer.weight for peer in well]),
+            tuple([peer.current for peer in well]),
+            tuple([peer.conns for peer in well]),
+            tuple([(each[0] - begin, places[each[2]]) for each in flights]),
+        )
+        passed = by_connections(batch, second, busy, answer)
+        for peer, current, conns in zip(well, passed.currents, passed.conns, strict=True):
+            peer.current, peer.conns = current, conns
+        for place, number in passed.took:
+            peer = well[place]
+            if second - peer.checked > peer.fail_timeout:
+                peer.checked = second
+            tally.asked(peer, second, number)
+        before = min(passed.landed, len(flights))
+        for _ in range(before):
+            flight = flights.popleft()
+            tally.landed(flight[1], flight[0])
+        new = passed.flights[len(flights) :]
+        ended = len(batch) - len(new)
+        for each in batch[:ended]:
+            tally.landed(each[0], each[0] + answer)
+        for each, (end, place) in zip(batch[ended:], new, strict=True):
+            flights.append((end + begin + 1000, each[0], well[place], each[2], 0))
+
     def _follow(self, second: int, batch: Sequence[Arrival]) -> None:
         """The same with connections, which end in the order in which they began."""
         simulation, tally, flights = self._simulation, self._simulation.tally, self._flights
@@ -237,7 +303,7 @@ class Steady:
             self._land(t)
             _, peer = self._picked(arrival, second)
             uses = simulation.pools[worker].take(peer, t) if simulation.pools else 0
-            tally.asked(peer, second)
+            tally.asked(peer, second, 1)
             flights.append((t + peer.backend.ms, t, peer, worker, uses))
 
     def _land(self, t: int) -> None:
@@ -252,3 +318,7 @@ class Steady:
                 simulation.pools[worker].put(peer, uses + 1, end)
             tally.landed(arrival, end)
         simulation.pass_time(t)
+
+
+def _well_for_good(simulation: Simulation) -> bool:
+    return all(backend.kind == OK and backend.until == FOREVER for backend in simulation.backends)

@@ -101,9 +101,9 @@ class Tally:
         begin = second * 1000
         return not (begin < self._begin < begin + 1000 or begin < self._end < begin + 1000)
 
-    def asked(self, peer: SimulatedPeer, second: int) -> None:
-        """An attempt at a peer."""
-        self.contacts[peer.index][second] += 1
+    def asked(self, peer: SimulatedPeer, second: int, number: int) -> None:
+        """So many attempts at a peer."""
+        self.contacts[peer.index][second] += number
 
     def alike(self, peer: SimulatedPeer, second: int, number: int, status: int, wait: int) -> None:
         """So many requests of a `whole` second got ``status`` from ``peer`` after ``wait`` ms, at the first attempt."""
