@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from nginxaudit.drill.behaviour import BLACKHOLE
+from nginxaudit.drill.fates import clients_leave_first
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Traffic
 from nginxaudit.drill.results import Scenario
 from nginxaudit.drill.spec import UpstreamSpec, Use
@@ -25,19 +27,24 @@ def decisive(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -
     workers = load.workers or group.workers
     methods = (("POST", 1.0),) if use.protocol == "grpc" else load.methods  # every call is a POST there
     requests = load if methods == load.methods else replace(load, methods=methods)
-    pools = _asks_for_connections(group, use, scenario)
+    pools = _asks_for_connections(group, use, requests, scenario)
     what = replace(scenario, kind="", scope="", target="")
     return _group(group, workers, pools=pools), _use(use, requests, scenario, pools=pools), requests, what
 
 
-def _asks_for_connections(group: UpstreamSpec, use: Use, scenario: Scenario) -> bool:
+def _asks_for_connections(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> bool:
     """Whether an attempt on a connection that was kept can end otherwise than on a new one.
 
-    It can where the server resets or drops it, or where only a new one has to be made first.
+    It can where the server resets or drops it, or where only a new one has to be made first; but not where clients have left
+    before either is given up.
     """
     if group.keepalive == 0 or not use.reuses or group.family != "http":
         return False
-    harmless = {"ok", "slow", "status", "cut"} if use.tls else {"ok", "slow", "status", "cut", "hang"}
+    harmless = {"ok", "slow", "status", "cut"}
+    if clients_leave_first(BLACKHOLE, use, load.client_timeout, large=load.large_bodies):
+        harmless |= _ENDLESS
+    elif not use.tls:
+        harmless.add("hang")
     faults = (fault.behaviour for fault in scenario.faults)
     return not all(each.kind in harmless or (each.kind == "refuse" and each.graceful) for each in faults)
 

@@ -25,8 +25,8 @@ def fate_of(backend: Backend, use: Use, family: str, patience: int, *, large: bo
     if backend.kind == STATUS:
         passed_on = backend.ms <= min(limit, patience) and not listed(use, backend.status)
         return (backend.status, backend.ms) if passed_on and backend.status != GAVE_UP else None
-    if backend.kind in (HANG, BLACKHOLE) and not use.ignores_abort and not backend.fails_later:
-        return (GAVE_UP, patience) if patience < _shortest_wait(backend.kind, use, large=large) else None
+    if backend.kind in (HANG, BLACKHOLE) and not backend.fails_later:
+        return (GAVE_UP, patience) if clients_leave_first(backend.kind, use, patience, large=large) else None
     return None
 
 
@@ -40,12 +40,12 @@ def listed(use: Use, status: int) -> bool:
     return f"http_{status}" in use.conditions and "off" not in use.conditions
 
 
-def _shortest_wait(kind: int, use: Use, *, large: bool) -> int:
-    """When nginx may be the first to lose patience with a server that does not answer."""
+def clients_leave_first(kind: int, use: Use, patience: int, *, large: bool) -> bool:
+    """Whether nginx gives up a server that does not answer later than its clients do, and notices that they have left."""
     connecting = min(use.connect, CONNECT_LIMIT_MS) if kind == BLACKHOLE else use.connect
     waits = [
         use.read,
         *([use.send] if large else []),
         *([connecting] if kind == BLACKHOLE or use.tls else []),
     ]
-    return min(waits)
+    return patience < min(waits) and not use.ignores_abort

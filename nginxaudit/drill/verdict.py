@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
+from nginxaudit.drill.certain import loses_nothing
 from nginxaudit.drill.changes import NO_BACKUPS, Change, changes, seconds
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.results import Cause, Outcome, Remedy, Scenario, Step, Verdict
@@ -93,6 +94,8 @@ class _Search:
         known = self._known.get((group, use))
         if known is None:
             for more in range(self._seeds):
+                if more and loses_nothing(group, use, self._load, self._scenario):
+                    break
                 load = replace(self._load, seed=self._load.seed + more)
                 found = losses(group, use, load, self._scenario, limit)
                 known = found if known is None or found.avoidable else known

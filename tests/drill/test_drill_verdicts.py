@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 from msgspec.structs import replace
 
-from nginxaudit.checks.upstream.drilled import is_retried_at_once
+from nginxaudit.drill.certain import loses_nothing
 from nginxaudit.drill.drill import count, drill, drill_all
 from nginxaudit.drill.kinds import KINDS
 from nginxaudit.drill.load import Traffic
@@ -252,13 +253,27 @@ def test_only_the_first_remedy_where_one_is_enough() -> None:
 
 
 @pytest.mark.parametrize("method", ["round_robin", "least_conn", "ip_hash", "hash"])
-def test_refused_connections_that_need_not_be_simulated_lose_nothing(method: str) -> None:
-    app = group("A", "B", "C", method=method)
-    assert is_retried_at_once(app, use())
-    for found in results(app, use(), "refuse", remedies=False, everything=False).values():
-        assert found.outcome.avoidable == 0 or len(found.scenario.faults) > 1
-    for bounded in (use("timeout"), use(tries=2), use("off"), use(budget=100)):
-        assert not is_retried_at_once(app, bounded)
+def test_what_is_certain_need_not_be_simulated(method: str) -> None:
+    """Where it says that nothing is lost the simulation loses nothing, and it does not say so where something is."""
+    apps = (
+        group("A", "B", "C", method=method),
+        group(ServerSpec("A", max_fails=2), "B", method=method, keepalive=4),
+    )
+    uses = (
+        use(connect=2000),
+        use(connect=20_000),
+        use(reuses=True),
+        use("timeout"),
+        use(tries=2),
+        use(budget=100),
+    )
+    load, seen = Traffic(rate=10), set()
+    for app, how in product(apps, uses):
+        for scenario in scenarios(app, how, load, ("refuse", "blackhole", "rolling")):
+            certain = loses_nothing(app, how, load, scenario)
+            seen.add((scenario.kind, certain))
+            assert not certain or run(app, how, load, scenario).avoidable == 0, scenario.name
+    assert len(seen) == 6
 
 
 def test_a_check_that_finds_servers_well_too_late_for_a_rolling_restart() -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nginxaudit.checks.upstream.common import group_place
+from nginxaudit.drill.certain import loses_nothing
 from nginxaudit.drill.changes import seconds
 from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.reading import group_of, why_not_of
@@ -136,25 +137,13 @@ def _worst(group: UpstreamSpec, use: Use, kinds: tuple[str, ...], load: Traffic)
         alike = scenario.kind, scenario.scope, tuple(_settings(group.servers[each]) for each in failing)
         if alike in seen or (not left and scenario.scope != "rolling"):
             continue
-        if scenario.kind == "refuse" and len(failing) == 1 and is_retried_at_once(group, use):
+        if loses_nothing(group, use, load, scenario):
             continue
         seen.add(alike)
         rate = min(load.rate, _MOST_REQUESTS * 1000 / scenario.duration)
         slower = replace(load, rate=rate)
         losses.append(_Loss(group, use, slower, scenario, run(group, use, slower, scenario)))
     return max(losses, key=lambda loss: loss.share, default=None)
-
-
-def is_retried_at_once(group: UpstreamSpec, use: Use) -> bool:
-    """Whether a refused connection always leads to another server: nothing was sent, and nothing limits the tries."""
-    bounded = use.tries or use.budget or any(server.max_conns for server in group.servers)
-    return (
-        group.family == "http"
-        and use.retries
-        and "error" in use.conditions
-        and not bounded
-        and not (use.reuses and group.keepalive)
-    )
 
 
 def _settings(server: ServerSpec) -> ServerSpec:
