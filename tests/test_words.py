@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -54,13 +55,11 @@ def texts() -> Iterator[tuple[str, str]]:
     for rule in builtin().rules:
         path = ROOT / "rules" / rule.category / f"{rule.slug}.md"
         yield rule.slug, _prose(path.read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "tests" / "rules" / "expected").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            found = msgspec.json.decode(line)
-            shown = (found["message"], found.get("help", ""), found.get("why", ""), *found.get("related", ()))
-            fix = found.get("fix") or {}
-            titles = [fix[name] for name in ("safe", "unsafe") if name in fix]
-            yield found["example"], "\n".join([*shown, *titles])
+    for found in _found():
+        shown = (found["message"], found.get("help", ""), found.get("why", ""), *found.get("related", ()))
+        fix = found.get("fix") or {}
+        titles = [fix[name] for name in ("safe", "unsafe") if name in fix]
+        yield found["example"], "\n".join([*shown, *titles])
     for path in [ROOT / "README.md", *sorted((ROOT / "docs" / "pages").rglob("*.md"))]:
         yield path.name, _prose(path.read_text(encoding="utf-8"))
     yield from _helps()
@@ -93,15 +92,32 @@ def test_what_is_refused_is_found(text: str) -> None:
     assert any(re.search(pattern, text) for pattern in REFUSED)
 
 
+def test_reasons_do_not_repeat_the_message() -> None:
+    whys = {rule.slug: rule.why for rule in builtin().rules}
+    repeated = []
+    for found in _found():
+        slug = re.sub(r"-(more-)?bad-\d+.*", "", found["example"])
+        why = found.get("why") or whys.get(slug, "")
+        said, reason = _meaning(found["message"]), _meaning(why)
+        if len(reason) > 2 and len(said & reason) >= 0.7 * len(reason):
+            repeated.append(f"{found['example']}: {found['message']} / {why}")
+    assert not repeated, "\n".join(repeated)
+
+
+def _meaning(text: str) -> set[str]:
+    return set(re.findall(r"[a-z_]{4,}", text.lower())) - {"with", "that", "this", "from", "only"}
+
+
+def _found() -> Iterator[dict[str, Any]]:
+    """What is expected in all examples."""
+    for path in sorted((ROOT / "tests" / "rules" / "expected").glob("*.jsonl")):
+        yield from map(msgspec.json.decode, path.read_text(encoding="utf-8").splitlines())
+
+
 MOST = 120
 """Characters of a message with names of ordinary length, such as those in the examples."""
 
 
 def test_messages_fit_a_line() -> None:
-    found = (
-        msgspec.json.decode(line)
-        for path in sorted((ROOT / "tests" / "rules" / "expected").glob("*.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    )
-    long = [f"{each['example']}: {each['message']}" for each in found if len(each["message"]) > MOST]
+    long = [f"{each['example']}: {each['message']}" for each in _found() if len(each["message"]) > MOST]
     assert not long, "\n".join(long)

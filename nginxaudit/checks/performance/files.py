@@ -30,7 +30,7 @@ def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            "if checks the file for every request; try_files does it with the fallback in one directive",
+            "if checks for a file, as try_files does",
             node,
             help="Write try_files $uri $uri/ /index.php?$args; (or a named location) instead.",
             make_fix=partial(_tried, node, asked),
@@ -78,7 +78,7 @@ def access_log_variable_path(ctx: CheckContext) -> Iterable[Hit]:
         if cache is None or cache == "off":
             yield Hit(
                 arg(node, node.args[0]),
-                "the log file is opened and closed for every request",
+                "access_log with variables, but without open_log_file_cache",
                 node,
                 help="Write open_log_file_cache max=100 inactive=1m;",
             )
@@ -95,7 +95,7 @@ def try_files_without_open_file_cache(ctx: CheckContext) -> Iterable[Hit]:
         ):
             yield Hit(
                 whole(node),
-                f"every request checks the file system for {listed([str(token) for token in node.args[:-1]])}",
+                f"try_files {listed([str(token) for token in node.args[:-1]])} without open_file_cache",
                 node,
                 help="Enable open_file_cache; changed files are then noticed after open_file_cache_valid.",
             )

@@ -69,7 +69,7 @@ def keepalive_disabled(ctx: CheckContext) -> Iterable[Hit]:
         except ValueError:
             continue
         if time == 0:
-            what = "keepalive_timeout 0: every request needs a new connection and TLS handshake"
+            what = "keepalive_timeout 0 disables keepalive connections of clients"
             yield Hit(whole(node), what, node, help="Use about a minute.")
 
 

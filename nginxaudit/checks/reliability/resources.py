@@ -125,7 +125,7 @@ def quic_bpf_reuseport(ctx: CheckContext) -> Iterable[Hit]:
             if listen.quic and "reuseport" in listen.options and listen.directive is not None:
                 yield Hit(
                     whole(listen.directive),
-                    "quic_bpf with reuseport drops many QUIC connections when nginx is reloaded",
+                    "reuseport in a QUIC listen while quic_bpf is on",
                     listen.directive,
                     related=(("quic_bpf is on here", whole(bpf)),),
                     help="Turn quic_bpf off.",
@@ -176,7 +176,7 @@ def types_block_replaces_mime(ctx: CheckContext) -> Iterable[Hit]:
         if outer and len(node.children) < len(outer[0].children) // 2 and not ctx.model.unknown_inside(node):
             yield Hit(
                 name_of(node),
-                "this types block replaces the inherited types: CSS, JavaScript and images get the default type",
+                "this types block replaces all inherited types",
                 node,
                 related=(("replaced here", name_of(outer[0])),),
                 help="Include mime.types in this block as well.",

@@ -66,7 +66,7 @@ def try_files_code_not_last(ctx: CheckContext) -> Iterable[Hit]:
             if code or (token.startswith("@") and _is_named_location(ctx, node, token)):
                 yield Hit(
                     arg(node, token),
-                    f"{token} is {'a status' if code else 'a named location'} only as the last argument: here it is checked as a file name",
+                    f"{token} is not the last argument of try_files: nginx checks it as a file name",
                     node,
                     help="Put it last in try_files.",
                 )
@@ -248,7 +248,7 @@ def alias_in_regex_without_capture(ctx: CheckContext) -> Iterable[Hit]:
 
             yield Hit(
                 arg(alias, path),
-                "alias in a regex location is the complete path: every request gets this directory, never a file",
+                "alias in a regex location contains no capture of the rest of the path",
                 alias,
                 help=f"Capture the rest of the path and write alias {path}$1;",
                 witness=detours.never_a_file(ctx, alias, str(path)),
@@ -262,7 +262,7 @@ def index_absolute_not_last(ctx: CheckContext) -> Iterable[Hit]:
             if token.startswith("/") and "$" not in token:
                 yield Hit(
                     arg(node, token),
-                    f"index does not check whether {token} exists: the files after it are never tried",
+                    f"{token} is not the last argument of index: the files after it are never tried",
                     node,
                     help="Put the absolute path last.",
                 )
@@ -284,7 +284,7 @@ def split_clients_missing_remainder(ctx: CheckContext) -> Iterable[Hit]:
         if total < 99.995:
             yield Hit(
                 name_of(block),
-                f"percentages add up to {total:g}%: {block.args[1]} is empty for the remaining clients, whose requests fail",
+                f"percentages add up to {total:g}%: {block.args[1]} is empty for the remaining clients",
                 block,
                 related=(("used here", whole(wanted[block.args[1].lower()])),),
                 help="Add * with a value as the last line.",

@@ -145,7 +145,7 @@ def proxy_pass_with_uri(ctx: CheckContext) -> Iterable[Hit]:
         if each.path is not None and not each.runtime:
             yield Hit(
                 arg(each.directive, each.directive.args[0]),
-                f"proxy_pass URI {each.path} replaces the matched prefix, and the rest is sent decoded and normalized",
+                f"proxy_pass URI {each.path} replaces the matched location prefix",
                 each.directive,
                 help="Remove the URI to send the path as the client wrote it.",
             )
@@ -225,7 +225,7 @@ def grpc_requires_http2(ctx: CheckContext) -> Iterable[Hit]:
         if not any(listen.http2 or listen.quic for listen in members):
             yield Hit(
                 whole(each.directive),
-                "HTTP/2 is not enabled in this server: gRPC clients cannot connect",
+                "grpc_pass in a server without HTTP/2",
                 each.directive,
                 related=(("the server", name_of(server.directive)),),
                 help="Add http2 on; to the server (listen … http2 before nginx 1.25.1).",
@@ -268,7 +268,7 @@ def fastcgi_missing_script_filename(ctx: CheckContext) -> Iterable[Hit]:
 
             hit = Hit(
                 whole(each.directive),
-                "SCRIPT_FILENAME is not sent: PHP answers with an empty page or File not found",
+                "SCRIPT_FILENAME is not sent to PHP",
                 each.directive,
                 help="Add fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; (or include fastcgi.conf).",
                 witness=shortfalls.without_parameter(ctx, each.directive, "SCRIPT_FILENAME"),

@@ -32,7 +32,7 @@ def upstream_variable_empty(ctx: CheckContext) -> Iterable[Hit]:
             if found:
                 yield Hit(
                     arg(node, token),
-                    f"${found} is empty in {name}: nginx builds the request before it selects a server",
+                    f"${found} is always empty in {name}",
                     node,
                     help="Delete it. Use the variable in log_format or add_header.",
                 )

@@ -49,8 +49,8 @@ def cors_origin_reflection(ctx: CheckContext) -> Iterable[Hit]:
         )
         yield Hit(
             arg(node, node.args[1]),
-            "every Origin is reflected: any website can read these responses"
-            + (" with the visitor's credentials" if credentials else ""),
+            "Access-Control-Allow-Origin reflects every Origin"
+            + (", with credentials" if credentials else ""),
             node,
             severity=Severity.ERROR if credentials else Severity.INFO,
             help="Set the origin with a map that lists the allowed origins and has an empty default.",

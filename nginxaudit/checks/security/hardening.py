@@ -356,7 +356,7 @@ def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
             if ip_address(address.host).is_global:
                 yield Hit(
                     arg(node, token),
-                    f"resolver {token} is a public DNS server: its answers can be forged in transit",
+                    f"resolver {token} is a public DNS server",
                     node,
                     help="Use a resolver in your own network.",
                     make_fix=partial(_left_out, node, token),

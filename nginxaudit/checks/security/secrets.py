@@ -69,12 +69,7 @@ def sticky_cookie_insecure(ctx: CheckContext) -> Iterable[Hit]:
         if lacking:
             yield Hit(
                 whole(node),
-                f"sticky cookie without {listed(lacking)}: "
-                + (
-                    "scripts can read which server handles a client"
-                    if lacking[0] == "httponly"
-                    else "it is also sent over unencrypted connections"
-                ),
+                f"sticky cookie without {listed(lacking)}",
                 node,
                 severity=None if "secure" in lacking else Severity.INFO,
                 help=f"Add {' '.join(lacking)}.",

@@ -27,7 +27,7 @@ def location_order(ctx: CheckContext) -> Iterable[Hit]:
                     Place(node.source, node.start, node.name_end, node.via),
                     f"{location.label} comes after {previous[1].label}, although nginx checks it first",
                     node,
-                    help="Exact locations first, then prefixes, then regular expressions in their order.",
+                    help="Put exact locations first, then prefixes, then regular expressions in their order.",
                     make_fix=partial(_ordered, server),
                 )
                 break

@@ -33,7 +33,7 @@ def rewrite_instead_of_return(ctx: CheckContext) -> Iterable[Hit]:
             code = "301" if flags == ["permanent"] else "302"
             yield Hit(
                 whole(node),
-                "this rewrite redirects every request; return does the same without a regular expression",
+                "this rewrite redirects every request, as return does",
                 node,
                 help=f"Write return {code} {url};",
                 make_fix=partial(_return, node, url, code),

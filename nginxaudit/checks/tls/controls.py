@@ -42,7 +42,7 @@ def session_tickets_enabled(ctx: CheckContext) -> Iterable[Hit]:
             yield on_server(
                 ctx,
                 server,
-                "ssl_session_tickets is on: an attacker with the ticket key can decrypt resumed TLS 1.2 sessions",
+                "ssl_session_tickets is on",
                 "Write ssl_session_tickets off;",
                 "ssl_session_tickets",
             )

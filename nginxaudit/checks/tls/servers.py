@@ -229,7 +229,7 @@ def listen_443_without_ssl(ctx: CheckContext) -> Iterable[Hit]:
             ):
                 hit = Hit(
                     whole(listen.directive),
-                    "listen 443 without ssl: nginx speaks plain HTTP",
+                    "listen 443 without ssl",
                     listen.directive,
                     help="Write listen 443 ssl;",
                     make_fix=partial(_with_ssl, listen.directive, socket, ctx.model),

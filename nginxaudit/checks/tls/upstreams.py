@@ -126,11 +126,7 @@ def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:
             continue
         verify = ctx.model.flag(each.scope, f"{prefix}_ssl_verify", False)
         if verify or ctx.model.flag(each.scope, f"{prefix}_ssl_server_name", False):
-            what = (
-                "expected in the certificate, which lacks it: every request gets 502"
-                if verify
-                else "sent as SNI"
-            )
+            what = "expected in the certificate of the backend" if verify else "sent as SNI"
             hit = Hit(
                 whole(each.directive),
                 f'upstream name "{group.name}" is {what}',

@@ -46,7 +46,7 @@ def all_servers_backup(ctx: CheckContext) -> Iterable[Hit]:
         if upstream.peers and not upstream.primaries and upstream.complete and upstream.state is None:
             yield Hit(
                 group_place(upstream),
-                f'every server of "{upstream.name}" is a backup: nginx refuses an upstream without a primary server',
+                f'every server of "{upstream.name}" is a backup',
                 upstream.directive,
                 related=related_peers("a backup", upstream.peers[:4]),
             )

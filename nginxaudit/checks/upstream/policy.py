@@ -31,7 +31,7 @@ def single_server_upstream(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             group_place(upstream),
-            f'"{upstream.name}" has one server: when it fails or is restarted, all requests fail',
+            f'"{upstream.name}" has only one server',
             upstream.directive,
             help="Add a second instance, or a backup.",
         )
@@ -49,7 +49,7 @@ def upstream_single_host(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             group_place(upstream),
-            f'all servers of "{upstream.name}" are on {hosts.pop()}: they fail together',
+            f'all servers of "{upstream.name}" are on {hosts.pop()}',
             upstream.directive,
             help="Add a server on another host.",
         )
@@ -88,7 +88,7 @@ def hash_not_consistent(ctx: CheckContext) -> Iterable[Hit]:
             continue  # its clients may count on this very order
         yield Hit(
             whole(node),
-            f'when a server of "{upstream.name}" is added or removed, most keys move to another server and caches are cold',
+            f'most keys move to another server when one of "{upstream.name}" is added or removed',
             node,
             help='Add "consistent"; that moves the keys once.',
         )

@@ -52,11 +52,11 @@ def max_conns_without_zone(ctx: CheckContext) -> Iterable[Hit]:
         limited = [peer for peer in upstream.peers if peer.max_conns]
         if not limited or upstream.zone is not None or not upstream.complete:
             continue
-        times = f"{count} times that" if count else "that number for each worker"
         peer = limited[0]
+        total = f": {count} workers allow {count * peer.max_conns}" if count else ""
         yield Hit(
             parameter_place(peer, "max_conns"),
-            f"without a zone every worker allows {peer.max_conns} connections to {peer.text}: the real limit is {times}",
+            f"max_conns={peer.max_conns} of {peer.text} is counted per worker{total}",
             peer.directive,
             related=(("the upstream", group_place(upstream)),),
             help=f"Add zone {upstream.name} 64k; to the upstream.",

@@ -133,7 +133,7 @@ def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
                 effect = "a write that blocks fails" if kind == "send" else "every request fails"
                 yield Hit(
                     whole(node),
-                    f'"{node.name} 0" does not disable the timeout: it expires at once and {effect} with 504',
+                    f'"{node.name} 0" expires at once: {effect} with 504',
                     node,
                     severity=Severity.WARNING if kind == "send" else None,
                     help="Write a long time, such as 1h, if no limit is wanted.",
@@ -143,7 +143,7 @@ def zero_timeout(ctx: CheckContext) -> Iterable[Hit]:
             if node.args and _milliseconds(node.args[0]) == 0:
                 yield Hit(
                     whole(node),
-                    f'"{name} 0" does not disable the timeout: it expires at once and {effect}',
+                    f'"{name} 0" expires at once: {effect}',
                     node,
                     severity=Severity.WARNING,
                     help="Write a long time, such as 1h, if no limit is wanted.",
