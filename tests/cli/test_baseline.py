@@ -155,6 +155,16 @@ def test_embedded_configurations_are_known_by_the_file_that_holds_them(tmp_path:
     assert _run(tmp_path, "baseline", "check", "map.yaml")[0] == 0
 
 
+def test_links_to_the_directory_make_nothing_new(tree: Path) -> None:
+    link = tree.parent / f"{tree.name}-link"
+    link.symlink_to(tree)
+    assert nginxaudit("baseline", "write", "nginx.conf", cwd=tree).returncode == 0
+    for base, place in ((link, tree), (tree, link), (link, link)):
+        known = ("--baseline", str(base / "nginxaudit-baseline.json"))
+        run = nginxaudit("scan", *known, str(place / "nginx.conf"), cwd=tree.parent)
+        assert run.returncode == 0, run.stdout
+
+
 def test_it_takes_the_options_that_select_rules(tree: Path) -> None:
     assert _run(tree, "baseline", "write", "--select", "fail-timeout-zero", "nginx.conf")[0] == 0
     entries = json.loads((tree / "nginxaudit-baseline.json").read_text())["findings"]

@@ -103,9 +103,18 @@ def entry_of(finding: Finding, base: str) -> Entry:
 
 
 def _listed(path: str, base: str) -> str:
-    """What a baseline in the directory ``base`` calls a file of the report."""
-    relative = os.path.relpath(path, base) if os.path.exists(path) else path
-    file = path if relative.startswith(os.pardir) else relative
+    """What a baseline in the directory ``base`` calls a file of the report, however links lead to either."""
+    file = path
+    if os.path.exists(path):
+        head, name = os.path.split(path)
+        for place, start in (
+            (path, base),
+            (os.path.join(os.path.realpath(head), name), os.path.realpath(base)),
+        ):
+            relative = os.path.relpath(place, start)
+            if not relative.startswith(os.pardir):
+                file = relative
+                break
     return _unicode(file.replace(os.sep, "/"))
 
 
