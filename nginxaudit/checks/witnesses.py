@@ -179,6 +179,7 @@ def asks(model: Model, block: Directive, tries: Iterable[Try] = PLAIN) -> Iterat
                 ask = ask_of(
                     server,
                     f"{path}{'&' if '?' in path else '?'}{query}" if query else path,
+                    model=model,
                     method=held.method if held.method != "GET" else each.method,
                     headers=(*held.headers, *each.headers),
                     six=each.six,
@@ -298,7 +299,11 @@ def served(
 
     server, location = model.server_of(block), model.location_of(block)
     path = path or ("/" if location is None else path_of(location))
-    ask = ask_of(server, encoded(path), six=six) if server is not None and path is not None else None
+    ask = (
+        ask_of(server, encoded(path), model=model, six=six)
+        if server is not None and path is not None
+        else None
+    )
     if ask is None or block.inner not in ("server", "location"):
         return None, False
     ends = [each for each in trace(model, ask, explain=False).outcomes if gives(each)]

@@ -19,6 +19,7 @@ from nginxaudit.syntax.tree import Directive
 _REFERENCE = re.compile(r"\$(?:([1-9])|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 _MAPPING = ("map", "geo", "split_clients", "num_map")
 _SETTING = ("set", "auth_request_set", "location", "server_name", "rewrite", "if")
+_OF_REQUEST = ("http_", "arg_", "cookie_")
 _PRODUCT = 64
 
 
@@ -115,7 +116,9 @@ def _defined(flight: Flight, name: str, directives: list[Directive]) -> Value:
     """The value by the directive that defines a variable; empty before a ``set`` or a capture has given it one."""
     own = [node for node in directives if node.name not in _SETTING and not _captures(node, name)]
     if not own:
-        return ""
+        # A request variable keeps what the request has until it is set (``ngx_http_rewrite_set``).
+        of_request = name.startswith(_OF_REQUEST) and all(node.name == "set" for node in directives)
+        return prefixed(flight, name) if of_request else ""
     last = own[-1]
     if last.name not in _MAPPING:
         return Unknown(f"${name}", f"{last.name} sets it", name=name)

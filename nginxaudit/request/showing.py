@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from nginxaudit.finding import Witness
 from nginxaudit.model import Model
+from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
 from nginxaudit.request.candidates import host_of
 from nginxaudit.request.records import NOTHING_KNOWN, Ask, Outcome, World
@@ -22,6 +23,7 @@ def ask_of(
     server: Server,
     target: str,
     *,
+    model: Model | None = None,
     method: str = "GET",
     headers: tuple[tuple[str, str], ...] = (),
     six: bool = False,
@@ -35,8 +37,13 @@ def ask_of(
 
     ``host`` is for a server that the name need not lead to, ``client`` for an address that matters,
     ``tls`` for a socket with or without TLS.
-    With ``named`` TLS asks for the host, too.
+    With ``named`` TLS asks for the host, too. The ``model`` knows whether another server has made a socket one with TLS.
     """
+    sockets = model.sockets("http") if model is not None else {}
+
+    def secure(each: Listen) -> bool:
+        return sockets[each.key].ssl if each.key in sockets else each.ssl
+
     listen = next(
         (
             each
@@ -44,20 +51,21 @@ def ask_of(
             if each.kind == ("inet6" if six else "inet")
             and each.port
             and not each.quic
-            and tls in (None, each.ssl)
+            and tls in (None, secure(each))
         ),
         None,
     )
     if listen is None or listen.port is None:
         return None
+    tls = secure(listen)
     name = next(filter(None, map(host_of, server.names)), None) or "localhost"
     return Ask(
         target,
         host or name,
         method,
         headers,
-        listen.ssl,
-        (host if named and host else name) if listen.ssl else None,
+        tls,
+        (host if named and host else name) if tls else None,
         None if listen.is_wildcard and not six else listen.host,
         listen.port,
         client or (CLIENT6 if six else CLIENT),

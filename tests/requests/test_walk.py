@@ -373,3 +373,12 @@ def test_the_type_of_the_answer():
     assert headers("/go") == {"Content-Type": "text/html", "X-Frame-Options": "DENY"}
     assert headers("/early") == {}
     assert headers("/app") == {"Cache-Control": "by $age", "X-Frame-Options": "$frame"}
+
+
+def test_a_request_variable_keeps_its_value_until_it_is_set():
+    text = """
+    if ($http_x_a = "") { set $http_x_a none; } if ($arg_a = "") { set $arg_a none; } if ($cookie_a = "") { set $cookie_a none; }
+    location / { return 200 "$http_x_a $arg_a $cookie_a"; }"""
+    assert one(text, "/?a=1", headers=(("X-A", "2"), ("Cookie", "a=3"))).body == "2 1 3"
+    assert one(text, "/").body == "none none none"
+    assert one("if ($uri ~ (?<arg_b>zz)) { } location / { return 200 [$arg_b]; }", "/?b=1").body == "[]"

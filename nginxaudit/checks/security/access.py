@@ -297,6 +297,25 @@ def _contains(wide: Network, narrow: Network) -> bool:
     return False
 
 
+def _is_asked(model: Model, node: Directive) -> bool:
+    """Whether the password of an ``auth_basic`` is asked for anywhere: not switched off below, nor unneeded by every address."""
+    server, block = model.server_of(node), node.parent
+    if server is None or block is None:
+        return True
+    if block is server.directive and not model.unknown_inside(block):
+        takes_all = any(each.is_prefix and each.pattern == "/" for each in server.locations)
+        blocks = [] if takes_all else [block]
+        blocks += [
+            each.directive
+            for each in server.all_locations()
+            if node in model.effective(each.directive, "auth_basic")
+        ]
+    else:
+        blocks = [block]
+    families = listening(server)
+    return any(access_of(model, each).never_asked(family) is None for each in blocks for family in families)
+
+
 def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
     """Passwords that are sent in plain text; once per server."""
     if ctx.model.config.named("set_real_ip_from"):
@@ -307,6 +326,8 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
             continue
         server = ctx.model.server_of(node)
         if server is None or server in reported or server.listen_unknown or is_local(server):
+            continue
+        if not _is_asked(ctx.model, node):
             continue
         plain = [
             listen for listen in server.listens if not (listen.ssl or listen.quic or listen.proxy_protocol)
