@@ -116,7 +116,10 @@ def in_checkout(path: str, *, from_here: bool = False) -> str:
     """
     if not os.path.isabs(path) and not os.path.exists(path.partition("!")[0]):
         return path  # no file: standard input, a part of an archive
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except OSError:  # it was deleted
+        return path
     roots = (os.environ.get("GITHUB_WORKSPACE"), os.environ.get("CI_PROJECT_DIR"), here)
     return _below(os.path.join(here, path), here, tuple(filter(None, roots)), from_here) or path
 

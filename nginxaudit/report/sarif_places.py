@@ -105,6 +105,8 @@ def _context(source: SourceText, span: Span) -> om.Region | None:
 
 @lru_cache(maxsize=4096)
 def _uri(path: str, directory: str) -> tuple[str, bool]:
+    if not directory:
+        return f"file://{quote(path.encode('utf-8', 'surrogateescape'))}", False
     absolute = os.path.normpath(os.path.join(directory, path))
     relative = os.path.relpath(absolute, directory)
     below = relative != os.pardir and not relative.startswith(os.pardir + os.sep)
@@ -115,5 +117,9 @@ def _uri(path: str, directory: str) -> tuple[str, bool]:
 
 def artifact(path: str) -> om.ArtifactLocation:
     """``path`` relative to the current directory if it lies below it, else as an absolute URI."""
-    uri, below = _uri(path, os.getcwd())
+    try:
+        here = os.getcwd()
+    except OSError:  # it was deleted
+        here = "" if os.path.isabs(path) else os.sep
+    uri, below = _uri(path, here)
     return om.ArtifactLocation(uri=uri, uri_base_id=ROOT if below else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -155,6 +156,14 @@ def test_paths_are_relative_to_the_checkout(name, variable, tmp_path, monkeypatc
     text = rendered(name, one("a b;", "a", path=f"{tmp_path}/conf/a.conf"))
     assert "conf/a.conf" in text and str(tmp_path) not in text
     assert "/elsewhere/a.conf" in rendered(name, one("a b;", "a", path="/elsewhere/a.conf"))
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab", "rdjson", "sarif"])
+def test_the_working_directory_may_be_gone(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getcwd", lambda: os.stat(tmp_path / "gone") and "")
+    path = "/etc/nginx/a.conf"
+    assert path in rendered(name, one("a b;", "a", path=path))
 
 
 @pytest.mark.parametrize(
