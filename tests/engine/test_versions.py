@@ -173,7 +173,7 @@ def test_vulnerabilities_of_some_versions_are_a_word_on_what_to_run(tmp_path: Pa
     assert found.versions.since == "1.25.0"
     assert found.versions.before is None, "the newest release whose directives are known has some of them"
     assert found.versions.gaps == (("1.30.7", "1.31.0"),)
-    assert "fixed in" in found.message
+    assert found.why.partition(". ")[2].startswith("Fixed: CVE-")
     (known,) = _found(text, "vulnerable-nginx-version", tmp_path, nginx_version="1.26.0")
     assert known.message.startswith("nginx 1.26.0 is vulnerable to CVE-")
     assert known.severity > Severity.INFO

@@ -93,7 +93,7 @@ def test_what_is_named_is_read(tree: Path) -> None:
     assert "build/c.conf" not in read(".")
     assert read("build/c.conf") == read("build") == {"build/c.conf"}
     report = audit(["."], Settings())
-    assert any("build" in remark and "left out" in remark for remark in report.remarks)
+    assert any("build" in remark and "excluded" in remark for remark in report.remarks)
 
 
 def test_a_changed_file_that_is_excluded_is_not(tree: Path) -> None:
