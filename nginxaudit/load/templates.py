@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, Place
 from nginxaudit.nginx.names import BALANCED
 from nginxaudit.source.text import SourceText
-from nginxaudit.templates import Mark
+from nginxaudit.templates import Mark, Template
+
+_OF_ENGINES = frozenset({"braces", "code", "directives", "percent", "at", "ruby"})
+"""Marks that nobody writes by hand into what nginx should read; a variable in braces may be meant for nginx."""
 
 
 def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
@@ -25,11 +29,17 @@ def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:
         yield Hit(
             Place(source, first.start, first.end),
             f"{text} is not filled in{more}",
+            severity=Severity.INFO if _is_source(ctx, template) else None,
             help="Scan the rendered file, or use a template suffix (.template, .j2, .erb).",
             cause="\0".join(
                 [ctx.rule, *sorted(template.dialects)]
             ),  # the files of one engine are filled in together
         )
+
+
+def _is_source(ctx: CheckContext, template: Template) -> bool:
+    """Whether the file is what an engine makes the configuration of, not one that nginx reads."""
+    return not ctx.model.config.in_place and not _OF_ENGINES.isdisjoint(template.dialects)
 
 
 def _is_variable(ctx: CheckContext, source: SourceText, mark: Mark) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.finding import Severity, Witness
 from nginxaudit.hit import CheckContext, Hit, listed, name_of, whole
@@ -85,13 +85,26 @@ def _clash(model: Model, location: Directive, node: Directive) -> str:
     """What does not work because of this ``if``; empty where nothing is known to."""
     if location.first("try_files"):
         return "try_files of the location is skipped when it is true"
-    others = [each for each in location.named("if") if each is not node and not _exclusive(model, each, node)]
-    if any(not _is_safe(child, each) for each in others for child in each.children):
+    if any(
+        not _is_safe(child, each) for each in _also_true(model, location, node) for child in each.children
+    ):
         return "of several true conditions, only the last one takes effect"
-    headers = node.first("add_header")
-    if headers and location.first("add_header"):
+    if _headers(node) and _headers(location) - _headers(node) and not _leaves(node):
         return "headers of the location are dropped when it is true"
     return ""
+
+
+def _also_true(model: Model, location: Directive, node: Directive) -> Iterator[Directive]:
+    """The other conditions that may be true for one request with ``node``: after one that leaves, none is asked."""
+    conditions = location.named("if")
+    at = conditions.index(node)
+    for each in (*(each for each in conditions[:at] if not _leaves(each)), *conditions[at + 1 :]):
+        if not _exclusive(model, each, node) and (conditions.index(each) < at or not _leaves(node)):
+            yield each
+
+
+def _headers(block: Directive) -> set[str]:
+    return {node.args[0].lower() for node in block.named("add_header") if node.args}
 
 
 def _exclusive(model: Model, one: Directive, other: Directive) -> bool:

@@ -20,12 +20,13 @@ from nginxaudit.model.access import (
     rules,
 )
 from nginxaudit.nginx.names import REDIRECTS
+from nginxaudit.nginx.patterns import compiled
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
     from nginxaudit.model.access import Network
 
-_STATUS_PAGES = (
+STATUS_PAGES = (
     "stub_status",
     "status",
     "api",
@@ -34,6 +35,7 @@ _STATUS_PAGES = (
     "check_status",
 )
 GUARDS = ("deny", "auth_basic", "auth_request")
+_DOUBLED = r"(?<![:\w])//|/\{2"
 _ODD_NAMES = {"ignore_invalid_headers": "X.User", "underscores_in_headers": "X_User"}
 """Headers that get to backends by a directive."""
 _MANY_RULES = 200  # longer lists are block lists: only duplicates are looked for
@@ -161,7 +163,7 @@ def unread(model: Model, block: Directive) -> bool:
 
 def status_page_exposed(ctx: CheckContext) -> Iterable[Hit]:
     """Pages about nginx itself that any client can read or change."""
-    for name in _STATUS_PAGES:
+    for name in STATUS_PAGES:
         for node in ctx.model.config.named(name):
             block = node.parent
             if block is None or block.inner not in ("server", "location") or node.args[:1] == ["off"]:
@@ -394,6 +396,17 @@ def exact_location_acl_bypass(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
+def _answers_doubled_slashes(node: Directive) -> bool:
+    """Whether requests with ``//`` are dealt with by an expression where slashes are not merged."""
+    for each in node.parent.walk() if node.parent is not None else ():
+        pattern = each.args[0] if each.name == "rewrite" and each.args else ""
+        if each.name == "if" or (each.name == "location" and each.args[0] in ("~", "~*")):
+            pattern = " ".join(each.args)
+        if compiled(_DOUBLED).search(pattern):
+            return True
+    return False
+
+
 def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
     """Requests that nginx and the backend may read differently."""
     settings = {
@@ -413,7 +426,11 @@ def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
     guarded = bool(ctx.model.config.named("deny") or ctx.model.config.named("auth_basic"))
     for name, (value, meaning) in settings.items():
         for node in ctx.model.config.named(name):
-            if node.args[:1] and node.args[0].lower() == value and (name != "merge_slashes" or guarded):
+            if (
+                node.args[:1]
+                and node.args[0].lower() == value
+                and (name != "merge_slashes" or (guarded and not _answers_doubled_slashes(node)))
+            ):
                 from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
                 from nginxaudit.checks.security import openings
 

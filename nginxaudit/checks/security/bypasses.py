@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from nginxaudit.checks.security.access import STATUS_PAGES
 from nginxaudit.finding import Severity, Witness
 from nginxaudit.hit import CheckContext, Hit, name_of, whole
 from nginxaudit.model import Model
@@ -76,6 +77,8 @@ def guarded_locations(model: Model) -> tuple[Guarded, ...]:
 def access_rules_overridden(ctx: CheckContext) -> Iterable[Hit]:
     """Locations with access rules whose requests go to another location, which lets them in."""
     for guarded in ctx.once(guarded_locations):
+        if any(map(guarded.location.directive.first, STATUS_PAGES)):
+            continue  # what is kept from others is made by nginx there: another location does not give it
         # Those that matter most come first: one of them is reported.
         for other in sorted(_rivals(guarded.location), key=lambda each: _severity(each) is not None):
             witness = _through(ctx.model, guarded, other)

@@ -17,6 +17,7 @@ from nginxaudit.model.scope import family_of
 from nginxaudit.model.server import Server
 from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
+from nginxaudit.nginx.names import PASS_DIRECTIVES
 from nginxaudit.pcre import parse
 from nginxaudit.syntax.tree import Directive, Token
 
@@ -233,7 +234,12 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
         if not any(_lists(ctx.model, each) for each in served_blocks(ctx.model, node)):
             continue
         path = " ".join(block.args).lower() if block.inner == "location" else ""
-        meant = any(word in path for word in _LISTINGS) or _is_guarded(ctx, block)
+        meant = (
+            any(word in path for word in _LISTINGS)
+            or _is_guarded(ctx, block)
+            or ctx.model.unknown_inside(block, direct=True)  # rules may be in what could not be read
+            or (block.inner != "http" and ctx.model.server_of(block) not in ctx.once(_with_backends))
+        )
         from nginxaudit.checks.security import openings  # only who has such a finding pays for it
 
         yield Hit(
@@ -252,6 +258,11 @@ def _lists(model: Model, block: Directive) -> bool:
     location = model.location_of(block)
     inside = location is not None and location.directive is block and location.directive.first("internal")
     return not inside and not is_restricted(model, block)
+
+
+def _with_backends(model: Model) -> set[Server | None]:
+    """Servers that pass requests on: what a server of files alone lists, it lists on purpose."""
+    return {model.server_of(node) for name in PASS_DIRECTIVES for node in model.config.named(name)}
 
 
 def _unlisted(node: Directive, block: Directive, model: Model) -> Edits:

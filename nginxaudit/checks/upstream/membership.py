@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from nginxaudit.checks.upstream.common import group_place, outage, parameter_place, related_peers
 from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Hit, listed, whole
+from nginxaudit.model import Model
 from nginxaudit.model.upstream import WITHOUT_BACKUP, Upstream
+from nginxaudit.nginx import Availability, facts_of
 
 _ACCEPTED = (
     "nginx accepts the line because the method comes later. The method ignores backup servers: they get requests only "
@@ -92,11 +94,21 @@ def duplicate_upstream(ctx: CheckContext) -> Iterable[Hit]:
             )
 
 
+def _is_for_plus(model: Model) -> bool:
+    """Whether the configuration has directives of NGINX Plus."""
+    names = {node.name for node in model.config.top.walk()}
+    target = model.target
+    return any(
+        facts and all(fact.available(target) is Availability.PLUS_ONLY for fact in facts)
+        for facts in (facts_of(name, target) for name in names)
+    )
+
+
 def empty_upstream(ctx: CheckContext) -> Iterable[Hit]:
     """A group without a server: "no servers are inside upstream". NGINX Plus may fill it through its API."""
     for upstream in ctx.model.all_upstreams:
-        if ctx.target.edition == "plus" and upstream.zone is not None:
-            continue
+        if upstream.zone is not None and (ctx.target.edition == "plus" or ctx.once(_is_for_plus)):
+            continue  # its servers come and go at run time
         if (
             not upstream.peers
             and upstream.complete

@@ -32,6 +32,7 @@ _SUSPECT = r"[=@]|[:,(] ?[\"']|[A-Za-z0-9_+/-]{16}|(?i:basic|bearer|token|negoti
 _DUMMY = (
     r"(?P<same>.)(?P=same)*\Z|.*(?:your|change|replace|example|dummy|sample|placeholder|redacted|insert|todo|xxxx|\*\*\*|\.\.\.)"
     r"|(?:test|secret|password|passwd|token|key|none|null|true|false)\d*\Z"
+    r"|my[-_][a-z_-]*(?:secret|password|passwd|token|key)\Z"
 )
 
 
