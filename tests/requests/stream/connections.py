@@ -10,7 +10,7 @@ from random import Random
 from nginxaudit.request.records import Ask
 from tests.requests.stream.configurations import ALPN, CLIENTS, PROXIED, Case, Socket
 
-_WAIT = 5.0
+_WAIT, _SHORT = 5.0, 0.15
 _PLAIN = b"plain bytes"
 
 
@@ -39,10 +39,13 @@ def random_connection(random: Random, case: Case) -> tuple[Socket, Ask]:
     return to, ask
 
 
-def received(to: Socket, ask: Ask) -> str:
-    """What comes back on a connection; empty if it is closed without a text."""
+def received(to: Socket, ask: Ask, *, answered: bool) -> str:
+    """What comes back on a connection; empty if it is closed without a text.
+
+    UDP has no end: where no answer is expected (``answered``) it is not waited for long.
+    """
     if to.udp:
-        return _datagram(ask)
+        return _datagram(ask, _WAIT if answered else _SHORT)
     with socket.create_connection((ask.address or "", ask.port), _WAIT, (ask.client or "", 0)) as client:
         with contextlib.suppress(ConnectionError):
             if ask.proxied:
@@ -53,9 +56,9 @@ def received(to: Socket, ask: Ask) -> str:
         return _text(client)
 
 
-def _datagram(ask: Ask) -> str:
+def _datagram(ask: Ask, seconds: float) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.15)
+        client.settimeout(seconds)
         client.bind((ask.client or "", 0))
         client.connect((ask.address or "", ask.port))
         client.send(_PLAIN)

@@ -55,25 +55,22 @@ def _judged(directory: Path, first: int, count: int, per_case: int, seed: int, b
             for _ in range(per_case):
                 to, ask = random_connection(random, case)
                 done = trace(model, ask, explain=False)
-                answer = received(to, ask)
+                said = [_said(case, outcome) for outcome in done.outcomes]
+                answer = received(to, ask, answered=any(said))
                 found.judged(
                     case,
                     ask,
-                    [_difference(case, answer, outcome) for outcome in done.outcomes],
+                    [_difference(answer, each) for each in said],
                     unknown=any(outcome.unknown for outcome in done.outcomes),
                     more=done.more,
                 )
     return found
 
 
-def _difference(case: Case, answer: str, outcome: Outcome) -> str | None:
-    """What differs between an answer and an outcome; None if nothing does."""
-    said = _said(case, outcome)
-    return (
-        None
-        if said == answer
-        else f"{'closed' if not said else said.partition(' ')[0]}: {said!r}, nginx {answer!r}"
-    )
+def _difference(answer: str, said: str) -> str | None:
+    """What differs between an answer and what the walk says; None if nothing does."""
+    kind = said.partition(" ")[0] or "closed"
+    return None if said == answer else f"{kind}: {said!r}, nginx {answer!r}"
 
 
 def _said(case: Case, outcome: Outcome) -> str:
