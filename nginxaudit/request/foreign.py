@@ -49,15 +49,16 @@ def changed_headers(flight: Flight, block: Directive) -> None:
 def _unknown(model: Model) -> dict[Directive, Directive]:
     """The first directive of an unknown module in each block of http that has one."""
     found: dict[Directive, Directive] = {}
-    judged: dict[str, bool] = {}
-    for node in model.config.top.walk():
-        if node.context not in _CONTEXTS or node.parent is None:
+    for name in model.config.names:
+        if directives(name) or name.startswith(_HARMLESS):
             continue
-        is_known = judged.get(node.name)
-        if is_known is None:
-            is_known = judged[node.name] = bool(directives(node.name)) or node.name.startswith(_HARMLESS)
-        if not is_known:
-            found.setdefault(node.parent, node)
+        for node in model.config.named(name):
+            block = node.parent
+            if block is None or node.context not in _CONTEXTS:
+                continue
+            other = found.get(block)
+            if other is None or block.children.index(node) < block.children.index(other):
+                found[block] = node
     return found
 
 
