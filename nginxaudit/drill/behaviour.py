@@ -118,6 +118,11 @@ class Backend:
         self.epoch += self.kind == REFUSE
 
     @property
+    def never_changes(self) -> bool:
+        """Whether it is well all the time."""
+        return len(self._phases) == 1
+
+    @property
     def fails_later(self) -> bool:
         """Whether a phase is to come in which it is not well."""
         return self._at < self._last_bad

@@ -32,6 +32,7 @@ from nginxaudit.drill.spec import DOWN_NOT_TRIED, UpstreamSpec, Use
 from nginxaudit.drill.steady import Steady
 from nginxaudit.drill.tally import Tally
 
+_BY_TURN_OR_CLIENT = frozenset({"round_robin", "ip_hash", "hash", "consistent"})
 NO_LIVE = -1
 """Index of the server in a trace where none was eligible."""
 
@@ -115,9 +116,13 @@ class Simulation:
         With ``losses_only`` it ends as soon as nothing can be lost any more: then only what is lost is counted to the end.
         """
         steady = Steady(self)
+        calm = self._calm()
         for second, batch in batches:
             if not steady.takes(second, batch):
-                self._follow(batch, trace=False)
+                if calm:
+                    self._follow_others(batch, calm)
+                else:
+                    self._follow(batch, trace=False)
             elif losses_only and steady.is_over():
                 break
         steady.stop()
@@ -135,6 +140,34 @@ class Simulation:
                 request.trace = []
             tally.arrived(t)
             self._attempt(request, t)
+
+    def _calm(self) -> frozenset[int]:
+        """Servers that never fail, where all that an attempt at one changes is whose turn it is."""
+        group, backends = self.group, self.backends
+        answer = min(self._limit, self.patience)
+        asks = self.pools or self.datagrams or group.extended or group.method not in _BY_TURN_OR_CLIENT
+        if asks or any(server.max_conns for server in group.servers):
+            return frozenset()
+        return frozenset(at for at, each in enumerate(backends) if each.never_changes and each.ms <= answer)
+
+    def _follow_others(self, requests: Iterable[Arrival], calm: frozenset[int]) -> None:
+        """Like `_follow`, but who comes to a server of ``calm`` has the answer at once."""
+        tally, once, events, picks = self._tally, self._once, self.events, self.picks
+        for t, method, worker, key, address in requests:
+            if events and events[0][0] <= t:
+                self.pass_time(t)
+            request = self.request(t, worker)
+            request.once = method in once
+            request.key = key
+            request.address = address
+            tally.arrived(t)
+            peer = picks[worker](request, t // 1000)
+            if peer is not None and peer.index in calm and not peer.watched:
+                peer.conns -= 1
+                tally.asked(peer, t // 1000, 1)
+                tally.landed(t, t + peer.backend.ms)
+            else:
+                self._try(request, peer, t)
 
     def request(self, t: int, worker: int) -> Request:
         """A request that comes at ``t``."""
@@ -155,10 +188,13 @@ class Simulation:
 
     def _attempt(self, request: Request, t: int) -> None:
         """Pick servers until an attempt takes time or the request is over."""
+        self._try(request, self.picks[request.worker](request, t // 1000), t)
+
+    def _try(self, request: Request, peer: SimulatedPeer | None, t: int) -> None:
+        """The same, with the first one picked already."""
         pick, use, tally = self.picks[request.worker], self.use, self._tally
         pool = self.pools[request.worker] if self.pools else None
         while True:
-            peer = pick(request, t // 1000)
             if peer is None:
                 self._nobody(request, t)
                 return
@@ -189,6 +225,7 @@ class Simulation:
                 return
             if not self.end(request, t):
                 return
+            peer = pick(request, t // 1000)
 
     def _nobody(self, request: Request, t: int) -> None:
         """No live upstreams: 502, whatever came before."""

@@ -158,7 +158,8 @@ class Steady:
     def _same_until(self, peer: SimulatedPeer, fate: Fate) -> int:
         """The ms until which nothing about a server's requests changes: what becomes of them, or whether an answer is to be noted."""
         until = lasts(peer.backend, fate)
-        return min(until, self._simulation.tally.awaited(peer) - fate[1]) if peer.watched else until
+        noted = peer.watched and fate[0] == 200
+        return min(until, self._simulation.tally.awaited(peer) - fate[1]) if noted else until
 
     def _others_end_in(self, second: int, well: dict[SimulatedPeer, Fate]) -> bool:
         """Whether a request is in flight that may change who is eligible."""
