@@ -30,7 +30,7 @@ def if_file_exists(ctx: CheckContext) -> Iterable[Hit]:
             continue
         yield Hit(
             whole(node),
-            "if checks for a file, as try_files does",
+            "if (-f …) tests for a file; try_files does this without an if",
             node,
             help="Write try_files $uri $uri/ /index.php?$args; (or a named location) instead.",
             make_fix=partial(_tried, node, asked),
