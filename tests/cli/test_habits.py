@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.command import nginxaudit
 
-TEXT = "events {}\nhttp {\n    server {\n        listen 8080;\n        autoindex on;\n    }\n}\n"
+TEXT = "events {}\nhttp {\n    server {\n        listen 8080;\n        allow 10.0.0.1;\n    }\n}\n"
 
 
 @pytest.fixture
