@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from nginxaudit import edits
-from nginxaudit.checks.routing.serving import served_blocks
-from nginxaudit.checks.security.access import deny_others, is_restricted
-from nginxaudit.finding import Applicability, Confidence, Fix, Severity
+from nginxaudit.finding import Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, name_of, whole
 from nginxaudit.model import Model
-from nginxaudit.model.access import FAMILY_NAMES, access_of, keeps_out, listening
-from nginxaudit.model.location import Location
+from nginxaudit.nginx.patterns import compiled
+from nginxaudit.syntax.tree import Directive
+
+if TYPE_CHECKING:
+    pass
+
+from nginxaudit.checks.routing.serving import served_blocks
+from nginxaudit.checks.security.access import AUTHENTICATION, is_restricted
 from nginxaudit.model.scope import family_of
 from nginxaudit.model.server import Server
-from nginxaudit.model.variables import references
 from nginxaudit.nginx import parse_address
 from nginxaudit.nginx.names import PASS_DIRECTIVES
-from nginxaudit.pcre import parse
-from nginxaudit.syntax.tree import Directive, Token
+from nginxaudit.syntax.tree import Token
 
 _LISTINGS = ("download", "mirror", "pub", "repo", "archive", "dist", "files", "browse")
-_AUTHENTICATION = ("auth_basic", "auth_request", "auth_jwt", "auth_oidc")
 _LOOKING_UP = (
     "auth_oidc",
     "acme_issuer",
@@ -35,143 +37,6 @@ _LOOKING_UP = (
 """Directives of which some look names up with the resolver."""
 _CLOUD = frozenset({"169.254.169.253", "168.63.129.16", "169.254.169.254"})
 """Resolvers of clouds, reached from inside only."""
-
-
-def alias_traversal(ctx: CheckContext) -> Iterable[Hit]:
-    """``location /files`` with ``alias /dir/``: ``/files../`` is one directory up."""
-    for location in ctx.model.locations:
-        alias = location.directive.first("alias")
-        if alias is None or not alias.args or location.directive.first("internal"):
-            continue
-        if not any(_comes_in(ctx.model, block) for block in served_blocks(ctx.model, alias)):
-            continue
-        if location.is_regex:
-            yield from _captured_traversal(ctx, location, alias)
-        if not location.is_prefix or not location.pattern or location.pattern.endswith("/"):
-            continue
-        path = str(alias.args[0])
-        directory = path if path.endswith("/") else _directory(ctx.model, path, alias)
-        from nginxaudit.checks.security import openings  # only who has such a finding pays for it
-
-        if directory is not None:
-            yield Hit(
-                whole(alias),
-                f'path traversal: "{location.pattern}../x" escapes {directory} (the location lacks its trailing slash)',
-                alias,
-                related=(("the location", name_of(location.directive)),),
-                help=f'Write "location {location.pattern}/", and redirect "{location.pattern}" to it.',
-                make_fix=partial(_closed, ctx.model, location, alias),
-                witness=openings.traversal(ctx, location, directory, "../x"),
-            )
-        elif "$" not in path and "." not in path.rpartition("/")[2]:
-            yield Hit(
-                whole(alias),
-                f'"{location.pattern}-old" is served from {path}-old: the prefix also matches sibling directories',
-                alias,
-                related=(("the location", name_of(location.directive)),),
-                severity=Severity.WARNING,
-                confidence=Confidence.MEDIUM,
-                help="End the location and the alias with a slash.",
-                make_fix=partial(_closed, ctx.model, location, alias),
-                witness=openings.traversal(ctx, location, path, "-old/x"),
-            )
-
-
-def _directory(model: Model, path: str, alias: Directive) -> str | None:
-    """A directory with a slash at its end that a path with variables can be."""
-    last = references(path)[-1:]
-    if not last or last[0].end != len(path):
-        return None
-    ends = model.possible_values(path[last[0].start :], alias).constants
-    found = min((each for each in ends if each.endswith("/")), default=None)
-    return f"{path[: last[0].start]}{found}" if found is not None else None
-
-
-def _comes_in(model: Model, block: Directive) -> bool:
-    """Whether any client gets past the addresses that a block allows."""
-    access = access_of(model, block)
-    return (
-        access.satisfy_any
-        or not access.rules
-        or any(rule.allow for rule in access.rules)
-        or not any(rule.directive.args[:1] == ["all"] for rule in access.rules)
-    )
-
-
-def _captured_traversal(ctx: CheckContext, location: Location, alias: Directive) -> Iterable[Hit]:
-    """``location ~ ^/img(.*)$`` with ``alias /data/img/$1``: what is captured may begin with two dots."""
-    path = str(alias.args[0])
-    expression = location.expression
-    captures = list(references(path))
-    if expression is None or expression.looks or len(captures) != 1 or path[: captures[0].start][-1:] != "/":
-        return
-    name = captures[0].name
-    number = int(name) if name.isdigit() else expression.names.get(name, 0)
-    node = expression.group(number) if number else None
-    if node is None or not expression.group_may_start_with(number, "."):
-        return
-    opening = expression.text.rfind("(", 0, node.start)
-    before = expression.text[opening - 1 : opening]
-    if before in ("/", "", "^", "(", "|") or not before.isalnum():
-        return
-    from nginxaudit.checks.security import openings  # only who has such a finding pays for it
-
-    directory = path[: captures[0].start]
-    yield Hit(
-        whole(alias),
-        f"path traversal: ${name} can start with .., which escapes {directory}",
-        alias,
-        related=(("the location", name_of(location.directive)),),
-        help="Add a slash before the capture group.",
-        make_fix=partial(_closed, ctx.model, location, alias),
-        witness=openings.traversal(ctx, location, directory, "../x"),
-        why="nginx inserts the capture directly after the path: one that starts with .. leads to files outside the directory.",
-    )
-
-
-def _closed(model: Model, location: Location, alias: Directive) -> Edits | Fix:
-    """A slash at the end of the location, and of the directory; before the group of an expression.
-
-    The path without a slash still leads to the directory.
-    """
-    token = location.directive.args[-1]
-    if location.is_regex:
-        start = _captured_from(location, alias, token)
-        source = location.directive.source
-        made = () if start is None else (edits.replaced(source, start, start, "/"),)
-        return Fix("Add a slash before the capture group", Applicability.UNSAFE, made) if made else None
-    server, path = location.server, location.pattern
-    if keeps_out(location.directive) or token.quoted or server is None:
-        return None  # what begins like the directory would be open then
-    closed = [edits.behind_text(location.directive, token, "/")]
-    if path not in model.once(_exact_paths)[server]:
-        text = f"location = {path} {{\n    return 301 {path}/$is_args$args;\n}}"
-        closed.insert(0, edits.before(location.directive, text))
-    if not alias.args[0].endswith("/"):
-        closed.append(edits.behind_text(alias, alias.args[0], "/"))
-    return tuple(closed)
-
-
-def _exact_paths(model: Model) -> dict[Server, set[str]]:
-    """The paths of exact locations, by server."""
-    return {
-        server: {each.pattern for each in server.all_locations() if each.is_exact}
-        for server in model.servers("http")
-    }
-
-
-def _captured_from(location: Location, alias: Directive, token: Token) -> int | None:
-    """Where the group begins whose text the alias ends with."""
-    expression = parse(location.pattern, caseless=location.modifier == "~*")
-    names = [each.name for each in references(alias.args[0])]
-    if expression is None or len(names) != 1:
-        return None
-    number = int(names[0]) if names[0].isdigit() else expression.names.get(names[0], 0)
-    group = expression.group(number) if number else None
-    if group is None:
-        return None
-    opening = expression.text.rfind("(", 0, group.start)
-    return edits.written_at(location.directive, token, location.pattern, opening)
 
 
 def server_tokens(ctx: CheckContext) -> Iterable[Hit]:
@@ -274,78 +139,7 @@ def _unlisted(node: Directive, block: Directive, model: Model) -> Edits:
 
 
 def _is_guarded(ctx: CheckContext, block: Directive) -> bool:
-    return any(ctx.model.effective(block, name) for name in ("deny", *_AUTHENTICATION))
-
-
-def allow_without_deny(ctx: CheckContext) -> Iterable[Hit]:
-    """Lists of allowed addresses that deny no client."""
-    from nginxaudit.checks.witnesses import MOST_SHOWN, served  # only who has such a list pays for it
-
-    reported = 0
-    for block in dict.fromkeys(
-        node.parent for node in ctx.model.config.named("allow") if node.parent is not None
-    ):
-        allowed = [node for node in block.named("allow") if node.args and node.args[0] != "all"]
-        if not allowed or block.first("deny") or ctx.model.unknown_inside(block, direct=True):
-            continue
-        satisfy = ctx.model.value(block, "satisfy")
-        if satisfy == "any" and any(_asks(ctx.model, block, name) for name in _AUTHENTICATION):
-            continue  # the address or the password
-        opening = next((node for node in block.named("allow") if node.args[:1] == ["all"]), None)
-        shown = served(ctx.model, block)[0] if reported < MOST_SHOWN else None
-        reported += 1
-        if opening is not None:
-            yield Hit(
-                whole(opening),
-                "allow all admits every client: the other allow rules restrict nothing",
-                opening,
-                related=tuple(("restricts nothing", whole(node)) for node in allowed[:3]),
-                help="Replace it with deny all;, or delete the other allow rules.",
-                why="nginx applies the first rule that matches, and allow all matches every client.",
-                witness=shown,
-            )
-            continue
-        yield Hit(
-            whole(allowed[0]),
-            'allow without "deny all" restricts nothing: all other clients are allowed as well',
-            allowed[0],
-            related=tuple(("also restricts nothing", whole(node)) for node in allowed[1:4]),
-            help="Add deny all; after the last allow.",
-            make_fix=partial(deny_others, block),
-            witness=shown,
-        )
-
-
-def _asks(model: Model, block: Directive, name: str) -> bool:
-    """Whether a directive for authentication is in effect and not off."""
-    return any(node.args[:1] != ["off"] for node in model.effective(block, name))
-
-
-def deny_for_one_family(ctx: CheckContext) -> Iterable[Hit]:
-    """Rules that end with a deny for IPv4, in servers that IPv6 reaches as well."""
-    from nginxaudit.checks.witnesses import served
-
-    blocks = dict.fromkeys(node.parent for node in ctx.model.config.named("deny") if node.parent is not None)
-    for block in blocks:
-        server = ctx.model.server_of(block)
-        families = listening(server) & {"inet", "inet6"}
-        if server is None or len(families) < 2 or ctx.model.unknown_inside(block, direct=True):
-            continue
-        found = access_of(ctx.model, block)
-        closed = [family for family in families if found.closed(family)]
-        if len(closed) != 1 or found.open_to(families - set(closed)) == []:
-            continue
-        rule = found.first_universal(closed[0])
-        (other,) = families - set(closed)
-        if rule is None or any(other in each.families for each in found.rules if not each.allow):
-            continue
-        yield Hit(
-            whole(rule.directive),
-            f"{rule.text} covers only {FAMILY_NAMES[closed[0]]}: any client is allowed over {FAMILY_NAMES[other]}",
-            rule.directive,
-            help="Replace it with deny all;",
-            witness=served(ctx.model, block, six=other == "inet6")[0],
-        )
+    return any(ctx.model.effective(block, name) for name in ("deny", *AUTHENTICATION))
 
 
 def external_resolver(ctx: CheckContext) -> Iterable[Hit]:
@@ -418,3 +212,59 @@ def _is_inside(token: Token) -> bool:
         return not ip_address(parse_address(token, 53).host).is_global
     except ValueError:
         return False
+
+
+_DOUBLED = r"(?<![:\w])//|/\{2"
+
+
+_ODD_NAMES = {"ignore_invalid_headers": "X.User", "underscores_in_headers": "X_User"}
+"""Headers that get to backends by a directive."""
+
+
+def _answers_doubled_slashes(node: Directive) -> bool:
+    """Whether requests with ``//`` are dealt with by an expression where slashes are not merged."""
+    for each in node.parent.walk() if node.parent is not None else ():
+        pattern = each.args[0] if each.name == "rewrite" and each.args else ""
+        if each.name == "if" or (each.name == "location" and each.args[0] in ("~", "~*")):
+            pattern = " ".join(each.args)
+        if compiled(_DOUBLED).search(pattern):
+            return True
+    return False
+
+
+def relaxed_request_parsing(ctx: CheckContext) -> Iterable[Hit]:
+    """Requests that nginx and the backend may read differently."""
+    settings = {
+        "ignore_invalid_headers": (
+            "off",
+            "ignore_invalid_headers off passes invalid header names, which the backend may interpret differently",
+        ),
+        "merge_slashes": (
+            "off",
+            "merge_slashes off: //admin does not match location /admin, but the backend may treat it as /admin",
+        ),
+        "underscores_in_headers": (
+            "on",
+            "underscores_in_headers on: many backends treat X_User and X-User as the same header",
+        ),
+    }
+    guarded = bool(ctx.model.config.named("deny") or ctx.model.config.named("auth_basic"))
+    for name, (value, meaning) in settings.items():
+        for node in ctx.model.config.named(name):
+            if (
+                node.args[:1]
+                and node.args[0].lower() == value
+                and (name != "merge_slashes" or (guarded and not _answers_doubled_slashes(node)))
+            ):
+                from nginxaudit.checks.routing import detours  # only who has such a finding pays for it
+                from nginxaudit.checks.security import openings
+
+                odd = _ODD_NAMES.get(name)
+                yield Hit(
+                    arg(node, node.args[0]),
+                    meaning,
+                    node,
+                    severity=Severity.INFO if name == "underscores_in_headers" else None,
+                    help="Delete it unless an application needs it.",
+                    witness=detours.odd_header(ctx, node, odd) if odd else openings.unmerged(ctx, node),
+                )
