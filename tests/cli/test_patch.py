@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.command import nginxaudit
 
-FIXABLE = b"events {}\nhttp {\n    server {\n        listen 80;\n        autoindex on;\n    }\n}\n"
+FIXABLE = b"events {}\nhttp {\n    autoindex on;\n    server {\n        listen 80;\n    }\n}\n"
 
 
 def _written(path: Path, text: bytes = FIXABLE) -> Path:
