@@ -30,7 +30,7 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                     "no listen directive: this server listens on *:80 if nginx is started as root, "
                     "on *:8000 otherwise",
                     node,
-                    severity=Severity.INFO if ctx.once(_listens_on_80) else None,
+                    severity=Severity.INFO if ctx.once(_is_started_as_root) else None,
                     make_fix=partial(_listening, node),
                 )
             else:
@@ -45,12 +45,9 @@ def missing_listen(ctx: CheckContext) -> Iterable[Hit]:
                 )
 
 
-def _listens_on_80(model: Model) -> bool:
-    """Whether only root starts nginx with it: it changes the user of the workers, which says nothing to others.
-
-    A file by itself is read by an nginx that nothing is known of: packages start theirs as root.
-    """
-    return model.config.fragment or model.config.top.first("user") is not None
+def _is_started_as_root(model: Model) -> bool:
+    """Whether only root starts nginx with it: it changes the user of the workers, which says nothing to others."""
+    return model.config.top.first("user") is not None
 
 
 def _listening(node: Directive) -> Edits:

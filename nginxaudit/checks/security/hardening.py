@@ -99,9 +99,9 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
         if not any(_lists(ctx.model, each) for each in served_blocks(ctx.model, node)):
             continue
         path = " ".join(block.args).lower() if block.inner == "location" else ""
-        meant = (
-            any(word in path for word in _LISTINGS)
-            or _is_guarded(ctx, block)
+        meant = any(word in path for word in _LISTINGS) or _is_guarded(ctx, block)
+        probable = (
+            meant
             or ctx.model.unknown_inside(block, direct=True)  # rules may be in what could not be read
             or (block.inner != "http" and ctx.model.server_of(block) not in ctx.once(_with_backends))
         )
@@ -111,7 +111,7 @@ def autoindex_enabled(ctx: CheckContext) -> Iterable[Hit]:
             whole(node),
             "autoindex lists the files of these directories to any client",
             node,
-            severity=Severity.INFO if meant else None,
+            severity=Severity.INFO if probable else None,
             help="Delete it unless the listing is intended.",
             make_fix=None if meant else partial(_unlisted, node, block, ctx.model),
             witness=openings.listing(ctx, node),
