@@ -73,7 +73,7 @@ def _report(verdicts: list[Verdict], at_least: float) -> int:
             for reason in verdict.we_say[:3]:
                 print(f"    we: {reason}")
     rate = 100 * agreeing / len(judged_ones) if judged_ones else 0.0
-    missed = sum(not each.accepted and each.predicted for each in judged_ones)
+    missed = sum(not each.accepted and each.predicted is True for each in judged_ones)
     wrong = sum(each.accepted and each.predicted is False for each in judged_ones)
     crashed = sum(each.predicted is None for each in judged_ones)
     refused = sum(not each.accepted for each in judged_ones)

@@ -54,7 +54,7 @@ NOT_SHOWN: dict[str, dict[str, str]] = {
     "one of several is at the usual place": {
         "nginx.conf": main("/etc/nginx/mime.types", "/usr/share/nginx/modules/*.conf"),
         "mime.types": "types {}\n",
-        "modules/a.conf": "x;\n",
+        "modules/a.conf": "load_module modules/a.so;\n",
     },
     "a file of the same name": {"nginx.conf": main("/srv/app/default.conf"), "default.conf": SITE},
     "nothing of it is there": {"nginx.conf": main("/srv/gw/nginx/a.conf")},

@@ -160,7 +160,7 @@ def _answers_204(block: Directive) -> bool:
 
 def _default_type(node: Directive, block: Directive) -> Edits:
     """``default_type``, where the block itself answers with a text; the types of files go by their names."""
-    if block.inner not in ("server", "location") or "$" in node.args[1]:
+    if block.inner not in ("server", "location") or len(node.args) < 2 or "$" in node.args[1]:
         return None
     answer = block.first("return")
     texts = answer is not None and len(answer.args) == 2 and answer.args[0] not in REDIRECTS

@@ -19,6 +19,11 @@ def _names(headers: Sequence[tuple[str, str]]) -> set[str]:
     return {name.lower() for name, _ in headers}
 
 
+def _header(node: Directive) -> str:
+    """Name of the header that a directive sets; empty where it is not written."""
+    return str(node.args[0]).lower() if node.args else ""
+
+
 def not_added(ctx: CheckContext, block: Directive, own: Directive, dropped: Directive) -> Witness | None:
     """A request whose answer has a header of the block, and not one of those around it."""
     if own.name != "add_header":
@@ -26,7 +31,7 @@ def not_added(ctx: CheckContext, block: Directive, own: Directive, dropped: Dire
 
     def ends(end: Outcome) -> bool:
         names = _names(end.headers)
-        return str(own.args[0]).lower() in names and str(dropped.args[0]).lower() not in names
+        return _header(own) in names and _header(dropped) not in names
 
     return shown(ctx, block, ends, (*PLAIN, Try(tail="x")))
 
@@ -35,8 +40,8 @@ def not_sent(
     ctx: CheckContext, block: Directive, own: Directive, dropped: Sequence[Directive]
 ) -> Witness | None:
     """A request that gets to the backend without one of the headers that are set around the block."""
-    mine = str(own.args[0]).lower()
-    lost = {str(node.args[0]).lower() for node in dropped}
+    mine = _header(own)
+    lost = {_header(node) for node in dropped}
     tries = (*PLAIN, Try(headers=(("Authorization", _TOKEN),))) if "authorization" in lost else PLAIN
 
     def ends(end: Outcome) -> bool:
@@ -55,7 +60,7 @@ def not_sent(
 
 def only_with_success(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request that nginx answers with an error, without the header."""
-    name = str(node.args[0]).lower()
+    name = _header(node)
 
     def ends(end: Outcome) -> bool:
         failed = end.status is not None and end.status >= 400
@@ -66,7 +71,7 @@ def only_with_success(ctx: CheckContext, node: Directive) -> Witness | None:
 
 def passed_on(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request with a header for its own connection that the backend gets."""
-    name = str(node.args[0])
+    name = str(node.args[0]) if node.args else ""
     value = "close, X-Real-IP" if name.lower() == "connection" else "x"
     return shown(
         ctx, node, lambda end: (name, value) in end.upstream_headers, (Try(headers=((name, value),)),)

@@ -72,7 +72,7 @@ def _shared(node: Directive, model: Model) -> Edits:
     )
     line = f"ssl_session_cache {next(shared, _SESSIONS)}"
     if node.name == "ssl_session_cache":
-        return (edits.rewritten(node, line),) if node.args[0] != "off" else None
+        return (edits.rewritten(node, line),) if node.args[:1] != ["off"] else None
     block = model.enclosing(node, "http")
     return (edits.first_in(block, f"{line};"),) if block is not None else None
 

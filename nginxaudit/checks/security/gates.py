@@ -49,7 +49,7 @@ class _Test(Struct, frozen=True):
 
 def _refuses(block: Directive) -> bool:
     answer = block.first("return")
-    return answer is not None and bool(answer.args) and answer.args[0][0] in "45"
+    return answer is not None and answer.args[:1] != [] and answer.args[0].startswith(("4", "5"))
 
 
 def _leads_to_refusal(block: Directive, refusing: frozenset[str]) -> bool:

@@ -225,7 +225,7 @@ def _answers_doubled_slashes(node: Directive) -> bool:
     """Whether requests with ``//`` are dealt with by an expression where slashes are not merged."""
     for each in node.parent.walk() if node.parent is not None else ():
         pattern = each.args[0] if each.name == "rewrite" and each.args else ""
-        if each.name == "if" or (each.name == "location" and each.args[0] in ("~", "~*")):
+        if each.name == "if" or (each.name == "location" and each.args[:1] in (["~"], ["~*"])):
             pattern = " ".join(each.args)
         if compiled(_DOUBLED).search(pattern):
             return True

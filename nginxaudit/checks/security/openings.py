@@ -155,6 +155,8 @@ def script(ctx: CheckContext, node: Directive) -> Witness | None:
 def asked_in_plain(ctx: CheckContext, node: Directive) -> Witness | None:
     """A request without TLS that is asked for a password."""
     rules = access_of(ctx.model, node.parent).rules if node.parent is not None else ()
-    denied = [_first_of(str(rule.directive.args[0])) for rule in rules if not rule.allow]
+    denied = [
+        _first_of(str(rule.directive.args[0])) for rule in rules if not rule.allow and rule.directive.args
+    ]
     tries = [Try(tls=False, client=client) for client in dict.fromkeys([None, *denied])]
     return shown(ctx, node, lambda end: end.status == 401, tries)

@@ -115,7 +115,9 @@ def _name_sent(node: Directive, prefix: str) -> Edits:
     """The name sent in the handshake."""
     name = f"{prefix}_ssl_server_name"
     own = node.parent.first(name) if node.parent is not None else None
-    return (edits.exchanged(own, own.args[0], "on"),) if own else _before_pass(node, f"{name} on;")
+    return (
+        (edits.exchanged(own, own.args[0], "on"),) if own and own.args else _before_pass(node, f"{name} on;")
+    )
 
 
 def upstream_tls_name_is_group(ctx: CheckContext) -> Iterable[Hit]:

@@ -74,7 +74,7 @@ def declare_sized(
         )
         size = None  # which one is meant is not known
     earlier = use.load.zones.get(name)
-    if earlier is None:
+    if earlier is None or (once and earlier.node is use.node):  # of two in one line, the last one counts
         use.load.zones[name] = Zone(purpose, size, use.node)
         return
     if earlier.purpose != purpose:
