@@ -40,6 +40,7 @@ def deprecated_tls_protocol(ctx: CheckContext) -> Iterable[Hit]:
                 severity=severity,
                 help=f"Write {name} TLSv1.2 TLSv1.3;",
                 make_fix=partial(_without, old, node, ctx),
+                cause=ctx.cause(*map(str, node.args), str(severity)),  # one line, written in many servers
             )
 
 

@@ -75,6 +75,7 @@ def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
                     severity=None if name == "ssl_ciphers" else Severity.INFO,
                     help="Remove them from the list; HIGH:!aNULL:!MD5 contains none of them.",
                     make_fix=partial(_without_weak, node, node.args[0]),
+                    cause=ctx.cause(name, str(node.args[0])),  # one line, written in many servers
                 )
             elif what := _left_open(name, node.args[0]):
                 yield Hit(
