@@ -127,6 +127,12 @@ class Backend:
         """Whether a phase is to come in which it is not well."""
         return self._at < self._last_bad
 
+    @property
+    def settles(self) -> int:
+        """The ms from which on it is well for good; `FOREVER` where it never is."""
+        start, kind, ms, _, _ = self._phases[-1]
+        return start if kind == OK and ms == self._phases[0][2] else FOREVER
+
     def advance(self, t: int) -> None:
         """Go to the phase of the moment ``t`` (ms)."""
         while t >= self.until:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from nginxaudit.drill.attempts import ABORTED, ANSWERED, DONE
 from nginxaudit.drill.behaviour import BLACKHOLE, HANG, OK, STATUS, Backend
+from nginxaudit.drill.peers import Request
 from nginxaudit.drill.spec import Use
 from nginxaudit.model.retries import CONNECT_LIMIT_MS
 
@@ -49,3 +51,10 @@ def clients_leave_first(kind: int, use: Use, patience: int, *, large: bool) -> b
         *([connecting] if kind == BLACKHOLE or use.tls else []),
     ]
     return patience < min(waits) and not use.ignores_abort
+
+
+def may_fail(use: Use, request: Request) -> bool:
+    """Whether the attempt that ``request`` makes may count as a failure, or be followed by another one."""
+    if request.outcome == ANSWERED:
+        return listed(use, request.status)
+    return request.outcome not in (DONE, ABORTED)

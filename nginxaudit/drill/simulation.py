@@ -23,11 +23,11 @@ from nginxaudit.drill.attempts import (
 )
 from nginxaudit.drill.behaviour import OK, REFUSE, Backend, Schedule
 from nginxaudit.drill.connections import Pool
-from nginxaudit.drill.fates import GAVE_UP, listed
+from nginxaudit.drill.fates import GAVE_UP, listed, may_fail
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Arrival, Second
 from nginxaudit.drill.methods import Pick, pick_of
 from nginxaudit.drill.methods.least import measured
-from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, release
+from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, eligible, release
 from nginxaudit.drill.spec import DOWN_NOT_TRIED, UpstreamSpec, Use
 from nginxaudit.drill.steady import Steady
 from nginxaudit.drill.tally import Tally
@@ -117,16 +117,33 @@ class Simulation:
         """
         steady = Steady(self)
         calm = self._calm()
+        well = self._all_well() if losses_only else NEVER
         for second, batch in batches:
+            if second * 1000 >= well and self._loses_no_more(second):
+                break
             if not steady.takes(second, batch):
                 if calm:
                     self._follow_others(batch, calm)
                 else:
                     self._follow(batch, trace=False)
-            elif losses_only and steady.is_over():
-                break
         steady.stop()
         self.pass_time(NEVER)
+
+    def _all_well(self) -> int:
+        """The ms from which on every attempt that begins gets its answer; `NEVER` where that is not certain."""
+        answer = max(backend.ms for backend in self.backends)
+        full = any(server.max_conns for server in self.group.servers)
+        if full or self.datagrams or answer > min(self._limit, self.patience):
+            return NEVER
+        return max(backend.settles for backend in self.backends)
+
+    def _loses_no_more(self, second: int) -> bool:
+        """Whether, with all servers well, each request finds one, and nothing in flight can take one out."""
+        for state in self.states:
+            lists = [state.usable, *([state.backups.usable] if state.backups else [])]
+            if not any(state.single or eligible(peer, 0, second) for peers in lists for peer in peers):
+                return False
+        return not any(may_fail(self.use, request) for _, _, request in self.events)
 
     def _follow(self, requests: Iterable[Arrival], *, trace: bool) -> None:
         tally, once = self._tally, self._once

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from heapq import heapify
 from typing import TYPE_CHECKING
 
-from nginxaudit.drill.attempts import ABORTED, ANSWERED, DONE
+from nginxaudit.drill.attempts import DONE
 from nginxaudit.drill.behaviour import FOREVER, OK
 from nginxaudit.drill.dealing import (
     Busy,
@@ -24,7 +24,7 @@ from nginxaudit.drill.dealing import (
     known_clients,
     of_known,
 )
-from nginxaudit.drill.fates import Fate, fate_of, lasts, listed
+from nginxaudit.drill.fates import Fate, fate_of, lasts, may_fail
 from nginxaudit.drill.load import Arrival, Second
 from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, eligible
 
@@ -68,19 +68,6 @@ class Steady:
         else:
             self._follow(second, batch)
         return True
-
-    def is_over(self) -> bool:
-        """Whether nothing can be lost any more: every server is well for good, and so is what is in flight.
-
-        Of a second that is taken.
-        """
-        simulation = self._simulation
-        return (
-            _well_for_good(simulation)
-            and not simulation.group.extended
-            and all(fate[0] == 200 for fate in self._fates.values())
-            and all(self._harmless(each[2], self._fates) for each in simulation.events)
-        )
 
     def _settled(self, second: int) -> bool:
         """Find out who serves in ``second`` and the next ones; False where that is not for all of it the same.
@@ -168,10 +155,7 @@ class Steady:
 
     def _harmless(self, request: Request, well: dict[SimulatedPeer, Fate]) -> bool:
         """Whether the end of a request changes nothing but numbers."""
-        ends = request.outcome in (DONE, ABORTED) or (
-            request.outcome == ANSWERED and not listed(self._simulation.use, request.status)
-        )
-        return ends and request.peer in well
+        return request.peer in well and not may_fail(self._simulation.use, request)
 
     def _pools_matter(self) -> bool:
         """Idle connections count only for servers that will fail."""
