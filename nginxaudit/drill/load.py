@@ -113,7 +113,7 @@ def seconds(
     load: Traffic, duration: int, workers: int, key: str, worker: int | None = None
 ) -> Iterator[tuple[int, Second]]:
     """`arrivals`, second by second, of one worker or all. Runs of one load have the same requests: they are drawn once."""
-    number = _number(load, duration)
+    number = how_many(load, duration)
     if is_kept(load, duration):
         yield from _kept(load, workers, key).up_to(number, worker)
         return
@@ -123,10 +123,11 @@ def seconds(
 
 def is_kept(load: Traffic, duration: int) -> bool:
     """Whether the requests of so many ms are few enough to be drawn only once."""
-    return _number(load, duration) <= _KEPT
+    return how_many(load, duration) <= _KEPT
 
 
-def _number(load: Traffic, duration: int) -> int:
+def how_many(load: Traffic, duration: int) -> int:
+    """The requests of so many ms."""
     return int(duration / (1000 / load.rate))
 
 

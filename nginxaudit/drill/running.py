@@ -11,7 +11,7 @@ from msgspec import Struct
 from nginxaudit.drill.alike import decisive
 from nginxaudit.drill.behaviour import Behaviour, ok
 from nginxaudit.drill.extended import simulation_of
-from nginxaudit.drill.load import Traffic, is_kept, seconds
+from nginxaudit.drill.load import Traffic, how_many, is_kept, seconds
 from nginxaudit.drill.results import Latency, Outcome, Scenario, ServerLoad, Timeline
 from nginxaudit.drill.simulation import Simulation
 from nginxaudit.drill.spec import UpstreamSpec, Use
@@ -38,10 +38,16 @@ class _Known:
         self.beyond = -1
 
 
-def run(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Outcome:
-    """The outcome of ``scenario`` for one use of a group."""
+def run(
+    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, *, losses_only: bool = False
+) -> Outcome:
+    """The outcome of ``scenario`` for one use of a group.
+
+    With ``losses_only``, which is quicker, the numbers are those of the requests that are lost; the others are not counted to the end.
+    """
     states = 1 if group.zone else load.workers or group.workers
-    return _outcome(group, load, scenario, _whole(*decisive(group, use, load, scenario)), states)
+    tally = _counted(*decisive(group, use, load, scenario), losses_only=losses_only)
+    return _outcome(group, load, scenario, tally, states)
 
 
 def losses(
@@ -74,9 +80,11 @@ def _known(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> 
 
 
 @lru_cache(maxsize=512)
-def _whole(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> Tally:
-    """All counters of a run. Equal runs are made once."""
-    return _simulated(group, use, load, scenario, None, losses_only=False)
+def _counted(
+    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, *, losses_only: bool
+) -> Tally:
+    """The counters of a run. Equal runs are made once."""
+    return _simulated(group, use, load, scenario, None, losses_only=losses_only)
 
 
 def _simulated(
@@ -137,7 +145,7 @@ def _outcome(group: UpstreamSpec, load: Traffic, scenario: Scenario, tally: Tall
     failing = [each for each in servers if each.target and each.before > 0]
     overloads = [each.overload for each in servers if not each.target and each.overload is not None]
     return Outcome(
-        requests=sum(tally.requests),
+        requests=how_many(load, scenario.duration),
         ok=sum(tally.ok),
         failed=sum(tally.failed),
         gave_up=sum(tally.gave_up),

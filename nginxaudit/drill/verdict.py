@@ -154,9 +154,9 @@ class _Search:
     def _smallest(self, candidates: Sequence[Change]) -> list[Change]:
         """As few of ``candidates`` as lose as little as all of them; none when they do not help."""
         chosen = list(candidates)
-        least = self._left(chosen)
-        if least >= self._outcome.avoidable:
+        if not self._within(chosen, self._outcome.avoidable - 1):
             return []
+        least = self._left(chosen)
         for change in reversed(candidates):
             rest = [each for each in chosen if each is not change]
             if self._within(rest, least):

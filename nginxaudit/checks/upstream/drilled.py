@@ -142,7 +142,8 @@ def _worst(group: UpstreamSpec, use: Use, kinds: tuple[str, ...], load: Traffic)
         seen.add(alike)
         rate = min(load.rate, _MOST_REQUESTS * 1000 / scenario.duration)
         slower = replace(load, rate=rate)
-        losses.append(_Loss(group, use, slower, scenario, run(group, use, slower, scenario)))
+        outcome = run(group, use, slower, scenario, losses_only=True)
+        losses.append(_Loss(group, use, slower, scenario, outcome))
     return max(losses, key=lambda loss: loss.share, default=None)
 
 
