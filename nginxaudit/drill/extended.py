@@ -69,6 +69,7 @@ class Extended(Simulation):
         if self._slow:
             for peers in self._every_list():
                 _scale(peers)
+        self._others = bool(self._slow or group.checks or group.queue)
         self._sessions: Sessions | None = None
         if group.sticky is not None:
             self._sessions = Sessions(group.sticky)
@@ -98,6 +99,9 @@ class Extended(Simulation):
 
     def pass_time(self, t: int) -> None:
         """Let happen what is due up to ``t``."""
+        if not self._others:
+            super().pass_time(t)
+            return
         events, agenda = self.events, self._agenda
         while True:
             change = agenda[0][0] if agenda else FOREVER
@@ -116,14 +120,7 @@ class Extended(Simulation):
 
     def end(self, request: Request, t: int) -> bool:
         """Release the peer of an attempt that is over; True when another attempt follows."""
-        peer = request.peer
-        was_out = peer.fails >= peer.limit
-        again = super().end(request, t)
-        if was_out != (peer.fails >= peer.limit):
-            if not was_out:
-                self._ramps.pop(peer, None)
-            elif peer not in self._ramps:  # a check that found it healthy before has begun one
-                self._slow_down(peer, t)
+        again = self._end_slowly(request, t) if self._slow else super().end(request, t)
         if not again and self._sessions is not None:
             self._bind(request, t)
         return again
@@ -153,6 +150,18 @@ class Extended(Simulation):
             self._checking.discard(index)
 
     # -- slow start
+
+    def _end_slowly(self, request: Request, t: int) -> bool:
+        """Begin a slow start with the end of an attempt, or give one up."""
+        peer = request.peer
+        was_out = peer.fails >= peer.limit
+        again = super().end(request, t)
+        if was_out != (peer.fails >= peer.limit):
+            if not was_out:
+                self._ramps.pop(peer, None)
+            elif peer not in self._ramps:  # a check that found it healthy before has begun one
+                self._slow_down(peer, t)
+        return again
 
     def _slow_down(self, peer: SimulatedPeer, t: int) -> None:
         """Begin the slow start of a server that is back."""

@@ -82,6 +82,7 @@ class Simulation:
         ]
         self.switch(use)
         self._timed = group.method == "least_time"
+        self._others = False  # whether something besides requests takes its time, too
 
     def switch(self, use: Use) -> None:
         """Let what comes pass through another location: the state of the group is the same for all.
@@ -146,9 +147,10 @@ class Simulation:
         return not any(may_fail(self.use, request) for _, _, request in self.events)
 
     def _follow(self, requests: Iterable[Arrival], *, trace: bool) -> None:
-        tally, once = self._tally, self._once
+        tally, once, events, others = self._tally, self._once, self.events, self._others
         for t, method, worker, key, address in requests:
-            self.pass_time(t)
+            if others or (events and events[0][0] <= t):
+                self.pass_time(t)
             request = self.request(t, worker)
             request.once = method in once
             request.key = key

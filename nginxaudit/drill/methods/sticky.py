@@ -28,20 +28,18 @@ class Sessions:
 
     def server_of(self, request: Request, t: int) -> str | None:
         """The server (its name) of the client of a request that comes at ``t`` ms."""
-        known = self._bound.get(_client(request))
+        known = self._bound.get(request.address + request.key)
         if known is None or (self._lasts and t - known[1] > self._lasts):
             return None
         return known[0]
 
     def bind(self, request: Request, peer: SimulatedPeer, t: int) -> None:
         """The client has got an answer that binds it to ``peer``."""
-        before = self.server_of(request, t)
-        self.moved += before is not None and before != peer.server.name
-        self._bound[_client(request)] = peer.server.name, t
-
-
-def _client(request: Request) -> bytes:
-    return request.address + request.key
+        client, name = request.address + request.key, peer.server.name
+        before = self._bound.get(client)
+        if before is not None and before[0] != name and not (self._lasts and t - before[1] > self._lasts):
+            self.moved += 1
+        self._bound[client] = name, t
 
 
 def with_sessions(pick: Pick, sessions: Sessions, method: str, *, asks: bool) -> Pick:
@@ -70,10 +68,11 @@ def with_sessions(pick: Pick, sessions: Sessions, method: str, *, asks: bool) ->
 
 def _bound(request: Request, name: str, now: int, *, asks: bool) -> SimulatedPeer | None:
     """The first peer with this address, if it can be picked."""
-    found = next((peer for peer in request.peers.all if peer.server.name == name), None)
-    if found is None or (asks and found.down) or not _free(found, request.tried, now):
-        return None
-    return found
+    for peer in request.peers.all:
+        if peer.server.name == name:
+            free = not (asks and peer.down) and _free(peer, request.tried, now)
+            return peer if free else None
+    return None
 
 
 def _free(peer: SimulatedPeer, tried: int, now: int) -> bool:
