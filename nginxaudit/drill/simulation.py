@@ -239,6 +239,7 @@ class Simulation:
             if end > request.deadline and not self._waits and (self._notices or request.sent):
                 end = max(t, request.deadline)
                 request.outcome = ABORTED
+                tally.forsaken(request)
             if end > t:
                 self.push(end, request)
                 return

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from msgspec import Struct
 
+from nginxaudit.drill.attempts import ABORTED
 from nginxaudit.drill.peers import Request, SimulatedPeer
 
 
@@ -143,13 +144,18 @@ class Tally:
             attempts = tuple(Tried(*each) for each in request.trace)
             self.traces.append(Traced(arrival, t, attempts, status, broken))
 
+    def forsaken(self, request: Request) -> None:
+        """The client of a request is going to leave: it is lost from now on, although it ends only then."""
+        self._blame(not request.died)
+
     def _lost(self, request: Request, second: int, status: int, lonely: bool, broken: bool) -> None:
         self._count_lost(second, status, 1)
         self.lonely += lonely
         self.broken += broken
         died = request.died and (request.once or status == 499)
         self.died += died
-        self._blame(not died)
+        if request.outcome != ABORTED:
+            self._blame(not died)
 
     def _count_lost(self, second: int, status: int, number: int) -> None:
         if status == 499:
