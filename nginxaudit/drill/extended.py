@@ -69,7 +69,7 @@ class Extended(Simulation):
         if self._slow:
             for peers in self._every_list():
                 _scale(peers)
-        self._others = bool(self._slow or group.checks or group.queue)
+        self.others = bool(self._slow or group.checks or group.queue)
         self._sessions: Sessions | None = None
         if group.sticky is not None:
             self._sessions = Sessions(group.sticky)
@@ -99,7 +99,7 @@ class Extended(Simulation):
 
     def pass_time(self, t: int) -> None:
         """Let happen what is due up to ``t``."""
-        if not self._others:
+        if not self.others:
             super().pass_time(t)
             return
         events, agenda = self.events, self._agenda

@@ -82,7 +82,7 @@ class Simulation:
         ]
         self.switch(use)
         self._timed = group.method == "least_time"
-        self._others = False  # whether something besides requests takes its time, too
+        self.others = False  # whether something besides requests takes its time, too
 
     def switch(self, use: Use) -> None:
         """Let what comes pass through another location: the state of the group is the same for all.
@@ -147,7 +147,7 @@ class Simulation:
         return not any(may_fail(self.use, request) for _, _, request in self.events)
 
     def _follow(self, requests: Iterable[Arrival], *, trace: bool) -> None:
-        tally, once, events, others = self._tally, self._once, self.events, self._others
+        tally, once, events, others = self._tally, self._once, self.events, self.others
         for t, method, worker, key, address in requests:
             if others or (events and events[0][0] <= t):
                 self.pass_time(t)

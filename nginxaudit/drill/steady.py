@@ -53,6 +53,8 @@ class Steady:
         self._fates: dict[SimulatedPeer, Fate] = {}
         self._changes = 0  # the second in which something may change who serves, or how
         self._flights: deque[_Flight] = deque()
+        self._asking = [simulation.request(0, worker) for worker in range(len(simulation.picks))]
+        self._lists = [request.peers for request in self._asking]
 
     def takes(self, second: int, batch: Second) -> bool:
         """Account all requests of ``second``; False, and nothing done, where they have to be followed."""
@@ -240,7 +242,9 @@ class Steady:
 
     def _picked(self, arrival: Arrival, second: int) -> tuple[Request, SimulatedPeer]:
         t, _, worker, key, address = arrival
-        request = self._simulation.request(t, worker)
+        request = self._asking[worker]
+        request.arrival, request.peers, request.tried = t, self._lists[worker], 0
+        request.hash, request.rehash, request.misses = -1, 0, 0
         request.key, request.address = key, address
         peer = self._simulation.picks[worker](request, second)
         assert peer is not None
@@ -282,27 +286,36 @@ class Steady:
 
     def _follow(self, second: int, batch: Sequence[Arrival]) -> None:
         """The same with connections, which end in the order in which they began."""
-        simulation, tally, flights = self._simulation, self._simulation.tally, self._flights
+        simulation, flights, picked = self._simulation, self._flights, self._picked
+        pools, events, others = simulation.pools, simulation.events, simulation.others
+        took: dict[SimulatedPeer, int] = {}
         for arrival in batch:
             t, worker = arrival[0], arrival[2]
-            self._land(t)
-            _, peer = self._picked(arrival, second)
-            uses = simulation.pools[worker].take(peer, t) if simulation.pools else 0
-            tally.asked(peer, second, 1)
+            if (flights and flights[0][0] <= t) or (events and events[0][0] <= t) or others:
+                self._land(t)
+            _, peer = picked(arrival, second)
+            uses = pools[worker].take(peer, t) if pools else 0
+            took[peer] = took.get(peer, 0) + 1
             flights.append((t + peer.backend.ms, t, peer, worker, uses))
+        for peer, number in took.items():
+            simulation.tally.asked(peer, second, number)
 
     def _land(self, t: int) -> None:
         """End the flights up to ``t``, and in order with them what the simulation has in flight."""
-        simulation, tally, flights = self._simulation, self._simulation.tally, self._flights
+        simulation, flights = self._simulation, self._flights
+        pools, events, others = simulation.pools, simulation.events, simulation.others
+        landed = simulation.tally.landed
         while flights and flights[0][0] <= t:
             end, arrival, peer, worker, uses = flights[0]
-            simulation.pass_time(end)
+            if others or (events and events[0][0] <= end):
+                simulation.pass_time(end)
             flights.popleft()
             peer.conns -= 1
-            if simulation.pools:
-                simulation.pools[worker].put(peer, uses + 1, end)
-            tally.landed(arrival, end)
-        simulation.pass_time(t)
+            if pools:
+                pools[worker].put(peer, uses + 1, end)
+            landed(arrival, end)
+        if others or (events and events[0][0] <= t):
+            simulation.pass_time(t)
 
 
 def _well_for_good(simulation: Simulation) -> bool:

@@ -119,8 +119,9 @@ class _Search:
         """Remedies, the best first; sets `decisive`."""
         now = self._outcome.avoidable
         gentle = [change for change in candidates if change.rank < _REPEATING]
+        limit = 0 if len(gentle) > 1 else now - 1  # of one alone it is asked next how much it helps
         for change in gentle:
-            if self._within([change], 0):
+            if self._within([change], limit) and self._left([change]) == 0:
                 self.decisive = [change]
                 return self._told([[change]])
         best = self._smallest(gentle)
