@@ -94,8 +94,8 @@ class Extended(Simulation):
         """Whether something may change within ``second``, or requests have to be followed to know who is bound to whom."""
         return self._sessions is not None or bool(self._agenda and self._agenda[0][0] < second * 1000 + 1000)
 
-    def _loses_no_more(self, second: int) -> bool:
-        return not self._agenda and super()._loses_no_more(second)
+    def _loses_no_more(self) -> bool:
+        return not self._agenda and super()._loses_no_more()
 
     def pass_time(self, t: int) -> None:
         """Let happen what is due up to ``t``."""

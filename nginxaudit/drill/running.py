@@ -80,9 +80,7 @@ def _known(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario) -> 
 
 
 @lru_cache(maxsize=512)
-def _counted(
-    group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, *, losses_only: bool
-) -> Tally:
+def _counted(group: UpstreamSpec, use: Use, load: Traffic, scenario: Scenario, *, losses_only: bool) -> Tally:
     """The counters of a run. Equal runs are made once."""
     return _simulated(group, use, load, scenario, None, losses_only=losses_only)
 

@@ -27,7 +27,7 @@ from nginxaudit.drill.fates import GAVE_UP, listed, may_fail
 from nginxaudit.drill.load import BODIES, NOT_REPEATED, Arrival, Second
 from nginxaudit.drill.methods import Pick, pick_of
 from nginxaudit.drill.methods.least import measured
-from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, eligible, release
+from nginxaudit.drill.peers import NEVER, Peers, Request, SimulatedPeer, release
 from nginxaudit.drill.spec import DOWN_NOT_TRIED, UpstreamSpec, Use
 from nginxaudit.drill.steady import Steady
 from nginxaudit.drill.tally import Tally
@@ -120,7 +120,7 @@ class Simulation:
         calm = self._calm()
         well = self._all_well() if losses_only else NEVER
         for second, batch in batches:
-            if second * 1000 >= well and self._loses_no_more(second):
+            if second * 1000 >= well and self._loses_no_more():
                 break
             if not steady.takes(second, batch):
                 if calm:
@@ -138,11 +138,14 @@ class Simulation:
             return NEVER
         return max(backend.settles for backend in self.backends)
 
-    def _loses_no_more(self, second: int) -> bool:
-        """Whether, with all servers well, each request finds one, and nothing in flight can take one out."""
+    def _loses_no_more(self) -> bool:
+        """Whether, with all servers well, each request finds one, and nothing in flight can take one out.
+
+        A server that has failed does not count until it has answered: only one request at a time tries it.
+        """
         for state in self.states:
             lists = [state.usable, *([state.backups.usable] if state.backups else [])]
-            if not any(state.single or eligible(peer, 0, second) for peers in lists for peer in peers):
+            if not any(state.single or peer.fails < peer.limit for peers in lists for peer in peers):
                 return False
         return not any(may_fail(self.use, request) for _, _, request in self.events)
 

@@ -37,7 +37,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> _Work:
     monkeypatch.setattr(running, "_simulated", one_more)
     monkeypatch.setattr(Simulation, "request", follow)
     running._known.cache_clear()
-    running._whole.cache_clear()
+    running._counted.cache_clear()
     return found
 
 
