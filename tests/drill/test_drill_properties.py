@@ -154,7 +154,13 @@ def _numbers(tally: Tally) -> tuple[object, ...]:
         tally.waited,
     )
     seen = tally.out, tally.back, tally.by_checks, tally.moved
-    return (*counted, tally.lonely, tally.broken, tally.died, *seen, contacts)
+    return (*counted, *_lost(tally), *seen, contacts)
+
+
+def _lost(tally: Tally) -> tuple[object, ...]:
+    """What is the same where only losses are looked for."""
+    numbers = tally.lonely, tally.broken, tally.died, tally.avoidable
+    return tally.failed, tally.gave_up, tally.statuses, *numbers
 
 
 @pytest.mark.slow
@@ -169,8 +175,8 @@ def test_counting_whole_seconds_gives_the_numbers_of_following_each_request(
     answer: int,
 ) -> None:
     load = Traffic(rate=50, seed=seed, clients=5)
-    found = []
-    for quick in (False, True):
+    found, lost = [], []
+    for how_quick in ("", "counted", "only losses"):
         tally = Tally(len(app.servers), 15, 1000, 5500)
         simulation = simulation_of(app)(
             app,
@@ -186,13 +192,16 @@ def test_counting_whole_seconds_gives_the_numbers_of_following_each_request(
         for state in simulation.states:
             for peer in [*state.all, *(state.backups.all if state.backups else ())]:
                 tally.watch(peer, 500, 3000)
-        if quick:
-            simulation.run_seconds(seconds(load, 14_500, workers, "$arg"))
+        if how_quick:
+            requests = seconds(load, 14_500, workers, "$arg")
+            simulation.run_seconds(requests, losses_only=how_quick == "only losses")
         else:
             simulation.run(arrivals(load, 14_500, workers, "$arg"))
         assert all(not peer.conns for state in simulation.states for peer in state.all)
         found.append(_numbers(tally))
+        lost.append(_lost(tally))
     assert found[0] == found[1]
+    assert lost[1] == lost[2]
 
 
 def test_what_is_in_flight_meets_servers_as_they_were() -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from nginxaudit.drill import running
 from nginxaudit.drill.drill import drill
+from nginxaudit.drill.load import Traffic
 from nginxaudit.drill.peers import Request
+from nginxaudit.drill.scenarios import scenarios
 from nginxaudit.drill.simulation import Simulation
-from nginxaudit.drill.spec import ServerSpec, Subject, UpstreamSpec, Use
+from nginxaudit.drill.spec import ServerSpec, Sticky, Subject, UpstreamSpec, Use
 from tests.drill.drill_support import group, use
 
 
@@ -77,3 +79,26 @@ def test_runs_that_cannot_differ_are_made_once(work: _Work) -> None:
     _drill(work, second, use(connect=1000, reuses=True), "5xx", "slow", "rolling")
     assert before > 0
     assert work.simulated == before
+
+
+@pytest.mark.parametrize("method", ["round_robin", "ip_hash", "random"])
+@pytest.mark.parametrize("more", [{}, {"sticky": Sticky("cookie"), "zone": True}, {"keepalive": 8}])
+def test_a_run_for_losses_finds_all_of_them_with_less_work(
+    work: _Work, method: str, more: dict[str, Any]
+) -> None:
+    """Also after the fault, when one request at a time tries a server that has failed and the others get 502."""
+    app, how, load = (
+        group("A", "B", method=method, workers=2, **more),
+        use(connect=2000, reuses=True),
+        Traffic(),
+    )
+    followed = [0, 0]
+    for scenario in scenarios(app, how, load, ("refuse", "blackhole")):
+        lost = set()
+        for at, losses_only in enumerate((False, True)):
+            before = work.followed
+            outcome = running.run(app, how, load, scenario, losses_only=losses_only)
+            followed[at] += work.followed - before
+            lost.add((outcome.requests, outcome.lost, outcome.avoidable, outcome.lonely))
+        assert len(lost) == 1
+    assert followed[1] < followed[0]
