@@ -20,6 +20,8 @@ _REFERENCE = re.compile(r"\$(?:([1-9])|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 _MAPPING = ("map", "geo", "split_clients", "num_map")
 _SETTING = ("set", "auth_request_set", "location", "server_name", "rewrite", "if")
 _OF_REQUEST = ("http_", "arg_", "cookie_")
+_LONGEST = 65_536  # characters of a value: variables that double each other's have no end
+_SHOWN = 500  # characters of a value that is only shown
 _PRODUCT = 64
 
 
@@ -60,9 +62,10 @@ def joined(flight: Flight, pieces: tuple[str, ...], *, quote: bool = False) -> V
         capture(flight, int(each), quote=quote) if type(each) is Part and each.isdigit() else each
         for each in known
     ]
-    if not any(isinstance(each, Unknown) for each in values):
-        return "".join(values)  # type: ignore[arg-type]
-    return _unknown(values)
+    if any(isinstance(each, Unknown) for each in values):
+        return _unknown(values)
+    text = "".join(values)  # type: ignore[arg-type]
+    return text if len(text) <= _LONGEST else Unknown(_cut(text), f"it is longer than {_LONGEST} characters")
 
 
 def _unknown(values: list[Value]) -> Value:
@@ -76,7 +79,13 @@ def _unknown(values: list[Value]) -> Value:
         at = values.index(missing[0])
         head, tail = "".join(values[:at]), "".join(values[at + 1 :])  # type: ignore[arg-type]
         candidates = tuple([f"{head}{each}{tail}" for each in missing[0].candidates])
-    return Unknown(shown, missing[0].reason, candidates)
+    if any(len(each) > _LONGEST for each in candidates):
+        candidates = ()
+    return Unknown(_cut(shown), missing[0].reason, candidates)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def capture(flight: Flight, number: int, *, quote: bool = False) -> Value:
