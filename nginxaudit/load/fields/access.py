@@ -65,7 +65,9 @@ def valid_referers(use: Use) -> Iterator[Mistake]:
                 yield from expression(use, token, token[1:])
         elif not token or (forms := host_forms(token.partition("/")[0].lower())) is None:
             yield invalid(token, f'invalid host name or wildcard "{token}"')
-        elif not names.isdisjoint(forms):  # whatever the paths behind them are
+        elif not names.isdisjoint(forms) or any(
+            use.load.first(use.node, "referer", use.node.parent, form) for form in forms
+        ):  # whatever the paths behind them are, and in whichever line of the block
             yield invalid(token, f'duplicate "{token}"')
         else:
             names.update(forms)
