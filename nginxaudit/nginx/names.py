@@ -41,3 +41,12 @@ MAPPING = ("map", "geo", "split_clients")
 """Blocks that make a variable of another one."""
 NAMING = ("try_files", "error_page", "post_action")
 """Directives whose last argument may be a named location."""
+STATUS_PAGES = (
+    "stub_status",
+    "status",
+    "api",
+    "upstream_conf",
+    "vhost_traffic_status_display",
+    "check_status",
+)
+"""Directives with which nginx itself answers with its state, or changes it."""

@@ -18,20 +18,12 @@ from nginxaudit.model.access import (
     logins,
     rules,
 )
-from nginxaudit.nginx.names import REDIRECTS
+from nginxaudit.nginx.names import REDIRECTS, STATUS_PAGES
 from nginxaudit.syntax.tree import Directive
 
 if TYPE_CHECKING:
     pass
 
-STATUS_PAGES = (
-    "stub_status",
-    "status",
-    "api",
-    "upstream_conf",
-    "vhost_traffic_status_display",
-    "check_status",
-)
 AUTHENTICATION = ("auth_basic", "auth_request", "auth_jwt", "auth_oidc")
 GUARDS = ("deny", "auth_basic", "auth_request")
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from nginxaudit.checks.security.access import STATUS_PAGES
 from nginxaudit.finding import Severity, Witness
 from nginxaudit.hit import CheckContext, Hit, name_of, whole
 from nginxaudit.model import Model
@@ -14,7 +13,7 @@ from nginxaudit.model.access import access_of, is_local, listening
 from nginxaudit.model.location import Location
 from nginxaudit.model.regex import matches
 from nginxaudit.model.server import Server
-from nginxaudit.nginx.names import EXCHANGES
+from nginxaudit.nginx.names import EXCHANGES, STATUS_PAGES
 from nginxaudit.pcre.sample import sample
 from nginxaudit.request.candidates import path_of
 from nginxaudit.request.records import Outcome
