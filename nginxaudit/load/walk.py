@@ -52,6 +52,7 @@ FIELDS = {
         "addition_types", "brotli_types", "charset_types", "gzip_types", "ssi_types", "sub_filter_types", "types",
         "xslt_types",
     ),
+    "hash_tables": ("map", "server_name"),
     "ranges": ("geo",),
     "rewriting": ("auth_request_set", "if", "return", "rewrite", "set"),
 }  # fmt: skip

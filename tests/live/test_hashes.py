@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
+from nginxaudit.engine.run.audit import audit
 from nginxaudit.nginx import Target
 from tests.parity.judge import predict
 from tests.support import nginx
+from tests.support.targets import settings_for
 
 PLACES = {
     "map": ("map $uri $v {{ {key} 1; }}", "map_hash_bucket_size"),
@@ -118,3 +121,28 @@ def test_charsets_and_sizes(tmp_path: Path, text: str) -> None:
     answer = nginx.check(tmp_path, f"events {{}}\nhttp {{ access_log off; {text} }}\n")
     predicted, reasons = predict(tmp_path / "nginx.conf", Target(nginx.version()))
     assert predicted == answer.accepted, (answer.output, reasons)
+
+
+@pytest.mark.live
+@nginx.live
+@pytest.mark.parametrize("case", range(12))
+def test_hashes_without_a_size_that_fits(tmp_path: Path, case: int) -> None:
+    """Random names and keys around the number from which on nginx finds no size."""
+    chance = random.Random(case)
+    name, many = ("map_hash", (200, 330, 500)) if case % 2 else ("server_names_hash", (50, 110, 200))
+    words = [f"{chance.getrandbits(60):x}"[: chance.randrange(5, 15)] for _ in range(chance.choice(many))]
+    words = list(dict.fromkeys(words))
+    settings = chance.choice(
+        ["", f"{name}_max_size 256;", f"{name}_bucket_size 128;", f"{name}_max_size 12000;"]
+    )
+    (port,) = nginx.free_ports(1)
+    server = f"server {{{{ listen {port}; server_name {{}}; }}}}"
+    if name == "map_hash":
+        body = f"map $uri $v {{ {' '.join(f'k{word} 1;' for word in words)} }} {server.format('a')}"
+    else:
+        body = server.format(" ".join(words[1:])) + server.format(words[0])
+    answer = nginx.check(tmp_path, f"events {{}} http {{ access_log off; {settings} {body} }}")
+    report = audit([str(tmp_path / "nginx.conf")], settings_for(Target(nginx.version())))
+    found = [each.message for each in report.findings if each.message.startswith("could not build optimal")]
+    assert ("could not build optimal" in answer.output) == bool(found), answer.output
+    assert all(message in answer.output for message in found)
