@@ -257,7 +257,10 @@ class DiskFiles:
 
     def system(self) -> System | None:
         """This machine for what is installed on it, or the copy of a system that is scanned as a whole."""
-        real = real_path(self._main_dir)
+        try:
+            real = real_path(self._main_dir)
+        except ReadError:
+            return None  # it was replaced since it was read: nothing is known of its system
         if not real.endswith(INSTALL_PREFIXES):
             return None
         from nginxaudit.source.installed import DATABASES, LARGEST, system_of  # few runs have a system
