@@ -77,6 +77,7 @@ class LoadState(Struct):
     undefined: list[Reference] = field(default_factory=list)  # uses of variables that do not exist
     suggestions: dict[object, Suggestions] = field(default_factory=dict)  # by the kind of name
     seen: dict[tuple[Any, ...], Directive] = field(default_factory=dict)  # keys that may come once only
+    hash_steps: int = 0  # keys that were put into buckets to find the size of a hash
 
     def first(self, node: Directive, *key: Any) -> Directive | None:
         """The directive that had the same ``key`` before; None for the first one, which is remembered."""

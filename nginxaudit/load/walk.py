@@ -25,6 +25,7 @@ from nginxaudit.syntax.tree import Directive, Token
 
 _ALWAYS = (
     "groups",
+    "hash_tables",
     "hashes",
     "listening",
     "machine",
@@ -52,7 +53,6 @@ FIELDS = {
         "addition_types", "brotli_types", "charset_types", "gzip_types", "ssi_types", "sub_filter_types", "types",
         "xslt_types",
     ),
-    "hash_tables": ("map", "server_name"),
     "ranges": ("geo",),
     "rewriting": ("auth_request_set", "if", "return", "rewrite", "set"),
 }  # fmt: skip

@@ -18,7 +18,9 @@ _DEFAULTS = {"server_names_hash": 512, "map_hash": 2048}
 """Largest numbers of buckets; buckets have 64 bytes by default, on x86-64 and nearly all of ARM."""
 _MANY = 10_000  # a largest number above which nginx begins near it, where the keys are many
 _NEAR = 1_000
-_STEPS = 400  # times that each key is put into a bucket: after that nothing is said
+_MOST_STEPS = (
+    3_000_000  # keys that are put into buckets for all hashes of a configuration: then nothing is said
+)
 
 
 @finally_
@@ -58,7 +60,7 @@ def maps(load: LoadState) -> Iterator[Mistake]:
 
 def _tell(load: LoadState, node: Directive, name: str, keys: list[str]) -> bool:
     sizes = _sizes(load, node, name)
-    return sizes is not None and not fits(keys, *sizes)
+    return sizes is not None and not _fits(load, keys, *sizes)
 
 
 def _warned(load: LoadState, node: Directive, name: str) -> Iterator[Mistake]:
@@ -84,7 +86,7 @@ def _sizes(load: LoadState, node: Directive, name: str) -> tuple[int, int] | Non
     return found[0], whole_lines(found[1])
 
 
-def fits(keys: list[str], most: int, bucket: int) -> bool:
+def _fits(load: LoadState, keys: list[str], most: int, bucket: int) -> bool:
     """Whether nginx finds a number of buckets up to ``most`` in which ``bucket`` bytes hold the ``keys`` of each."""
     room = bucket - _POINTER
     elements = [(_hash(key), element_size(key)) for key in keys]
@@ -93,11 +95,10 @@ def fits(keys: list[str], most: int, bucket: int) -> bool:
     first = max(len(keys) // (room // (2 * _POINTER)), 1)
     if most > _MANY and keys and most // len(keys) < 100:
         first = most - _NEAR
-    steps = 0
     for buckets in range(first, most + 1):
         done = _filled(elements, buckets, room)
-        steps += done
-        if done == len(elements) or steps > _STEPS * len(elements):
+        load.hash_steps += done
+        if done == len(elements) or load.hash_steps > _MOST_STEPS:
             return True
     return False
 
