@@ -203,7 +203,11 @@ def test_includes_that_double_at_every_level_end_at_a_limit(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_glob_of_thousands_of_files(tmp_path: Path) -> None:
-    write(tmp_path, "nginx.conf", b"events {}\nhttp { server_names_hash_max_size 8192; include sites/*.conf; }\n")
+    write(
+        tmp_path,
+        "nginx.conf",
+        b"events {}\nhttp { server_names_hash_max_size 8192; include sites/*.conf; }\n",
+    )
     for number in range(4_000):
         default = b" default_server" if number == 0 else b""
         text = b"server { listen 80%s; server_name s%d; return 204; }\n" % (default, number)
