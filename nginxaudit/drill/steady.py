@@ -77,7 +77,7 @@ class Steady:
         `_changes` stays where it is when only this second is known, since the ends of requests count.
         """
         begin = second * 1000
-        self._land(begin - 1)  # nobody came for seconds, perhaps, in which something ended
+        self._land(begin - 1)  # perhaps no request came for seconds in which something ended
         for backend in self._simulation.backends:
             if begin >= backend.until:
                 backend.advance(begin)

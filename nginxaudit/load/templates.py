@@ -11,7 +11,7 @@ from nginxaudit.source.text import SourceText
 from nginxaudit.templates import Mark, Template
 
 _OF_ENGINES = frozenset({"braces", "code", "directives", "percent", "at", "ruby"})
-"""Marks that nobody writes by hand into what nginx should read; a variable in braces may be meant for nginx."""
+"""Marks that are not written by hand into what nginx should read; a variable in braces may be meant for nginx."""
 
 
 def unrendered_template(ctx: CheckContext) -> Iterable[Hit]:

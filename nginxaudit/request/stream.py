@@ -72,8 +72,8 @@ def _proxy_protocol(flight: Flight) -> None:
         return
     if ask.proxied == "":
         raise _close(flight, "socket", block, "the connection does not begin with a PROXY protocol header")
-    told = f"from {ask.proxied}" if ask.proxied else "the address in it is not known (--proxy-protocol)"
-    flight.note("socket", block, "PROXY protocol header", told)
+    sender = f"from {ask.proxied}" if ask.proxied else "the address in it is not known (--proxy-protocol)"
+    flight.note("socket", block, "PROXY protocol header", sender)
 
 
 def _set(flight: Flight) -> None:

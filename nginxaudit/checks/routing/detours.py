@@ -217,7 +217,7 @@ def unlimited(ctx: CheckContext, node: Directive) -> Witness | None:
 
 
 def for_unknown(ctx: CheckContext, server: Directive) -> Witness | None:
-    """A request for a name of nobody that a server answers."""
+    """A request for a name that no server has, which a server answers."""
     return shown(ctx, server, lambda end: end.unknown is None, (Try(host="unknown.example", named=True),))
 
 

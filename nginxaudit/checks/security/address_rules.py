@@ -1,4 +1,4 @@
-"""Lists of `allow` and `deny`: rules that deny nobody, are never asked, or forget an address family."""
+"""Lists of `allow` and `deny`: rules that deny no client, are never checked, or forget an address family."""
 
 from __future__ import annotations
 

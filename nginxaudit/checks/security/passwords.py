@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from nginxaudit.checks.security.access import unread
 from nginxaudit.finding import Witness
@@ -14,31 +14,28 @@ from nginxaudit.syntax.tree import Directive
 
 def auth_basic_without_user_file(ctx: CheckContext) -> Iterable[Hit]:
     """``auth_basic`` without a file of users, or a file of users without ``auth_basic``."""
-    for node in ctx.model.config.named("auth_basic"):
+    named = ctx.model.config.named
+    asking = [node for node in named("auth_basic") if _is_on(node) and "$" not in node.args[0]]
+    yield from _alone(ctx, asking, "auth_basic_user_file", "Add auth_basic_user_file.")
+    yield from _alone(ctx, named("auth_basic_user_file"), "auth_basic", 'Add auth_basic "realm";')
+
+
+def _is_on(node: Directive) -> bool:
+    return bool(node.args) and node.args[0].lower() != "off"
+
+
+def _alone(ctx: CheckContext, nodes: Iterable[Directive], other: str, remedy: str) -> Iterator[Hit]:
+    """Those of ``nodes`` that have no effect because ``other`` is missing."""
+    for node in nodes:
         block = node.parent
-        if block is None or not node.args or node.args[0].lower() == "off" or "$" in node.args[0]:
+        if block is None or ctx.model.effective(block, other) or unread(ctx.model, block):
             continue
-        if ctx.model.effective(block, "auth_basic_user_file") or unread(ctx.model, block):
-            continue
-        if not any(inner.name == "auth_basic_user_file" for inner in block.walk()):
+        if not any(inner.name == other for inner in block.walk()):
             hit = Hit(
                 whole(node),
-                "auth_basic has no effect without auth_basic_user_file: no password is required",
+                f"{node.name} has no effect without {other}: no password is required",
                 node,
-                help="Add auth_basic_user_file.",
-                witness=_served(ctx, block),
-            )
-            yield unless(ctx.model.is_enclosed, "an enclosing block sets it", hit)
-    for node in ctx.model.config.named("auth_basic_user_file"):
-        block = node.parent
-        if block is None or ctx.model.effective(block, "auth_basic") or unread(ctx.model, block):
-            continue
-        if not any(inner.name == "auth_basic" for inner in block.walk()):
-            hit = Hit(
-                whole(node),
-                "auth_basic_user_file has no effect without auth_basic: no password is required",
-                node,
-                help='Add auth_basic "realm";',
+                help=remedy,
                 witness=_served(ctx, block),
             )
             yield unless(ctx.model.is_enclosed, "an enclosing block sets it", hit)
@@ -50,7 +47,7 @@ def auth_basic_over_http(ctx: CheckContext) -> Iterable[Hit]:
         return  # something before this nginx may speak TLS
     reported: set[object] = set()
     for node in ctx.model.config.named("auth_basic"):
-        if not node.args or node.args[0].lower() == "off" or node.parent is None:
+        if not _is_on(node) or node.parent is None:
             continue
         server = ctx.model.server_of(node)
         if server is None or server in reported or server.listen_unknown or is_local(server):

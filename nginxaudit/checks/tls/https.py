@@ -7,12 +7,11 @@ from collections.abc import Iterable
 
 from nginxaudit.checks.routing.serving import never_serves
 from nginxaudit.checks.tls.sites import public_names
-from nginxaudit.hit import CheckContext, Hit, arg, name_of, whole
+from nginxaudit.hit import CheckContext, Hit, name_of, whole
 from nginxaudit.model import Model
 from nginxaudit.model.access import is_loopback
 from nginxaudit.model.listen import Listen
 from nginxaudit.model.server import Server
-from nginxaudit.nginx.ciphers import lacks_aead, lacks_ephemeral
 from nginxaudit.nginx.names import PASS_DIRECTIVES
 
 _TO_HTTPS = re.compile(r"https:|\$redirect|\$scheme_|\$ssl_redirect", re.IGNORECASE)
@@ -67,37 +66,3 @@ def _serves(server: Server, model: Model) -> bool:
             return False
         serving = serving or node.name in _SERVING
     return serving
-
-
-def forward_secrecy_missing(ctx: CheckContext) -> Iterable[Hit]:
-    """Lists of suites in which no key exchange is ephemeral."""
-    for node in ctx.model.config.named("ssl_ciphers"):
-        if not node.args or "$" in node.args[0] or node.parent is None:
-            continue
-        protocols = [
-            token.lower() for each in ctx.model.effective(node.parent, "ssl_protocols") for token in each.args
-        ]
-        if protocols != ["tlsv1.3"] and lacks_ephemeral(node.args[0]):
-            yield Hit(
-                arg(node, node.args[0]),
-                "ssl_ciphers has no suite with forward secrecy (ECDHE or DHE)",
-                node,
-                help="Add ECDHE suites, for example ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256.",
-            )
-
-
-def aead_missing(ctx: CheckContext) -> Iterable[Hit]:
-    """Lists in which all suites have CBC, or something older."""
-    for node in ctx.model.config.named("ssl_ciphers"):
-        if not node.args or "$" in node.args[0] or node.parent is None:
-            continue
-        protocols = [
-            token.lower() for each in ctx.model.effective(node.parent, "ssl_protocols") for token in each.args
-        ]
-        if protocols != ["tlsv1.3"] and lacks_aead(node.args[0]):
-            yield Hit(
-                arg(node, node.args[0]),
-                "ssl_ciphers has CBC suites only: TLS 1.2 clients cannot use AES-GCM or ChaCha20",
-                node,
-                help="Add ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256 in front.",
-            )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nginxaudit import edits
+from nginxaudit.checks.tls.suites import suite_lists
 from nginxaudit.finding import Confidence, Severity
 from nginxaudit.hit import CheckContext, Edits, Hit, arg, listed, name_of, unless, whole
 from nginxaudit.model import Model
@@ -56,16 +57,9 @@ def text_of(node: Directive) -> str:
 def weak_tls_ciphers(ctx: CheckContext) -> Iterable[Hit]:
     """Suites without encryption or authentication, or that can be broken."""
     for name in ("ssl_ciphers", "proxy_ssl_ciphers", "grpc_ssl_ciphers", "uwsgi_ssl_ciphers"):
-        for node in ctx.model.config.named(name):
-            if not node.args or "$" in node.args[0] or "PROFILE=" in node.args[0] or node.parent is None:
+        for node in suite_lists(ctx, name):
+            if "PROFILE=" in node.args[0]:
                 continue
-            protocols = [
-                token.lower()
-                for each in ctx.model.effective(node.parent, name.replace("ciphers", "protocols"))
-                for token in each.args
-            ]
-            if protocols == ["tlsv1.3"]:
-                continue  # the list is not used then
             found = weak_families(node.args[0])
             if found:
                 yield Hit(

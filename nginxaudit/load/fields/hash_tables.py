@@ -8,14 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nginxaudit.load.base import LoadState, Mistake, finally_
-from nginxaudit.load.fields.hashes import element_size, whole_lines
+from nginxaudit.load.fields.hashes import (
+    POINTER,
+    bucket_size,
+    element_size,
+    has_host_names,
+    is_wildcard,
+    keys_of,
+    number_set,
+)
 from nginxaudit.load.fields.warnings import warning
 from nginxaudit.model.sockets import Socket
 from nginxaudit.syntax.tree import Directive
 
-_POINTER = 8
 _DEFAULTS = {"server_names_hash": 512, "map_hash": 2048}
-"""Largest numbers of buckets; buckets have 64 bytes by default, on x86-64 and nearly all of ARM."""
+"""Largest numbers of buckets."""
 _MANY = 10_000  # a largest number above which nginx begins near it, where the keys are many
 _NEAR = 1_000
 _MOST_STEPS = (
@@ -25,12 +32,12 @@ _MOST_STEPS = (
 
 @finally_
 def server_names(load: LoadState) -> Iterator[Mistake]:
-    """Exact names of the servers of one address, of which the first with too many is told."""
+    """Exact names of the servers of one address: the first address with too many is reported."""
     for family in ("http", "stream"):
         for socket in load.model.sockets(family).values():
-            names = _names(socket)
-            if names and _tell(load, socket.default.directive, "server_names_hash", names):
-                yield from _warned(load, socket.default.directive, "server_names_hash")
+            found = list(_without_size(load, socket.default.directive, "server_names_hash", _names(socket)))
+            if found:
+                yield from found
                 break
 
 
@@ -39,32 +46,26 @@ def _names(socket: Socket) -> list[str]:
     names = [name for server in socket.servers for name in server.names]
     if len(socket.servers) < 2 or any(name.kind in ("hostname", "invalid") for name in names):
         return []
-    return list(dict.fromkeys(name.name for name in names if name.kind in ("exact", "empty", "catch-all")))
+    return [name.name for name in names if name.kind in ("exact", "empty", "catch-all")]
 
 
 @finally_
 def maps(load: LoadState) -> Iterator[Mistake]:
     """Keys of ``map`` that are texts."""
     for block in load.model.config.named("map"):
-        if not block.is_block or load.model.unknown_inside(block):
-            continue
-        wild = any(line.name == "hostnames" and not line.args for line in block.children)
-        keys = [str(line.name).lower() for line in block.children if len(line.args) == 1]
-        exact = [
-            key.removeprefix("\\") for key in keys if key not in ("default", "include") and key[:1] != "~"
-        ]
-        exact = [key for key in exact if not wild or not (key.startswith(("*.", ".")) or key.endswith(".*"))]
-        if _tell(load, block, "map_hash", list(dict.fromkeys(exact))):
-            yield from _warned(load, block, "map_hash")
+        if block.is_block and not load.model.unknown_inside(block):
+            hostnames = has_host_names(block)
+            keys = [key for key, _ in keys_of(block) if not (hostnames and is_wildcard(key))]
+            yield from _without_size(load, block, "map_hash", keys)
 
 
-def _tell(load: LoadState, node: Directive, name: str, keys: list[str]) -> bool:
-    sizes = _sizes(load, node, name)
-    return sizes is not None and not _fits(load, keys, *sizes)
-
-
-def _warned(load: LoadState, node: Directive, name: str) -> Iterator[Mistake]:
-    most, bucket = _sizes(load, node, name) or (0, 0)
+def _without_size(load: LoadState, node: Directive, name: str, keys: list[str]) -> Iterator[Mistake]:
+    """Nginx's warning if it finds no size for the hash ``name``, as it is set around ``node``."""
+    scope = node.parent or node
+    most = number_set(load, scope, f"{name}_max_size", _DEFAULTS[name])
+    bucket = bucket_size(load, scope, name)
+    if most is None or bucket is None or _fits(load, list(dict.fromkeys(keys)), most, bucket):
+        return
     yield warning(
         node.word,
         f"could not build optimal {name}, you should increase either {name}_max_size: {most} or {name}_bucket_size: {bucket}",
@@ -74,25 +75,13 @@ def _warned(load: LoadState, node: Directive, name: str) -> Iterator[Mistake]:
     )
 
 
-def _sizes(load: LoadState, node: Directive, name: str) -> tuple[int, int] | None:
-    """Largest number of buckets and bytes of each; None where they are not known."""
-    scope = node.parent or node
-    found = []
-    for setting, default in ((f"{name}_max_size", _DEFAULTS[name]), (f"{name}_bucket_size", 64)):
-        written = load.model.value(scope, setting)
-        if load.model.may_be_set(scope, setting) or (written is not None and not written.isdecimal()):
-            return None
-        found.append(int(written) if written is not None else default)
-    return found[0], whole_lines(found[1])
-
-
 def _fits(load: LoadState, keys: list[str], most: int, bucket: int) -> bool:
     """Whether nginx finds a number of buckets up to ``most`` in which ``bucket`` bytes hold the ``keys`` of each."""
-    room = bucket - _POINTER
+    room = bucket - POINTER
     elements = [(_hash(key), element_size(key)) for key in keys]
     if any(size > room for _, size in elements):
         return True  # refused for that
-    first = max(len(keys) // (room // (2 * _POINTER)), 1)
+    first = max(len(keys) // (room // (2 * POINTER)), 1)
     if most > _MANY and keys and most // len(keys) < 100:
         first = most - _NEAR
     for buckets in range(first, most + 1):

@@ -16,7 +16,7 @@ from nginxaudit.syntax.tree import Directive, Token
 RULE = "hash-bucket-overflow"
 CACHE_LINE = 64  # bytes, on x86-64 and nearly all of ARM
 LARGEST_BUCKET = 65536 - CACHE_LINE
-_POINTER = 8
+POINTER = 8
 _LEAST = CACHE_LINE
 _SIZED = {
     "proxy_set_header": "proxy_headers_hash",
@@ -42,7 +42,7 @@ _WITH_SIZES = frozenset(
 def element_size(key: str) -> int:
     """Bytes that a key takes in its bucket."""
     length = len(key.encode("utf-8", "surrogateescape")) + 2
-    return _POINTER + -(-length // _POINTER) * _POINTER
+    return POINTER + -(-length // POINTER) * POINTER
 
 
 def whole_lines(size: int) -> int:
@@ -50,28 +50,42 @@ def whole_lines(size: int) -> int:
     return -(-size // CACHE_LINE) * CACHE_LINE
 
 
+def is_wildcard(name: str) -> bool:
+    """Whether a host name stands for several."""
+    return name.startswith(("*.", ".")) or name.endswith(".*")
+
+
 def longest_part(name: str) -> str:
     """What of a host name is a key: all of it, or of one with a wildcard the longest label, for each has its own hash."""
-    if name.startswith(("*.", ".")) or name.endswith(".*"):
+    if is_wildcard(name):
         return max((part for part in name.split(".") if part != "*"), key=len, default="")
     return name
+
+
+def number_set(load: LoadState, scope: Directive, directive: str, default: int) -> int | None:
+    """The number that is in effect in ``scope``; None where it is not known."""
+    written = load.model.value(scope, directive)
+    if load.model.may_be_set(scope, directive) or (written is not None and not written.isdecimal()):
+        return None
+    return int(written) if written is not None else default
+
+
+def bucket_size(load: LoadState, scope: Directive, hash_name: str) -> int | None:
+    """Bytes of a bucket in a hash of which a directive sets them; None where they are not known."""
+    size = number_set(load, scope, f"{hash_name}_bucket_size", _LEAST)
+    return whole_lines(size) if size is not None else None
 
 
 def overflow(
     load: LoadState, scope: Directive, hash_name: str, key: str, token: Token, node: Directive
 ) -> Iterator[Mistake]:
     """A mistake if no bucket of the hash, as it is in ``scope``, holds ``key``."""
-    needed = element_size(key) + _POINTER
+    needed = element_size(key) + POINTER
     if needed <= _LEAST:
         return
     directive = f"{hash_name}_bucket_size"
-    size = _LEAST
-    if hash_name in _WITH_SIZES:
-        written = load.model.value(scope, directive)
-        if load.model.may_be_set(scope, directive) or (written is not None and not written.isdecimal()):
-            return
-        size = whole_lines(int(written)) if written is not None else _LEAST
-    if needed > size:
+    size = bucket_size(load, scope, hash_name) if hash_name in _WITH_SIZES else _LEAST
+    if size is not None and needed > size:
         remedy = (
             f"Set {directive} {whole_lines(needed)};"
             if hash_name in _WITH_SIZES
@@ -88,15 +102,24 @@ def maps(load: LoadState) -> Iterator[Mistake]:
     for block in _directives(load, "map"):
         if not block.is_block or block.parent is None:
             continue
-        hostnames = any(line.name == "hostnames" and not line.args for line in block.children)
-        for line in block.children:
-            key = str(line.name).lower()
-            if len(line.args) != 1 or key.startswith("~") or key in ("default", "include"):
-                continue
-            key = key.removeprefix("\\")
+        hostnames = has_host_names(block)
+        for key, line in keys_of(block):
             yield from overflow(
                 load, block.parent, "map_hash", longest_part(key) if hostnames else key, line.word, line
             )
+
+
+def has_host_names(block: Directive) -> bool:
+    """Whether keys of a ``map`` are host names, perhaps with wildcards."""
+    return any(line.name == "hostnames" and not line.args for line in block.children)
+
+
+def keys_of(block: Directive) -> Iterator[tuple[str, Directive]]:
+    """Keys of a ``map`` that are no regular expressions, with their lines."""
+    for line in block.children:
+        key = str(line.name).lower()
+        if len(line.args) == 1 and not key.startswith("~") and key not in ("default", "include"):
+            yield key.removeprefix("\\"), line
 
 
 @finally_
@@ -104,7 +127,7 @@ def variables(load: LoadState) -> Iterator[Mistake]:
     """Names of variables that the configuration defines."""
     for family in ("http", "stream"):
         for name, nodes in load.model.variable_definitions(family).items():
-            if element_size(name) + _POINTER <= _LEAST:
+            if element_size(name) + POINTER <= _LEAST:
                 continue
             node = nodes[0]
             outermost = [block for block in node.ancestors() if block.name == family]
@@ -140,12 +163,12 @@ def headers_and_types(load: LoadState) -> Iterator[Mistake]:
     for name, hash_name in _SIZED.items():
         for node in _directives(load, name):
             key = _header(node)
-            if element_size(key) + _POINTER > _LEAST and not _passed(load, node, key):
+            if element_size(key) + POINTER > _LEAST and not _passed(load, node, key):
                 for scope in _scopes(load, node)[:1]:
                     yield from overflow(load, scope, hash_name, key, node.args[0], node)
     for name in _TYPES:
         for node in _directives(load, name):
-            long = [token for token in node.args if element_size(token) + _POINTER > _LEAST]
+            long = [token for token in node.args if element_size(token) + POINTER > _LEAST]
             if long and "*" not in node.args and _scopes(load, node):
                 yield from chain.from_iterable(
                     overflow(load, node, "test_types_hash", token.lower(), token, node) for token in long
